@@ -14,7 +14,7 @@ from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, s
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.reading.topic_reader import Read, read_topic, stream_topic
+from shadowstream.kafka.reading.topic_reader import TopicRecord, read_topic, stream_topic
 from shadowstream.kafka.refused_records import usable
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.outcomes import BAD, Outcome
@@ -67,11 +67,11 @@ def _follow(trial: Config, outcome: str | None, limit: int, as_json: bool) -> No
             console().print(cell(" ".join([_time(row), row["outcome"], row["pair_id"], _key(row), *_differences(row)])))
 
 
-def _last_words(rows: Iterable[Read]) -> Iterable[Read]:
+def _last_words(rows: Iterable[TopicRecord]) -> Iterable[TopicRecord]:
     return {row.key: row for row in rows}.values()
 
 
-def _decoded(rows: Iterable[Read], topic: str, outcome: str | None) -> Iterator[dict[str, Any]]:
+def _decoded(rows: Iterable[TopicRecord], topic: str, outcome: str | None) -> Iterator[dict[str, Any]]:
     for row in usable(rows, topic, "diff"):
         if outcome is None or row.record["outcome"] == outcome:
             yield row.record

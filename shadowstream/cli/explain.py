@@ -12,7 +12,7 @@ import typer
 from shadowstream.cli.answer import READ_TIMEOUT_S, Answer, MaxAge, Revision, question
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
 from shadowstream.judge.verdict.explain import Explanation, explain, span
-from shadowstream.kafka.role_progress import look
+from shadowstream.kafka.role_progress import find_obstacles
 from shadowstream.kafka.trial.trial_begin import began_of
 
 
@@ -27,7 +27,7 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     answer, trial = asked.ask(), asked.trial
     explanation = explained(answer)
     began = began_of(trial, answer.revision, READ_TIMEOUT_S)
-    still = look(trial, began is not None and began.waits) if answer.decision == "not_yet" else []
+    still = find_obstacles(trial, began is not None and began.waits) if answer.decision == "not_yet" else []
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
         put_json(

@@ -12,7 +12,7 @@ from shadowstream.cli.output import ConfigPath, Json, put_json, say
 from shadowstream.errors import ConfigError
 from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka.loop import now_ms
-from shadowstream.kafka.operator_commands import say_command
+from shadowstream.kafka.operator_commands import write_command
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +49,7 @@ def override(
     at_ms = now_ms()
     until_ms = None if lasting_s is None or decision == "none" else at_ms + round(lasting_s * 1000)
     record |= {"at_ms": at_ms, "decision": "" if decision == "none" else decision, "until_ms": until_ms}
-    say_command(asked.trial, record)
+    write_command(asked.trial, record)
     if as_json:
         put_json(record)
     else:

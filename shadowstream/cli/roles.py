@@ -23,8 +23,8 @@ from shadowstream.health import RoleHealth
 from shadowstream.kafka import role_report
 from shadowstream.kafka.client.consumers import Stoppable, admin
 from shadowstream.kafka.client.errors import is_unreachable
-from shadowstream.kafka.outage_log import Outage
-from shadowstream.kafka.ownership import SESSION, Claim, begin_session
+from shadowstream.kafka.outage_log import OutageLog
+from shadowstream.kafka.ownership import SESSION, RoleClaim, begin_session
 from shadowstream.kafka.role_report import Report
 from shadowstream.kafka.supervisor import BACK_OFF_S, Supervisor, end_with_supervisor
 from shadowstream.kafka.trial import bound_topics, topic_admin
@@ -124,7 +124,7 @@ def _commands(
 
 def begin(trial: Config, stop: Stoppable) -> str | None:
     """Begin the session of an `up` once a broker answers; None if it was stopped before that."""
-    outage = Outage()
+    outage = OutageLog()
     wait_s = iter(BACK_OFF_S)
     while not stop.stopped:
         try:
@@ -175,7 +175,7 @@ def as_role(config: Config, instance: str, stop: Stoppable, watch: RoleHealth) -
 
     Raises `TakenOver` if the role failed because another run has its place.
     """
-    watch.claim = Claim(config, watch.role, instance)
+    watch.claim = RoleClaim(config, watch.role, instance)
     try:
         yield
     except BrokerError as error:

@@ -1,1 +1,1 @@
-"""The edge to Kafka: the only room, beside testing and demo, that imports the client."""
+"""The edge to Kafka: the only package, beside testing and demo, that imports the Kafka client."""

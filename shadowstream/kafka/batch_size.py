@@ -1,16 +1,13 @@
 """Batch sizes for two speeds that are not known beforehand: the candidate's and the sink's.
 
-The loop runs everything that it read in one turn before it commits or hears SIGTERM, so a slow candidate would delay
-both. A transaction must end within its timeout, so with a slow sink each transaction would fail, and again after each
-restart. Both sizes therefore begin small, and grow while calls and transactions stay short.
+The loop processes all records of a turn before it commits or reacts to SIGTERM, so a slow candidate would delay both. A
+transaction must end within its timeout; with a slow sink each one would fail, again after each restart. Both sizes
+therefore begin small, and grow while calls and transactions stay short.
 """
-
-from __future__ import annotations
 
 GOAL_S = 0.25
 GROWTH = 8
-FIRST_RECORDS = 128
-"""Records in the first transaction of a process, which may have been started because a larger one had failed."""
+FIRST_RECORDS = 128  # Records in the first transaction of a process. A larger one may have failed and caused its start.
 
 
 class CallSize:
@@ -40,9 +37,8 @@ class CallSize:
 class CommitSize:
     """Number of records in one transaction, from the duration of the last transactions.
 
-    `goal_s` is the duration that a larger transaction may be expected to have, if it is proportional to the records.
-    A slow transaction that ends is no reason for smaller ones: a broker that is far away or busy takes its time for
-    each.
+    `goal_s` is the expected duration of a larger transaction, if duration is proportional to records. A slow
+    transaction that ends does not lower the size: a distant or busy broker takes its time for each.
 
     >>> size = CommitSize(50_000, goal_s=2.5)
     >>> size.took(128, 0.02); size.took(1_024, 0.04); size.limit
@@ -65,5 +61,5 @@ class CommitSize:
         self.limit = max(self.limit, min(self._largest, fitting, self.limit * GROWTH))
 
     def failed(self) -> None:
-        """Lower `limit` after an aborted transaction, lest the next one fails for the same reason."""
+        """Lower `limit` after an aborted transaction, so that the next one does not fail for the same reason."""
         self.limit = max(1, self.limit // GROWTH)

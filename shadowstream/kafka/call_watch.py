@@ -1,13 +1,10 @@
-"""Watches the candidate's calls: one that takes longer than `candidate.timeout_ms` ends the process, by name.
+"""Watch over the candidate's calls: a call longer than `candidate.timeout_ms` ends the process and names its input.
 
-The thread that asks cannot be interrupted, so a second one looks at what it asks (`runner.current_call`).
-Before the process ends it says durably which input that was, so that whoever goes on leaves it out with the
-outcome `timeout`; of a batch, that its inputs are to be asked for one by one. A call that holds the interpreter's
-lock lets no second thread run: there the timer of `faulthandler`, which needs no lock, ends the process, and the
-input is found as one that crashes.
+The calling thread cannot be interrupted, so a second thread watches its current call (`runner.current_call`). Before
+the process ends, it durably records the input. The next process then gives that input the outcome `timeout`; of a
+batch, it calls the inputs one by one. A call that holds the interpreter's lock lets no second thread run. There the
+timer of `faulthandler`, which needs no lock, ends the process, and the input counts as one that crashes.
 """
-
-from __future__ import annotations
 
 import faulthandler
 import os
@@ -25,15 +22,12 @@ from shadowstream.runner.current_call import Asked, Calls
 
 log = get_logger("runner")
 EXIT_TIMEOUT = 71
-SHOWN_AFTER_S = 5.0
-"""So long a call may take before health names it."""
-LOCKED_S = 30.0
-"""So long after the timeout the interpreter's lock must have been free once."""
+SHOWN_AFTER_S = 5.0  # duration after which health names a call
+LOCKED_S = 30.0  # time after the timeout within which the interpreter's lock must have been free once
 
 
 class CallWatch:
-    """Watches the calls of the thread that makes it, until `close`. `timed_out` is told of one that takes too long,
-    and why in words, before `end` is called."""
+    """Watch over the calls of the thread that creates it. It passes a late call to `timed_out`, then calls `end`."""
 
     def __init__(
         self,
@@ -51,7 +45,7 @@ class CallWatch:
         threading.Thread(target=self._turn, args=(time,), name="calls", daemon=True).start()
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._closed = True
         self._watch.busy = ""
         if self._watch.own_process:
@@ -73,7 +67,7 @@ class CallWatch:
                 continue
             seconds = now - self._last[1]
             if seconds < timeout_s:
-                self._watch.turned()  # a call that may still answer is no standstill
+                self._watch.turned()  # the role makes progress while a call may still answer
                 if seconds >= min(SHOWN_AFTER_S, timeout_s / 2):
                     self._watch.busy = self._words(asked, f"has taken {seconds:.0f} s")
                 continue
@@ -89,8 +83,7 @@ class CallWatch:
         stack = "".join(traceback.format_stack(sys._current_frames().get(self._asks)))
         log.error(
             "candidate_timeout",
-            topic=asked.place.topic,
-            partition=asked.place.partition,
+            **asked.place._asdict(),
             offset=first,
             last_offset=last,
             timeout_ms=self._timeout_ms,
@@ -99,7 +92,7 @@ class CallWatch:
         )
         try:
             self._timed_out(asked, f"no answer within candidate.timeout_ms: {self._timeout_ms}")
-        except Exception as error:  # noqa: BLE001 - the next process finds out for itself
+        except Exception as error:  # noqa: BLE001 - the next process detects the input without this note
             log.error("attempt_not_noted", error=str(error))
         sys.stderr.flush()
         self._end(EXIT_TIMEOUT)

@@ -2,15 +2,13 @@
 
 `kafka.partition_state` holds the states of a partition and their transitions; `kafka.role` holds the order of calls.
 
-Each of these rules once cost a loss or a double count (docs/exactly-once.md; the numbers are its numbers):
-1 ``init_transactions`` before the consumer subscribes. 2 State comes from committed metadata only, never from memory
-after an abort. 5 Never an empty offset list; group metadata fresh each time; commit only after
-``send_offsets_to_transaction`` returned in this very transaction. 6 Retry, abort and rewind, or exit.
-7 A client call in a transaction that lasts too long ends the process. 8 Revoked commits, lost aborts.
-10 Effects are buffered and the transaction begins at the commit, so that a crash seldom leaves one open.
+Each of these rules prevents a loss or a double count that once happened. The numbers are those of docs/exactly-once.md.
+1 `init_transactions` runs before the consumer subscribes. 2 State comes from committed metadata only, never from memory
+after an abort. 5 The offset list is never empty; group metadata is fresh each time; the commit follows only after
+`send_offsets_to_transaction` returned in the same transaction. 6 Retry, abort and rewind, or exit. 7 A client call in a
+transaction that lasts too long ends the process. 8 Revoked partitions commit, lost ones abort. 10 Effects are buffered
+and the transaction begins at the commit, so that a crash seldom leaves one open.
 """
-
-from __future__ import annotations
 
 import gc
 import time
@@ -27,14 +25,13 @@ from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.batch_size import CommitSize
 from shadowstream.kafka.client.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.client.client_log import is_outage
-from shadowstream.kafka.client.consumer_events import check_event
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable
-from shadowstream.kafka.client.errors import broker_error, code_of, translated_errors
+from shadowstream.kafka.client.errors import broker_error, code_of, event_error, translated_errors
 from shadowstream.kafka.client.lag import Lag
-from shadowstream.kafka.client.messages import columns, is_end, offset_of, place_of
+from shadowstream.kafka.client.messages import columns, is_end, is_fatal, is_offset_gone, offset_of, place_of
 from shadowstream.kafka.partition_state import Assignment, Event, State
 from shadowstream.kafka.paused_partitions import PausedPartitions
-from shadowstream.kafka.read_ahead import ReadAhead, Turn
+from shadowstream.kafka.read_ahead import LoopTurn, ReadAhead
 from shadowstream.kafka.role import Role
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, DecidingRole, commit_at_least_once, commit_transaction
@@ -44,14 +41,12 @@ from shadowstream.records import Commit, Partition, Write
 
 log = get_logger("loop")
 IDLE_WAIT_S = 0.02
-TICK_MAX_S = 90.0
-"""A role's `tick` asks the broker several things, each of which may take its whole timeout."""
+TICK_MAX_S = 90.0  # A role's `tick` sends several requests to the broker, and each of them may take its whole timeout
 COMMIT_SHARE = 4
-"""Transactions grow while they take less than this part of their timeout: the sink may become so many times slower."""
-SETTLE_S = 15.0
-"""A transaction has ended this long after its timeout, whatever the broker has made of it; else a call is stuck."""
+"""Transactions grow while they take less than this part of their timeout, as the sink may become slower."""
+SETTLE_S = 15.0  # Time after its timeout by which any transaction has ended at the broker. Afterwards a call is stuck.
 GATED_MAX_S = 120.0
-"""A member that is slow, or dead and not known to be, may keep one side of a task for this long."""
+"""Time for which a slow member, or a dead one that the group still counts, may keep one side of a task."""
 
 
 def now_ms() -> int:
@@ -60,7 +55,7 @@ def now_ms() -> int:
 
 
 class Loop:
-    """The loop around one role; see the head of this file."""
+    """The loop around one role."""
 
     def __init__(
         self,
@@ -71,8 +66,7 @@ class Loop:
         client: AdminClient,
         watch: RoleHealth,
     ) -> None:
-        self._config, self._role, self._consumer, self._writer = config, role, consumer, writer
-        self._watch = watch
+        self._config, self._role, self._consumer, self._writer, self._watch = config, role, consumer, writer, watch
         self._lag = Lag(client, role.side_word, watch)
         self._watchdog = Watchdog(watch)
         self._assignment = Assignment()
@@ -87,24 +81,20 @@ class Loop:
         self._incremental = config.kafka.group_protocol == "consumer"
 
     def run(self, topics: list[str], stop: Stoppable) -> None:
-        """Subscribe and turn until the role has finished or `stop` is set.
-
-        The caller has called `init_transactions` (rule 1).
-        """
+        """Subscribe and turn until the role has finished or `stop` is set. Call `init_transactions` before (rule 1)."""
         spare_collections()
         stop.begin()
-        consumer = self._consumer
         on_assign = self._on_added if self._incremental else self._on_assign
-        consumer.subscribe(topics, on_assign=on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._consumer.subscribe(topics, on_assign=on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         commit_s = self._config.limits.commit_ms / 1000
         next_commit = time.monotonic() + commit_s
         try:
             while not stop.stopped and not self._role.finished:
                 self._consume()
-                self._settle()
+                self._load_complete_tasks()
                 with self._watchdog.call("turn", TICK_MAX_S):
                     self._role.tick(now_ms())
-                if self._incremental:  # no static membership: a member that commits nothing is not fenced otherwise
+                if self._incremental:  # without static membership, nothing else fences a member that commits nothing
                     self._watch.claim.check()
                 self._paused.resume()
                 self._assignment.follow(self._role.restored())
@@ -118,40 +108,42 @@ class Loop:
         except KafkaException as error:
             raise broker_error(error, "consume") from error
         finally:
-            self._close()
+            with self._watchdog.call("close"):
+                self._assignment.close()  # first, because closing the consumer revokes and must not commit half a turn
+                self._consumer.close()
 
     def _full(self) -> bool:
         """Return whether the next transaction holds as many records as it may."""
         read = self._since_commit >= self._config.limits.commit_records
         return read or self._role.records_in_transaction(self._since_commit) >= self._commit_size.limit
 
-    def _close(self) -> None:
-        with self._watchdog.call("close"):
-            self._assignment.close()  # closing revokes, and must not commit half a turn
-            self._consumer.close()
-
-    # ---------------------------------------------------------------- consuming
-
     def _consume(self) -> None:
-        groups, events = self._next()
+        groups, events = self._next_turn()
         ends: dict[Partition, int] = {}
         unreadable: list[Message] = []
         for message in events:
-            error = message.error()
-            if error is not None and is_end(error):
+            error = cast(KafkaError, message.error())
+            if is_end(error):
                 ends[place_of(message)] = offset_of(message)
-            elif error is not None and is_unreadable(error):
+            elif is_unreadable(error):
                 unreadable.append(message)
-            elif error is not None:
-                check_event(message, error)
+            elif is_offset_gone(error):
+                raise BrokerError(
+                    f"{message.topic()}/{message.partition()}: the offset to continue from is gone ({error.str()}); "
+                    "retention deleted records before they were read: raise it and start a new trial"
+                )
+            elif is_fatal(error):
+                raise event_error(error, "consume")
+            else:
+                log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
         time_ms = now_ms()
-        left = self._hand_over(groups, ends, time_ms)
+        left = self._pass_to_role(groups, ends, time_ms)
         waiting = {place_of(message) for message in left}
-        # A partition has ended once all of it was consumed. An unreadable record is reported again.
+        # An end counts once all records before it were consumed. The client reports an unreadable record again.
         ended = [event for event in events if place_of(event) in waiting and is_end(cast(KafkaError, event.error()))]
         self._read_ahead.put_back([*left, *ended])
         unreadable = [message for message in unreadable if place_of(message) not in waiting]
-        for lost in self._paused.passed_by(unreadable, time_ms):
+        for lost in self._paused.skip_unreadable(unreadable, time_ms):
             if lost.place in self._assignment.owned:
                 self._role.consume(lost, time_ms)
                 self._since_commit += len(lost)
@@ -160,10 +152,10 @@ class Loop:
                 self._lag.read(place, offset)
                 self._role.end(place, offset, time_ms)
 
-    def _hand_over(
+    def _pass_to_role(
         self, groups: Mapping[Partition, Sequence[Message]], ends: dict[Partition, int], time_ms: int
     ) -> list[Message]:
-        """Pass records to the role; return those that are left because the turn would take too long."""
+        """Pass records to the role; return those left over because the turn would take too long."""
         left: list[Message] = []
         self._step_time.begin()
         for place, group in groups.items():
@@ -185,7 +177,7 @@ class Loop:
             self._since_commit += self._assignment.new_records(place, group[:n])
         return left
 
-    def _next(self) -> Turn:
+    def _next_turn(self) -> LoopTurn:
         """Fetch; return the messages of this turn, with no more new records than the transaction has room for."""
         room = max(1, self._commit_size.limit - self._role.records_in_transaction(self._since_commit))
         restoring = self._assignment.owned and not self._assignment.restored
@@ -202,15 +194,13 @@ class Loop:
                 if messages and limit > 1:
                     generation = self._assignment.generation
                     further = consumer.consume(limit - 1, 0)
-                    # A rebalance within this call has set us back to the committed offsets: the first comes again.
+                    # A rebalance within this call resets the consumer to committed offsets: the first come again.
                     messages = messages + further if generation == self._assignment.generation else further
         return messages
 
-    # ---------------------------------------------------------------- assignment
-
     def _load(self, places: Iterable[Partition]) -> list[TopicPartition]:
         """Load the committed state of the partitions into the role; return where to read from (rule 2)."""
-        wait_s = self._config.limits.transaction_timeout_ms / 1000 + 10  # a predecessor's open transaction
+        wait_s = self._config.limits.transaction_timeout_ms / 1000 + 10  # a predecessor's transaction may be open
         with self._watchdog.call("committed", wait_s + 5):
             found = self._consumer.committed([TopicPartition(*place) for place in places], timeout=wait_s)
         for tp in found:
@@ -223,7 +213,7 @@ class Loop:
         self._assignment.follow(self._role.restored())
         self._watch.ready = self._assignment.restored
         log.info("assigned", partitions=[str(place) for place in sorted(starts)])
-        return [TopicPartition(place.topic, place.partition, offset) for place, offset in starts.items()]
+        return [TopicPartition(*place, offset) for place, offset in starts.items()]
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         with self._watchdog.unwatched():
@@ -248,35 +238,32 @@ class Loop:
             self._drop()
 
     def _drop(self) -> None:
-        """Drop all uncommitted work, of every partition."""
         self._assignment.reset()
         self._paused.resume(everything=True)  # a partition that stays assigned would stay paused
         self._watch.ready = False
-        self._lag.forgotten()
+        self._lag.clear()
         self._role.dropped()
         self._since_commit = 0
         self._read_ahead.clear()
         self._has_more = False
 
-    # ---------------------------------------------------------------- partitions that come and go one by one
-
     def _on_added(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Add partitions, paused until `_settle` sets the offset to read each of them from."""
+        """Add partitions, paused until `_load_complete_tasks` sets the offset to read each of them from."""
         with self._watchdog.unwatched():
             self._commit_and_drop()
             self._assignment.move(places_of(partitions), Event.ASSIGN)
             consumer.incremental_assign([TopicPartition(tp.topic, tp.partition, OFFSET_BEGINNING) for tp in partitions])
             consumer.pause(partitions)
 
-    def _settle(self) -> None:
-        """Load the complete tasks after a change of the assignment and read on there; gate the partitions of others."""
+    def _load_complete_tasks(self) -> None:
+        """Load the complete tasks after a change of the assignment; gate the partitions of incomplete ones."""
         if stuck := self._assignment.gated_longer_than(GATED_MAX_S, time.monotonic()):
             raise ConfigError(
                 f"assigned {', '.join(map(str, sorted(stuck)[:3]))} without the other sides of the task for "
-                f"{GATED_MAX_S:.0f} s: the group's assignor tears tasks apart. Every member must use the same "
-                "kafka.group_protocol, and no consumer but the members of this role may be in the group"
+                f"{GATED_MAX_S:.0f} s: the group's assignor splits tasks. Give every member the same "
+                "kafka.group_protocol, and remove consumers that are not members of this role from the group"
             )
-        assigned = self._assignment.those(State.ASSIGNED) if self._incremental else []
+        assigned = self._assignment.in_state(State.ASSIGNED) if self._incremental else []
         if not assigned:
             return
         complete = self._role.complete_tasks(assigned)
@@ -289,8 +276,6 @@ class Loop:
             for tp in starts:
                 self._consumer.seek(tp)
             self._consumer.resume(starts)
-
-    # ---------------------------------------------------------------- the transaction
 
     def _commit(self) -> None:
         if not self._assignment.owned:
@@ -328,7 +313,7 @@ class Loop:
         with translated_errors("produce"):
             self._writer.write(writes)
         reached("produced")
-        offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
+        offsets = [TopicPartition(*c.place, c.offset, c.metadata) for c in commits]
         with translated_errors("send_offsets_to_transaction"):
             producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
         reached("offsets_sent")
@@ -338,7 +323,7 @@ class Loop:
 
     def _failed(self, error: BrokerError) -> None:
         """Abort and rewind within the process where the client allows it; else raise, which ends the process."""
-        # A transaction that took too long means a slow broker, and needs its own line.
+        # A transaction that took too long means a slow broker, and needs a log line of its own.
         if code_of(error) == KafkaError._TIMED_OUT or not is_outage(error):
             log.warning("commit_failed", error=str(error), abortable=error.abortable, fatal=error.fatal)
         if not error.abortable:
@@ -348,21 +333,21 @@ class Loop:
                 self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
         self._watch.reached("consuming")
         self._drop()
-        # Partitions that are revoked have gone with this; under the other protocol `_settle` loads what is left.
-        if not self._incremental and (assigned := self._assignment.those(State.ASSIGNED)):
+        # The drop covers revoked partitions. Under the other protocol `_load_complete_tasks` loads the others.
+        if not self._incremental and (assigned := self._assignment.in_state(State.ASSIGNED)):
             for tp in self._load(assigned):
                 self._consumer.seek(tp)
 
 
 def places_of(partitions: Iterable[TopicPartition]) -> list[Partition]:
-    """Return the partitions of the client's callbacks as places."""
+    """Return the partitions of the client's callbacks."""
     return [Partition(tp.topic, tp.partition) for tp in partitions]
 
 
 def spare_collections() -> None:
-    """Make the garbage collector search seldom: a role holds many long-lived tuples and makes next to no cycles.
+    """Run the garbage collector seldom: a role holds many long-lived tuples and makes almost no cycles.
 
-    With Python's own thresholds the search took a third of the joiner's time (docs/benchmarks.md).
+    With Python's default thresholds, collection took a third of the joiner's time (docs/benchmarks.md).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -1,6 +1,4 @@
-"""What people say, as records of commands: written so that the broker has it, read as the last word on a revision."""
-
-from __future__ import annotations
+"""Commands of operators: records of the topic `commands`, of which the newest for a subject counts."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,8 +15,8 @@ READ_TIMEOUT_S = 30.0
 WRITE_S = 10.0
 
 
-def say_command(config: Config, record: dict[str, Any]) -> None:
-    """Write a command (schemas/command.avsc); returns once the broker has it, raises `BrokerError` where it has not."""
+def write_command(config: Config, record: dict[str, Any]) -> None:
+    """Write a command (schemas/command.avsc) and wait for its delivery. Raises `BrokerError`."""
     writer = plain_writer(config)
     value = own.encode("command", record)
     writer.write([Write(config.plan.of("commands"), 0, record["subject"].encode(), value)])
@@ -26,27 +24,20 @@ def say_command(config: Config, record: dict[str, Any]) -> None:
 
 
 def muted(config: Config, incident: str, now_ms: int) -> bool:
-    """Whether somebody has muted an incident, and not only up to before `now_ms`. The last word counts."""
-    found: dict[str, Any] | None = None
-    with contextlib.suppress(TopicMissing):
-        for record in _commands(config):
-            if record["command"] == "mute" and record["subject"] == incident:
-                found = record
-    return found is not None and (found["until_ms"] is None or found["until_ms"] > now_ms)
+    """Return whether an incident is muted at `now_ms`. The newest command counts."""
+    mutes = [one for one in _commands(config) if one["command"] == "mute" and one["subject"] == incident]
+    return bool(mutes) and (mutes[-1]["until_ms"] is None or mutes[-1]["until_ms"] > now_ms)
 
 
 def overrides(config: Config) -> dict[str, dict[str, Any]]:
-    """The last override of each revision that has one, ended or not; an empty decision has taken it back."""
-    found: dict[str, dict[str, Any]] = {}
-    with contextlib.suppress(TopicMissing):
-        for record in _commands(config):
-            if record["command"] == "override":
-                found[record["subject"]] = record
+    """Return the last override of each revision, expired ones too. An empty decision revokes an override."""
+    found = {one["subject"]: one for one in _commands(config) if one["command"] == "override"}
     return {revision: record for revision, record in found.items() if record["decision"] in ("promote", "reject")}
 
 
 def _commands(config: Config) -> Iterator[dict[str, Any]]:
-    """What has been said, in order. What cannot be read says nothing: it neither opens nor closes a gate."""
-    for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
-        with contextlib.suppress(RecordError):  # logged by the judge, once a kind; this is asked again and again
-            yield own.read("command", row.value)
+    """Yield all commands in order, without unreadable ones: these neither open nor close a gate."""
+    with contextlib.suppress(TopicMissing):
+        for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
+            with contextlib.suppress(RecordError):  # the judge logs it, once a kind; this function is called often
+                yield own.read("command", row.value)

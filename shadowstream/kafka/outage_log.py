@@ -1,6 +1,4 @@
-"""An outage in few lines: the first at once, the next ones after waits that grow, whoever meets it and how often."""
-
-from __future__ import annotations
+"""Log lines of an outage: the first at once, further ones after growing waits, for all clients together."""
 
 import time
 
@@ -8,19 +6,18 @@ from shadowstream.logs import get_logger
 
 log = get_logger("kafka")
 WAITS_S = (10.0, 30.0, 60.0, 300.0)
-QUIET_S = 60.0
-"""After so long without trouble the next one is an outage of its own."""
+QUIET_S = 60.0  # time without trouble after which the next trouble is an outage of its own
 
 
-class Outage:
-    """Says `broker_unreachable`, at once and then after growing waits for as long as it lasts."""
+class OutageLog:
+    """Writer of `broker_unreachable`: at once, then after growing waits for as long as the outage lasts."""
 
     def __init__(self) -> None:
         self._lines = 0
         self._next_line = self._last = 0.0
 
     def seen(self, reason: str) -> None:
-        """A broker could not be reached, for this reason."""
+        """Note that a broker could not be reached, for this reason."""
         now = time.monotonic()
         if self._lines and now - self._last > max(QUIET_S, self._wait_s()):
             self._lines = 0

@@ -1,22 +1,20 @@
-"""Whose a role's place is: which of two runs of one trial and instance ends for good when one fences the other.
+"""Ownership of a role's place among runs of one trial and instance: a fenced run that lost it ends for good.
 
-A fenced client proves little: a broker fences a producer whose transaction has lasted too long as well. So a run
-commits a claim before it fences anybody, as the metadata of an offset in a group of its own, and who is fenced looks
-whose the newest claim is:
+A fenced client proves little: a broker also fences a producer whose transaction lasts too long. So each run commits a
+claim before it fences another, as the metadata of an offset in a group of its own. A fenced run then reads the newest
+claim:
 
 ========================  =========================================================================================
 the newest claim is       then
 ========================  =========================================================================================
-its own                   nobody has taken over: it ends as after any broker error, and is started again
-another run's             it ends for good (`TakenOver`, exit code 5): started again it would throw the other out
+its own                   no run has taken over: it ends as after any broker error, and is started again
+another run's             it ends for good (`TakenOver`, exit code 5): a restart would fence the other run
 ========================  =========================================================================================
 
-The roles of one `up` share a session with a claim of its own, which decides among them: two `up` that start at the
-same moment would otherwise each lose one role to the other, and both would end. The judge and the labels role are one
+The roles of one `up` share a session with a claim of its own, which decides among them. Otherwise two `up` that start
+at the same moment would each lose one role to the other, and both would end. The judge and the labels role are one
 process a trial, whatever their instance, and have one claim.
 """
-
-from __future__ import annotations
 
 import os
 import time
@@ -34,53 +32,44 @@ from shadowstream.logs import get_logger
 from shadowstream.records import Partition
 
 log = get_logger("claims")
-SESSION = "SHADOWSTREAM_SESSION"
-"""The variable that names, to the roles of one `up`, their session."""
+SESSION = "SHADOWSTREAM_SESSION"  # environment variable with the session of one `up`, for its roles
 NO_SESSION = "-"
-SINGLE = ("judge", "labels")
-"""Roles of one process a trial."""
+SINGLE = ("judge", "labels")  # roles with one process a trial
 CHECK_EVERY_S = 5.0
 
 
-class Claim(OwnershipClaim):
-    """The claim of one run of a role.
-
-    Args:
-        config: the trial's.
-        role: as `RoleHealth` names it.
-        instance: the process's stable name.
-    """
+class RoleClaim(OwnershipClaim):
+    """The claim of one run of a role. `role` is the name in `RoleHealth`; `instance` is the process's stable name."""
 
     def __init__(self, config: Config, role: str, instance: str) -> None:
         self._config, self._role, self._instance = config, role, instance
         self._session = os.environ.get(SESSION, NO_SESSION)
-        self._mine = f"{self._session} {uuid.uuid4().hex}"
+        self._claim = f"{self._session} {uuid.uuid4().hex}"
         self._client: AdminClient | None = None
         self._taken = False
         self._next_check = 0.0
 
     def take(self) -> None:
-        """Claim the place, before anybody is fenced. Raises `TakenOver` where a later `up` runs this trial."""
+        """Claim the place, before any run is fenced. Raises `TakenOver` if a later `up` runs this trial."""
         if self._session_is_lost():
             raise self._taken_over()
-        _write(self._admin(), self._config, self._group(), self._mine)
+        _write(self._admin(), self._config, self._group(), self._claim)
         self._taken = True
-        self._client = None  # most roles never ask again: no connection is kept for it
+        self._client = None  # most roles never ask again, so keep no connection
 
     def is_lost(self) -> bool:
-        """Whether another run has claimed the place since. Raises `BrokerError` where the broker does not answer."""
+        """Return whether another run has claimed the place since. Raises `BrokerError` if no broker answers."""
         if not self._taken:
             return False
         newest = _read(self._admin(), self._config, self._group())
-        if newest is None or newest == self._mine:
+        if newest is None or newest == self._claim:
             return False
         if self._session == NO_SESSION or newest.startswith(f"{NO_SESSION} "):
             return True
         return self._session_is_lost()
 
     def check(self, *, now: bool = False) -> None:
-        """Raise `TakenOver` where the place is lost; asks every `CHECK_EVERY_S`, or `now`. A broker that does not
-        answer says nothing about it."""
+        """Raise `TakenOver` if the place is lost; ask every `CHECK_EVERY_S`, or `now`. A silent broker is ignored."""
         if not now and time.monotonic() < self._next_check:
             return
         self._next_check = time.monotonic() + CHECK_EVERY_S
@@ -108,20 +97,16 @@ class Claim(OwnershipClaim):
         return self._client
 
     def _taken_over(self) -> TakenOver:
-        name = self._config.name
+        trial = f"trial {self._config.name!r}"
         if self._role in SINGLE:
-            return TakenOver(
-                f"another run of the {self._role} role of trial {name!r} has taken over: a trial has one, whatever its "
-                "--instance; stop one of the two"
-            )
-        return TakenOver(
-            f"another run of trial {name!r}, instance {self._instance}, has taken over; stop one of the two, or give "
-            "--instance"
-        )
+            one = f"another run of the {self._role} role of {trial} has taken over: a trial has one, whatever its"
+            return TakenOver(f"{one} --instance; stop one of the two")
+        one = f"another run of {trial}, instance {self._instance}, has taken over"
+        return TakenOver(f"{one}; stop one of the two, or give --instance")
 
 
 def begin_session(config: Config, client: AdminClient) -> str:
-    """Claim a trial for the roles of one `up`, and give the session's name."""
+    """Claim a trial for the roles of one `up`; return the name of the session."""
     session = uuid.uuid4().hex
     _write(client, config, _session_group(config), session)
     return session
@@ -132,7 +117,7 @@ def _session_group(config: Config) -> str:
 
 
 def _place(config: Config) -> Partition:
-    """Where claims are committed: a partition that surely exists; no record of it is meant."""
+    """Return the partition for the commits of claims. It exists for certain; its records have no meaning here."""
     return Partition(config.inputs[0], 0)
 
 
@@ -152,5 +137,5 @@ def _write(client: AdminClient, config: Config, group: str, claim: str) -> None:
 
 def _read(client: AdminClient, config: Config, group: str) -> str | None:
     place = _place(config)
-    found = offsets.commits(client, group, [place]).get(place)
-    return None if found is None else found[1]
+    found = offsets.commits(client, group, [place])
+    return found[place][1] if place in found else None

@@ -1,12 +1,10 @@
 """Partitions that the loop pauses for a missing schema, and records that the client can never read.
 
-A batch whose schema cannot be had now is read again later; the other partitions go on. A record that the client cannot
-decompress would block its partition for ever, because librdkafka fetches it again and again. Such a record is a bomb
-of more than `receive.message.max.bytes`, or broken data. The loop skips it with the rest of its batch, and hands it to
-the role as lost.
+The loop re-reads a batch later if its schema is not available now; the other partitions continue. A record that the
+client cannot decompress would block its partition for ever, because librdkafka fetches it repeatedly. Such a record
+decompresses to more than `receive.message.max.bytes`, or its data is broken. The loop skips it with the rest of its
+batch, and passes it to the role as lost.
 """
-
-from __future__ import annotations
 
 import time
 
@@ -21,13 +19,13 @@ from shadowstream.records import Batch, Partition
 log = get_logger("loop")
 PAUSE_S = 1.0
 QUIET_S = 0.3
-"""An error that comes sooner after a seek may belong to before it; a broken record is reported again."""
+"""An error that comes sooner after a seek may belong to the position before it; the client reports it again."""
 
 
 class PausedPartitions:
     """Pauses and seeks of one consumer; true while a partition is paused."""
 
-    def __init__(self, consumer: Consumer, broken: BrokenBatches | None = None) -> None:
+    def __init__(self, consumer: Consumer, broken: BrokenBatches) -> None:
         self._consumer, self._broken = consumer, broken
         self._until: dict[Partition, float] = {}
         self._passed: dict[Partition, tuple[int, float]] = {}
@@ -36,7 +34,7 @@ class PausedPartitions:
         return bool(self._until)
 
     def pause(self, place: Partition, offset: int, error: RegistryError) -> None:
-        """Pause a partition for `PAUSE_S`, then read it from `offset` again."""
+        """Pause a partition for `PAUSE_S`, then re-read it from `offset`."""
         log.warning("partition_paused", place=str(place), offset=offset, error=str(error))
         self._until[place] = time.monotonic() + PAUSE_S
         self._consumer.pause([TopicPartition(*place)])
@@ -51,7 +49,7 @@ class PausedPartitions:
         if due:
             self._consumer.resume([TopicPartition(*place) for place in due])
 
-    def passed_by(self, events: list[Message], now_ms: int) -> list[Batch]:
+    def skip_unreadable(self, events: list[Message], now_ms: int) -> list[Batch]:
         """Skip unreadable records; return them as lost, at most one batch a partition."""
         lost: dict[Partition, Batch] = {}
         for message in events:
@@ -62,15 +60,12 @@ class PausedPartitions:
             # Each fetch of a broken batch of several records reports the first offset of the batch.
             begin = offset_of(message)
             offset = max(begin, wanted)
-            end = self._broken.end(place, begin, offset) if self._broken is not None else offset + 1
+            end = self._broken.end(place, begin, offset)
             n = end - offset
             log.error("record_unreadable", place=str(place), offset=offset, records=n, error=error.str())
             self._passed[place] = end, time.monotonic()
             self._consumer.seek(TopicPartition(*place, end))
-            reason = (
-                f"the client cannot decompress it: {error.str()}; a larger receive.message.max.bytes under "
-                "kafka.client may read it"
-            )
+            reason = f"the client cannot decompress it: {error.str()}; raise receive.message.max.bytes in kafka.client"
             nothing: list[None] = [None] * n
             lost[place] = Batch(place, range(offset, end), [now_ms] * n, nothing, nothing, nothing, reason)
         return list(lost.values())

@@ -1,11 +1,9 @@
-"""Files that nobody else may read or change, also where they lie in a folder that others write into.
+"""Files and folders that only this user can read or change, even below a folder that others can write to.
 
-Whoever knows their name may have made them first: as his own, as a link to somewhere else, or for all to write. What
-is not plainly ours is refused, never mended and never followed. Only the system's own checks at the call count: a
-folder that is ours alone is what keeps what was checked from being changed afterwards.
+Another user may create the name first: as a file of their own, a link, or a file with write access for all. Anything
+that is not clearly private is refused, never repaired and never followed. Each check uses one system call at the time
+of use; a private folder keeps a checked file from later changes.
 """
-
-from __future__ import annotations
 
 import os
 import stat
@@ -15,11 +13,11 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotPrivate(Exception):
-    """A folder or file that is not ours alone; the message says which, why and what to do."""
+    """A folder or file that other users can change; the message holds the path, the reason and the remedy."""
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that only we may use, or take one that is; raises `NotPrivate`, and OSError where it cannot be."""
+    """Create a folder for this user only, or accept a private one. Raises `NotPrivate`, or OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode):
@@ -28,9 +26,9 @@ def private_folder(folder: Path) -> None:
 
 
 def private_file(path: Path) -> None:
-    """Make a file that only we may use, or take one that is; raises `NotPrivate`, and OSError where it cannot be."""
+    """Create a file for this user only, or accept a private one. Raises `NotPrivate`, or OSError."""
     check_file(path)
-    # A link that was put there since then is not followed.
+    # O_NOFOLLOW: a link may have been created since the check.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _check(path, os.fstat(descriptor))
@@ -39,7 +37,7 @@ def private_file(path: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raise `NotPrivate` for a file that is there and not ours alone."""
+    """Raise `NotPrivate` for an existing file that other users can change."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -57,7 +55,7 @@ def _check(path: Path, found: os.stat_result) -> None:
 
 def _check_owner(path: Path, found: os.stat_result) -> None:
     if found.st_uid != os.getuid():
-        raise NotPrivate(f"{path} belongs to another user ({found.st_uid}, not {os.getuid()}); have it removed")
+        raise NotPrivate(f"{path} belongs to another user ({found.st_uid}, not {os.getuid()}); remove it")
     if found.st_mode & OTHERS_WRITE:
         mode = stat.S_IMODE(found.st_mode)
-        raise NotPrivate(f"others may write to {path} (mode {mode:o}); remove it, or take their right away")
+        raise NotPrivate(f"other users can write to {path} (mode {mode:o}); remove it, or revoke their write access")

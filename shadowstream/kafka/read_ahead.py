@@ -1,15 +1,13 @@
 """Messages that the client has delivered and the role has not consumed yet."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import Message
 
-from shadowstream.kafka.client.messages import place_of, split, split_at
+from shadowstream.kafka.client.messages import place_of, split
 from shadowstream.records import Partition
 
-Turn = tuple[dict[Partition, Sequence[Message]], list[Message]]
+LoopTurn = tuple[dict[Partition, Sequence[Message]], list[Message]]
 """Records by partition, and events (ends and errors), of one turn of the loop."""
 
 
@@ -24,13 +22,14 @@ class ReadAhead:
 
     def next(
         self, fetched: list[Message], limit: int, room: int, new_records: Callable[[Partition, Sequence[Message]], int]
-    ) -> Turn:
-        """Append the fetched messages and take the first: `limit` at most, of which at most `room` hold a new record.
+    ) -> LoopTurn:
+        """Append the fetched messages and take the first `limit`, with at most `room` new records among them.
 
-        `new_records` counts, among records of one partition, those that were never read before. The others cost the
-        transaction nothing.
+        `new_records` counts the records of one partition that are read for the first time. The others add nothing to
+        the transaction.
         """
-        messages, self._messages = split_at(self._messages + fetched, limit)
+        all_messages = self._messages + fetched
+        messages, self._messages = all_messages[:limit], all_messages[limit:]
         groups, events = split(messages)
         if sum(new_records(place, group) for place, group in groups.items()) <= room:
             return groups, events
@@ -43,11 +42,11 @@ class ReadAhead:
         return groups, events
 
     def put_back(self, messages: Sequence[Message]) -> None:
-        """Put messages before all others: they are taken first in the next turn."""
+        """Put messages first in the queue, for the next turn."""
         self._messages = [*messages, *self._messages]
 
     def drop(self, place: Partition) -> None:
-        """Remove the messages of one partition: its consumer is set back and delivers them again."""
+        """Remove the messages of one partition: the caller seeks back, and its consumer delivers them again."""
         self._messages = [message for message in self._messages if place_of(message) != place]
 
     def clear(self) -> None:

@@ -1,6 +1,4 @@
-"""Records of our own topics that nobody can act on: each is left out and counted, and each kind is logged once."""
-
-from __future__ import annotations
+"""Records of the trial's own topics that cannot be used: each is left out and counted, each kind is logged once."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,18 +8,16 @@ from confluent_kafka import Message
 
 from shadowstream.codecs import own
 from shadowstream.errors import RecordError
-from shadowstream.kafka.reading.topic_reader import Read, read_of
+from shadowstream.kafka.reading.topic_reader import TopicRecord, record_of
 from shadowstream.logs import get_logger
 
 log = get_logger("own")
-KINDS_MAX = 100
-"""Kinds that one process tells apart, and so logs."""
-FURTHER = "counted, without a line"
-"""What becomes of others of a kind that has been logged."""
+KINDS_MAX = 100  # number of kinds that one process distinguishes, and so logs
+FURTHER = "counted, without a line"  # log text for the treatment of further records of a kind
 
 
-class Usable(NamedTuple):
-    """A record that can be acted on, and where it lies."""
+class OwnRecord(NamedTuple):
+    """A decoded record of one of the trial's own topics, with its partition and offset."""
 
     partition: int
     offset: int
@@ -29,21 +25,16 @@ class Usable(NamedTuple):
 
 
 class Refusals:
-    """What one reader of a topic of ours has refused. `counts`: by the reason of the `RecordError`."""
+    """Counts of the records that one reader has refused, by the reason of the `RecordError`."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._logged: set[str] = set()
 
-    @property
-    def total(self) -> int:
-        """How many."""
-        return self.counts.total()
-
     def is_first(self, error: RecordError) -> bool:
-        """Count a refused record; whether it is the first of its kind, so that it is to be logged."""
+        """Count a refused record; return whether it is the first of its kind and so needs a log line."""
         self.counts[error.reason] += 1
-        # Only the sentences of `plausible` are without numbers.
+        # Only the messages of `plausible` hold no numbers, so that equal messages are one kind.
         kind = str(error) if error.reason == "refused" else error.reason
         if kind in self._logged or len(self._logged) >= KINDS_MAX:
             return False
@@ -51,9 +42,8 @@ class Refusals:
         return True
 
 
-def usable(rows: Iterable[Read], topic: str, name: str) -> Iterator[Usable]:
-    """The records of schema `name` among rows of a topic of ours; tombstones are left out, and so is what is refused,
-    of which each kind is logged once."""
+def usable(rows: Iterable[TopicRecord], topic: str, name: str) -> Iterator[OwnRecord]:
+    """Yield the records of schema `name` among these rows, without tombstones; refuse those that cannot be read."""
     refusals = Refusals()
     for row in rows:
         if row.value is None:
@@ -61,22 +51,22 @@ def usable(rows: Iterable[Read], topic: str, name: str) -> Iterator[Usable]:
         try:
             record = own.read(name, row.value)
         except RecordError as error:
-            tell(refusals, error, topic, row)
+            refuse(refusals, error, topic, row)
             continue
-        yield Usable(row.partition, row.offset, record)
+        yield OwnRecord(row.partition, row.offset, record)
 
 
 def own_record(name: str, message: Message, refusals: Refusals) -> dict[str, Any] | None:
-    """Decode a message as a record of schema `name`; None for a refused one, of which each kind is logged once."""
+    """Decode a message as a record of schema `name`; refuse it and return None if it cannot be read."""
     try:
         return own.read(name, message.value())
     except RecordError as error:
-        tell(refusals, error, str(message.topic()), read_of(message))
+        refuse(refusals, error, str(message.topic()), record_of(message))
         return None
 
 
-def tell(refusals: Refusals, error: RecordError, topic: str, row: Read) -> None:
-    """Count a refused record, and log it where it is the first of its kind."""
+def refuse(refusals: Refusals, error: RecordError, topic: str, row: TopicRecord) -> None:
+    """Count a refused record, and log it if it is the first of its kind."""
     if refusals.is_first(error):
         place = {"topic": topic, "partition": row.partition, "offset": row.offset}
         log.error("own_record_refused", **place, error=str(error), further=FURTHER)

@@ -1,6 +1,6 @@
 """The contract between the loop and the role that it runs.
 
-The loop calls a role from one thread, in this order. "Turn" is one pass of the loop; a commit ends many turns.
+The loop calls a role from one thread, in this order. A turn is one pass of the loop; a commit ends many turns.
 
 ====================================  ===========================================================================
 call                                  when
@@ -17,10 +17,8 @@ dropped                               a transaction was aborted, or partitions c
                                       partition is left
 ====================================  ===========================================================================
 
-`finished` is read each turn. Between `dropped` and `assigned` the role gets no records.
+The loop reads `finished` each turn. Between `dropped` and `assigned` the role gets no records.
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
@@ -29,12 +27,11 @@ from typing import Any, NamedTuple, Protocol
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.records import Batch, Commit, Partition, Write
 
-BATCH = 1_000
-"""Records that a role takes in one turn, if it has no reason for another number."""
+BATCH = 1_000  # default number of records that a role takes in one turn
 
 
 class Prepared(NamedTuple):
-    """Effects of one transaction. `has_more`: the role has more effects ready, which did not fit into it."""
+    """Effects of one transaction. `has_more`: the role holds further effects, which did not fit into it."""
 
     writes: list[Write]
     commits: list[Commit]
@@ -42,18 +39,16 @@ class Prepared(NamedTuple):
 
 
 class Role(Protocol):
-    """A pure step with its edge, as the loop sees it. The head of this file gives the order of calls."""
+    """A pure step with its edge, as the loop sees it."""
 
-    finished: bool
-    """Whether the role has committed everything of a bounded trial. The loop then ends."""
+    finished: bool  # Whether the role has committed all of a bounded trial. The loop then ends.
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return the partitions of those tasks that have all their partitions among `places`.
 
         The loop loads these and pauses the others. It calls this only under `group.protocol: consumer`, after
-        `dropped`, with everything that the group has assigned.
+        `dropped`, with all assigned partitions.
         """
-        ...
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Take partitions with their committed state; return the offset to read each of them from.
@@ -63,85 +58,66 @@ class Role(Protocol):
 
         Raises `ConfigError` where the committed state and the topics contradict each other, and `BrokerError`.
         """
-        ...
 
     def dropped(self) -> None:
         """Forget every partition and all uncommitted work. May be called twice in a row."""
-        ...
 
     def restored(self) -> bool:
         """Return whether the state of every partition is as it was at its last commit.
 
-        Called each turn. False may follow True: a pair may wait for its schema. While it is False the process is not
-        ready, and a transaction does not bound the number of records in a turn.
+        Called each turn. False may follow True: a pair may wait for its schema. While it is False, the process is not
+        ready and a transaction does not bound the number of records in a turn.
         """
-        ...
 
     def limit(self) -> int:
-        """Return the number of records that the role takes in the next turn at most. Called each turn."""
-        ...
+        """Return the largest number of records that the role takes in the next turn. Called each turn."""
 
     def accounted_to(self, place: Partition) -> int:
         """Return the offset below which the last commit accounts for every record of a partition.
 
-        Called once for each partition, directly after `assigned`. Records below are read again, and by themselves add
-        nothing to a transaction.
+        Called once for each partition, directly after `assigned`. The loop re-reads records below it; they add nothing
+        to a transaction.
         """
-        ...
 
     def wants_headers(self, topic: str) -> bool:
         """Return whether batches of this topic need their headers. Reading them costs time for each record."""
-        ...
 
     def side_word(self, topic: str) -> str:
         """Return the label of a topic in the metrics of lag: input, production, shadow, twin, scored or labels."""
-        ...
 
     def consume(self, batch: Batch, now_ms: int) -> int:
-        """Process records of one partition; return the number of those that were processed, one at least.
+        """Process records of one partition; return the number of records processed, one at least.
 
-        The loop offers the others again, in the next turn. Offsets rise from call to call and may have gaps. Nothing
-        is written here: effects are buffered until `prepare`.
+        The loop offers the others again, in the next turn. Offsets rise from call to call and may have gaps. The role
+        writes nothing here: it buffers effects until `prepare`.
 
-        Raises `RegistryError` where a schema cannot be had now. Nothing of the batch may have been processed then; the
-        loop pauses the partition and offers the batch again.
+        Raises `RegistryError` if a schema is not available now. The role must then have processed nothing of the batch;
+        the loop pauses the partition and offers the batch again.
         """
-        ...
 
     def records_in_transaction(self, new: int) -> int:
         """Return the number of records that the next transaction would account for.
 
-        `new` is the number of records that were read for the first time since the last commit. Called each turn; the
-        loop commits early once this reaches the size that the sink can take.
+        `new` is the number of records read for the first time since the last commit. Called each turn; the loop commits
+        early once this reaches the size that the sink can take.
         """
-        ...
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
-        """Note that a partition was read to its present end, control records included.
-
-        Every record below `offset` has been consumed. The call may repeat, and records may follow.
-        """
-        ...
+        """Record that a partition was read to its present end `offset`. The call may repeat, and records may follow."""
 
     def tick(self, now_ms: int) -> None:
-        """Do the work that depends on time: marks, observations of the broker, back-pressure. Called each turn.
-
-        The watchdog ends the process if this takes more than `TICK_MAX_S`.
-        """
-        ...
+        """Do the work that depends on time, each turn, within `TICK_MAX_S`: marks, observations, backpressure."""
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Return the effects of one transaction.
 
-        The transaction holds everything that was consumed. Of the rest, as pairs that became decidable without a new
-        record, it holds about `limit` records at most. No commits means that there is nothing to commit. A call is
-        followed by `committed` or `dropped`, or by another `prepare` if it returned no commits.
+        The transaction holds all consumed records. Of further effects, such as pairs that became decidable without a
+        new record, it holds those of about `limit` records. An empty list of commits means that nothing is to be
+        committed. `committed` or `dropped` follows, or another `prepare` if the list was empty.
         """
-        ...
 
     def committed(self, now_ms: int) -> None:
-        """Note that the transaction of the last `prepare` has been committed: show metrics, publish marks."""
-        ...
+        """Act on the commit of the last `prepare`: show metrics, publish marks."""
 
 
 class PlainRole:
@@ -150,7 +126,7 @@ class PlainRole:
     finished = False
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
-        """Return all: each partition is worked on by itself."""
+        """Return all: each partition is a task of its own."""
         return list(places)
 
     def restored(self) -> bool:
@@ -162,7 +138,7 @@ class PlainRole:
         return BATCH
 
     def accounted_to(self, place: Partition) -> int:
-        """Return 0: no record is read again."""
+        """Return 0: the role re-reads no record."""
         return 0
 
     def records_in_transaction(self, new: int) -> int:
@@ -188,7 +164,7 @@ class RoleFigures:
         self._figures |= figures
 
     def ended(self) -> dict[str, Any]:
-        """Return all figures, with the wall time since this object was made and the process's CPU time."""
+        """Return all figures, with wall time since the creation of this object and CPU time of the process."""
         wall_s = time.monotonic() - self._began_s
         return {
             **self._figures,

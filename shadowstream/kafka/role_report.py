@@ -1,35 +1,31 @@
-"""What a role reports to the supervisor that started it, through a pipe that the supervisor holds the other end of.
+"""Reports of a role to the supervisor that started it, through a pipe whose other end the supervisor holds.
 
-An exit code proves nothing: foreign code that runs in a role can end the process with any of them. The supervisor
-believes a role that has reported it:
+An exit code proves nothing: foreign code in a role can end the process with any code. The supervisor relies on these
+reports:
 
 ==================  =====================================================  =====================================
 report              the role sends it                                      the supervisor
 ==================  =====================================================  =====================================
 finished            once its bounded trial is done and committed           never starts it again, if it exits 0
 config_error        before it exits 2, after its message on stderr         ends all roles
-taken_over          before it exits 5: another run has its place           ends all roles
-broker_unreachable  whenever a client cannot reach a broker                says so once for all roles
+taken_over          before it exits 5, because another run took over       ends all roles
+broker_unreachable  whenever a client cannot reach a broker                logs it once for all roles
 ==================  =====================================================  =====================================
 
 A process without a supervisor reports nothing.
 """
-
-from __future__ import annotations
 
 import os
 import stat
 from contextlib import suppress
 from enum import StrEnum
 
-VARIABLE = "SHADOWSTREAM_REPORT"
-"""The variable that names, to a child, its end of the pipe."""
-LINE_MAX = 2_000
-"""Bytes of a line: shorter than what a pipe takes at once, so that no line is cut by another."""
+VARIABLE = "SHADOWSTREAM_REPORT"  # environment variable with the child's end of the pipe
+LINE_MAX = 2_000  # bytes of a line: fewer than a pipe takes at once, so that lines do not mix
 
 
 class Report(StrEnum):
-    """What a role can report; see the head of this file."""
+    """Report of a role; the head of this file explains each."""
 
     FINISHED = "finished"
     CONFIG_ERROR = "config_error"
@@ -43,19 +39,25 @@ class _Pipe:
     end: int | None = None
 
 
-def connect() -> None:
-    """Take this process's end of the pipe from the environment, so that no process started later inherits it."""
-    named = os.environ.pop(VARIABLE, "")
+def inherited_pipe(variable: str) -> int | None:
+    """Take this process's end of a pipe from the environment, so that no process started later inherits it."""
     with suppress(ValueError, OSError):
-        end = int(named)
+        end = int(os.environ.pop(variable, ""))
         if stat.S_ISFIFO(os.fstat(end).st_mode):
             os.set_inheritable(end, False)
-            os.set_blocking(end, False)
-            _Pipe.end = end
+            return end
+    return None
+
+
+def connect() -> None:
+    """Connect this process to the supervisor that started it, if there is one."""
+    if (end := inherited_pipe(VARIABLE)) is not None:
+        os.set_blocking(end, False)
+        _Pipe.end = end
 
 
 def is_supervised() -> bool:
-    """Whether somebody reads the reports of this process."""
+    """Return whether a supervisor reads the reports of this process."""
     return _Pipe.end is not None
 
 
@@ -75,15 +77,14 @@ class Reports:
         self._end, self.child_end = os.pipe()
         os.set_blocking(self._end, False)
         self._begun = b""
-        self.received: dict[str, str] = {}
-        """The last text of each report."""
+        self.received: dict[str, str] = {}  # the last text of each report
 
     def started(self) -> None:
-        """Close the child's end here: the child has it."""
+        """Close the child's end in this process, once the child has it."""
         os.close(self.child_end)
 
     def read(self) -> list[tuple[str, str]]:
-        """Reports that have come since the last call."""
+        """Return the reports received since the last call."""
         with suppress(BlockingIOError):
             while chunk := os.read(self._end, 65_536):
                 self._begun += chunk

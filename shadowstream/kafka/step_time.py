@@ -1,12 +1,10 @@
-"""How long one step may take where it runs somebody else's code: the candidate, or functions of `compare`.
+"""Time limit of one step that runs the user's code: the candidate, or functions of `compare`.
 
-The consumer must be polled again within max.poll.interval.ms, and what is done be committed. How long a value takes is
-known only afterwards, and may change from one to the next; so no step is trusted to be short by its size alone. After
-`STEP_S` it ends with the value in hand, and what is left of its records is taken up in the next turn of the loop. One
-value alone is bounded by a timeout of its own (`candidate.timeout_ms`, `compare.call_timeout_ms`).
+The loop must poll the consumer within max.poll.interval.ms and commit finished work. The duration of a call is known
+only afterwards and may change, so a small step is not always a short one. After `STEP_S` the step ends with its current
+value; the next turn takes the remaining records. A timeout of its own bounds a single value (`candidate.timeout_ms`,
+`compare.call_timeout_ms`).
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,25 +19,22 @@ STEP_S = 1.0
 
 
 class StepTime:
-    """Whether the step that began last has taken long enough."""
+    """Clock of the current step."""
 
     def __init__(self) -> None:
         self._until = 0.0
 
     def begin(self) -> None:
-        """A step begins."""
+        """Begin a step."""
         self._until = time.monotonic() + STEP_S
 
     def up(self) -> bool:
-        """Whether what is left is for the next step."""
+        """Return whether the step must leave its remaining records to the next one."""
         return time.monotonic() >= self._until
 
 
 def timed(call: Call, watch: RoleHealth, call_size: CallSize, calls: Calls, enough: Callable[[], bool]) -> Call:
-    """Wrap the candidate's call: at most `call_size` values at once, and no further call once `enough` returns True.
-
-    The answers are then those of the first values only.
-    """
+    """Wrap the candidate's call: at most `call_size` values at once, and none after `enough` returns True."""
 
     def timed_call(values: Sequence[Any]) -> list[Any]:
         results: list[Any] = []

@@ -1,9 +1,10 @@
-"""`shadowstream.subscribe`: rows of diff, drift and verdict as they come, for programs of yours.
+"""`shadowstream.subscribe`: rows of diff, drift and verdict as they come, for programs of the user.
 
-Only committed rows are given. Without a `group` nothing is joined or committed, and every subscription begins anew.
-With one, members share the partitions and go on where they stopped: **at least once**. A row counts as taken when the
-next one is asked for, or when the `with` block ends without an exception; taken rows are committed once a second and on
-closing. A row whose handling raised or was killed comes again, and so may those of the last second: `row.at` tells.
+A subscription yields committed rows only. Without a `group` it joins and commits nothing, and each subscription begins
+anew. With a group, members share the partitions and continue where they stopped, **at least once**. A row counts as
+taken when the program asks for the next one, or when the `with` block ends without an exception. Taken rows are
+committed once a second and on closing. A row whose handling raised or was killed comes again, and so may those of the
+last second; `row.at` identifies them.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from shadowstream.codecs import own
 from shadowstream.config import Config, Kafka
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError, RecordError
-from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, made
+from shadowstream.kafka.client.consumers import CONNECT_S, SESSION
 from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.client.messages import is_end, is_fatal, offset_of, place_of
-from shadowstream.kafka.reading.topic_reader import explained, ranges
+from shadowstream.kafka.reading.topic_reader import ABSENT, explain_error, ranges, topic_consumer
 from shadowstream.logs import get_logger
 from shadowstream.public_records import ROWS, DiffRow, DriftEvent, PublicRecord, RecordId, Verdict, row_of
 from shadowstream.topics import TopicPlan
@@ -37,18 +38,14 @@ COMMIT_MS = 1_000
 QUIET_S = 30.0
 _POLL_S = 0.1
 _GROUP = re.compile(r"[A-Za-z0-9._-]{1,100}")
-_FATAL = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
-}
+
 
 Trial = Config | str | os.PathLike[str]
 R = TypeVar("R", bound=PublicRecord)
 
 
 class Options(TypedDict, total=False):
-    """How to subscribe; each has a default, see `subscribe`."""
+    """Options of `subscribe`; each has a default."""
 
     bootstrap: str
     name: str
@@ -60,8 +57,8 @@ class Options(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class _How:
-    """`Options` with the defaults; an unknown one is a TypeError, as of any call."""
+class _Chosen:
+    """`Options` with their defaults; an unknown option raises TypeError."""
 
     bootstrap: str | None = None
     name: str | None = None
@@ -91,66 +88,71 @@ def subscribe(
 def subscribe(trial: Trial | None = None, topic: str = "diff", **options: Unpack[Options]) -> Subscription[Any]:
     """Iterate over the rows of one topic of a trial; use it in a `with` block.
 
-    `trial` is a config or the path of one; without it `bootstrap` (host:port), `name` (of the trial) and, where the
-    cluster asks for it, `client` (librdkafka properties) say the same. `topic` is diff, drift or verdict.
+    `trial` is a config or the path of one. Without it, give `bootstrap` (host:port), `name` (of the trial) and, if the
+    cluster needs them, `client` (librdkafka properties). `topic` is diff, drift or verdict.
 
-    - `group`: share the rows among all subscribers of this name and go on where they stopped (see the head of this
-      file); the consumer group is ``shadow.<name>.sub.<group>``. None: read alone, commit nothing.
-    - `from_beginning`: with stored rows first; False: only what is written from now on. A group that has a
-      position goes on from there either way.
+    - `group`: share the rows among all subscribers of this name and continue where they stopped (see the head of this
+      file); the consumer group is ``shadow.<name>.sub.<group>``. None: read all rows, commit nothing.
+    - `from_beginning`: begin with stored rows; False: yield only rows written from now on. A group that has a
+      position continues from there either way.
     - `follow`: wait for further rows; False: end once every partition was read to its end.
-    - `timeout_s`: the longest wait for a row. Following, the iteration ends then (None: never); else it is a
-      `BrokerError`, for rows known to be there do not come (None: 30 s).
+    - `timeout_s`: the longest wait for a row. With `follow` the iteration ends then (None: never). Otherwise a
+      `BrokerError` is raised, because rows that exist do not come (None: 30 s).
 
     Raises:
-        ConfigError: what was given does not name a trial, a topic or a group.
+        ConfigError: the arguments do not name a trial, a topic or a group.
         TopicMissing: the cluster has no such topic, or does not show it.
-        BrokerError: no broker answers, or we may not read.
-        RecordError: while iterating: a row that cannot be read, of a newer release for instance; the next call goes on
-            behind it.
+        BrokerError: no broker answers, or reading is not allowed.
+        RecordError: while iterating: a row cannot be read, for instance of a newer release. The next call continues
+            after it.
     """
-    how = _How(**options)
+    chosen = _Chosen(**options)
     if topic not in ROWS:
-        raise ConfigError(f"subscribe: topic {topic!r} has no rows to give; {nearest(topic, ROWS)}")
-    kafka, plan, production = _trial(trial, how)
-    group = None
-    if how.group is not None:
-        if not _GROUP.fullmatch(how.group):
-            raise ConfigError(f"subscribe: group {how.group!r}: use 1-100 of letters, digits, '.', '_' and '-'")
-        group = plan.group(f"sub.{how.group}")
+        raise ConfigError(f"subscribe: topic {topic!r} has no rows; {nearest(topic, ROWS)}")
+    (kafka, plan, production), group = _trial(trial, chosen), None
+    if chosen.group is not None:
+        if not _GROUP.fullmatch(chosen.group):
+            raise ConfigError(f"subscribe: group {chosen.group!r}: use 1-100 of letters, digits, '.', '_' and '-'")
+        group = plan.group(f"sub.{chosen.group}")
         plan.check_group(group, production)
-    return Subscription(kafka, plan, topic, group, how)
+    return Subscription(kafka, plan, topic, group, chosen)
 
 
-def _trial(trial: Trial | None, how: _How) -> tuple[Kafka, TopicPlan, list[str]]:
-    """The cluster, the names, and production's group where it is known."""
+def _trial(trial: Trial | None, chosen: _Chosen) -> tuple[Kafka, TopicPlan, list[str]]:
     if trial is None:
-        if not how.bootstrap or not how.name:
+        if not chosen.bootstrap or not chosen.name:
             raise ConfigError("subscribe: give a config (or its path), or bootstrap=host:port and name=trial")
         try:
-            return Kafka(bootstrap=how.bootstrap, client=dict(how.client)), TopicPlan(how.name), []
+            return Kafka(bootstrap=chosen.bootstrap, client=dict(chosen.client)), TopicPlan(chosen.name), []
         except ValidationError as error:
             raise ConfigError(f"subscribe: {'; '.join(one['msg'] for one in error.errors())}") from error
-    if how.bootstrap or how.name or how.client:
-        raise ConfigError("subscribe: the config says bootstrap, name and client; give them or a config, not both")
+    if chosen.bootstrap or chosen.name or chosen.client:
+        raise ConfigError("subscribe: the config holds bootstrap, name and client; give them or a config, not both")
     config = trial if isinstance(trial, Config) else load(trial)
     return config.kafka, config.plan, [config.production.group] if config.production.group else []
 
 
 class Subscription(Generic[R]):
-    """Rows of one topic, one after the other; made by `subscribe`. For one thread. Closed when it ends or is left."""
+    """Rows of one topic, in order, for one thread; closed at its end or after the `with` block."""
 
-    def __init__(self, kafka: Kafka, plan: TopicPlan, topic: str, group: str | None, how: _How) -> None:
-        self.topic = plan.of(topic)
-        self.group = group
-        self._kafka, self._kind, self._how = kafka, topic, how
+    def __init__(self, kafka: Kafka, plan: TopicPlan, topic: str, group: str | None, chosen: _Chosen) -> None:
+        self.topic, self.group = plan.of(topic), group
+        self._kafka, self._kind, self._chosen = kafka, topic, chosen
         self._client_errors: deque[str] = deque(maxlen=8)
         self._last: Message | None = None
         self._open: set[int] | None = None
-        self._consumer: Consumer | None = made(Consumer, self._settings(plan))
+        session: dict[str, Any] = {
+            **SESSION,
+            "partition.assignment.strategy": "range",
+            "auto.commit.interval.ms": COMMIT_MS,
+        }
+        # Only `_take_last` stores offsets for a commit: the current row has not been taken yet.
+        session["enable.auto.commit"] = group is not None
+        own_group = group or plan.group("reading")
+        self._consumer: Consumer | None = topic_consumer(kafka, own_group, self._client_errors, **session)
         try:
             found = ranges(self._consumer, self.topic, CONNECT_S)
-            self._starts = {p: low if how.from_beginning else high for p, (low, high) in found.items()}
+            self._starts = {p: low if chosen.from_beginning else high for p, (low, high) in found.items()}
             if group is None:
                 self._consumer.assign([TopicPartition(self.topic, p, start) for p, start in self._starts.items()])
                 self._open = set(self._starts)
@@ -158,25 +160,6 @@ class Subscription(Generic[R]):
                 self._consumer.subscribe([self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
         except KafkaException as error:
             raise self._failed(error) from error
-
-    def _settings(self, plan: TopicPlan) -> dict[str, Any]:
-        return client_config(
-            self._kafka,
-            **{
-                **BASE_CONSUMER,
-                "group.id": self.group or plan.group("reading"),
-                # What is stored for a commit is said by `_take_last` alone: a row in hand has not been taken.
-                "enable.auto.commit": self.group is not None,
-                "auto.commit.interval.ms": COMMIT_MS,
-                "allow.auto.create.topics": False,
-                "auto.offset.reset": "earliest",
-                "partition.assignment.strategy": "range",
-                "session.timeout.ms": 10_000,
-                "heartbeat.interval.ms": 1_000,
-                "error_cb": lambda error: self._client_errors.append(error.str()),
-                "log_level": 2,
-            },
-        )
 
     def __iter__(self) -> Self:
         return self
@@ -205,7 +188,7 @@ class Subscription(Generic[R]):
         self.close()
 
     def close(self) -> None:
-        """Commit what was taken and leave the group. The row given last stays untaken; a second call does nothing."""
+        """Commit the taken rows and leave the group. The last row stays untaken; a second call does nothing."""
         self._last = None
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
@@ -214,17 +197,15 @@ class Subscription(Generic[R]):
 
     def _failed(self, error: KafkaException) -> Exception:
         consumer = cast(Consumer, self._consumer)
-        explanation = explained(self._kafka, self.topic, error.args[0], consumer, list(self._client_errors))
+        explanation = explain_error(self._kafka, self.topic, error.args[0], consumer, list(self._client_errors))
         self.close()
         return explanation
 
-    # ---------------------------------------------------------------- reading
-
     def _wait(self, consumer: Consumer) -> Message | None:
-        """The next message with a value, or None where the iteration ends."""
-        limit_s = self._how.timeout_s if self._how.follow or self._how.timeout_s is not None else QUIET_S
+        """Return the next message with a value, or None at the end of the iteration."""
+        limit_s = self._chosen.timeout_s if self._chosen.follow or self._chosen.timeout_s is not None else QUIET_S
         deadline = None if limit_s is None else time.monotonic() + limit_s
-        while self._how.follow or self._open is None or self._open:
+        while self._chosen.follow or self._open is None or self._open:
             message = consumer.poll(_POLL_S)
             if message is not None:
                 error = message.error()
@@ -232,19 +213,19 @@ class Subscription(Generic[R]):
                     return message
                 self._event(message, error)
             elif deadline is not None and time.monotonic() >= deadline:
-                if self._how.follow:
+                if self._chosen.follow:
                     return None
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"nothing read for {limit_s:g} s"))
         return None
 
     def _event(self, message: Message, error: KafkaError | None) -> None:
-        """What is no row: the end of a partition, a tombstone, or an error, which most of the time passes."""
+        """Handle a message that is no row: an end, a tombstone, or an error, which is mostly transient."""
         if error is None:
             return
         if is_end(error):
             if self._open is not None:
                 self._open.discard(place_of(message).partition)
-        elif is_fatal(error) or error.code() in _FATAL:
+        elif is_fatal(error) or error.code() in ABSENT:
             raise KafkaException(error)
         else:
             log.warning("consume_error", topic=self.topic, error=error.str())
@@ -259,29 +240,27 @@ class Subscription(Generic[R]):
             raise RecordError(f"{place}/{offset}: {error}", reason=error.reason) from error
         return cast(R, row_of(self._kind, record, RecordId(place.topic, place.partition, offset)))
 
-    # ---------------------------------------------------------------- the group
-
     def _take_last(self) -> None:
-        """The row given last has been taken: its offset may be committed."""
+        """Mark the last row as taken: its offset may be committed."""
         last, self._last = self._last, None
         if last is None or self._consumer is None or self.group is None:
             return
         try:
             self._consumer.store_offsets(last)
         except KafkaException as error:
-            # The partition went to another member meanwhile, which gives this row again.
+            # Another member has the partition now, and yields this row again.
             log.info("row_not_taken", topic=self.topic, error=error.args[0].str())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Go on from what is committed; a group that has committed nothing begins where the subscription began, and
-        says so at once, for else rows that come before its first commit would be lost to it."""
+        """Continue from the committed offsets; a new group begins at the subscription's start.
+
+        A new group stores its start offsets at once. Otherwise it would lose rows that come before its first commit.
+        """
         found = consumer.committed(partitions, timeout=CONNECT_S) if partitions else []
-        for tp in found:
-            if tp.error is not None:
-                raise KafkaException(tp.error)
-        new = [
-            TopicPartition(tp.topic, tp.partition, self._starts.get(tp.partition, 0)) for tp in found if tp.offset < 0
-        ]
+        if errors := [tp.error for tp in found if tp.error is not None]:
+            raise KafkaException(errors[0])
+        starts = self._starts
+        new = [TopicPartition(tp.topic, tp.partition, starts.get(tp.partition, 0)) for tp in found if tp.offset < 0]
         consumer.assign([*(tp for tp in found if tp.offset >= 0), *new])
         if new:
             consumer.store_offsets(offsets=new)

@@ -1,11 +1,8 @@
 """Roles as child processes on one machine: started, restarted with back-off, stopped together."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal
-import stat
 import subprocess
 import threading
 import time
@@ -15,42 +12,34 @@ from pathlib import Path
 from typing import Any
 
 from shadowstream.kafka import role_report
-from shadowstream.kafka.outage_log import Outage
+from shadowstream.kafka.outage_log import OutageLog
 from shadowstream.kafka.role_report import Report, Reports
 from shadowstream.logs import get_logger
 
 log = get_logger("supervisor")
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Never longer: in an outage a child fails again and again, and after it the work shall go on within 45 s."""
-STEADY_S = 10.0
-"""A child that has run so long begins at no failures again: outages a minute apart are no crash loop."""
+"""In an outage a child fails repeatedly, and its work must continue within 45 s after the outage."""
+STEADY_S = 10.0  # running time after which a child counts as steady: outages a minute apart are no crash loop
 STOP_S = 10.0
-FINAL = (Report.CONFIG_ERROR, Report.TAKEN_OVER)
-"""A child that has reported one of these and then ended would only fail again."""
-OUTAGE_S = 5.0
-"""A child that exits 1 so soon after it could not reach a broker has ended for that."""
+FINAL = (Report.CONFIG_ERROR, Report.TAKEN_OVER)  # reports after which a restart of the child would only fail again
+OUTAGE_S = 5.0  # A child that exits 1 so soon after it could not reach a broker has ended because of that
 LIFELINE = "SHADOWSTREAM_LIFELINE"
-"""The variable that names, to a child, the end of the pipe that ends with its supervisor."""
+"""Environment variable with the child's end of the pipe that closes with its supervisor."""
 
 
 def end_with_supervisor() -> None:
-    """End this process as by SIGTERM once its supervisor is gone, however that ended; SIGKILL `STOP_S` later.
+    """End this process as by SIGTERM once its supervisor is gone; SIGKILL follows `STOP_S` later.
 
-    For a child of a `Supervisor`; any other process is left alone. The supervisor alone holds the other end of a pipe,
-    which the system closes with it, so kill -9 is noticed as well and nobody asks for a parent again and again. Call
-    it when the handler of SIGTERM is there.
+    Other processes than a child of a `Supervisor` are not affected. Only the supervisor holds the other end of a pipe.
+    The system closes it with the process, so even kill -9 is noticed, without polling. Call this after the handler of
+    SIGTERM is installed.
     """
-    named = os.environ.pop(LIFELINE, "")  # not for what this process starts in its turn
-    try:
-        pipe = int(named)
-        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
-            return
-        os.set_inheritable(pipe, False)
-    except (ValueError, OSError):
+    pipe = role_report.inherited_pipe(LIFELINE)
+    if pipe is None:
         return
 
     def wait() -> None:
-        os.read(pipe, 1)  # nobody writes: it returns when the other end is closed
+        os.read(pipe, 1)  # returns when the other end is closed, as no process writes to it
         log.warning("supervisor_gone", kill_in_s=STOP_S)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(STOP_S)
@@ -59,10 +48,10 @@ def end_with_supervisor() -> None:
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
-def how(code: int) -> str:
-    """How a process has ended, by the code that the system gives.
+def end_text(code: int) -> str:
+    """Describe the end of a process, by the code that the system gives.
 
-    >>> how(0), how(3), how(-11)
+    >>> end_text(0), end_text(3), end_text(-11)
     ('ended with exit code 0 without having finished', 'ended with exit code 3', 'ended by SIGSEGV')
     """
     if code >= 0:
@@ -74,7 +63,7 @@ def how(code: int) -> str:
 
 
 @dataclass(slots=True)
-class Child:
+class RoleProcess:
     """One role's process and its history."""
 
     name: str
@@ -89,8 +78,7 @@ class Child:
     failed: bool = False
     spared: bool = False
     exit_codes: list[int] = field(default_factory=list)
-    final: Report | None = None
-    """The report after which it is not started again."""
+    final: Report | None = None  # the report after which the supervisor does not start it again
     final_text: str = ""
     reports: Reports | None = None
 
@@ -101,15 +89,17 @@ class Child:
 
 
 class Supervisor:
-    """Keeps children running. A child is done once it has reported so and exits 0. One that reports a config error, or
-    that another run has taken over, ends all. Any other end is followed by a restart with back-off, whatever the exit
-    code, while the others go on (`role_report`).
+    """Supervisor that keeps role processes running.
+
+    A child is done once it has reported so and exits 0. A child that reports a config error, or that another run has
+    taken over, ends all. After any other end the supervisor restarts it with back-off, whatever the exit code, while
+    the others continue (`role_report`).
 
     Args:
         commands: the children's command lines by name.
-        environment: the children's environment; None for this process's.
-        output_dir: folder of files that take the children's stdout and stderr; None where they share ours.
-        spared: children whose failing for good ends nobody else; the others do not need them.
+        environment: the children's environment; None for that of this process.
+        output_dir: folder of files for the children's stdout and stderr; None to share those of this process.
+        spared: children that the others do not need, so that their failure does not end the others.
         silent: children that cannot report, as those in a container: their exit codes 0 and 2 count.
     """
 
@@ -121,24 +111,22 @@ class Supervisor:
         silent: Collection[str] = (),
         spared: Collection[str] = (),
     ) -> None:
-        self.children = {name: Child(name, command, spared=name in spared) for name, command in commands.items()}
-        self._environment = environment
-        self._output_dir = output_dir
-        self._silent = frozenset(silent)
-        self._outage = Outage()
+        self.children = {name: RoleProcess(name, command, spared=name in spared) for name, command in commands.items()}
+        self._environment, self._output_dir, self._silent = environment, output_dir, frozenset(silent)
+        self._outage = OutageLog()
         self._lifeline: int | None = None
-        """While it runs: the end of the pipe for the children, who read there that this process is gone."""
+        """While it runs: the children's end of the pipe, which closes with this process."""
 
     def run(self, stopped: Callable[[], bool], each_turn: Callable[[], None] | None = None) -> bool:
-        """Supervise until all are done, one has failed for good or `stopped`; returns whether all ended well.
+        """Supervise until all are done, one has failed for good or `stopped`; return whether all ended well.
 
-        One that has failed for good ends all: without the runner, say, the others would wait for its marks for ever.
+        One that has failed for good ends all; without the runner, for example, the others would wait for ever.
         """
         self._lifeline, own = os.pipe()
         try:
-            while not stopped() and not self._over():
+            while not stopped() and not self._is_over():
                 for child in self.children.values():
-                    self._look_after(child)
+                    self._supervise(child)
                 if each_turn is not None:
                     each_turn()
                 time.sleep(0.1)
@@ -149,11 +137,11 @@ class Supervisor:
             self._lifeline = None
         return all(child.done or (child.failed and child.spared) for child in self.children.values())
 
-    def _over(self) -> bool:
+    def _is_over(self) -> bool:
         needed = [child for child in self.children.values() if not (child.failed and child.spared)]
         return all(child.done for child in needed) or any(child.failed for child in needed)
 
-    def _look_after(self, child: Child) -> None:
+    def _supervise(self, child: RoleProcess) -> None:
         if child.done or child.failed:
             return
         now = time.monotonic()
@@ -162,25 +150,22 @@ class Supervisor:
                 self._try_start(child, now)
             return
         code = child.process.poll()
-        self._listen(child, now)
+        self._read_reports(child, now)
         if code is None:
             if child.failures and now - child.started > STEADY_S:
                 child.failures = 0
             return
         child.exit_codes.append(code)
         child.process = None
-        self._ended(child, code, now)
+        self._handle_end(child, code, now)
 
-    def _listen(self, child: Child, now: float) -> None:
-        """Read what a child has reported."""
-        found = child.reports.read() if child.reports is not None else []
-        unreachable = [text for word, text in found if word == Report.BROKER_UNREACHABLE]
-        if unreachable:
-            child.unreachable_at = now
-            self._outage.seen(unreachable[-1])
+    def _read_reports(self, child: RoleProcess, now: float) -> None:
+        for report, text in child.reports.read() if child.reports is not None else []:
+            if report == Report.BROKER_UNREACHABLE:
+                child.unreachable_at = now
+                self._outage.seen(text)
 
-    def _ended(self, child: Child, code: int, now: float) -> None:
-        """Decide what follows the end of a child."""
+    def _handle_end(self, child: RoleProcess, code: int, now: float) -> None:
         received = dict(child.reports.received) if child.reports is not None else {}
         if child.reports is not None:
             child.reports.close()
@@ -193,24 +178,24 @@ class Supervisor:
         elif final := next((report for report in FINAL if report in received), None):
             child.failed = True
             child.final, child.final_text = final, received[final]
-            others = "go on" if child.spared else "end"
+            others = "continue" if child.spared else "end"
             log.error("failed", role=child.name, exit_code=code, reason=str(final), others=others)
         else:
             wait_s = self._back_off(child, now)
-            if code == 1 and now - child.unreachable_at < OUTAGE_S:  # said by `Outage`, once for all children
+            if code == 1 and now - child.unreachable_at < OUTAGE_S:  # `OutageLog` logs it once for all children
                 log.debug("waiting_for_broker", role=child.name, in_s=wait_s)
             else:
-                log.warning("restarting", role=child.name, exit_code=code, reason=how(code), in_s=wait_s)
+                log.warning("restarting", role=child.name, exit_code=code, reason=end_text(code), in_s=wait_s)
 
-    def _back_off(self, child: Child, now: float) -> float:
+    def _back_off(self, child: RoleProcess, now: float) -> float:
         wait = BACK_OFF_S[min(child.failures, len(BACK_OFF_S) - 1)]
         child.failures += 1
         child.restarts += 1
         child.next_start = now + wait
         return wait
 
-    def _try_start(self, child: Child, now: float) -> None:
-        """Start a child; a machine that has no room for it now must not take the others down."""
+    def _try_start(self, child: RoleProcess, now: float) -> None:
+        """Start a child; if the machine has no room for it now, log that and let the others run."""
         try:
             child.process = self._start(child)
         except OSError as error:
@@ -219,8 +204,8 @@ class Supervisor:
         child.started = now
         log.info("started", role=child.name, pid=child.process.pid)
 
-    def _start(self, child: Child) -> subprocess.Popen[bytes]:
-        """Start a child; with an output folder its stdout and stderr are appended to files of its name there."""
+    def _start(self, child: RoleProcess) -> subprocess.Popen[bytes]:
+        """Start a child; with an output folder, append its stdout and stderr to files there."""
         assert self._lifeline is not None, "children are started by `run`"
         reports = Reports()
         environment = {
@@ -228,13 +213,10 @@ class Supervisor:
             LIFELINE: str(self._lifeline),
             role_report.VARIABLE: str(reports.child_end),
         }
-        # In a process group of its own: Ctrl-C at the terminal reaches this process alone, which then ends the children
-        # in order. A child that is still importing would print a traceback.
-        options: dict[str, Any] = {
-            "env": environment,
-            "pass_fds": (self._lifeline, reports.child_end),
-            "process_group": 0,
-        }
+        # A process group of its own: Ctrl-C at the terminal reaches only this process, which ends the children in
+        # order. A child that is still importing would print a traceback.
+        fds = (self._lifeline, reports.child_end)
+        options: dict[str, Any] = {"env": environment, "pass_fds": fds, "process_group": 0}
         try:
             with contextlib.ExitStack() as files:
                 if self._output_dir is not None:
@@ -251,19 +233,16 @@ class Supervisor:
         return process
 
     def stop(self) -> None:
-        """SIGTERM to all, so that each does its last commit; SIGKILL after `STOP_S`."""
-        running = [child for child in self.children.values() if child.pid is not None]
-        for child in running:
-            if child.process is not None:
-                child.process.send_signal(signal.SIGTERM)
+        """Send SIGTERM to all, so that each does its last commit; SIGKILL after `STOP_S`."""
+        running = [(child, child.process) for child in self.children.values() if child.process and child.pid]
+        for _, process in running:
+            process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_S
-        for child in running:
-            if child.process is None:
-                continue
+        for child, process in running:
             try:
-                code = child.process.wait(max(0.1, deadline - time.monotonic()))
-                child.done = child.done or code == 0  # it was asked to end, and has done so in order
+                code = process.wait(max(0.1, deadline - time.monotonic()))
+                child.done = child.done or code == 0  # it ended in order on request
             except subprocess.TimeoutExpired:
                 log.error("killed", role=child.name, after_s=STOP_S)
-                child.process.kill()
-                child.process.wait()
+                process.kill()
+                process.wait()

@@ -1,13 +1,10 @@
 """Delivery of the effects of one commit: in a transaction, or at least once.
 
 Without transactions a crash can come between any two records. Therefore one record of each task decides: the stats
-record of the joiner, the range mark of the runner. The producer hands it over only after the broker has acknowledged
-every record that it refers to. Of several deciding records with one number, the first in the log counts. The group's
-commit comes last and only saves reading: a process that starts continues from the deciding record
-(docs/decisions/0015).
+record of the joiner, the range mark of the runner. The producer writes it only after the broker has acknowledged every
+record that it refers to. Of several deciding records with one number, the first in the log counts. The group's commit
+comes last and only saves reading: a process that starts continues from the deciding record (docs/decisions/0015).
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -17,31 +14,24 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import Phase, RoleHealth
 from shadowstream.kafka.client.consumers import GuardedWriter
-from shadowstream.kafka.client.errors import broker_error, code_of, follows, translated_errors
+from shadowstream.kafka.client.errors import broker_error, code_of, consequence, translated_errors
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.records import Commit, Partition, Write
 
 FLUSH_S = TRANSACTION_WAIT_S = 20.0
 INIT_WAIT_S = 30.0
-Reached = Callable[[Phase], None]
+PhaseReport = Callable[[Phase], None]
 
 
 class DecidingRole(Protocol):
     """The part of a role that a commit without transactions needs."""
 
     def deciding(self) -> dict[str, int | None]:
-        """Return the topics of the deciding records, each with its partition.
-
-        None stands for the number of the partition that is committed.
-        """
-        ...
+        """Return the topics of the deciding records with their partitions; None stands for the committed partition."""
 
     def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Take the offsets of the deciding records of the last `prepare`, by partition.
-
-        Raises an abortable `BrokerError` if another process has written its deciding record first.
-        """
-        ...
+        """Take the offsets of the last deciding records, by partition. Raises `BrokerError` if another process was
+        first."""
 
 
 def start_transactions(writer: GuardedWriter, watch: RoleHealth) -> None:
@@ -61,26 +51,26 @@ def start_transactions(writer: GuardedWriter, watch: RoleHealth) -> None:
         if code_of(error) != KafkaError.INVALID_TRANSACTION_TIMEOUT:
             raise
         raise ConfigError(
-            "limits.transaction_timeout_ms is more than the broker takes (its transaction.max.timeout.ms, "
+            "limits.transaction_timeout_ms is more than the broker accepts (its transaction.max.timeout.ms, "
             "15 minutes by default): lower it"
         ) from error
 
 
 def commit_transaction(writer: GuardedWriter) -> None:
-    """Commit, and retry for as long as the client asks for it; the watchdog bounds the time."""
+    """Commit; retry for as long as the client asks for it. The watchdog bounds the time."""
     while True:
         try:
             writer.producer.commit_transaction(TRANSACTION_WAIT_S)
             return
         except KafkaException as error:
-            if follows(error.args[0], "commit_transaction") != "retry":
+            if consequence(error.args[0], "commit_transaction") != "retry":
                 raise broker_error(error, "commit_transaction") from error
 
 
-def separated(metadata: str) -> tuple[str, int]:
+def split_metadata(metadata: str) -> tuple[str, int]:
     """Split commit metadata into the role's own and the offset of its deciding record, -1 if there is none.
 
-    >>> separated("1abc 17"), separated("1abc")
+    >>> split_metadata("1abc 17"), split_metadata("1abc")
     (('1abc', 17), ('1abc', -1))
     """
     own, _, at = metadata.partition(" ")
@@ -88,22 +78,20 @@ def separated(metadata: str) -> tuple[str, int]:
 
 
 def publish_in_order(
-    writer: GuardedWriter, writes: Sequence[Write], deciding: frozenset[str], reached: Reached
+    writer: GuardedWriter, writes: Sequence[Write], deciding: frozenset[str], reached: PhaseReport
 ) -> None:
-    """Write the records of all topics but `deciding` and wait for their delivery; then do the same for `deciding`.
+    """Deliver the records of all topics but `deciding`, then those of `deciding`.
 
-    Raises `BrokerError` if a record was not delivered. Either no deciding record was then written, or all others were
+    Raises `BrokerError` if a record was not delivered. No deciding record was then written, or all others were
     delivered.
     """
     reached("begun")
-    with translated_errors("produce"):
-        writer.write(one for one in writes if one.topic not in deciding)
-        writer.flush(FLUSH_S)
+    writer.write(one for one in writes if one.topic not in deciding)
+    writer.flush(FLUSH_S)
     reached("produced")
     writer.note(deciding)
-    with translated_errors("produce"):
-        writer.write(one for one in writes if one.topic in deciding)
-        writer.flush(FLUSH_S)
+    writer.write(one for one in writes if one.topic in deciding)
+    writer.flush(FLUSH_S)
     reached("offsets_sent")
 
 
@@ -112,7 +100,7 @@ def commit_at_least_once(
     consumer: Consumer,
     effects: tuple[Sequence[Write], Sequence[Commit]],
     role: DecidingRole,
-    reached: Reached,
+    reached: PhaseReport,
 ) -> None:
     """Deliver one commit without a transaction: its records, its deciding records, its offsets."""
     writes, commits = effects

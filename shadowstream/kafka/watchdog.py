@@ -1,10 +1,8 @@
 """Watchdog that ends the process when a client call never returns.
 
-A real client defect: after a broker's restart calls hung for minutes beyond their timeouts (librdkafka 5511), without
-an exception. The process ends, its supervisor starts it again, and it continues from what is committed.
+The cause is a client defect: after a broker's restart, calls hung for minutes beyond their timeouts (librdkafka 5511),
+without an exception. The supervisor starts the process again, and it continues from its commits.
 """
-
-from __future__ import annotations
 
 import contextlib
 import os
@@ -23,20 +21,20 @@ EXIT_STUCK = 70
 
 
 class Watchdog:
-    """A watch over one thread's client calls, each within `with watchdog.call(...)`; calls may be nested."""
+    """Watch over one thread's client calls, each within `with watchdog.call(...)`; calls may be nested."""
 
     def __init__(self, watch: RoleHealth, call_max_s: float = CALL_MAX_S) -> None:
         self._watched = watch
         self._call_max_s = call_max_s
         self._calls: list[tuple[str, float]] = []
-        # The clock of now: in a test's process the thread may outlive its role into a world whose clock is not real.
+        # Bind the real clock now: in a test's process the thread may outlive its role into a simulated clock.
         threading.Thread(target=self._watch, args=(time,), name="watchdog", daemon=True).start()
 
     @contextlib.contextmanager
     def call(self, name: str, limit_s: float | None = None) -> Iterator[None]:
         """End the process if the block takes longer than `limit_s` (default: the watchdog's own limit).
 
-        The time of an outer call starts anew afterwards: callbacks run within the client's calls, and take their own
+        The time of an outer call starts again afterwards: callbacks run within the client's calls and take their own
         time.
         """
         limit_s = self._call_max_s if limit_s is None else limit_s
@@ -49,7 +47,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Suspend the outer calls in the block; calls within it are watched by themselves."""
+        """Suspend the outer calls in the block; watch calls within it separately."""
         outer, self._calls = self._calls, []
         try:
             yield

@@ -20,7 +20,7 @@ from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Format
 from shadowstream.errors import ConfigError, RecordError, RegistryError
-from shadowstream.kafka.schemas.protoc import compiled
+from shadowstream.kafka.schemas.protoc import compile_proto
 from shadowstream.protocol.headers import unpack, unpack_origin
 from shadowstream.records import Headers
 from tests.codecs.conftest import SCORE
@@ -64,7 +64,7 @@ class Source:
             EVERY: parse(json.dumps(EVERY_KIND)),
             RECURSIVE: parse(json.dumps(NODE)),
             TEXTS: JsonSchema('{"type": "object", "required": ["n"], "properties": {"n": {"maximum": 9}}}'),
-            PROTOBUF: compiled("order.proto", PROTO, {}),
+            PROTOBUF: compile_proto("order.proto", PROTO, {}),
         }
 
     def by_id(self, schema_id: SchemaId) -> Schema:

@@ -20,7 +20,7 @@ from shadowstream.codecs.schemas import NoSchemas, ProtobufSchema, fingerprint_o
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Format, Rule, Schemas
 from shadowstream.errors import CandidateError, ConfigError, RecordError
-from shadowstream.kafka.schemas.protoc import compiled
+from shadowstream.kafka.schemas.protoc import compile_proto
 from shadowstream.kafka.schemas.registry import FolderSchemas
 
 SCORE = {
@@ -267,7 +267,7 @@ def _varint(n: int) -> bytes:
 @pytest.mark.parametrize("name", ["../up.proto", "/etc/up.proto", "-I.proto"])
 def test_an_import_stays_below_its_schema(name: str) -> None:
     with pytest.raises(ValueError, match="no path below"):
-        compiled("a.proto", 'syntax = "proto3";', {name: 'syntax = "proto3";'})
+        compile_proto("a.proto", 'syntax = "proto3";', {name: 'syntax = "proto3";'})
 
 
 # ---------------------------------------------------------------- one set of rules

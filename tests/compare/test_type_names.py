@@ -16,7 +16,7 @@ from shadowstream.codecs.schemas import NoSchemas, Schema, parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.pairs import COLUMNS_FROM
 from shadowstream.config import Format, Rule
-from shadowstream.kafka.schemas.protoc import compiled
+from shadowstream.kafka.schemas.protoc import compile_proto
 from tests.compare.test_schema_changes import record
 
 HERE = "tests.compare.test_type_names"
@@ -284,7 +284,7 @@ OTHER = (
 
 @cache
 def protobuf(text: str) -> Schema:
-    return compiled("shop.proto", text, {})
+    return compile_proto("shop.proto", text, {})
 
 
 def message(*path: int) -> bytes:

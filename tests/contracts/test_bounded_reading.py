@@ -10,8 +10,8 @@ from confluent_kafka import Message
 
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.reading import bounded
-from shadowstream.kafka.reading.bounded import Limit, NotReadToEnd, Span, ignore, quiet, read_on, read_spans, within
-from shadowstream.kafka.reading.newest import Backwards
+from shadowstream.kafka.reading.bounded import NotReadToEnd, ReadLimit, Span, ignore, quiet, read_on, read_spans, within
+from shadowstream.kafka.reading.newest import BackwardReader
 from shadowstream.records import Partition
 from tests.contracts.brokers import LIMIT_S, Bench
 
@@ -29,7 +29,7 @@ def text(message: Message) -> str:
 
 
 def read(
-    consumer: Any, spans: dict[Partition, Span], limit: Limit = LIMIT, **how: Any
+    consumer: Any, spans: dict[Partition, Span], limit: ReadLimit = LIMIT, **how: Any
 ) -> tuple[list[str], dict[Partition, int]]:
     """The values in order, and where each place has ended."""
     values: list[str] = []
@@ -137,7 +137,7 @@ def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(bench: Ben
 def test_backwards_gives_each_offset_once_and_newly_written_ones(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, *(f"{n}" for n in range(30)))  # and a control record at 30
-    reader = Backwards(bench.consumer(), Partition(topic, 0), 2)
+    reader = BackwardReader(bench.consumer(), Partition(topic, 0), 2)
     seen: list[str] = []
 
     def pick(message: Message) -> tuple[str, str]:
@@ -163,8 +163,8 @@ def test_backwards_from_an_own_end_waits_for_records_below_it(bench: Bench) -> N
     def pick(message: Message) -> tuple[str, int]:
         return text(message), 1
 
-    assert Backwards(consumer, Partition(topic, 0), 10).block(pick) == {"a": 1}
+    assert BackwardReader(consumer, Partition(topic, 0), 10).block(pick) == {"a": 1}
     with pytest.raises(NotReadToEnd):
-        Backwards(consumer, Partition(topic, 0), 10, end=3, limit=quiet(1.0)).block(pick)
+        BackwardReader(consumer, Partition(topic, 0), 10, end=3, limit=quiet(1.0)).block(pick)
     producer.commit_transaction(LIMIT_S)
-    assert Backwards(consumer, Partition(topic, 0), 10, end=3).block(pick) == {"a": 1, "hidden": 1}
+    assert BackwardReader(consumer, Partition(topic, 0), 10, end=3).block(pick) == {"a": 1, "hidden": 1}

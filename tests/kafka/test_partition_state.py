@@ -106,7 +106,7 @@ def test_a_reset_keeps_assigned_and_drops_revoked_partitions() -> None:
     assert assignment.owned == {PLACE, OTHER}, "for its last commit"
     before = assignment.generation
     assignment.reset()
-    assert (assignment.those(State.ASSIGNED), assignment.owned) == ([OTHER], frozenset())
+    assert (assignment.in_state(State.ASSIGNED), assignment.owned) == ([OTHER], frozenset())
     assert assignment.generation == before + 1
 
 

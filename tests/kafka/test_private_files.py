@@ -55,8 +55,8 @@ WHY = {
     "linked_to_a_file": "is a link or no plain file",
     "no_file": "is a link or no plain file",
     "second_name": "is a second name of another file",
-    "writable": "others may write to",
-    "group_writable": "others may write to",
+    "writable": "other users can write to",
+    "group_writable": "other users can write to",
     "owned": f"belongs to another user \\({OTHER}",
 }
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from confluent_kafka import Message
 
-from shadowstream.kafka.client.messages import new_of, offset_of
+from shadowstream.kafka.client.messages import offset_of, records_from
 from shadowstream.kafka.read_ahead import ReadAhead
 from shadowstream.records import Partition
 
@@ -41,7 +41,7 @@ def test_the_room_bounds_new_records_and_not_those_that_are_read_again() -> None
     ahead = ReadAhead()
 
     def new_from_3(_: Partition, messages: Sequence[Message]) -> int:
-        return new_of(messages, 3)
+        return records_from(messages, 3)
 
     assert offsets(ahead.next(records(A, 0, 1, 2, 3, 4), 10, 1, new_from_3)) == {A: [0, 1, 2, 3]}
     assert offsets(ahead.next([], 10, 1, new_from_3)) == {A: [4]}

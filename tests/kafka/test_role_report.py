@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from shadowstream.kafka import outage_log, role_report, supervisor
-from shadowstream.kafka.outage_log import Outage
+from shadowstream.kafka.outage_log import OutageLog
 from shadowstream.kafka.role_report import LINE_MAX, Report, Reports
-from shadowstream.kafka.supervisor import Child, Supervisor
+from shadowstream.kafka.supervisor import RoleProcess, Supervisor
 
 RUNS_S = 20.0
 CONNECT = "from shadowstream.kafka import role_report; role_report.connect(); "
@@ -43,7 +43,7 @@ def events(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
     logger.setLevel(before)
 
 
-def supervised(code: str, restarts: int = 2) -> Child:
+def supervised(code: str, restarts: int = 2) -> RoleProcess:
     """A child under a supervisor until it is done, has failed for good or was restarted so often."""
     roles = Supervisor({"runner": [sys.executable, "-c", code]})
     child = roles.children["runner"]
@@ -145,7 +145,7 @@ def test_an_outage_is_repeated_at_growing_intervals_a_new_one_immediately(
 ) -> None:
     now = [1_000.0]
     monkeypatch.setattr(outage_log, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now[0])}))
-    one = Outage()
+    one = OutageLog()
     lines = []
     for second in range(500):
         now[0] = 1_000.0 + second

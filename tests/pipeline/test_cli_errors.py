@@ -128,4 +128,4 @@ def test_a_transaction_timeout_beyond_the_brokers_ends_with_2_and_its_key(trial:
     trial.write_config(limits={"transaction_timeout_ms": 16 * 60_000})
     for role, code, kind, message in endings(trial, *ROLES):
         assert (code, kind) == (2, "ConfigError"), role
-        assert "limits.transaction_timeout_ms is more than the broker takes" in message
+        assert "limits.transaction_timeout_ms is more than the broker accepts" in message

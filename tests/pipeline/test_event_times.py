@@ -6,7 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from shadowstream.kafka.reading.event_times import LastTimes
+from shadowstream.kafka.reading.event_times import NewestEventTimes
 from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from tests.pipeline.trial_fixture import Trial, time_ms
@@ -18,7 +18,7 @@ FAR_MS = 2**62
 def test_of_replayed_data_in_transactions_it_is_the_records_time(kafka: Broker, tmp_path: Path) -> None:
     trial = Trial(kafka.bootstrap, "times", tmp_path)
     trial.create_topics()
-    times, place, empty = LastTimes(trial.config), Partition(trial.output, 0), Partition(trial.output, 1)
+    times, place, empty = NewestEventTimes(trial.config), Partition(trial.output, 0), Partition(trial.output, 1)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": "times"})
     producer.init_transactions(30)
     newest = {place: time_ms(5)}

@@ -121,7 +121,7 @@ def test_a_task_split_between_members_waits_and_is_then_refused(
         monkeypatch.setattr(
             role, "tick", lambda now_ms: (alien.poll(0), handed.append(set(role.positions)), tick(now_ms))
         )
-        with pytest.raises(ConfigError, match=r"without the other sides of the task for 12 s: .* tears tasks apart"):
+        with pytest.raises(ConfigError, match=r"without the other sides of the task for 12 s: .* splits tasks"):
             made.run(list(role.topics), Stoppable())
     # Of the partition that it has both of it works all the while.
     whole = {frozenset(places) for places in handed}

@@ -15,7 +15,7 @@ from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.reading.correctable_rows import read_correctable
-from shadowstream.kafka.reading.refetch import Fetcher
+from shadowstream.kafka.reading.refetch import SourceFetcher
 from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
@@ -33,7 +33,7 @@ def fetched(
     config: Config, wanted: dict[Partition, set[int]], before: Callable[[], None]
 ) -> tuple[dict[Partition, dict[int, bytes | None]], dict[Partition, set[int]]]:
     """Turn until everything wanted is answered; no turn may take long. `before` is called before the first."""
-    fetcher = Fetcher(config, admin(config.kafka))
+    fetcher = SourceFetcher(config, admin(config.kafka))
     values: dict[Partition, dict[int, bytes | None]] = {place: {} for place in wanted}
     gone: dict[Partition, set[int]] = {place: set() for place in wanted}
     before()

@@ -19,7 +19,7 @@ from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.reading.bounded import read_range, read_since
 from shadowstream.kafka.refused_records import Refusals, own_record
-from shadowstream.kafka.transaction import separated
+from shadowstream.kafka.transaction import split_metadata
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import COMMIT_HEADER, header
@@ -55,7 +55,7 @@ def ranges_decided(
     named: dict[Partition, commit_metadata.Overflow] = {}
     counters: dict[Partition, marks.Counters] = {}
     for one in committed:
-        own_part, at = separated(one.metadata)
+        own_part, at = split_metadata(one.metadata)
         found[one.place] = one._replace(metadata=own_part)
         if one.offset < 0 and one.place not in fresh:
             continue

@@ -16,7 +16,7 @@ from shadowstream.kafka.at_least_once.decided_commits import Head, chained, rows
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.state_records import newest_states, read_states
-from shadowstream.kafka.transaction import FLUSH_S, separated
+from shadowstream.kafka.transaction import FLUSH_S, split_metadata
 from shadowstream.logs import get_logger
 from shadowstream.records import Partition
 
@@ -41,7 +41,7 @@ class AtLeastOnceRecovery:
         for task in tasks:
             at, points = -1, []
             for place in task.places:
-                own, at = separated(committed[place].metadata)
+                own, at = split_metadata(committed[place].metadata)
                 committed[place] = committed[place]._replace(metadata=own)
                 points.append(checkpoint.decode(own).sequence if committed[place].offset >= 0 else 0)
             self._heads[task.name] = Head(max(points), "")

@@ -1,12 +1,9 @@
-"""What the client library says by itself: its errors as events of ours, its raw lines in the debug log.
+"""Errors and log lines of the client library: errors as log events, raw lines in the debug log.
 
-Left alone it prints raw lines (`%3|…|FAIL|rdkafka#consumer-1| …`) on stderr. An outage is said once with growing waits,
-by the supervisor for all its roles where there is one (`role_report`).
+By default the client prints raw lines (`%3|…|FAIL|rdkafka#consumer-1| …`) on stderr. An outage is logged once with
+growing waits, by the supervisor for all its roles if there is one (`role_report`).
 """
 
-from __future__ import annotations
-
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,59 +13,49 @@ from confluent_kafka import KafkaError
 from shadowstream.errors import BrokerError
 from shadowstream.kafka import role_report
 from shadowstream.kafka.client.errors import UNREACHABLE, is_unreachable
-from shadowstream.kafka.outage_log import Outage
+from shadowstream.kafka.outage_log import OutageLog
 from shadowstream.kafka.role_report import Report
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
 
 log = get_logger("kafka")
-_outage = Outage()
-REPORT_EVERY_S = 1.0
-"""A client that is polled without a broker says it twenty times a second."""
-
-
-class _Reports:
-    """When this process may report an outage again."""
-
-    next_s = 0.0
-
-
-_reports = _Reports()
+_outage = OutageLog()
+_reports = Throttle(1.0)  # a client that is polled without a broker reports the outage twenty times a second
 
 
 class _DebugLog:
-    """Takes the client's raw lines as `logging.Logger` would; none is more than a debug line of ours."""
+    """Receiver of the client's raw lines, in place of a `logging.Logger`; all of them become debug lines."""
 
     def log(self, level: int, text: str, *arguments: object) -> None:
-        """Called by the client, in a thread of Python's, when it is polled."""
+        """Called by the client, in a Python thread, when it is polled."""
         log.debug("client_line", line=text % arguments)
 
 
 def settings() -> dict[str, Any]:
-    """The settings of a client that concern what it says."""
+    """Return the settings of a client for its errors and log lines."""
     return {"error_cb": on_error, "logger": _DebugLog(), "log_level": 3}
 
 
-def unpolled() -> dict[str, Any]:
-    """The same for an admin client, which nobody polls: its lines would only pile up, and its calls fail by themselves
-    where no broker answers."""
+def admin_settings() -> dict[str, Any]:
+    """Return the settings of an admin client. It is never polled, so its log lines would only pile up."""
     return {"error_cb": on_error, "log_level": 0}
 
 
 def on_error(error: KafkaError) -> None:
-    """Say a client's error. That all brokers are down follows upon an error of each, which names its address."""
+    """Log a client's error. `_ALL_BROKERS_DOWN` follows an error of each broker, which names its address: skip it."""
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
         return
     if error.code() in UNREACHABLE:
-        _say_outage(error.str())
+        _log_outage(error.str())
     else:
         log.warning("client_error", error=error.str(), fatal=error.fatal())
 
 
 def is_outage(error: BrokerError) -> bool:
-    """Whether an error says only that no broker answers; that is then said as an outage and needs no other line."""
+    """Return whether an error only means that no broker answers; if so, log the outage, with no other line."""
     if not is_unreachable(error):
         return False
-    _say_outage(str(error))
+    _log_outage(str(error))
     return True
 
 
@@ -76,8 +63,8 @@ def is_outage(error: BrokerError) -> bool:
 def repeated_later(log_delay: Callable[[str], object]) -> Iterator[None]:
     """Run work that the caller repeats at its next turn: a broker that does not answer now is no error.
 
-    `log_delay` gets the text of the error. An outage is not passed to it: it has a log line of its own.
-    Raises the `BrokerError` if it is not retriable.
+    `log_delay` gets the text of the error. It does not get an outage, which has a log line of its own. Raises the
+    `BrokerError` if it is not retriable.
     """
     try:
         yield
@@ -88,9 +75,8 @@ def repeated_later(log_delay: Callable[[str], object]) -> Iterator[None]:
             log_delay(str(error))
 
 
-def _say_outage(reason: str) -> None:
+def _log_outage(reason: str) -> None:
     if not role_report.is_supervised():
         _outage.seen(reason)
-    elif time.monotonic() >= _reports.next_s:
-        _reports.next_s = time.monotonic() + REPORT_EVERY_S
+    elif _reports.is_due():
         role_report.send(Report.BROKER_UNREACHABLE, reason)

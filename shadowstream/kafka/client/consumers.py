@@ -1,9 +1,7 @@
 """Clients with the settings that the guarantees need, and the guarded writer.
 
-Each setting that is not a default was measured; docs/decisions/0003 says why.
+Each setting that is not a default was measured; docs/decisions/0003 gives the reasons.
 """
-
-from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
@@ -25,6 +23,7 @@ from shadowstream.topics import TopicPlan
 log = get_logger("kafka")
 Client = TypeVar("Client")
 CONNECT_S = 10.0
+SESSION = {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 1_000}
 BASE_CONSUMER: dict[str, Any] = {
     "isolation.level": "read_committed",
     "enable.auto.commit": False,
@@ -34,32 +33,34 @@ BASE_CONSUMER: dict[str, Any] = {
     "fetch.wait.max.ms": 50,
     "fetch.queue.backoff.ms": 10,
 }
-"""Settings of every consumer: committed records only, no commit by itself, no jump, and an event at each end."""
+"""Settings of every consumer: committed records only, no automatic commit, no jump, and an event at each end."""
 
 
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
-    """Settings that every client has, the operator's own last but for what the guarantees need (`extra`)."""
+    """Return the settings of a client: the operator's override the defaults, and `extra` overrides both."""
     return {"bootstrap.servers": kafka.bootstrap, **client_log.settings(), **kafka.client, **extra}
 
 
-def made(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
-    """A client with these settings; raises `ConfigError` where the client library refuses one of them."""
+def make_client(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
+    """Create a client; raises `ConfigError` if the client library refuses a setting."""
     try:
         return make(settings)
     except KafkaException as error:
+        refused = f"kafka.client: {error.args[0].str()}"
         raise ConfigError(
-            f"kafka.client: {error.args[0].str()}; give librdkafka properties, except those that shadowstream sets "
-            "itself"
+            f"{refused}; give librdkafka properties, except those that shadowstream sets itself"
         ) from error
 
 
-def _telling(make: Callable[[dict[str, Any]], Consumer], settings: dict[str, Any], whose: str) -> Consumer:
-    return cast(Consumer, TranslatingClient(made(make, settings), whose))
+def _translating(make: Callable[[dict[str, Any]], Consumer], settings: dict[str, Any], whose: str) -> Consumer:
+    return cast(Consumer, TranslatingClient(make_client(make, settings), whose))
 
 
 def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
-    """An admin client; raises `BrokerError` where no broker answers within `connect_s`."""
-    client = made(AdminClient, {"bootstrap.servers": kafka.bootstrap, **client_log.unpolled(), **kafka.client})
+    """Create an admin client; raises `BrokerError` if no broker answers within `connect_s`."""
+    client = make_client(
+        AdminClient, {"bootstrap.servers": kafka.bootstrap, **client_log.admin_settings(), **kafka.client}
+    )
     try:
         client.list_topics(timeout=connect_s)
     except KafkaException as error:
@@ -71,64 +72,49 @@ def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
 
 
 def group_consumer(config: Config, role: str, instance: str | None = None, **settings: Any) -> Consumer:
-    """The consumer of a role's group: read_committed, no automatic commits, both sides of a task together."""
+    """Create the consumer of a role's group: read_committed, no automatic commits, all sides of a task together."""
     plan = config.plan
     group = plan.group(role)
     plan.check_group(group, [config.production.group] if config.production.group else [])
-    extra: dict[str, Any] = {
-        **BASE_CONSUMER,
-        "group.id": group,
-        "fetch.queue.backoff.ms": 20,
-        **settings,
-    }
+    extra: dict[str, Any] = {**BASE_CONSUMER, "group.id": group, "fetch.queue.backoff.ms": 20, **settings}
     if config.kafka.group_protocol == "consumer":
-        # The broker's default, uniform, gives partition p of two topics to two members; session and heartbeat are its.
+        # The default assignor, uniform, splits tasks between members. The broker sets session and heartbeat.
         extra |= {"group.protocol": "consumer", "group.remote.assignor": "range"}
     else:
-        extra |= {
-            "partition.assignment.strategy": "range",
-            "session.timeout.ms": 10_000,
-            "heartbeat.interval.ms": 1_000,
-        }
+        extra |= {"partition.assignment.strategy": "range", **SESSION}
+        # Under the other protocol the broker refuses a killed instance its own name until its session has ended.
+        extra |= {"group.instance.id": f"{group}.{instance}"} if instance else {}
     if role == "joiner":
-        # Memory beside limits.pending_bytes_max: of small records the client's structures take more than they hold.
+        # Memory beside limits.pending_bytes_max: the client's structures of small records are larger than their data.
         extra["queued.max.messages.kbytes"] = 16_384
-    # Under the other protocol an instance that was killed is refused its own name until its session has ended.
-    if instance and config.kafka.group_protocol == "classic":
-        extra["group.instance.id"] = f"{group}.{instance}"
-    return _telling(Consumer, client_config(config.kafka, **extra), group)
+    return _translating(Consumer, client_config(config.kafka, **extra), group)
 
 
 def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra: Any) -> Consumer:
-    """A consumer outside any group protocol: assigns by itself and never commits."""
+    """Create a consumer outside any group protocol: it assigns partitions itself and never commits."""
     group = plan.group(purpose)
-    return _telling(Consumer, client_config(kafka, **{**BASE_CONSUMER, "group.id": group, **extra}), group)
+    return _translating(Consumer, client_config(kafka, **{**BASE_CONSUMER, "group.id": group, **extra}), group)
 
 
 class GuardedWriter:
-    """A producer that refuses every topic outside the trial's prefix, each time."""
+    """A producer that refuses every topic outside the trial's prefix."""
 
     def __init__(self, config: Config, settings: dict[str, Any]) -> None:
-        self._plan = config.plan
-        self._allowed: set[str] = set()
-        self.producer = made(Producer, client_config(config.kafka, **settings))
-        self._transactional = "transactional.id" in settings
+        self._plan, self._allowed = config.plan, set[str]()
+        self.producer = make_client(Producer, client_config(config.kafka, **settings))
+        self.transactional = "transactional.id" in settings
+        """Whether a transaction's commit proves delivery; otherwise `flush` does."""
         self._failed: list[str] = []
         self.delivered: dict[Partition, list[int]] = {}
-        """Offsets of what was handed over since `note`, in order; only without transactions."""
+        """Offsets of the records written since `note`, in order; only without transactions."""
         self._noted: frozenset[str] = frozenset()
 
-    @property
-    def transactional(self) -> bool:
-        """Whether a transaction's commit proves what was handed over; else `flush` does."""
-        return self._transactional
-
     def note(self, topics: frozenset[str]) -> None:
-        """From now on note in `delivered` where records of these topics have come to lie."""
+        """Begin to collect the offsets of delivered records of these topics in `delivered`."""
         self._noted, self.delivered = topics, {}
 
     def flush(self, limit_s: float) -> None:
-        """Wait until everything handed over is on the broker; raises `BrokerError` where something is not."""
+        """Wait until the broker has all records; raises `BrokerError` if it lacks one."""
         with translated_errors("flush"):
             left = self.producer.flush(limit_s)
         failed, self._failed = self._failed, []
@@ -143,77 +129,65 @@ class GuardedWriter:
             self.delivered.setdefault(place_of(message), []).append(offset_of(message))
 
     def write(self, writes: Iterable[Write]) -> None:
-        """Hand records to the client. Raises `IsolationError` before anything outside the prefix is handed over."""
-        with translated_errors("produce"):
-            self._write(writes)
-
-    def _write(self, writes: Iterable[Write]) -> None:
+        """Pass records to the client. Raises `IsolationError` before a record outside the prefix is passed."""
         produce, allowed = self.producer.produce, self._allowed
         # A transaction's commit proves its records; without one only the delivery report does.
-        delivered = None if self._transactional else self._delivered
-        for topic, partition, key, value, time_ms, headers in writes:
-            if topic not in allowed:
-                self._plan.check_write(topic)
-                allowed.add(topic)
-            while True:
-                try:
-                    # A time of 0 is the client's own word for now.
-                    produce(topic, value, key, partition, delivered, timestamp=max(time_ms, 0), headers=headers or None)  # type: ignore[arg-type]  # a list is invariant
-                    break
-                except BufferError:  # the client's queue is full: let it send
-                    self.producer.poll(0.05)
+        delivered = None if self.transactional else self._delivered
+        with translated_errors("produce"):
+            for topic, partition, key, value, at_ms, headers in writes:
+                if topic not in allowed:
+                    self._plan.check_write(topic)
+                    allowed.add(topic)
+                while True:
+                    try:
+                        given: Any = headers or None
+                        # The client takes a time of 0 as now.
+                        produce(topic, value, key, partition, delivered, timestamp=max(at_ms, 0), headers=given)
+                        break
+                    except BufferError:  # the client's queue is full: wait while it sends
+                        self.producer.poll(0.05)
 
 
 def transactional_writer(config: Config, role: str, instance: str) -> GuardedWriter:
-    """The transactional producer of a role's instance; its id is stable, so that a zombie is fenced. The judge has one
-    whatever its instance: there is one judge a trial."""
-    if role == "judge":
-        instance = "0"
-    timeout_ms = config.limits.transaction_timeout_ms
-    return GuardedWriter(
-        config,
-        {
-            "transactional.id": f"{config.plan.group(role)}.{instance}",
-            "transaction.timeout.ms": timeout_ms,
-            # Longer than the transaction, it would block readers behind a frozen member.
-            "message.timeout.ms": timeout_ms - 1_000,
-            "linger.ms": 5,
-            # The judge writes little, and Faust's client in the alerts role reads lz4 only with one more package.
-            "compression.type": "none" if role == "judge" else "lz4",
-            "queue.buffering.max.messages": 1_000_000,
-        },
-    )
+    """Create the transactional producer of a role's instance; its id is stable, so that a zombie is fenced.
+
+    The judge has one id whatever its instance: a trial has one judge.
+    """
+    name = f"{config.plan.group(role)}.{'0' if role == 'judge' else instance}"
+    transaction = {"transactional.id": name, "transaction.timeout.ms": config.limits.transaction_timeout_ms}
+    return GuardedWriter(config, {**transaction, **_effects_settings(config, role)})
+
+
+def _effects_settings(config: Config, role: str) -> dict[str, Any]:
+    return {
+        # A longer timeout than the transaction's would block readers behind a frozen member.
+        "message.timeout.ms": config.limits.transaction_timeout_ms - 1_000,
+        "linger.ms": 5,
+        # The judge writes little, and Faust's client in the alerts role needs a further package for lz4.
+        "compression.type": "none" if role == "judge" else "lz4",
+        "queue.buffering.max.messages": 1_000_000,
+    }
 
 
 def role_writer(config: Config, role: str, instance: str) -> GuardedWriter:
-    """The producer of a role's effects, as the config's `delivery` asks for."""
+    """Create the producer of a role's effects, as the config's `delivery` requires."""
     if config.delivery == "exactly_once":
         return transactional_writer(config, role, instance)
-    return GuardedWriter(
-        config,
-        {
-            "enable.idempotence": True,
-            "acks": "all",
-            "linger.ms": 5,
-            "message.timeout.ms": config.limits.transaction_timeout_ms - 1_000,
-            "compression.type": "none" if role == "judge" else "lz4",  # as above
-            "queue.buffering.max.messages": 1_000_000,
-        },
-    )
+    return GuardedWriter(config, {"enable.idempotence": True, "acks": "all", **_effects_settings(config, role)})
 
 
 def plain_writer(config: Config) -> GuardedWriter:
-    """A producer for what is stated after a commit (marks): idempotent, not transactional."""
+    """Create a producer for records written after a commit (marks): idempotent, not transactional."""
     return GuardedWriter(config, {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 30_000})
 
 
 class Stoppable:
-    """A flag that signal handlers set and loops look at."""
+    """A stop flag that signal handlers set and loops read."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self.begun = False
-        """Whether the work has begun that must end in order; before it, the process may end at any moment."""
+        """Whether work has begun that must end in order; before it, the process may end at any moment."""
 
     def begin(self) -> None:
         """Begin the work that ends after its next commit."""
@@ -224,10 +198,10 @@ class Stoppable:
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until the end is asked for."""
+        """Wait for this time, or until the stop is requested."""
         self._event.wait(seconds)
 
     @property
     def stopped(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether the stop was requested."""
         return self._event.is_set()

@@ -1,24 +1,22 @@
-"""What a client's error asks for: the same call again, abort and rewind, or the end of the process.
+"""Consequences of a client's error: the same call again, abort and rewind, or the end of the process.
 
 ======================================================  ======================================================
-error                                                   what follows
+error                                                   consequence
 ======================================================  ======================================================
 ``retriable()`` from commit_transaction                 the same call again, until the watchdog
-fatal; fenced                                           exit: another process has our place
-timed out, transport or coordinator error               exit: what the broker knows of the transaction is open,
-                                                        and a new process asks for it; its supervisor starts it
-``txn_requires_abort()``                                abort, load what is committed, seek, go on: no rebalance
+fatal; fenced                                           exit: another process has this place
+timed out, transport or coordinator error               exit: the state of the transaction at the broker is not
+                                                        known; the supervisor starts a new process, which asks
+``txn_requires_abort()``                                abort, load the committed state, seek, continue
 a failed abort, anything else                           exit
 ======================================================  ======================================================
 
-No exception of the client leaves this package untranslated. `clients` wraps each client in a `TranslatingClient`, whose
-every method translates; calls of other objects stand within `translated_errors`.
+No exception of the client leaves this package untranslated. `consumers` wraps each client in a `TranslatingClient`,
+whose every method translates; calls of other objects are made within `translated_errors`.
 
-Whoever goes on after a transport error from send_offsets commits without knowing whether the offsets are in
-(commit_transaction returned OK after it had failed), so these are not retried although the client says they may be.
+The client marks transport errors from send_offsets as retriable, but they are not retried here. A retry would commit
+without knowing whether the offsets are part of the transaction (commit_transaction returned OK after it had failed).
 """
-
-from __future__ import annotations
 
 import contextlib
 import functools
@@ -29,27 +27,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from shadowstream.errors import BrokerError
 
-Follows = Literal["retry", "rewind", "exit"]
-_OPEN = frozenset(
-    (
-        KafkaError._TIMED_OUT,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._RESOLVE,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    )
-)
-_FENCED = frozenset(
-    (
-        KafkaError._FENCED,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.PRODUCER_FENCED,
-    )
-)
+Consequence = Literal["retry", "rewind", "exit"]
 UNREACHABLE = frozenset(
     (
         KafkaError._TIMED_OUT,
@@ -59,7 +37,10 @@ UNREACHABLE = frozenset(
         KafkaError._RESOLVE,
     )
 )
-"""No broker answers: what every role meets in an outage, for as long as it lasts."""
+"""Errors of an outage: no broker answers."""
+_COORDINATOR = (KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+_OPEN = UNREACHABLE | {KafkaError.REQUEST_TIMED_OUT, KafkaError.NOT_COORDINATOR, *_COORDINATOR}
+_FENCED = frozenset((KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID, KafkaError.PRODUCER_FENCED))
 FORBIDDEN = frozenset(
     (
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -68,8 +49,6 @@ FORBIDDEN = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     )
 )
-
-
 _ADVICE = (
     ("grant what `shadowstream topics acls` prints", FORBIDDEN),
     (
@@ -79,23 +58,19 @@ _ADVICE = (
     ("is the broker up, and does kafka.bootstrap name it?", _OPEN),
     (
         "was the topic deleted? Its name and the right to describe it",
-        (
-            KafkaError.UNKNOWN_TOPIC_OR_PART,
-            KafkaError._UNKNOWN_TOPIC,
-            KafkaError._UNKNOWN_PARTITION,
-        ),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION),
     ),
-    ("another process has this place: two must not have the same --instance", _FENCED),
+    ("another process has this place: give each process an --instance of its own", _FENCED),
     (
         "the broker is too old for it; kafka.group_protocol: consumer needs Kafka 4",
         (KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION, KafkaError.UNSUPPORTED_ASSIGNOR),
     ),
 )
-"""What to do about it, where that can be told from the code."""
+"""Remedies for the codes that allow one."""
 
 
-def follows(error: KafkaError, call: str) -> Follows:
-    """What an error of this client call asks for; see the head of this file."""
+def consequence(error: KafkaError, call: str) -> Consequence:
+    """Return the consequence of an error of this client call, by the table at the head of this file."""
     if error.fatal() or error.code() in _FENCED:
         return "exit"
     if call == "commit_transaction" and error.retriable():
@@ -106,42 +81,41 @@ def follows(error: KafkaError, call: str) -> Follows:
 
 
 def broker_error(error: KafkaException, doing: str) -> BrokerError:
-    """The client's error in the words of `errors`; `doing` is the client's call, or what it was made for."""
+    """Translate the client's error; `doing` is the client's call, or its purpose."""
     cause = error.args[0]
-    what = follows(cause, doing)
     return BrokerError(
         f"{doing}: {cause.name()}: {cause.str()}{advice(cause.code())}",
         retriable=cause.retriable(),
-        abortable=what == "rewind",
+        abortable=consequence(cause, doing) == "rewind",
         fatal=cause.fatal() or cause.code() in _FENCED,
     )
 
 
 def event_error(error: KafkaError, where: str) -> BrokerError:
-    """What a consumer was told in the place of a record, of which nothing better comes by waiting."""
+    """Translate an error that a consumer received in place of a record, and that waiting does not cure."""
     return BrokerError(f"{where}: {error.name()}: {error.str()}{advice(error.code())}", fatal=True)
 
 
 def advice(code: int | None) -> str:
-    """What to do about an error, as the end of its message; empty where the code does not tell."""
+    """Return the remedy for an error, as the end of its message; empty if there is none for the code."""
     return next((f"; {text}" for text, codes in _ADVICE if code in codes), "")
 
 
 def code_of(error: Exception) -> int | None:
-    """The client's code of an error of the client or of ours that it caused; None where it caused none."""
+    """Return the client's code of a client error, or of the error that it caused; None if there is no client error."""
     cause = error if isinstance(error, KafkaException) else error.__cause__
     return cause.args[0].code() if isinstance(cause, KafkaException) else None
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether an error says only that no broker answers, by the client's code or by a time limit of ours."""
+    """Return whether an error only means that no broker answers, by the client's code or by a time limit."""
     return code_of(error) in UNREACHABLE or isinstance(error.__cause__, TimeoutError)
 
 
 class TranslatingClient:
-    """A client whose methods raise `BrokerError` in place of the client's exceptions; `whose` says whose client it is.
+    """A client that raises `BrokerError` in place of the client's exceptions; `whose` names its user.
 
-    Stands for the client wherever one is asked for, but for callbacks, which get the client itself.
+    It replaces the client everywhere but in callbacks, which get the client itself.
     """
 
     def __init__(self, client: Any, whose: str) -> None:
@@ -159,13 +133,13 @@ class TranslatingClient:
             except KafkaException as error:
                 raise broker_error(error, f"{name} ({self._whose})") from error
 
-        setattr(self, name, call)  # the next one finds it at once
+        setattr(self, name, call)  # the next access finds it directly
         return call
 
 
 @contextlib.contextmanager
 def translated_errors(doing: str) -> Iterator[None]:
-    """The client's exceptions leave this block as `BrokerError`."""
+    """Raise the client's exceptions in this block as `BrokerError`."""
     try:
         yield
     except KafkaException as error:

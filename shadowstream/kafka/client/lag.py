@@ -1,10 +1,8 @@
-"""How far a role is behind the ends of what it reads.
+"""Lag of a role behind the ends of its partitions.
 
-The ends are asked of the broker, without waiting for the answer: those that the consumer has seen while fetching stand
-still while a side is held back or its queue is full, so that a lag told from them would fall while the real one grows.
+The ends come from the broker, without waiting for its answer. The ends that the consumer saw while fetching do not
+advance while a side is paused or its queue is full. A lag computed from them would fall while the real one grows.
 """
-
-from __future__ import annotations
 
 import time
 from collections import Counter
@@ -20,39 +18,39 @@ ASK_EVERY_S = 1.0
 
 
 class Lag:
-    """Read positions of the assigned places, the ends last heard of, and the metrics made of both."""
+    """Positions and last known ends of the assigned partitions, and the metrics made of both."""
 
     def __init__(self, client: AdminClient, side_word: Callable[[str], str], watch: RoleHealth) -> None:
         self._client, self._side_word, self._watch = client, side_word, watch
         self._positions: dict[Partition, int] = {}
         self._newest_ms: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
-        self._asked: offsets.Asked = {}
+        self._asked: offsets.OffsetFutures = {}
         self._next_ask = 0.0
 
     def assigned(self, starts: Mapping[Partition, int]) -> None:
-        """Reading goes on from these offsets."""
+        """Begin at these offsets, after an assignment."""
         self._positions = dict(starts)
         self._newest_ms.clear()
         self._next_ask = 0.0
         self.show(0)
 
-    def forgotten(self) -> None:
-        """Nothing is assigned any more: whoever reads these places now shows their lag."""
+    def clear(self) -> None:
+        """Forget all partitions after their revocation; their next reader shows their lag."""
         for side in {self._side_word(place.topic) for place in self._positions}:
             self._show(side, 0, 0)
         self._positions.clear()
         self._newest_ms.clear()
 
     def read(self, place: Partition, position: int, time_ms: int | None = None) -> None:
-        """A place has been read to `position`; `time_ms` is the time of the last record there was."""
+        """Record that a partition was read to `position`; `time_ms` is the time of its last record."""
         self._positions[place] = max(position, self._positions.get(place, 0))
         if time_ms is not None:
             self._newest_ms[place] = time_ms
 
     def show(self, now_ms: int) -> None:
         """Set the metrics, once the ends are known."""
-        self._hear()
+        self._refresh_ends()
         if not self._ends.keys() >= self._positions.keys():
             return
         behind: Counter[str] = Counter()
@@ -69,10 +67,10 @@ class Lag:
         self._watch.metrics.set("lag_records", lag, role=self._watch.role, side=side)
         self._watch.metrics.set("lag_seconds", age_ms / 1000, role=self._watch.role, side=side)
 
-    def _hear(self) -> None:
-        """Take the answer if it has come, and ask anew when it is time."""
+    def _refresh_ends(self) -> None:
+        """Take the answer if it has come, and ask again when it is time."""
         if self._asked and all(future.done() for future in self._asked.values()):
-            # What could not be had now keeps its last value: the next answer is a second away.
+            # A missing end keeps its last value: the next answer is a second away.
             self._ends |= offsets.answered(self._asked)
             self._asked = {}
         at = time.monotonic()

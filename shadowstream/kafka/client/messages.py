@@ -1,6 +1,7 @@
-"""The client's messages in typed columns. Its getters are typed as optional; on a consumed message none of them is."""
+"""The client's messages in typed columns.
 
-from __future__ import annotations
+The client types its getters as optional, but on a consumed message none returns None.
+"""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -12,51 +13,53 @@ from confluent_kafka import Consumer, KafkaError, Message
 from shadowstream.kafka.client.errors import FORBIDDEN
 from shadowstream.records import Batch, Headers, Partition
 
-_TIME = itemgetter(1)  # behind its type
+_TIME = itemgetter(1)  # a timestamp is (type, time)
 END = KafkaError._PARTITION_EOF
 
 
-def arrived(consumer: Consumer, maximum: int, wait_s: float) -> list[Message]:
-    """What has come, up to `maximum`; where nothing has, the next within `wait_s` and what came with it.
+def poll(consumer: Consumer, limit: int, wait_s: float) -> list[Message]:
+    """Return the delivered messages, up to `limit`; if there are none, wait up to `wait_s` for the next.
 
-    The client's own `consume(most, wait_s)` waits out the whole time wherever fewer than `maximum` come. Only outside a
-    group: between the two calls there may be a rebalance (the loop sees to that).
+    The client's own `consume(limit, wait_s)` waits for the whole time whenever fewer than `limit` come. Use this only
+    outside a group: between the two calls a rebalance may happen (the loop handles that).
     """
-    messages = consumer.consume(maximum, 0)
+    messages = consumer.consume(limit, 0)
     if not messages and wait_s > 0 and (messages := consumer.consume(1, wait_s)):
-        messages += consumer.consume(maximum, 0)
+        messages += consumer.consume(limit, 0)
     return messages
 
 
 def place_of(message: Message) -> Partition:
-    """Where the message, or the event in its stead, belongs."""
+    """Return the partition of a message or event."""
     return Partition(cast(str, message.topic()), cast(int, message.partition()))
 
 
 def offset_of(message: Message) -> int:
-    """The message's offset; of an end event the offset that has been reached."""
+    """Return the offset of a message; of an end event, the offset that was reached."""
     return cast(int, message.offset())
 
 
 def is_end(error: KafkaError) -> bool:
-    """Whether this says that a partition was read to its end."""
+    """Return whether the error means that a partition was read to its end."""
     return error.code() == END
 
 
 def is_fatal(error: KafkaError) -> bool:
-    """Whether this says that the client is of no use any more. As an event such an error has a code of its own, and
-    `fatal()` is False: a static member whose instance came up elsewhere would go on for ever with nothing. So would one
-    that may not read."""
+    """Return whether the error means that the client cannot be used any more.
+
+    As an event such an error has a code of its own, and `fatal()` is False. A static member whose instance started
+    elsewhere would otherwise continue for ever without records, and so would one that may not read.
+    """
     return error.fatal() or error.code() == KafkaError._FATAL or error.code() in FORBIDDEN
 
 
-def is_begin_gone(error: KafkaError) -> bool:
-    """Whether this says that the offset to read from does not exist (any more)."""
+def is_offset_gone(error: KafkaError) -> bool:
+    """Return whether the error means that the offset to read from does not exist."""
     return error.code() == KafkaError._AUTO_OFFSET_RESET
 
 
 def split(messages: Sequence[Message]) -> tuple[dict[Partition, Sequence[Message]], list[Message]]:
-    """Records by place, and the events among them. A batch is mostly of one place, which two looks at columns tell."""
+    """Return the records by partition, and the events. Counting two columns detects the frequent single partition."""
     events: list[Message] = []
     if any(map(Message.error, messages)):
         events = [message for message in messages if message.error() is not None]
@@ -72,20 +75,15 @@ def split(messages: Sequence[Message]) -> tuple[dict[Partition, Sequence[Message
     return {Partition(*at): group for at, group in groups.items()}, events
 
 
-def split_at(messages: list[Message], n: int) -> tuple[list[Message], list[Message]]:
-    """The first n, and the others."""
-    return (messages, []) if len(messages) <= n else (messages[:n], messages[n:])
-
-
-def new_of(messages: Sequence[Message], high: int) -> int:
-    """How many of these messages of one place lie at or above an offset."""
+def records_from(messages: Sequence[Message], high: int) -> int:
+    """Return the number of these messages of one partition at or above an offset."""
     if not messages or offset_of(messages[0]) >= high:
         return len(messages)
     return len(messages) - bisect_left(messages, high, key=offset_of)
 
 
 def columns(place: Partition, messages: Sequence[Message], with_headers: bool) -> Batch:
-    """Messages of one place as columns, each getter pulled over the whole batch at C speed."""
+    """Return messages of one partition as columns; each getter runs over the whole batch at C speed."""
     return Batch(
         place,
         cast("list[int]", list(map(Message.offset, messages))),

@@ -1,7 +1,8 @@
-"""Offsets read from the broker for marks. Ends are high watermarks (READ_UNCOMMITTED), never the last stable offset:
-a commit returns before its markers land, so the last stable offset may still hide the very outputs."""
+"""Offsets read from the broker, for marks among others.
 
-from __future__ import annotations
+Ends are high watermarks (READ_UNCOMMITTED), never last stable offsets. A commit returns before its markers land, so the
+last stable offset may still hide the outputs in question.
+"""
 
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from shadowstream.records import Partition
 
 TIMEOUT_S = 15.0
 UNCOMMITTED = IsolationLevel.READ_UNCOMMITTED
+_LATEST, _EARLIEST = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the factories have no types
 _MOVING = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -26,34 +28,30 @@ _MOVING = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 }
 Answer = TypeVar("Answer")
-Asked = dict[Partition, "Future[Any]"]
-"""Questions by place; an answer has an `.offset`."""
+OffsetFutures = dict[Partition, "Future[Any]"]  # requested offsets by partition; a result has an `.offset`
 
 
 def partition_counts(client: AdminClient, topics: Iterable[str]) -> dict[str, int]:
-    """Partition count of each topic; raises `ConfigError` naming the topics that do not exist."""
+    """Return the partition count of each topic; raises `ConfigError` with the topics that do not exist."""
     wanted = list(topics)
     try:
         found = client.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as error:
         raise BrokerError(f"cannot list topics: {error.args[0].str()}", retriable=True) from error
-    missing = [topic for topic in wanted if topic not in found]
-    if missing:
-        raise ConfigError(
-            f"topics not found on the cluster: {', '.join(missing)}; check the names and the right to describe them"
-        )
+    if missing := ", ".join(topic for topic in wanted if topic not in found):
+        raise ConfigError(f"topics not found on the cluster: {missing}; check the names and the right to describe them")
     return {topic: len(found[topic].partitions) for topic in wanted}
 
 
 def places(counts: dict[str, int]) -> list[Partition]:
-    """All partitions of the topics."""
+    """Return all partitions of the topics."""
     return [Partition(topic, partition) for topic, n in counts.items() for partition in range(n)]
 
 
 def _ask(
     client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
-) -> Asked:
-    request = {TopicPartition(place.topic, place.partition): spec for place in wanted}
+) -> OffsetFutures:
+    request = {TopicPartition(*place): spec for place in wanted}
     if not request:
         return {}
     futures = client.list_offsets(request, isolation_level=level, request_timeout=TIMEOUT_S)
@@ -71,7 +69,7 @@ def _list(
 
 
 def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
-    """The answer, once a leader or coordinator that has just been chosen knows that it is one.
+    """Return the answer, after waiting for a leader or coordinator that was just elected.
 
     Raises a retriable `BrokerError` that begins with `failing` for any other failure, or after `TIMEOUT_S`.
     """
@@ -87,46 +85,43 @@ def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
             time.sleep(0.1)
 
 
-def ask_ends(client: AdminClient, wanted: Iterable[Partition]) -> Asked:
-    """Ask for high watermarks and do not wait: `answered` takes what has come."""
+def ask_ends(client: AdminClient, wanted: Iterable[Partition]) -> OffsetFutures:
+    """Request high watermarks without waiting; `answered` takes the results."""
     with translated_errors("list_offsets"):
-        return _ask(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # as below
+        return _ask(client, wanted, _LATEST)
 
 
-def answered(asked: Asked) -> dict[Partition, int]:
-    """The offsets that have come; those that could not be had are left out."""
-    return {
-        place: future.result().offset for place, future in asked.items() if future.done() and not future.exception()
-    }
+def answered(asked: OffsetFutures) -> dict[Partition, int]:
+    """Return the offsets that have come, without failed requests."""
+    return {at: future.result().offset for at, future in asked.items() if future.done() and not future.exception()}
 
 
 def ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
-    """High watermarks."""
-    return _list(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the client's own factory has no types
+    """Return the high watermarks."""
+    return _list(client, wanted, _LATEST)
 
 
 def stable_ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
-    """Last stable offsets: a read_committed reader gets no further, because a transaction is open there."""
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # as above
-    return _list(client, wanted, latest, IsolationLevel.READ_COMMITTED)
+    """Return the last stable offsets, at which open transactions stop read_committed readers."""
+    return _list(client, wanted, _LATEST, IsolationLevel.READ_COMMITTED)
 
 
 def beginnings(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
-    """Log start offsets."""
-    return _list(client, wanted, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # as above
+    """Return the log start offsets."""
+    return _list(client, wanted, _EARLIEST)
 
 
 def committed(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dict[Partition, int]:
-    """Committed offsets of a group; places without a commit are left out."""
+    """Return the committed offsets of a group, without partitions that have no commit."""
     return {place: offset for place, (offset, _) in commits(client, group, wanted).items()}
 
 
 def commits(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dict[Partition, tuple[int, str]]:
-    """Committed offsets of a group with their metadata; places without a commit are left out.
+    """Return the committed offsets of a group with their metadata, without partitions that have no commit.
 
-    Through the admin API, which can only look: nothing here could ever join or commit to production's group.
+    The admin API can only read: no code here could ever join or commit to production's group.
     """
-    request = ConsumerGroupTopicPartitions(group, [TopicPartition(p.topic, p.partition) for p in wanted])
+    request = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in wanted])
 
     def ask() -> list[TopicPartition]:
         _find_coordinator(client, group)
@@ -140,10 +135,10 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dic
 
 
 def _find_coordinator(client: AdminClient, group: str) -> None:
-    """Raise while no broker coordinates a group: where no group has ever committed, or its coordinator moves.
+    """Raise while no broker coordinates a group: no group has ever committed, or the coordinator moves.
 
-    Asked for offsets then, the client ends the process (SIGSEGV on NOT_COORDINATOR, 2.15.1). To describe the group
-    needs no further right, and any other answer, that there is no such group too, comes from the coordinator.
+    A request for offsets would then end the process (SIGSEGV on NOT_COORDINATOR, client 2.15.1). Describing the group
+    needs no further right. Any other answer comes from the coordinator, even that there is no such group.
     """
     try:
         client.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group].result(TIMEOUT_S)
@@ -153,12 +148,10 @@ def _find_coordinator(client: AdminClient, group: str) -> None:
 
 
 def check_not_ahead(client: AdminClient, group: str, wanted: Iterable[Partition]) -> None:
-    """Raise a fatal `BrokerError` where a group has a commit now for one of these places, of which our consumer was
-    told that there is none: another process has gone on since, and what it has left is not to be taken for a loss."""
-    ahead = commits(client, group, wanted)
-    if ahead:
+    """Raise a fatal `BrokerError` if another process of the group has committed since: its work is no loss."""
+    if ahead := commits(client, group, wanted):
         raise BrokerError(
             f"{', '.join(map(str, sorted(ahead)[:3]))}: another process of group {group} has committed while this one "
-            "started; it ends, and is to be started again",
+            "started; this one ends, start it again",
             fatal=True,
         )

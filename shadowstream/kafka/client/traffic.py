@@ -1,7 +1,4 @@
-"""How many bytes consumers receive: what is read twice, or fetched and thrown away, costs network and is nowhere else
-to be seen."""
-
-from __future__ import annotations
+"""Number of bytes that consumers receive: no other metric shows records that were fetched twice or discarded."""
 
 import json
 from typing import Any
@@ -12,21 +9,21 @@ EVERY_MS = 2_000
 
 
 class TrafficMeter:
-    """Adds up the statistics of one role's consumers; `total` is in bytes, requests' overhead included."""
+    """Sum of the statistics of one role's consumers; `total` is in bytes and includes the overhead of requests."""
 
     def __init__(self, watch: RoleHealth) -> None:
         self._watch = watch
         self.total = 0
 
     def settings(self) -> dict[str, Any]:
-        """For one consumer: its statistics come here while it consumes (librdkafka's STATISTICS.md: rx_bytes)."""
+        """Return settings of one consumer that report its statistics here (librdkafka's STATISTICS.md: rx_bytes)."""
         last = 0
 
-        def translated_errors(text: str) -> None:
+        def on_stats(text: str) -> None:
             nonlocal last
             bytes_ = int(json.loads(text)["rx_bytes"])
             self._watch.metrics.add("received_bytes_total", bytes_ - last, role=self._watch.role)
             self.total += bytes_ - last
             last = bytes_
 
-        return {"statistics.interval.ms": EVERY_MS, "stats_cb": translated_errors}
+        return {"statistics.interval.ms": EVERY_MS, "stats_cb": on_stats}

@@ -1,1 +1,1 @@
-"""Services of the joiner role: broker observations, back-pressure, spilling, hook processes."""
+"""Services of the joiner role: broker observations, backpressure, spilling, hook processes."""

@@ -1,20 +1,17 @@
-"""Back-pressure of the joiner: Kafka is the buffer, so a side that runs ahead is held there.
+"""Backpressure of the joiner: it pauses a side that leads, so that the side's records stay in Kafka.
 
-Pairs meet within one task only, and the client reads one partition after the other, so each task has its share of the
-bound: a bound for all of them would hold production's partition 0 while partition 1 is what the candidate's waits for.
-Held is the leading side of a task, never the one on which it waits, or nothing would ever end again. Mostly that is the
-side with least in memory, but not where time decides (`Completeness.sides_that_must_progress`): of an order that one
-side answers thrice and the other once, three quarters wait on the side that is behind. Nor where that side has no more
-to bring.
+Pairs match within one task only, and the client reads one partition after the other, so each task has its share of the
+bound. One bound for all tasks would pause production's partition 0 while partition 1 holds the records that the
+candidate waits for. The joiner pauses the leading side of a task, never the side on which it waits; otherwise nothing
+would ever end. That is mostly the side with the fewest bytes in memory. It is another side if time decides pending
+records (`Completeness.sides_that_must_progress`), or if the side has no further records. Example: of an order that one
+side answers three times and the other once, three quarters wait on the side that lags.
 
-Pausing throws away what was fetched already and the first record after resuming takes most of a second, hence the wide
-gap between the share at which a side is held and the half of it at which it is resumed. That second is also why nothing
-need keep two sides from being held by turns too often.
+Pausing discards fetched records, and the first record after resuming takes most of a second. Hence the wide gap: a side
+is paused above the share and resumed below half of it. That second also keeps two sides from alternating too often.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -23,30 +20,29 @@ from shadowstream.logs import get_logger
 from shadowstream.records import Partition, Side
 
 log = get_logger("joiner")
-TELL_EVERY_S = 10.0
-OVER = 4
-"""A task overflows once this part of its share has come on top although all sides but one are held."""
+WARN_EVERY_S = 10.0
+OVER = 4  # A task overflows once this part of its share was added although all sides but one are paused
 TaskBacklog = tuple[Sequence[Partition], Sequence[int], Sequence[int], Callable[[], frozenset[Side]]]
-"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and
-`Task.sides_that_must_progress`, asked only where something is to be held."""
+"""A task's partitions, its pending bytes in memory and its spilled bytes, all by side; and
+`Task.sides_that_must_progress`, called only if a side is to be paused."""
 ALL = frozenset(Side)
 
 
-def to_hold(
+def sides_to_pause(
     pending: Sequence[int], held: frozenset[Side], share: int, awaited: frozenset[Side] = ALL
 ) -> frozenset[Side]:
-    """The sides of a task to be held from now on, by the bytes of each that wait, spilled or not.
+    """Return the sides of a task to be paused from now on, by the pending bytes of each, spilled or not.
 
-    Over the share one more side is held, the one with most waiting, until only one is left: of those that are awaited
-    the one with least. A side that has become this one is let go. Under half the share all are, and where none is
-    awaited.
+    Above the share it pauses one more side, the one with most bytes, until one side is left: of the `awaited` sides the
+    one with fewest bytes. It resumes a side that becomes this one. Below half the share, or if no side is awaited, it
+    resumes all.
 
     >>> production = frozenset([Side.PRODUCTION])
-    >>> to_hold([9, 1], frozenset(), 9) == production == to_hold([4, 1], production, 9)
+    >>> sides_to_pause([9, 1], frozenset(), 9) == production == sides_to_pause([4, 1], production, 9)
     True
-    >>> to_hold([3, 0], production, 9)
+    >>> sides_to_pause([3, 0], production, 9)
     frozenset()
-    >>> to_hold([5, 6], production, 9) == to_hold([6, 5], production, 9, production) == {Side.SHADOW}
+    >>> sides_to_pause([5, 6], production, 9) == sides_to_pause([6, 5], production, 9, production) == {Side.SHADOW}
     True
     """
     if sum(pending) < share // 2 or not awaited:
@@ -59,14 +55,14 @@ def to_hold(
     return kept
 
 
-class Overflow:
-    """Which tasks overflow although all their sides but one are held.
+class OverflowDetector:
+    """Detection of tasks that overflow although all their sides but one are paused.
 
-    What had come over the share before they were held, a batch a side at most, is no fault of holding and is added to
-    the share: a side that merely leads would else count as overflow wherever a batch is larger than the margin. So is
-    what a held side still brings: the loop had fetched it before.
+    Bytes that came over the share before the pause, a batch a side at most, are added to the share. Otherwise a side
+    that merely leads would overflow wherever a batch is larger than the margin. Bytes that a paused side still brings
+    are added too: the loop had fetched them before.
 
-    >>> overflow, at = Overflow(), Place("out", 0)
+    >>> overflow, at = OverflowDetector(), Partition("out", 0)
     >>> [overflow.of(at, waiting, 100, full=True) for waiting in (90, 150, 185, 186)]
     [False, False, False, True]
     >>> overflow.of(at, 100, 100, full=True), [overflow.of(at, waiting, 100, full=True) for waiting in (101, 126, 127)]
@@ -80,8 +76,10 @@ class Overflow:
         self._full: dict[Partition, int] = {}
 
     def of(self, at: Partition, waiting: int, share: int, *, full: bool, late: int = 0) -> bool:
-        """Whether the task at this place of production does, of which so many bytes wait. `full`: so many sides are
-        held, or none is to be; `late`: bytes that sides have brought since although they are held."""
+        """Return whether the task at production's partition `at` overflows, with `waiting` pending bytes.
+
+        `full`: all sides but one are paused, or none may be; `late`: new bytes of sides that are already paused.
+        """
         brought = max(0, waiting - self._before.get(at, 0))
         self._before[at] = waiting
         if waiting <= share:
@@ -95,41 +93,39 @@ class Overflow:
 
 
 class Backpressure:
-    """Pauses and resumes sides of the tasks that are assigned, by their number."""
+    """Pauses and resumes of the sides of assigned tasks."""
 
     def __init__(self, consumer: Consumer, bound: int) -> None:
         self._consumer, self._bound = consumer, bound
         self._held: dict[Partition, frozenset[Side]] = {}
         self._waited: dict[Partition, Sequence[int]] = {}
         self._paused: set[Partition] = set()
-        self._overflow = Overflow()
-        self._held_warning, self._over_warning = Throttle(TELL_EVERY_S), Throttle(TELL_EVERY_S)
+        self._overflow = OverflowDetector()
+        self._held_warning, self._over_warning = Throttle(WARN_EVERY_S), Throttle(WARN_EVERY_S)
         self._logged = False
 
     def assigned(self) -> None:
-        """A new assignment begins with nothing paused."""
+        """Begin a new assignment, with no side paused."""
         self._held.clear()
         self._waited.clear()
-        self._overflow = Overflow()
+        self._overflow = OverflowDetector()
         self._paused.clear()
 
     def dropped(self) -> None:
-        """After an abort the partitions stay ours, and paused ones would stay paused."""
+        """Resume all sides: after an abort the partitions stay assigned, and paused ones would stay paused."""
         self._resume(self._paused)
         self.assigned()
 
     def turn(self, tasks: Sequence[TaskBacklog]) -> list[Partition]:
-        """Look at what waits in each task; production's places of those where holding does not keep to the bound."""
-        over: list[Partition] = []
-        pause: set[Partition] = set()
-        resume: set[Partition] = set()
+        """Pause and resume sides by each task's backlog; return production's partitions of overflowing tasks."""
+        over, pause, resume = list[Partition](), set[Partition](), set[Partition]()
         share = self._bound // max(1, len(tasks))
         for places, pending, spilled, awaited in tasks:
             held = self._held.get(places[0], frozenset())
-            # With what is spilled, as if it were not: a side leads with it, and no more waits in all than under `hold`.
+            # Spilled bytes count too: a side leads by them, and no more bytes wait in total than under `hold`.
             leads = [sum(both) for both in zip(pending, spilled, strict=True)]
             free = awaited() if held or sum(leads) > share else ALL
-            wanted = to_hold(leads, held, share, free)
+            wanted = sides_to_pause(leads, held, share, free)
             if wanted != held:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)
@@ -144,15 +140,15 @@ class Backpressure:
             self._change(pause, resume, sum(sum(pending) for _, pending, *_ in tasks))
         return over
 
-    def tell_over(self, over: Sequence[Partition], pending: int) -> None:
-        """Say that these tasks take more memory than their share."""
+    def warn_over(self, over: Sequence[Partition], pending: int) -> None:
+        """Log a warning for tasks that exceed their share of memory."""
         if over and self._over_warning.is_due():
             places = [str(place) for place in sorted(over)]
             log.warning("pending_over_bound", places=places, pending_bytes=pending, bound=self._bound)
 
     def _change(self, pause: set[Partition], resume: set[Partition], pending: int) -> None:
         if pause:
-            self._consumer.pause(_partitions(pause))
+            self._consumer.pause([TopicPartition(*place) for place in pause])
         self._resume(resume)
         self._paused = self._paused - resume | pause
         if self._paused and self._held_warning.is_due():
@@ -165,8 +161,4 @@ class Backpressure:
 
     def _resume(self, places: set[Partition]) -> None:
         if places:
-            self._consumer.resume(_partitions(places))
-
-
-def _partitions(places: Iterable[Partition]) -> list[TopicPartition]:
-    return [TopicPartition(place.topic, place.partition) for place in places]
+            self._consumer.resume([TopicPartition(*place) for place in places])

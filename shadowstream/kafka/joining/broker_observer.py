@@ -1,27 +1,25 @@
-"""What the joiner observes of the broker each second. Each observation is true because of what was read before what.
+"""Observations of the broker that the joiner makes each second. The order of its reads makes each observation true.
 
-All ends are high watermarks: a reader's own end may still hide what a transaction has written already.
+All ends are high watermarks: a reader's own end may hide records that a transaction has already written.
 
 ===========  =====================================================================================================
-observation  order, and why
+observation  order, and reason
 ===========  =====================================================================================================
 done         production's commits C, *then* the ends E of its outputs: outputs of inputs below C were acknowledged
-             before C was committed, so they lie below E. The twin likewise
-born         the ends E of every side's outputs, *then* the ends I of the inputs: what lies below E was made from
-             inputs that lie below I
+             before C was committed, so they lie below E. The same holds for the twin
+born         the ends E of every side's outputs, *then* the ends I of the inputs: outputs below E were made from
+             inputs below I
 diff         the ends of diff before the next commit: its rows will lie at or after them
-copied       where production's outputs reach us through a topic of ours (its partitioner is not known), C and the
-             ends of its *own* outputs are read; once the runner's group has committed the copying of those to these
-             ends, the ends R of the copies are read: the outputs of inputs below C lie below R
-copy times   the commits of copying, which say the greatest event time copied of each partition, *then* the ends of the
-             copies: what has been copied up to the lowest of these times lies below them
+copied       the runner copies production's outputs if their partitioner is not known. Then C and the ends of the
+             *original* outputs are read. Once the runner's group has committed the originals to these ends, the
+             ends R of the copies are read: the outputs of inputs below C lie below R
+copy times   the commits of copying, with the greatest event time copied of each partition, *then* the ends of the
+             copies: copies up to the lowest of these times lie below the ends
              (`joiner.completeness.copied_time`)
 ===========  =====================================================================================================
 
-Born needs no such translation: a copy below an end of today was made of an output, so of an input, of today.
+Born needs no such translation: a copy below a present end was made from a present output, so from a present input.
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Iterable
@@ -36,8 +34,8 @@ from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.joining.task_partitions import TaskPartitions
-from shadowstream.kafka.reading.control_records import Commits
-from shadowstream.kafka.reading.event_times import LastTimes
+from shadowstream.kafka.reading.control_records import GroupCommits
+from shadowstream.kafka.reading.event_times import NewestEventTimes
 from shadowstream.logs import get_logger
 from shadowstream.records import Partition, Side
 from shadowstream.runner.copy_step import copied_to_ms
@@ -49,16 +47,15 @@ COPYING_MAX = 1_000
 
 
 class Copying(NamedTuple):
-    """Production has committed `committed`, as raised and as stored; its outputs of these lie below `ends` of its own
-    topics."""
+    """Commits of production (`committed` is raised, `stored` is not) whose original outputs lie below `ends`."""
 
     committed: dict[Partition, int]
     stored: dict[Partition, int]
     ends: dict[Partition, int]
 
 
-class Observer:
-    """Asks the broker and tells the step; see the head of this file."""
+class BrokerObserver:
+    """Observer that asks the broker and passes the observations to the step, in the order at the head of this file."""
 
     def __init__(self, config: Config, step: JoinerStep, client: AdminClient, families: TaskPartitions) -> None:
         self._config, self._step, self._client, self._families = config, step, client, families
@@ -68,16 +65,16 @@ class Observer:
         self._diff = offsets.places(offsets.partition_counts(client, [config.plan.of("diff")]))
         self._copying: ThinnedQueue[Copying] = ThinnedQueue(COPYING_MAX)
         self._by_time = time_may_decide(config)
-        self._commits = Commits(config, client, "joiner")
-        self._times = LastTimes(config)
+        self._commits = GroupCommits(config, client, "joiner")
+        self._times = NewestEventTimes(config)
         self._next_at = 0.0
 
     def restart(self) -> None:
-        """Observe at the next turn. What waits for the copying stays true whoever reads which partition."""
+        """Observe at the next turn. Pending `copied` observations stay true whatever process reads which partition."""
         self._next_at = 0.0
 
     def turn(self, now_ms: int) -> bool:
-        """Observe, if it is time; whether it was."""
+        """Observe if it is time; return whether it was."""
         if time.monotonic() < self._next_at:
             return False
         self._next_at = time.monotonic() + EVERY_S
@@ -111,13 +108,13 @@ class Observer:
         self._observe_times(ends, now_ms)
 
     def _observe_copied(self) -> None:
-        """Production's progress in terms of our copies of its outputs, as far as these have been committed."""
+        """Translate production's progress to the copies of its outputs, as far as these are committed."""
         copied = offsets.committed(self._client, self._config.plan.group("runner"), self._families.copied)
         ripe = []
         while self._copying and all(copied.get(p, -1) >= end for p, end in self._copying[0].ends.items()):
             ripe.append(self._copying.popleft())
         if ripe:
-            # Of families that are not copied any later end holds as well.
+            # For topics that are not copied, any later end holds as well.
             ends = offsets.ends(self._client, self._sides[Side.PRODUCTION])
             for one in ripe:
                 self._step.observe_production(one.committed, ends, one.stored)
@@ -131,8 +128,7 @@ class Observer:
             self._step.observe_copied(side, copied, offsets.ends(self._client, self._sides[side]), now_ms)
 
     def _observe_times(self, ends: dict[Partition, int], now_ms: int) -> None:
-        """Who goes on, and newest event times, for the idle rule: these are asked for only where something waits and
-        time may decide, or where a task has nothing to read while another may."""
+        """Observe ends, and newest event times if time may decide pending records or some task may be idle."""
         outputs = _only(ends, self._places)
         waits = self._by_time and any(records for records, _, _ in self._step.sides().values())
         others = len(self._sides[Side.PRODUCTION]) > 1 and self._step.has_idle(now_ms)

@@ -1,14 +1,13 @@
-"""Functions of `compare` called in a process beside the joiner: what they raise, hang in or end is one pair's outcome.
+"""Calls of `compare` functions in a process beside the joiner: an exception, a hang or an exit affects one pair.
 
-A function that raises makes its pair a difference with that reason. One that does not answer within
+A function that raises makes its pair a difference with that reason. A function that does not answer within
 `compare.call_timeout_ms`, or ends its process, has compared nothing: its pair is `uncompared`, which lowers coverage.
-The process is started anew for the next call. A function that goes on like that would hold the joiner up longer than
-its group waits, so after `FAILURES_MAX` of these it rests for `REST_S`, and each pair that asks for it is `uncompared`
-at once. So are the pairs that one turn of the loop has no time left for (`TURN_SHARE`).
+The next call starts a new process. Repeated failures would delay the joiner longer than its group waits. So after
+`FAILURES_MAX` of them the function is not called for `REST_S`, and each pair that needs it is `uncompared` at once. So
+are the pairs for which a turn of the loop has no time left (`TURN_SHARE`).
 """
 
-from __future__ import annotations
-
+import contextlib
 import io
 import multiprocessing
 import pickle
@@ -25,21 +24,18 @@ from shadowstream.errors import ConfigError
 from shadowstream.logs import get_logger
 
 log = get_logger("joiner")
-LOAD_S = 60.0
-"""So long the import of a function's module may take."""
+LOAD_S = 60.0  # time limit of the import of a function's module
 FAILURES_MAX = 5
 REST_S = 60.0
-TURN_SHARE = 3
-"""All calls of one turn of the loop may take this part of max.poll.interval.ms."""
-KNOWN_MAX = 64
-"""Calls that failed and are known to: they are not tried again."""
+TURN_SHARE = 3  # all calls of one turn of the loop may take this part of max.poll.interval.ms
+FAILED_MAX = 64  # number of failed calls that are remembered and not repeated
 _PLAIN = frozenset(("builtins", "datetime", "decimal", "uuid", "_codecs", "collections", "fractions"))
 _EXACT = frozenset((("shadowstream.codecs.numbers", "ExactFloat"), ("shadowstream.codecs.far_times", "FarTime")))
-"""Values that a decoder makes, and that a function may hand back."""
+"""Values that a decoder makes, and that a function may return."""
 
 
 class _Plain(pickle.Unpickler):
-    """Takes values of the standard library alone: a class of the function's own would be code that runs here."""
+    """Unpickler of standard-library values only: a class of the function's own would run its code here."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _EXACT:
@@ -50,7 +46,7 @@ class _Plain(pickle.Unpickler):
 
 
 class HookProcess:
-    """Loads and calls functions of the config in one process of their own, which is made when it is needed."""
+    """Loader and caller of the config's functions in one process of their own, started when it is needed."""
 
     def __init__(self, config: Config) -> None:
         self._timeout_ms = config.compare.call_timeout_ms
@@ -58,19 +54,19 @@ class HookProcess:
         self._connection: Connection | None = None
         self._failures: dict[str, deque[float]] = {}
         self._loaded: set[tuple[str, int]] = set()
-        self._known: dict[bytes, str] = {}
+        self._failed_calls: dict[bytes, str] = {}
         self._turn_s = config.kafka.poll_interval_ms / 1000 / TURN_SHARE
         self._left_s = self._turn_s
         self.in_use = False
 
     def turn(self) -> None:
-        """A turn of the loop begins."""
+        """Begin a turn of the loop."""
         self._left_s = self._turn_s
 
     def load(self, entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
-        """The function of an entry point, as `compare.hooks.load` gives it. Raises `ConfigError` where it cannot be."""
+        """Return the function of an entry point, as `compare.hooks.load` does. Raises `ConfigError` if that fails."""
         self.in_use = True
-        what, answer = self._loads(entry, arguments)
+        what, answer = self._load_once(entry, arguments)
         if what == "refused":
             raise ConfigError(f"{key}: {answer}")
         if what != "returned":
@@ -86,10 +82,10 @@ class HookProcess:
             request = pickle.dumps((entry, takes, values))
         except (pickle.PickleError, AttributeError, TypeError) as error:
             raise HookError(f"{entry}: {type(error).__name__}: its arguments are no plain values") from error
-        if request in self._known:  # what differs is compared again to say how
-            raise Unanswered(f"{entry}: {self._known[request]}")
+        if request in self._failed_calls:  # a differing pair is compared again to describe its difference
+            raise Unanswered(f"{entry}: {self._failed_calls[request]}")
         self._check_rest(entry)
-        what, answer = self._loads(entry, takes)
+        what, answer = self._load_once(entry, takes)
         began = time.monotonic()
         if what == "returned":
             what, answer = self._ask(request, self._timeout_ms / 1000)
@@ -101,8 +97,8 @@ class HookProcess:
         self._failed(entry, answer, request)
         raise Unanswered(f"{entry}: {answer}")
 
-    def _loads(self, entry: str, takes: int) -> tuple[str, Any]:
-        """Have the process that runs now load a function, if it has not yet."""
+    def _load_once(self, entry: str, takes: int) -> tuple[str, Any]:
+        """Let the current process load a function, if it has not yet."""
         if (entry, takes) in self._loaded:
             return "returned", None
         what, answer = self._ask(pickle.dumps((entry, takes, None)), LOAD_S)
@@ -124,16 +120,14 @@ class HookProcess:
         failures = self._failures.get(entry)
         if failures and len(failures) == FAILURES_MAX and time.monotonic() - failures[-1] < REST_S:
             raise Unanswered(f"{entry}: rests, after it did not answer or ended its process {FAILURES_MAX} times")
-
         if self._left_s <= 0:
             raise Unanswered(f"{entry}: calls of one turn took a third of max.poll.interval.ms; it is not asked now")
 
     def _failed(self, entry: str, answer: str, request: bytes) -> None:
-        while len(self._known) >= KNOWN_MAX:
-            del self._known[next(iter(self._known))]
-        self._known[request] = answer
-        failures = self._failures.setdefault(entry, deque(maxlen=FAILURES_MAX))
-        failures.append(time.monotonic())
+        while len(self._failed_calls) >= FAILED_MAX:
+            del self._failed_calls[next(iter(self._failed_calls))]
+        self._failed_calls[request] = answer
+        self._failures.setdefault(entry, deque(maxlen=FAILURES_MAX)).append(time.monotonic())
         log.error("hook_failed", call=entry, reason=answer, restarted=True)
 
     def _started(self) -> Connection:
@@ -147,7 +141,7 @@ class HookProcess:
         return self._connection
 
     def _ask(self, request: bytes, limit_s: float) -> tuple[str, Any]:
-        """The worker's answer; (`ended`, why) where there is none, after which there is no worker either."""
+        """Return the worker's answer; (`ended`, reason) if there is none, after which there is no worker either."""
         try:
             connection = self._started()
             connection.send_bytes(request)
@@ -160,15 +154,13 @@ class HookProcess:
             return "ended", self._ended()
         except (pickle.PickleError, AttributeError, TypeError):
             entry = pickle.loads(request)[0]
-            return "raised", f"{entry}: UnpicklingError: what it returned is no plain value"
+            return "raised", f"{entry}: UnpicklingError: its result is no plain value"
 
     def _ended(self) -> str:
-        """How the process ended, which has closed its end."""
+        """Describe how the process ended that has closed its end."""
         code: int | None = None
         if self._process is not None:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                code = None
         self.close()
         return f"ended its process (exit code {code})"

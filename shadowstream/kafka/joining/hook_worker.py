@@ -1,10 +1,8 @@
-"""The process in which functions of `compare` run: it may hang, exit or die, and the joiner goes on.
+"""The process that runs functions of `compare`: it may hang, exit or die, and the joiner continues.
 
-Started by `hook_process` with one end of a socket. A request is (number, entry, arguments it takes, arguments); an
-answer is (what, value): `returned`, or `raised` or `refused` with a sentence.
+`hook_process` starts it with one end of a socket. A request is (entry, number of arguments it takes, arguments); an
+answer is (kind, value). The kind is `returned`, or `raised` or `refused` with a message.
 """
-
-from __future__ import annotations
 
 import ctypes
 import os
@@ -20,14 +18,14 @@ PR_SET_PDEATHSIG = 1
 
 
 def answer(known: dict[tuple[str, int], Hook], entry: str, takes: int, arguments: tuple[Any, ...] | None) -> Any:
-    """Load a function where it is not known, and call it where there are arguments."""
+    """Load a function if it is not loaded, and call it if there are arguments."""
     try:
         if (entry, takes) not in known:
             known[entry, takes] = fenced(entry, load(entry, "", takes))
         if arguments is None:
             return "returned", None
         result = known[entry, takes](*arguments)
-        # What numpy and its like return, as plain values.
+        # Results of numpy and similar libraries become plain values.
         return "returned", result.tolist() if hasattr(result, "tolist") else result
     except ConfigError as error:
         return "refused", str(error).removeprefix(": ")
@@ -37,7 +35,7 @@ def answer(known: dict[tuple[str, int], Hook], entry: str, takes: int, arguments
 
 def main(fd: int) -> None:
     """Answer until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the joiner, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the joiner handles Ctrl-C and ends this process
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     sys.path.insert(0, "")
@@ -51,7 +49,7 @@ def main(fd: int) -> None:
             reply = answer(known, *request)
             try:
                 connection.send(reply)
-            except Exception as error:  # noqa: BLE001 - what a function returned may not be sent
+            except Exception as error:  # noqa: BLE001 - a function's result may fail to pickle in any way
                 connection.send(("raised", f"{request[0]}: returned no plain value: {type(error).__name__}"))
 
 

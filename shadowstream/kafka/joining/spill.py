@@ -1,45 +1,42 @@
-"""What the joiner does where holding does not keep to the bound and `limits.overflow` is `spill`."""
-
-from __future__ import annotations
+"""Spilling of pending values where backpressure does not keep to the bound and `limits.overflow` is `spill`."""
 
 import time
 from collections.abc import Mapping, Sequence
 
 from shadowstream.config import Limits
 from shadowstream.joiner.task import Task
-from shadowstream.kafka.joining.backpressure import TELL_EVERY_S
+from shadowstream.kafka.joining.backpressure import WARN_EVERY_S
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
 from shadowstream.records import Partition
 
 log = get_logger("joiner")
-AGAIN_S = 1.0
-"""So long after the file had no room it is not tried again: a full disk costs writes that come to nothing."""
+AGAIN_S = 1.0  # time until the next attempt after the file had no room: on a full disk each attempt wastes its writes
 
 
-class Spilling:
-    """Relieves tasks of values; raises `ConfigError` where there can be no file."""
+class Spiller:
+    """Spiller of the tasks' values; raises `ConfigError` if the file cannot be made."""
 
     def __init__(self, limits: Limits) -> None:
         self._bound = limits.pending_bytes_max
         self._file = SpillFile(limits.spill_dir, limits.spill_bytes_max)
         self._again_at = 0.0
-        self._spilled_warning, self._refused_warning = Throttle(TELL_EVERY_S), Throttle(TELL_EVERY_S)
+        self._spilled_warning, self._refused_warning = Throttle(WARN_EVERY_S), Throttle(WARN_EVERY_S)
         self._logged = False
-        self.full = False
-        """Whether there is no room for what should be spilled."""
+        self.full = False  # whether the file has no room for values that should be spilled
 
     def dropped(self) -> None:
-        """Every task has been forgotten."""
+        """Clear the file, after every task was dropped."""
         self._file.clear()
         self._logged = False
         self._spilled_warning.reset()
 
     def turn(self, tasks: Mapping[Partition, Task], over: Sequence[Partition]) -> list[Partition]:
-        """Spill values of the tasks at production's places `over`; those of them that it does not relieve.
+        """Spill values of the tasks at production's partitions `over`; return the partitions that still exceed their
+        share.
 
-        Down to half of the share: little at a time would be many small pieces.
+        Each task spills down to half of its share, because small amounts would make many small pieces.
         """
         still: list[Partition] = []
         share = self._bound // max(1, len(tasks))
@@ -54,10 +51,10 @@ class Spilling:
             if sum(tasks[place].store.held.bytes) > share:
                 still.append(place)
         self.full = bool(over and self._file.refused)
-        self._tell(sum(sum(task.store.held.spilled) for task in tasks.values()), size)
+        self._log_state(sum(sum(task.store.held.spilled) for task in tasks.values()), size)
         return still
 
-    def _tell(self, on_disk: int, size: int) -> None:
+    def _log_state(self, on_disk: int, size: int) -> None:
         if size and self._spilled_warning.is_due():
             log.warning("values_spilled", spilled_bytes=on_disk, file_bytes=self._file.size, bound=self._bound)
             self._logged = True

@@ -1,6 +1,4 @@
-"""The topics of the joiner's tasks: for each production output a family of two or three topics, equally partitioned."""
-
-from __future__ import annotations
+"""Topics and partitions of the joiner's tasks: each production output with the same partitions of the other sides."""
 
 import time
 from collections.abc import Collection, Iterable
@@ -16,35 +14,34 @@ from shadowstream.protocol.marks import partitioners_of
 from shadowstream.records import Partition, Side
 from shadowstream.runner.partitioner_detection import REPARTITION
 
-FOUND_WITHIN_S = 5.0
-"""A topic that another role has just made may not stand in everybody's metadata yet."""
+FOUND_WITHIN_S = 5.0  # time that brokers may take to know a topic that another role has just created
 
 
 def repartitioned_of(start: dict[str, Any]) -> frozenset[str]:
-    """Production's output topics that go through a topic of ours, as the start mark says."""
+    """Return production's output topics that the runner copies, by the start mark."""
     return frozenset(topic for topic, kind in partitioners_of(start).items() if kind == REPARTITION)
 
 
 class TaskPartitions:
-    """All tasks there are. `counts` are partitions by production's logical output topic."""
+    """The partitions of all tasks. `counts` holds partition counts by production's logical output topic."""
 
     def __init__(self, config: Config, repartitioned: Collection[str], client: AdminClient) -> None:
         self._config = config
         self.repartitioned = frozenset(repartitioned)
         if config.twin is not None and self.repartitioned:
             raise ConfigError(
-                f"twin: the partitioner of {', '.join(sorted(self.repartitioned))} is not known, so both sides go "
-                "through topics of ours; a twin's records would stay where they are and never meet them. Remove twin, "
-                "or let production choose partitions by murmur2, CRC32 or as its input's"
+                f"twin: the partitioner of {', '.join(sorted(self.repartitioned))} is not known, so both sides are "
+                "copied to other partitions, where a twin's records would never match. Remove twin, or let production "
+                "choose partitions by murmur2, CRC32 or as its input's"
             )
         self._of = {topic: topics_of(config, topic, repartitioned) for topic in config.production.outputs}
         self.counts = self._counted(client)
         self.copied = offsets.places(_counts(client, sorted(self.repartitioned)))
-        """Partitions of production's own topics of which we read a copy; as many as production has."""
+        """Partitions of production's original topics that the joiner reads as copies; as many as production has."""
         adopted = config.candidate.topic if self.repartitioned else None
         adopted_places = offsets.places(_counts(client, [adopted])) if adopted else []
         self.originals: dict[tuple[Side, str], list[Partition]] = {}
-        """Partitions of every topic that is copied, by the side that it is and its name."""
+        """Partitions of every copied topic, by side and topic."""
         for side, places in ((Side.PRODUCTION, self.copied), (Side.SHADOW, adopted_places)):
             for place in places:
                 self.originals.setdefault((side, place.topic), []).append(place)
@@ -60,42 +57,42 @@ class TaskPartitions:
         }
 
     def _counted(self, client: AdminClient) -> dict[str, int]:
-        """Partition counts, refused where the topics of a family differ: pairs would silently never meet."""
+        """Return partition counts; refuse topics of one task that differ, because their pairs would never match."""
         found = _counts(client, self.topics)
         for topics in self._of.values():
             for other in topics[1:]:
                 if found[other] != found[topics[0]]:
                     raise ConfigError(
                         f"topic {topics[0]} has {found[topics[0]]} partitions and {other} has {found[other]}: the "
-                        "records of a pair would lie in partitions of different numbers and never meet. Give "
-                        f"{other} {found[topics[0]]} partitions, or, where production's count has changed, remove "
+                        "records of a pair would lie in different partitions and never match. Give "
+                        f"{other} {found[topics[0]]} partitions, or, if production's count has changed, remove "
                         "the topics of this trial and start anew"
                     )
         return {topic: found[topics[0]] for topic, topics in self._of.items()}
 
     @property
     def topics(self) -> list[str]:
-        """Every topic to subscribe to."""
+        """All topics to subscribe to."""
         return [name for topics in self._of.values() for name in topics]
 
     def places(self, side: Side) -> list[Partition]:
-        """All partitions of a side; none of the twin where there is none."""
+        """Return all partitions of a side; none for a twin that does not exist."""
         return [task[side] for tasks in self._tasks.values() for task in tasks if side < len(task)]
 
     def side_of(self, topic: str) -> Side:
-        """The side that a topic belongs to."""
+        """Return the side that a topic belongs to."""
         return side_of(self._config, topic)
 
     def whole(self, places: Collection[Partition]) -> list[Partition]:
-        """Places of those tasks of which all sides are among these."""
+        """Return the partitions of those tasks of which all sides are among `places`."""
         known = set(places)
         return [place for place in places if known.issuperset(self._task(place)[2])]
 
     def tasks_in(self, places: Collection[Partition]) -> list[tuple[str, int]]:
-        """The tasks that these places are, as (production's logical output topic, partition).
+        """Return the tasks of these partitions, as (production's logical output topic, partition).
 
-        Raises `ConfigError` where a task's places are not all among them: no pair would ever meet; and where a topic
-        has got more partitions since we started.
+        Raises `ConfigError` for an incomplete task, whose pairs could not match, and for a topic that has got more
+        partitions since the start of the process.
         """
         tasks = set()
         for place in places:
@@ -103,8 +100,8 @@ class TaskPartitions:
             lacking = [other for other in task if other not in places]
             if lacking:
                 raise ConfigError(
-                    f"assigned {place} without {', '.join(map(str, lacking))}: the group's assignor tears tasks "
-                    "apart; every member must use partition.assignment.strategy=range and subscribe to the same topics"
+                    f"assigned {place} without {', '.join(map(str, lacking))}: the group's assignor splits tasks; "
+                    "every member must use partition.assignment.strategy=range and subscribe to the same topics"
                 )
             tasks.add((topic, partition))
         return sorted(tasks)
@@ -112,8 +109,8 @@ class TaskPartitions:
     def _task(self, place: Partition) -> tuple[str, int, tuple[Partition, ...]]:
         if place not in self._task_of:
             raise ConfigError(
-                f"{place} was not there when this process started: the topic has got more partitions. Keys may lie in "
-                "others from now on, so that pairs would never meet. Remove the topics of this trial and start anew"
+                f"{place} did not exist when this process started: the topic has got more partitions. Keys may lie in "
+                "others from now on, so that pairs would never match. Remove the topics of this trial and start anew"
             )
         return self._task_of[place]
 

@@ -1,12 +1,10 @@
-"""The joiner's batches where a pair may take long: in parts, as large as the comparison is quick.
+"""Comparison of the joiner's batches in timed parts, whose size follows the speed of comparison.
 
-A call of a function of `compare` may take up to `compare.call_timeout_ms`, and lists in any order may need as many
-comparisons as `compare.lists.WORK_MAX` for one field of one pair; a batch holds many pairs. So pairs are compared part
-by part, and after `step_time.STEP_S` the rest of a batch is left to the next turn: the consumer is polled and what is
-done is committed in between.
+A call of a `compare` function may take up to `compare.call_timeout_ms`. Lists in any order may need up to
+`compare.lists.WORK_MAX` comparisons for one field of one pair, and a batch holds many pairs. So the joiner compares
+part by part, and after `step_time.STEP_S` leaves the rest of a batch to the next turn. In between the loop polls the
+consumer and commits.
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Callable
@@ -22,8 +20,8 @@ PART_MAX = 16
 LISTS_MAX = 1_000
 
 
-class SlowHooks:
-    """Hands batches on in parts where functions are called or lists compared in any order, and whole elsewhere."""
+class TimedComparison:
+    """Timer that passes batches on in parts if functions are called or lists are compared in any order, else whole."""
 
     def __init__(self, hooks: HookProcess, compare: Compare) -> None:
         self._hooks, self._step_time = hooks, StepTime()
@@ -35,7 +33,7 @@ class SlowHooks:
         return self._hooks.in_use or self._any_order
 
     def take(self, batch: Batch, read: Callable[[Batch], None], compare: Callable[[], None]) -> int:
-        """Read a batch and compare what it pairs; returns how many of its records were read."""
+        """Read a batch and compare its pairs; return the number of records read."""
         if not self._in_parts or batch.lost is not None:
             read(batch)
             return len(batch)
@@ -49,7 +47,7 @@ class SlowHooks:
             except RegistryError:
                 if not done:
                     raise
-                break  # what was read before stands; the rest says so again
+                break  # the parts read so far count; the next turn raises again for the rest
             compare()
             self._call_size.took(len(part), time.monotonic() - began)
             done += len(part)
@@ -60,5 +58,5 @@ class SlowHooks:
         return min(limit, self._call_size.limit) if self._in_parts else limit
 
     def tick(self) -> None:
-        """Note that a turn of the loop begins: the functions may take their time anew."""
+        """Begin a turn of the loop: the functions get their time anew."""
         self._hooks.turn()

@@ -1,1 +1,1 @@
-"""Topics read outside any consumer group: whole, from the end backwards, or to a bound."""
+"""Readers of topics outside any consumer group: whole topics, from the end backwards, or to a bound."""

@@ -1,12 +1,10 @@
 """Read spans of partitions to their ends, outside any group: the one loop of every bounded read.
 
 A span is ``(begin, end)``; ``end`` None stands for the present end of the partition. A span with an end is read once a
-record at ``end - 1`` or later has come, or the client reports a position at or after ``end``: where only control
-records lie before the end, no record will come. A reader that is ``short`` takes any end report for the end, because
-nothing behind an open transaction can be read for now. Records at or after ``end`` are left out.
+record at ``end - 1`` or later has come. It is also read once the client reports a position at or after ``end``: if only
+control records lie before the end, no record will come. A ``short`` reader takes any end report for the end, because an
+open transaction hides all later records. Records at or after ``end`` are left out.
 """
-
-from __future__ import annotations
 
 import contextlib
 import time
@@ -21,7 +19,7 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.errors import event_error
-from shadowstream.kafka.client.messages import arrived, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.client.messages import is_end, is_fatal, offset_of, place_of, poll
 from shadowstream.logs import get_logger
 from shadowstream.records import Partition
 
@@ -32,39 +30,41 @@ QUIET_S = 30.0
 NAMED_MAX = 3
 
 Span = tuple[int, int | None]
+Spans = Mapping[Partition, Span]
+Ends = Mapping[Partition, int | None]
 OnError = Callable[[Message, KafkaError], None]
 """Called with each event that is neither a record nor an end: it raises, or the read continues."""
 
 
-class Limit(NamedTuple):
-    """The time limit of a read: in all, or (`quiet`) since something last came."""
+class ReadLimit(NamedTuple):
+    """The time limit of a read: in total, or (`quiet`) since the last message."""
 
     seconds: float
     quiet: bool
 
 
-def quiet(seconds: float) -> Limit:
-    """Give up when nothing comes for this long."""
-    return Limit(seconds, True)
+def quiet(seconds: float) -> ReadLimit:
+    """Return a limit that ends a read when nothing comes for this time."""
+    return ReadLimit(seconds, True)
 
 
-def within(seconds: float) -> Limit:
-    """Give up after this long, whatever comes."""
-    return Limit(seconds, False)
+def within(seconds: float) -> ReadLimit:
+    """Return a limit that ends a read after this time in total."""
+    return ReadLimit(seconds, False)
 
 
 class NotReadToEnd(BrokerError):
-    """The time limit passed before these places were read to their ends. Retriable."""
+    """The time limit passed before these partitions were read to their ends. Retriable."""
 
-    def __init__(self, places: Collection[Partition], limit: Limit) -> None:
+    def __init__(self, places: Collection[Partition], limit: ReadLimit) -> None:
         named = ", ".join(map(str, sorted(places)[:NAMED_MAX]))
         more = f" and {len(places) - NAMED_MAX} more" if len(places) > NAMED_MAX else ""
         how = ", nothing came for" if limit.quiet else " within"
         super().__init__(f"{named}{more}: not read to its end{how} {limit.seconds:g} s", retriable=True)
 
 
-class Turn(NamedTuple):
-    """What one poll brought: the records of the spans, and by place read to its end the offset reached."""
+class Polled(NamedTuple):
+    """The result of one poll: the records of the spans, and the offset reached in each partition at its end."""
 
     records: list[Message]
     ended: dict[Partition, int]
@@ -76,11 +76,11 @@ def fail(message: Message, error: KafkaError) -> None:
 
 
 def ignore(message: Message, error: KafkaError) -> None:
-    """Continue after any error: what does not come in time is read another time."""
+    """Continue after any error: the caller reads missing records another time."""
 
 
 def fail_if_fatal(where: str) -> OnError:
-    """Raise an error that ends the client, naming `where`; log any other, which the client gets over."""
+    """Return a handler that raises an error that ends the client, naming `where`, and logs any other."""
 
     def on_error(message: Message, error: KafkaError) -> None:
         if is_fatal(error):
@@ -90,11 +90,9 @@ def fail_if_fatal(where: str) -> OnError:
     return on_error
 
 
-def sort_out(
-    messages: list[Message], ends: Mapping[Partition, int | None], on_error: OnError = fail, *, short: bool = False
-) -> Turn:
-    """Sort polled messages into records and ends; places that are not in `ends` are left out."""
-    turn = Turn([], {})
+def sort_out(messages: list[Message], ends: Ends, on_error: OnError = fail, *, short: bool = False) -> Polled:
+    """Sort polled messages into records and ends; leave out partitions that are not in `ends`."""
+    polled = Polled([], {})
     for message in messages:
         place, error = place_of(message), message.error()
         if error is not None and not is_end(error):
@@ -103,62 +101,52 @@ def sort_out(
             end, offset = ends[place], offset_of(message)
             if error is not None:
                 if short or end is None or offset >= end:
-                    turn.ended[place] = offset
+                    polled.ended[place] = offset
             else:
                 if end is None or offset < end:
-                    turn.records.append(message)
+                    polled.records.append(message)
                 if end is not None and offset + 1 >= end:
-                    turn.ended[place] = offset + 1
-    return turn
+                    polled.ended[place] = offset + 1
+    return polled
 
 
 def read_on(
-    consumer: Consumer,
-    ends: Mapping[Partition, int | None],
-    limit: Limit,
-    on_error: OnError = fail,
-    *,
-    short: bool = False,
-) -> Iterator[Turn]:
-    """Read from where an assigned consumer stands until each place has ended, one turn a poll, empty ones too.
-
-    Raises `NotReadToEnd` after the limit.
-    """
+    consumer: Consumer, ends: Ends, limit: ReadLimit, on_error: OnError = fail, *, short: bool = False
+) -> Iterator[Polled]:
+    """Read on from the consumer's positions to all ends; yield each poll. Raises `NotReadToEnd` after the limit."""
     left, since = set(ends), time.monotonic()
     while left:
         if time.monotonic() - since > limit.seconds:
             raise NotReadToEnd(left, limit)
-        messages = arrived(consumer, BATCH, WAIT_S)
-        turn = sort_out(messages, ends, on_error, short=short)
-        left.difference_update(turn.ended)
-        yield turn
+        messages = poll(consumer, BATCH, WAIT_S)
+        polled = sort_out(messages, ends, on_error, short=short)
+        left.difference_update(polled.ended)
+        yield polled
         if messages and limit.quiet:
             since = time.monotonic()
 
 
 def read_spans(
-    consumer: Consumer, spans: Mapping[Partition, Span], limit: Limit, on_error: OnError = fail, *, short: bool = False
-) -> Iterator[Turn]:
-    """Assign the spans that are not empty to the consumer and read them; see `read_on`."""
+    consumer: Consumer, spans: Spans, limit: ReadLimit, on_error: OnError = fail, *, short: bool = False
+) -> Iterator[Polled]:
+    """Assign the non-empty spans to the consumer and read them as `read_on` does."""
     wanted = {place: span for place, span in spans.items() if span[1] is None or span[0] < span[1]}
     if wanted:
         consumer.assign([TopicPartition(*place, begin) for place, (begin, _) in wanted.items()])
     return read_on(consumer, {place: end for place, (_, end) in wanted.items()}, limit, on_error, short=short)
 
 
-def read_range(
-    config: Config, purpose: str, spans: Mapping[Partition, Span], quiet_s: float = QUIET_S
-) -> Iterator[Message]:
-    """Records of the spans, read_committed, by a consumer of its own; `purpose` names it.
+def read_range(config: Config, purpose: str, spans: Spans, quiet_s: float = QUIET_S) -> Iterator[Message]:
+    """Yield the records of the spans, read_committed, by a consumer of its own, which `purpose` names.
 
     Raises `BrokerError`, retriable, when nothing comes for `quiet_s` or the broker reports an error.
     """
     with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
-        for turn in read_spans(consumer, spans, quiet(quiet_s)):
-            yield from turn.records
+        for polled in read_spans(consumer, spans, quiet(quiet_s)):
+            yield from polled.records
 
 
 def read_since(config: Config, client: AdminClient, purpose: str, begins: Mapping[Partition, int]) -> Iterator[Message]:
-    """Records of each place from an offset, or from the start of its log, to its present high watermark."""
+    """Yield the records of each partition from an offset, or the start of its log, to its present high watermark."""
     lows, ends = offsets.beginnings(client, begins), offsets.ends(client, begins)
     return read_range(config, purpose, {place: (max(at, lows[place]), ends[place]) for place, at in begins.items()})

@@ -1,6 +1,4 @@
-"""What tasks had said to be missing or extra, and may still have to correct: read again from their diff partitions."""
-
-from __future__ import annotations
+"""Restore correctable outcomes: re-read the rows of missing and extra records from the diff partitions of tasks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,17 +17,17 @@ from shadowstream.protocol.outcomes import MAY_BE_CORRECTED
 from shadowstream.records import Partition
 
 log = get_logger("joiner")
-SAYING = tuple(one.encode() for one in MAY_BE_CORRECTED)
-"""A row that says one of these, or corrects one, holds the word; decoding all others would be most of the work."""
+CORRECTABLE = tuple(one.encode() for one in MAY_BE_CORRECTED)
+"""A row with a correctable outcome, or its correction, holds one of these words. Decoding all rows would be slow."""
 
 
 def read_correctable(
     config: Config, client: AdminClient, tasks: Mapping[str, tuple[int, int]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of diff by task, in the order of its partition. `tasks` has the partition and the offset to read from.
+    """Return the rows of diff by task, in the order of its partition; `tasks` holds partition and first offset.
 
-    Read to the high watermark as it is now, not to the last stable offset: the commit that names the offset has been
-    seen, but the markers of its transaction land at different times, and its last rows may still be hidden.
+    The read ends at the present high watermark, not at the last stable offset. The commit that names the offset is
+    visible, but the markers of its transaction land at different times and may still hide its last rows.
 
     Raises `BrokerError` when nothing comes for half a minute.
     """
@@ -43,7 +41,7 @@ def read_correctable(
         return found
     refusals = Refusals()
     for message in read_since(config, client, "joiner.said", begins):
-        if message.value() is None:  # a row was taken back (rows_undone)
+        if message.value() is None:  # a tombstone revoked the row (rows_undone)
             pair_id = (message.key() or b"").decode("utf-8", "replace")
             found = {task: [row for row in rows if row["pair_id"] != pair_id] for task, rows in found.items()}
         record = _row(message, refusals)
@@ -55,9 +53,8 @@ def read_correctable(
 
 
 def _row(message: Message, refusals: Refusals) -> dict[str, Any] | None:
-    """A row that may say something to be corrected."""
     value = message.value() or b""
-    if not any(word in value for word in SAYING):
+    if not any(word in value for word in CORRECTABLE):
         return None
     try:
         return own.read("diff", value)

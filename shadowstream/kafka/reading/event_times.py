@@ -1,13 +1,9 @@
 """Event times of the newest records of partitions, for the idle rule.
 
-Not by `list_offsets` with the greatest timestamp: that counts the markers of transactions, whose time is the wall
-clock's (tests/contracts/test_consumers.py). Of replayed data it gives about now, and what waits there for its partner
-would be given up at once.
-
-A record dated ahead (`ahead`) is left out, and not its partition: such a record would hide the time of the others.
+`list_offsets` with the greatest timestamp does not work: it counts transaction markers, whose time is the wall clock's
+(tests/contracts/test_consumers.py). For replayed data it returns about now, and the joiner would give up pending
+records at once. A record dated ahead (`ahead`) is skipped, but not its partition: it would hide the time of the other records.
 """
-
-from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
@@ -24,8 +20,8 @@ BACK = 10
 LIMIT_S = 2.0
 
 
-class LastTimes:
-    """Reads the last records of partitions; what has not grown is not read again."""
+class NewestEventTimes:
+    """Reader of the last records of partitions; it re-reads only partitions that have grown."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -33,7 +29,7 @@ class LastTimes:
         self._known: dict[Partition, tuple[int, int | None]] = {}
 
     def of(self, ends: Mapping[Partition, int], limit_ms: int) -> dict[Partition, int]:
-        """Greatest time (ms) up to the limit among the `BACK` offsets before each end, of places that have one."""
+        """Return the greatest time (ms) up to the limit among the `BACK` offsets before each end, if there is one."""
         grown = {place: end for place, end in ends.items() if end and self._known.get(place, (-1,))[0] != end}
         if grown:
             self._read(grown, limit_ms)
@@ -41,26 +37,22 @@ class LastTimes:
         return {place: time_ms for place, time_ms in known.items() if time_ms is not None}
 
     def _read(self, ends: Mapping[Partition, int], limit_ms: int) -> None:
-        consumer = self._consumer = self._consumer or self._connected()
+        if self._consumer is None:
+            # Retention may delete the first offset, hence the reset.
+            settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 1_024}
+            config = self._config
+            self._consumer = reading_consumer(config.kafka, config.plan, "joiner.times", **settings)
+        consumer = self._consumer
         found: dict[Partition, int | None] = dict.fromkeys(ends)
         whole: set[Partition] = set()
         spans: dict[Partition, Span] = {place: (max(0, end - BACK), end) for place, end in ends.items()}
         with contextlib.suppress(NotReadToEnd):
-            for turn in read_spans(consumer, spans, within(LIMIT_S), ignore, short=True):
-                for message in turn.records:
+            for polled in read_spans(consumer, spans, within(LIMIT_S), ignore, short=True):
+                for message in polled.records:
                     place, time_ms = place_of(message), message.timestamp()[1]
                     if time_ms <= limit_ms:
                         found[place] = max(found[place] or 0, time_ms)
-                whole.update(place for place, reached in turn.ended.items() if reached >= ends[place])
+                whole.update(place for place, reached in polled.ended.items() if reached >= ends[place])
         consumer.unassign()
-        # What lies in an open transaction, or did not come in time, is asked for again.
+        # A later call re-reads partitions with open transactions, and those that did not come in time.
         self._known |= {place: (ends[place], found[place]) for place in whole}
-
-    def _connected(self) -> Consumer:
-        return reading_consumer(
-            self._config.kafka,
-            self._config.plan,
-            "joiner.times",
-            # Retention may take the place to begin at.
-            **{"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 1_024},
-        )

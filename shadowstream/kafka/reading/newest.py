@@ -1,10 +1,8 @@
 """Newest records of keys, read from the ends of partitions backwards in growing steps.
 
-The newest record of a key in a compacted topic is mostly near the end; the whole topic is read only for a key that has
-none. No offset is read twice: each step reads the next older block, and what was written since the last step.
+The newest record of a key in a compacted topic is mostly near the end; only a key without a record needs the whole
+topic. No offset is read twice: each step reads the next older block, and the records written since the last step.
 """
-
-from __future__ import annotations
 
 import contextlib
 import time
@@ -16,45 +14,43 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import reading_consumer
-from shadowstream.kafka.reading.bounded import Limit, read_spans, within
-from shadowstream.kafka.reading.topic_reader import extent
+from shadowstream.kafka.reading.bounded import ReadLimit, read_spans, within
+from shadowstream.kafka.reading.topic_reader import offset_range
 from shadowstream.records import Partition
 
-LIMIT = within(30.0)
-"""The time in which one step is to be read."""
+LIMIT = within(30.0)  # the time limit of one step
 GROWTH = 8
 WAIT_S = 30.0
 AGAIN_S = 0.1
 
 K = TypeVar("K")
 V = TypeVar("V")
-Pick = Callable[[Message], "tuple[K, V] | None"]
-"""The key and the value of a wanted record; None for any other. Called with records of a block, oldest first."""
+Pick = Callable[[Message], tuple[K, V] | None]
+"""The key and the value of a wanted record; None for any other. Called with the records of a block, oldest first."""
 
 
-class Backwards:
-    """One partition read backwards, from `end` or its last stable offset. `whole`: whether its first offset has been
-    reached."""
+class BackwardReader:
+    """Backward reader of one partition, from `end` or its last stable offset; `whole` at its first offset."""
 
     def __init__(
-        self, consumer: Consumer, place: Partition, step: int, *, end: int | None = None, limit: Limit = LIMIT
+        self, consumer: Consumer, place: Partition, step: int, *, end: int | None = None, limit: ReadLimit = LIMIT
     ) -> None:
         self._consumer, self._place, self._step, self._limit = consumer, place, step, limit
         self._span = None if end is None else (end, end)
         self.whole = False
 
     def block(self, pick: Pick[K, V]) -> dict[K, V]:
-        """The newest wanted record of each key in the next older block and in what was written since, in that order.
+        """Return the newest wanted record of each key in the next older block and, after it, in newly written records.
 
-        Raises `BrokerError` when that is not read within the limit.
+        Raises `BrokerError` when the limit passes before both are read.
         """
-        low, high = extent(self._consumer, TopicPartition(*self._place))
+        low, high = offset_range(self._consumer, TopicPartition(*self._place))
         begin, end = self._span or (high, high)
         older = max(low, begin - self._step)
         found: dict[K, V] = {}
         for span in ((older, begin), (end, high)):
-            for turn in read_spans(self._consumer, {self._place: span}, self._limit):
-                found.update(picked for message in turn.records if (picked := pick(message)) is not None)
+            for polled in read_spans(self._consumer, {self._place: span}, self._limit):
+                found.update(picked for message in polled.records if (picked := pick(message)) is not None)
         self._span = min(older, begin), max(end, high)
         self._step *= GROWTH
         self.whole = older == low
@@ -64,14 +60,14 @@ class Backwards:
 def newest_records(
     config: Config, purpose: str, topic: str, partitions: Mapping[K, int], pick: Pick[K, V], step: int
 ) -> dict[K, V]:
-    """The newest wanted record by key, of keys that have one; `partitions` holds each key's."""
+    """Return the newest wanted record of each key that has one; `partitions` holds the partition of each key."""
     found: dict[K, V] = {}
     if not partitions:
         return found
     with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
         for partition in sorted(set(partitions.values())):
             wanted = {key for key, at in partitions.items() if at == partition}
-            reader = Backwards(consumer, Partition(topic, partition), step)
+            reader = BackwardReader(consumer, Partition(topic, partition), step)
             while not reader.whole and not wanted <= found.keys():
                 found = {key: one for key, one in reader.block(pick).items() if key in wanted} | found
     return found
@@ -86,17 +82,17 @@ def named_records(
     pick: Pick[K, V],
     step: int,
 ) -> dict[K, V]:
-    """The wanted record of every key, which a commit names; `names` has it in words.
+    """Return the wanted record of every key, which a commit names; `names` describes it.
 
-    Markers of one transaction land at different times, so the record of a commit that can be read already may not be
-    visible yet: it is waited for. Raises a fatal `BrokerError` where it does not come within `WAIT_S`.
+    Markers of one transaction land at different times, so a readable commit may name a record that is not visible yet.
+    Wait for it. Raises a fatal `BrokerError` if it does not come within `WAIT_S`.
     """
     found: dict[K, V] = {}
     if not names:
         return found
     deadline = time.monotonic() + WAIT_S
     with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
-        readers = {n: Backwards(consumer, Partition(topic, n), step) for n in {partitions[key] for key in names}}
+        readers = {n: BackwardReader(consumer, Partition(topic, n), step) for n in {partitions[key] for key in names}}
         while True:
             left = sorted({partitions[key] for key in names if key not in found})
             for n in left:

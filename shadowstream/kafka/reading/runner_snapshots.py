@@ -1,7 +1,8 @@
-"""Read the records of runner-state that commits name: snapshots of a candidate's state, and counters too many for
-commit metadata. A fatal `BrokerError` is raised where one does not come; see `named_records`."""
+"""Reader of the records of runner-state that commits name: snapshots of a candidate's state, and large counters.
 
-from __future__ import annotations
+Counters are stored there if they do not fit into commit metadata. A missing record raises a fatal `BrokerError`, see
+`named_records`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,14 +16,13 @@ from shadowstream.protocol.marks import Counters
 from shadowstream.records import Partition
 from shadowstream.runner.commit_metadata import Overflow
 
-FIRST_STEP = 16
-"""Few at first: a snapshot may be large, and the newest one of a partition is among the last records."""
+FIRST_STEP = 16  # small at first: a snapshot may be large, and the newest one of a partition is among the last records
 
 
 def read_snapshots(
     config: Config, wanted: Mapping[Partition, int], partitions: Mapping[Partition, int]
 ) -> dict[Partition, bytes]:
-    """Snapshots by input partition, each that at exactly the wanted offset; `partitions` of the topic hold them."""
+    """Return the snapshot of each input partition at exactly the wanted offset; `partitions` of the topic hold them."""
 
     def is_wanted(place: Partition, record: dict[str, Any]) -> bool:
         return record["counters"] is None and record["offset"] == wanted[place]
@@ -34,8 +34,7 @@ def read_snapshots(
 def read_counters(
     config: Config, wanted: Mapping[Partition, Overflow], partitions: Mapping[Partition, int]
 ) -> dict[Partition, Counters]:
-    """Counters by input partition, each those of exactly the commit that names them; `partitions` of the topic hold
-    them."""
+    """Return the counters of each input partition at exactly the commit that names them; see `read_snapshots`."""
 
     def is_wanted(place: Partition, record: dict[str, Any]) -> bool:
         return record["counters"] is not None and (record["offset"], record["revision"]) == wanted[place]
@@ -53,7 +52,6 @@ def _read(
     partitions: Mapping[Partition, int],
     is_wanted: Callable[[Partition, dict[str, Any]], bool],
 ) -> dict[Partition, dict[str, Any]]:
-    """The newest record wanted of each place; `names` has it in words."""
     inputs, refusals = {str(place): place for place in names}, Refusals()
 
     def pick(message: Message) -> tuple[Partition, dict[str, Any]] | None:

@@ -1,6 +1,4 @@
-"""Wait until every transaction that has written to a topic so far has been decided for its readers."""
-
-from __future__ import annotations
+"""Wait until every transaction that has written to a topic so far is committed or aborted for its readers."""
 
 import contextlib
 import time
@@ -16,10 +14,10 @@ _LOOK_S = 0.1
 
 
 def await_settled(config: Config, topic: str, timeout_s: float) -> None:
-    """Return once the last stable offset of each partition has reached what is its high watermark at the call.
+    """Return once the last stable offset of each partition has reached its high watermark at the call.
 
-    A commit returns before its markers land: who has read one record of a transaction may not find another yet that
-    lies in a different topic, but it lies below the high watermark.
+    A commit returns before its markers land. A reader may see one record of a transaction before another in a different
+    topic. The other lies below the high watermark.
 
     Raises:
         ConfigError: there is no such topic.

@@ -1,6 +1,4 @@
-"""Read state records of tasks, the newest ones of the compacted topic first."""
-
-from __future__ import annotations
+"""Reader of the state records of tasks, the newest ones of the compacted topic first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,9 +18,10 @@ FIRST_STEP = 500
 def read_states(
     config: Config, partitions: dict[str, int], sequences: dict[str, int], incarnations: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """State records by task, each with exactly the wanted sequence number, and incarnation where one is named.
+    """Return the state record of each task with exactly the wanted sequence number, and the incarnation if one is
+    named.
 
-    Raises a fatal `BrokerError` where one does not come; see `named_records`.
+    Raises a fatal `BrokerError` if one does not come; see `named_records`.
     """
     topic, refusals, logged = config.plan.of("state"), Refusals(), False
 
@@ -37,7 +36,7 @@ def read_states(
             return record["task"], record
         if not logged:
             logged = True
-            log.error("state_refused", topic=topic, error=f"of {record['task']}: it cannot be taken up")
+            log.error("state_refused", topic=topic, error=f"of {record['task']}: it cannot be restored")
         return None
 
     names = {task: f"state record of sequence {sequence} for task {task}" for task, sequence in sequences.items()}
@@ -45,7 +44,7 @@ def read_states(
 
 
 def newest_states(config: Config, partitions: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """The newest state record by task, of those that have one; `partitions` holds each task's."""
+    """Return the newest state record of each task that has one; `partitions` holds the partition of each task."""
     refusals = Refusals()
 
     def pick(message: Message) -> tuple[str, dict[str, Any]] | None:

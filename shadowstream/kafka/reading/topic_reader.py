@@ -1,9 +1,8 @@
-"""Read a whole topic, or follow it, outside any group: nothing is joined, committed or created."""
-
-from __future__ import annotations
+"""Read a whole topic, or follow it, outside any group: without joining, committing or creating anything."""
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Generator, Iterable
 from typing import Any, NamedTuple
 
@@ -11,25 +10,26 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, made
+from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, make_client
 from shadowstream.kafka.client.errors import code_of, translated_errors
+from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.reading.bounded import BATCH, WAIT_S, NotReadToEnd, quiet, read_on, sort_out
 from shadowstream.records import Partition
 
 _POLL_S = 0.1
 _ASK_S = 2.5
 _COMPLAINTS_MAX = 8
-_ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 _MOVING = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 
 
 class TopicMissing(BrokerError):
-    """The cluster answers and has no such topic, or does not show it to us."""
+    """The cluster answers, but has no such topic or does not show it."""
 
 
-class Read(NamedTuple):
-    """One record. `time_ms` is its timestamp, -1 where it has none."""
+class TopicRecord(NamedTuple):
+    """One record. `time_ms` is its timestamp, -1 if it has none."""
 
     partition: int
     offset: int
@@ -38,62 +38,61 @@ class Read(NamedTuple):
     value: bytes | None
 
 
-def read_topic(kafka: Kafka, topic: str, timeout_s: float) -> list[Read]:
-    """Every committed record of a topic, to the ends that its partitions have at the call, in order by partition.
+def read_topic(kafka: Kafka, topic: str, timeout_s: float) -> list[TopicRecord]:
+    """Return every committed record of a topic, up to the ends at the call, in order by partition.
 
     `timeout_s` is the longest time without progress.
 
     Raises:
         TopicMissing: there is no such topic.
-        BrokerError: no broker answers (within 10 s), we may not read, or nothing came for `timeout_s`.
+        BrokerError: no broker answers (within 10 s), reading is not allowed, or nothing came for `timeout_s`.
     """
     return list(stream_topic(kafka, topic, timeout_s))
 
 
-def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False) -> Generator[Read, None, None]:
-    """As `read_topic`, one record after the other; `follow` goes on with what is written later, until closed."""
-    client_errors: list[str] = []
-    consumer = made(
-        Consumer,
-        client_config(
-            kafka,
-            **{
-                **BASE_CONSUMER,
-                "group.id": _group(topic),
-                "allow.auto.create.topics": False,
-                # Between asking for its beginning and reading it, a partition may lose it to retention.
-                "auto.offset.reset": "earliest",
-                # What goes wrong is said once, in the error that we raise.
-                "error_cb": lambda error: client_errors.append(error.str()),
-                "log_level": 2,
-            },
-        ),
-    )
+def stream_topic(
+    kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False
+) -> Generator[TopicRecord, None, None]:
+    """Yield the records of `read_topic` one by one; `follow` continues with later records, until closed."""
+    client_errors = deque[str]()
+    consumer = topic_consumer(kafka, _group(topic), client_errors)
     with translated_errors(f"close ({topic})"), contextlib.closing(consumer):
         try:
             found = ranges(consumer, topic, min(timeout_s, CONNECT_S))
             consumer.assign([TopicPartition(topic, partition, low) for partition, (low, _) in found.items()])
             ends = {Partition(topic, partition): high for partition, (low, high) in found.items() if low < high}
-            for turn in read_on(consumer, ends, quiet(timeout_s), _raise):
-                yield from map(read_of, turn.records)
+            for polled in read_on(consumer, ends, quiet(timeout_s), _raise):
+                yield from map(record_of, polled.records)
             places = {Partition(topic, partition): None for partition in found}
             while follow:
-                yield from map(read_of, sort_out(consumer.consume(BATCH, WAIT_S), places, _raise).records)
+                yield from map(record_of, sort_out(consumer.consume(BATCH, WAIT_S), places, _raise).records)
         except KafkaException as error:
-            raise explained(kafka, topic, error.args[0], consumer, client_errors) from error
+            raise explain_error(kafka, topic, error.args[0], consumer, client_errors) from error
         except NotReadToEnd as error:
             timed_out = KafkaError(KafkaError._TIMED_OUT, f"nothing read for {timeout_s:g} s")
-            raise explained(kafka, topic, timed_out, consumer, client_errors) from error
+            raise explain_error(kafka, topic, timed_out, consumer, client_errors) from error
+
+
+def topic_consumer(kafka: Kafka, group: str, client_errors: deque[str], **extra: Any) -> Consumer:
+    """Create a consumer that creates no topics and reports the client's errors only in `client_errors`."""
+    settings = {
+        "group.id": group,
+        "allow.auto.create.topics": False,
+        "auto.offset.reset": "earliest",  # retention may delete the first offset after the request for it
+        "error_cb": lambda error: client_errors.append(error.str()),
+        "log_level": 2,
+    }
+    return make_client(Consumer, client_config(kafka, **{**BASE_CONSUMER, **settings, **extra}))
 
 
 def _group(topic: str) -> str:
-    """A group of the same trial: its rights reach that far, and its name is nobody else's."""
+    """Return a group of the same trial, whose rights include it, with a name that no role uses."""
     parts = topic.split(".")
     return ".".join([*parts[:2], "reading"]) if parts[0] == "shadow" and len(parts) > 2 else "shadow.reading"
 
 
 def ranges(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
-    """First offset and last stable offset of each partition. Raises KafkaException; `explained` says what it means."""
+    """Return the first offset and last stable offset of each partition. Raises KafkaException."""
     deadline = time.monotonic() + timeout_s
     return {
         partition: _extent(consumer, TopicPartition(topic, partition), deadline)
@@ -101,8 +100,8 @@ def ranges(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, tuple[
     }
 
 
-def extent(consumer: Consumer, place: TopicPartition, timeout_s: float = 15.0) -> tuple[int, int]:
-    """First offset and last stable offset of one partition; raises `BrokerError` where nobody says."""
+def offset_range(consumer: Consumer, place: TopicPartition, timeout_s: float = 15.0) -> tuple[int, int]:
+    """Return the first offset and last stable offset of one partition; raises `BrokerError`."""
     try:
         return _extent(consumer, place, time.monotonic() + timeout_s)
     except (KafkaException, BrokerError) as error:
@@ -110,7 +109,7 @@ def extent(consumer: Consumer, place: TopicPartition, timeout_s: float = 15.0) -
 
 
 def _extent(consumer: Consumer, place: TopicPartition, deadline: float) -> tuple[int, int]:
-    """A leader that has just been chosen needs a moment before it answers."""
+    """Ask again for a moment, because a leader that was just elected does not answer yet."""
     while True:
         left = max(deadline - time.monotonic(), 0.1)
         try:
@@ -122,7 +121,7 @@ def _extent(consumer: Consumer, place: TopicPartition, deadline: float) -> tuple
 
 
 def _partitions(consumer: Consumer, topic: str, deadline: float) -> list[int]:
-    """Asks in slices, for Ctrl-C is heard only between two calls of the client."""
+    """Ask in slices, because Ctrl-C takes effect only between two calls of the client."""
     while True:
         left = max(deadline - time.monotonic(), 0.1)
         try:
@@ -140,27 +139,24 @@ def _raise(_: Message, error: KafkaError) -> None:
     raise KafkaException(error)
 
 
-def read_of(message: Message) -> Read:
-    """A consumed record."""
-    partition, offset = message.partition(), message.offset()
-    if partition is None or offset is None:
-        raise AssertionError("a consumed record has a place")
+def record_of(message: Message) -> TopicRecord:
+    """Return a consumed record as a value."""
     key: Any = message.key()
     value: Any = message.value()
-    return Read(partition, offset, message.timestamp()[1], key, value)
+    return TopicRecord(place_of(message).partition, offset_of(message), message.timestamp()[1], key, value)
 
 
-def explained(
+def explain_error(
     kafka: Kafka, topic: str, error: KafkaError, consumer: Consumer, client_errors: Iterable[str]
 ) -> BrokerError:
-    """The client's error in words; `client_errors` is what it complained of before."""
+    """Explain the client's error; `client_errors` are the errors that it reported before."""
     code = error.code()
-    if code in _ABSENT:
+    if code in ABSENT:
         return TopicMissing(f"there is no topic {topic!r} on {kafka.bootstrap!r}; has the role that writes it run?")
     if code in _DENIED:
         return BrokerError(f"not allowed to read {topic!r} ({error.str()}); grant Read and Describe on it", fatal=True)
     with contextlib.suppress(KafkaException):
-        for _ in range(_COMPLAINTS_MAX):  # the client hands over here, one by one, why it could not connect
+        for _ in range(_COMPLAINTS_MAX):  # each call reports one reason why the client could not connect
             consumer.poll(0)
     causes = [one.partition(" (after")[0] for one in client_errors if "brokers are down" not in one]
     why = "; ".join(dict.fromkeys(causes)) or error.str()

@@ -17,7 +17,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.reading.control_records import Commits
+from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.trial.start_mark import Pinned
 from shadowstream.logs import get_logger
@@ -49,7 +49,7 @@ class Copies:
         self._originals = offsets.places(offsets.partition_counts(client, self.topics) if self.topics else {})
         self.step = CopyStep(IdentityPartitioner(config, decode), self._routes, ahead=Ahead(config.future_ms_max))
         self._goal: dict[Partition, int] | None = None
-        self._commits = Commits(config, client, "runner")
+        self._commits = GroupCommits(config, client, "runner")
 
     def begin(self, one: Committed) -> int:
         """Take a place of production's output; returns the offset to copy from: E0 where nothing is committed."""

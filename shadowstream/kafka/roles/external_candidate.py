@@ -40,7 +40,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
-from shadowstream.kafka.reading.control_records import Commits
+from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.roles.copier import CopyingRole, copy
 from shadowstream.kafka.roles.copy_progress import Copies
@@ -100,7 +100,7 @@ class Watcher:
         self._announced: dict[Partition, int] = {}
         self._last: dict[Partition, int] = {}
         self._without: list[Partition] = []
-        self._commits = Commits(config, client, "runner")
+        self._commits = GroupCommits(config, client, "runner")
         self._topics = TopicChanges(config, client, pinned.topics)
         self._looks: ThinnedQueue[Look] = ThinnedQueue(LOOKS_MAX, _merged)
         self._looked: dict[Partition, int] = {}

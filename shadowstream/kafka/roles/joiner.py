@@ -25,15 +25,15 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, group_consumer, role_writer
 from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.joining.backpressure import Backpressure
-from shadowstream.kafka.joining.broker_observer import Observer
+from shadowstream.kafka.joining.broker_observer import BrokerObserver
 from shadowstream.kafka.joining.hook_process import HookProcess
-from shadowstream.kafka.joining.spill import Spilling
+from shadowstream.kafka.joining.spill import Spiller
 from shadowstream.kafka.joining.task_partitions import TaskPartitions, repartitioned_of
-from shadowstream.kafka.joining.timed_comparison import SlowHooks
+from shadowstream.kafka.joining.timed_comparison import TimedComparison
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.correctable_rows import read_correctable
 from shadowstream.kafka.reading.marks import MarksReader
-from shadowstream.kafka.reading.refetch import Fetcher
+from shadowstream.kafka.reading.refetch import SourceFetcher
 from shadowstream.kafka.reading.state_records import newest_states, read_states
 from shadowstream.kafka.role import Prepared, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
@@ -83,12 +83,12 @@ class JoinerRole:
         )
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
-        self._observer = Observer(config, step, clients.admin, families)
+        self._observer = BrokerObserver(config, step, clients.admin, families)
         self.topics = TopicChanges(config, clients.admin, topics_of(reads.start))
-        self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
+        self._fetcher = SourceFetcher(config, clients.admin, clients.received.settings())
         self._holding = Backpressure(clients.consumer, config.limits.pending_bytes_max)
-        self._slow_hooks = SlowHooks(clients.hooks, config.compare)
-        self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
+        self._slow_hooks = TimedComparison(clients.hooks, config.compare)
+        self._spilling = Spiller(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
         self.finished = False
@@ -244,7 +244,7 @@ class JoinerRole:
     def _overflow(self, over: Sequence[Partition]) -> None:
         """What to do about tasks that holding does not keep to the bound."""
         if self._config.limits.overflow != "shed":
-            self._holding.tell_over(over, sum(self._step.pending_bytes()))
+            self._holding.warn_over(over, sum(self._step.pending_bytes()))
             return
         for place in over:
             task = self._step.tasks[place]

@@ -20,11 +20,11 @@ from shadowstream.judge.windows.expected_tasks import expected_tasks
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.client.errors import event_error, translated_errors
-from shadowstream.kafka.client.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.client.messages import is_end, is_fatal, is_offset_gone, offset_of, place_of
 from shadowstream.kafka.loop import (
     now_ms,
 )
-from shadowstream.kafka.reading.newest import Backwards
+from shadowstream.kafka.reading.newest import BackwardReader
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
 from shadowstream.kafka.role import RoleFigures
@@ -60,7 +60,7 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
         return (offset_of(message), record) if record is not None and record["revision"] == revision else None
 
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
-        reader = Backwards(consumer, Partition(topic, 0), FIRST_STEP)
+        reader = BackwardReader(consumer, Partition(topic, 0), FIRST_STEP)
         while not reader.whole:
             for record in reversed(reader.block(pick).values()):
                 step = JudgeStep(config, revision, tasks, attempt)
@@ -134,7 +134,7 @@ class JudgeLoop:
             if error is None:
                 self._take(place_of(message), offset_of(message), message.value())
             elif not is_end(error):
-                if is_fatal(error) or is_begin_gone(error):
+                if is_fatal(error) or is_offset_gone(error):
                     raise event_error(error, f"{message.topic()}/{message.partition()}")
                 log.warning("consume_error", error=error.str())
 

@@ -26,7 +26,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.loop import Loop
-from shadowstream.kafka.reading.topic_reader import Read, stream_topic
+from shadowstream.kafka.reading.topic_reader import TopicRecord, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
 from shadowstream.kafka.role import PlainRole, Prepared, RoleFigures
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
@@ -115,7 +115,7 @@ class LabelsRole(PlainRole):
             return {}
         deadline = time.monotonic() + SETTLE_S
         while True:
-            topic, last = self._config.plan.of("labels-state"), dict[bytes, Read]()
+            topic, last = self._config.plan.of("labels-state"), dict[bytes, TopicRecord]()
             for row in stream_topic(self._config.kafka, topic, READ_TIMEOUT_S):
                 last[row.key or b""] = row
             records = [one.record for one in usable(last.values(), topic, "label_state")]

@@ -29,7 +29,7 @@ from shadowstream.kafka.client.consumers import (
 )
 from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.loop import Loop, now_ms
-from shadowstream.kafka.reading.control_records import Commits
+from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
 from shadowstream.kafka.role import BATCH, PlainRole, Prepared, RoleFigures
@@ -86,7 +86,7 @@ class RunnerRole(PlainRole):
         self._next_marks_at = self._again_at = 0.0
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Partition, int] | None = None
-        self._commits = Commits(config, client, "runner")
+        self._commits = GroupCommits(config, client, "runner")
         self.topics = TopicChanges(config, client, pinned.topics)
         self._snapshots_reported: set[tuple[Partition, str]] = set()
 

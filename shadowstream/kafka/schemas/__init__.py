@@ -1,1 +1,1 @@
-"""Writer schemas: folder, registry, and the Protobuf compiler."""
+"""Writer schemas from a folder or a registry, and the Protobuf compiler."""

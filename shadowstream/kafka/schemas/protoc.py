@@ -1,9 +1,7 @@
-"""Protobuf text to descriptors, by the compiler that comes with grpcio-tools (docs/decisions/0013).
+"""Compilation of Protobuf text to descriptors, by the compiler of grpcio-tools (docs/decisions/0013).
 
-It runs as a process of its own: what it is given comes from a registry, and it is written in C++.
+It runs as a process of its own, because it is written in C++ and its input comes from a registry.
 """
-
-from __future__ import annotations
 
 import importlib.util
 import subprocess
@@ -19,11 +17,11 @@ COMPILE_S = 30.0
 _MESSAGE_MAX = 500
 
 
-def compiled(name: str, text: str, imports: Mapping[str, str]) -> ProtobufSchema:
-    """The schema of a `.proto` text; `imports` are the texts of what it imports, by the names it calls them.
+def compile_proto(name: str, text: str, imports: Mapping[str, str]) -> ProtobufSchema:
+    """Compile a `.proto` text; `imports` are the texts of its imports, by the names that it uses.
 
-    Google's own (``google/protobuf/timestamp.proto`` and so on) need not be among them. Raises ValueError with what the
-    compiler says, `ConfigError` where it is not installed.
+    Google's own files (``google/protobuf/timestamp.proto`` and so on) may be missing there. Raises ValueError with the
+    compiler's message, or `ConfigError` if it is not installed.
     """
     if importlib.util.find_spec("grpc_tools") is None:
         raise ConfigError("schemas of Protobuf need grpcio-tools: install shadowstream[protobuf]")
@@ -51,6 +49,5 @@ def _write(root: Path, file: str, content: str) -> None:
 
 
 def _google() -> Path:
-    """The folder of Google's own types, which travel with the compiler."""
     spec = importlib.util.find_spec("grpc_tools")
     return Path(spec.origin if spec and spec.origin else ".").parent / "_proto"

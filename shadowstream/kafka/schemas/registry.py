@@ -1,7 +1,5 @@
 """Writer schemas from a folder or a Confluent-compatible registry; both are a `codecs.schemas.SchemaSource`."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
@@ -24,25 +22,23 @@ from shadowstream.codecs.schemas import (
     parse,
 )
 from shadowstream.errors import BrokerError, ConfigError, RecordError, RegistryError
-from shadowstream.kafka.schemas.protoc import compiled
+from shadowstream.kafka.schemas.protoc import compile_proto
 from shadowstream.logs import get_logger
 
 log = get_logger("registry")
 _FILE = re.compile(r"(\d+)\.(.+)\.(avsc|json|proto)")
 _ID_MAX = 2**32 - 1
 _NOT_FOUND = 404
-# A schema may reach a registry's follower a moment after the first record that names it.
-_UNKNOWN_FOR_SECONDS = 30.0
-# Short and once, since the caller's loop retries and must go on polling meanwhile.
-_CLIENT = {"timeout": 3, "max.retries": 0}
+_UNKNOWN_FOR_SECONDS = 30.0  # a schema may reach a registry's follower after the first record that names it
+_CLIENT = {"timeout": 3, "max.retries": 0}  # short, without retries: the caller's loop retries and must keep polling
 BACK_OFF_S = (0.25, 10.0)
-"""A registry that does not answer is asked again after the first, twice that, and so on up to the last."""
+"""Seconds until the next request to a silent registry: the first value, then doubled each time up to the last."""
 
 
 def schema_source(schemas: config.Schemas) -> SchemaSource:
-    """The source that a config names; loading the config file has made `dir` absolute.
+    """Return the source that a config names; loading the config file has made `dir` absolute.
 
-    Without either, no schema is known: JSON topics need none. Raises `ConfigError`.
+    Without either no schema is known, as JSON topics need none. Raises `ConfigError`.
     """
     if schemas.registry:
         return RegistrySchemas(schemas.registry)
@@ -52,9 +48,9 @@ def schema_source(schemas: config.Schemas) -> SchemaSource:
 class FolderSchemas:
     """A folder of ``<id>.<subject>.avsc`` files, read once, here; ``.json`` is a JSON Schema, ``.proto`` Protobuf.
 
-    Other files are left alone; a ``.proto`` without an id is for the others to import. Raises `ConfigError` for a
-    folder that is missing or has no such file, for an `.avsc` file of another name, for what is no schema, and for an
-    id used twice.
+    Other files are ignored; a ``.proto`` without an id is an import of others. Raises `ConfigError` for a folder that
+    is missing or has no such file. The same holds for an `.avsc` file with another name, an invalid schema, and an id
+    used twice.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -62,62 +58,54 @@ class FolderSchemas:
         if not self._folder.is_dir():
             raise ConfigError(f"schemas.dir: {self._folder} is not a folder; make it, with files <id>.<subject>.avsc")
         self._schemas: dict[int, Schema] = {}
-        self._latest: dict[str, int] = {}
         self._subjects: dict[str, list[int]] = {}
         files: dict[int, Path] = {}
         for path in schema_files(self._folder):
             schema_id, subject = _named(path)
             if schema_id in files:
-                raise ConfigError(
-                    f"{path}: id {schema_id} is used by {files[schema_id].name} already; one id, one schema"
-                )
+                used = f"id {schema_id} is used by {files[schema_id].name} already"
+                raise ConfigError(f"{path}: {used}; give each schema an id of its own")
             files[schema_id] = path
             self._schemas[schema_id] = _read(path)
             self._subjects.setdefault(subject, []).append(schema_id)
-            self._latest[subject] = max(schema_id, self._latest.get(subject, 0))
         if not files:
-            raise ConfigError(
-                f"schemas.dir: {self._folder} has no file <id>.<subject>.avsc, for example 1.orders-value.avsc"
-            )
+            missing = "has no file <id>.<subject>.avsc, for example 1.orders-value.avsc"
+            raise ConfigError(f"schemas.dir: {self._folder} {missing}")
         self._fingerprints = {fingerprint_of(one): n for n, one in self._schemas.items() if is_avro(one)}
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """The schema of that id or fingerprint; raises `RecordError`."""
+        """Return the schema of that id or fingerprint; raises `RecordError`."""
         if isinstance(schema_id, bytes):
             if schema_id not in self._fingerprints:
                 raise RecordError(f"{named(schema_id)} is unknown: no *.avsc in {self._folder} has it", reason="schema")
             return self._schemas[self._fingerprints[schema_id]]
         if isinstance(schema_id, UUID):
-            raise RecordError(
-                f"schema {schema_id} is named by GUID and a folder has ids only; use schemas.registry", reason="schema"
-            )
+            named_by = f"schema {schema_id} is named by GUID and a folder has ids only"
+            raise RecordError(f"{named_by}; use schemas.registry", reason="schema")
         if schema_id not in self._schemas:
-            raise RecordError(
-                f"schema {schema_id} is unknown: no {schema_id}.*.avsc, .json or .proto in {self._folder}",
-                reason="schema",
-            )
+            missing = f"no {schema_id}.*.avsc, .json or .proto in {self._folder}"
+            raise RecordError(f"schema {schema_id} is unknown: {missing}", reason="schema")
         return self._schemas[schema_id]
 
     def versions(self, subject: str) -> list[Schema]:
-        """All schemas of a subject, oldest first."""
+        """Return all schemas of a subject, oldest first."""
         return [self._schemas[one] for one in sorted(self._subjects.get(subject, ()))]
 
     def latest_id(self, subject: str) -> int | None:
-        """The subject's highest id, as a registry gives them out in ascending order."""
-        return self._latest.get(subject)
+        """Return the subject's highest id, as a registry gives ids in ascending order."""
+        return max(self._subjects.get(subject, ()), default=None)
 
 
 def _named(path: Path) -> tuple[int, str]:
     match = _FILE.fullmatch(path.name)
     if match is None or int(match[1]) > _ID_MAX:
-        raise ConfigError(
-            f"{path}: name it <id>.<subject>.avsc, the id from 0 to {_ID_MAX}, for example 1.orders-value.avsc"
-        )
+        name = f"name it <id>.<subject>.avsc, the id from 0 to {_ID_MAX}"
+        raise ConfigError(f"{path}: {name}, for example 1.orders-value.avsc")
     return int(match[1]), match[2]
 
 
 def schema_files(folder: Path) -> list[Path]:
-    """The files of a folder that are schemas, in order: every `.avsc`, and what else has an id before its name."""
+    """Return the schema files of a folder, in order: every `.avsc`, and other types with an id before the name."""
     return sorted(path for path in folder.iterdir() if path.suffix == ".avsc" or _FILE.fullmatch(path.name))
 
 
@@ -129,29 +117,27 @@ def _read(path: Path) -> Schema:
             return JsonSchema(text)
         if path.suffix == ".proto":
             others = {one.name: one.read_text("utf-8") for one in path.parent.glob("*.proto") if one != path}
-            return compiled(path.name, text, others)
+            return compile_proto(path.name, text, others)
         return parse(text)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 class RegistrySchemas:
-    """A Confluent-compatible schema registry. What was read once is known for ever.
+    """A Confluent-compatible schema registry. A schema that was read once stays known.
 
-    While the registry is down known schemas go on; an unknown one is a `RegistryError`, without asking until
-    the back-off has passed. One that the registry does not have is a `RecordError`, asked for again after half a
-    minute. `url` may hold a user and a password; they
-    are never shown. Not safe to share between threads.
-    Raises `ConfigError` for a URL that cannot be one, or where the client's extra packages are missing.
+    While the registry is down, known schemas can be used. An unknown one raises `RegistryError`, without a request
+    until the back-off has passed. A schema that the registry does not have raises `RecordError`, and is requested again
+    after half a minute. `url` may hold a user and a password; they are never shown. Not safe to share between threads.
+    Raises `ConfigError` for an invalid URL, or if the client's extra packages are missing.
     """
 
     def __init__(self, url: str) -> None:
         try:
             from confluent_kafka.schema_registry import SchemaRegistryClient
         except ImportError as error:
-            raise ConfigError(
-                f"schemas.registry: the registry client lacks {error.name}; install shadowstream[registry]"
-            ) from error
+            missing = f"schemas.registry: the registry client lacks {error.name}"
+            raise ConfigError(f"{missing}; install shadowstream[registry]") from error
         self._shown = _without_secrets(url)
         try:
             self._client: Any = SchemaRegistryClient({"url": url, **_CLIENT})
@@ -159,19 +145,15 @@ class RegistrySchemas:
             raise ConfigError(f"schemas.registry: {self._shown} cannot be used: {error}") from error
         self._known: dict[SchemaId, Schema] = {}
         self._unknown: dict[SchemaId, tuple[float, str]] = {}
-        self._silent = 0
-        self._ask_at = 0.0
-        self._last_error = ""
+        self._silent, self._ask_at, self._last_error = 0, 0.0, ""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """The schema of that id or GUID; raises `RecordError`, or `RegistryError`."""
+        """Return the schema of that id or GUID; raises `RecordError`, or `RegistryError`."""
         if schema_id in self._known:
             return self._known[schema_id]
         if isinstance(schema_id, bytes):
-            raise RecordError(
-                f"{named(schema_id)} is unknown: a registry has ids only; name them in schemas.formats: schema_ids",
-                reason="schema",
-            )
+            unknown = f"{named(schema_id)} is unknown: a registry has ids only"
+            raise RecordError(f"{unknown}; name them in schemas.formats: schema_ids", reason="schema")
         until, text = self._unknown.get(schema_id, (0.0, ""))
         if time.monotonic() < until:
             raise RecordError(text, reason="schema")
@@ -189,7 +171,7 @@ class RegistrySchemas:
         return schema
 
     def latest_id(self, subject: str) -> int | None:
-        """The subject's latest version; raises `RegistryError`."""
+        """Return the id of the subject's latest version; raises `RegistryError`."""
         found = self._ask(f"subject {subject}", self._client.get_latest_version, subject)
         return None if found is None else int(found.schema_id)
 
@@ -199,13 +181,13 @@ class RegistrySchemas:
             json.loads(found.schema_str)
             return JsonSchema(found.schema_str, tuple(self._texts(found).items()))
         if kind == "PROTOBUF":
-            return compiled("schema.proto", found.schema_str, self._texts(found))
+            return compile_proto("schema.proto", found.schema_str, self._texts(found))
         if kind != "AVRO":
             raise ValueError(f"it is of type {kind}; AVRO, JSON and PROTOBUF are read")
         return parse(found.schema_str, self._references(found))
 
     def _referred(self, found: Any) -> Iterator[tuple[str, Any]]:
-        """Names and schemas of other subjects that a schema takes something from."""
+        """Yield the names and schemas of other subjects that a schema refers to."""
         for reference in found.references or ():
             what = f"{reference.subject} version {reference.version}"
             registered = self._ask(what, self._client.get_version, reference.subject, reference.version)
@@ -214,14 +196,14 @@ class RegistrySchemas:
             yield reference.name, registered.schema
 
     def _texts(self, found: Any) -> dict[str, str]:
-        """The texts of all that a schema refers to, by name, theirs included."""
+        """Return the texts of all schemas that a schema refers to, directly or not, by name."""
         texts: dict[str, str] = {}
         for name, schema in self._referred(found):
             texts |= {**self._texts(schema), name: schema.schema_str}
         return texts
 
     def _references(self, found: Any) -> dict[str, Any]:
-        """Parsed types that an Avro schema takes from other subjects, theirs before its own."""
+        """Return the parsed types that an Avro schema refers to; those of a reference come before the reference."""
         known: dict[str, Any] = {}
         for _, schema in self._referred(found):
             known |= self._references(schema)
@@ -230,7 +212,7 @@ class RegistrySchemas:
         return known
 
     def _ask(self, what: str, ask: Any, *args: Any) -> Any:
-        """The registry's answer, None where it knows no such thing."""
+        """Return the registry's answer, None if it does not have the object."""
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
         if time.monotonic() < self._ask_at:
@@ -241,17 +223,14 @@ class RegistrySchemas:
             if error.http_status_code == _NOT_FOUND:
                 self._answered()
                 return None
-            retriable = error.http_status_code >= 500 or error.http_status_code == 429
-            message = f"schema registry {self._shown} refused to tell {what}: {error}"
-            if not retriable:
+            message = f"schema registry {self._shown} refused the request for {what}: {error}"
+            if error.http_status_code < 500 and error.http_status_code != 429:
                 raise BrokerError(message, fatal=True) from error
             self._unanswered(message)
             raise RegistryError(message) from error
-        except Exception as error:  # whatever the HTTP client raises: no route, no name, time out, no JSON
-            message = (
-                f"schema registry {self._shown} cannot be reached for {what}: {error!r}; "
-                "schemas known so far go on, this one waits"
-            )
+        except Exception as error:  # any error of the HTTP client: no route, no name, time out, no JSON
+            message = f"schema registry {self._shown} cannot be reached for {what}: {error!r}"
+            message += "; check its URL and state. Known schemas are used, records with this one wait"
             self._unanswered(message)
             raise RegistryError(message) from error
         self._answered()

@@ -25,7 +25,7 @@ from shadowstream.joiner.completeness.marks_log import TrialStart
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, reading_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, quiet, read_spans
-from shadowstream.kafka.reading.topic_reader import extent
+from shadowstream.kafka.reading.topic_reader import offset_range
 from shadowstream.kafka.trial import bound_topics, identity_sample, start_log, topic_admin, warm_up
 from shadowstream.kafka.trial.bound_topics import bound_by, recorded, refuse_others
 from shadowstream.kafka.trial.partitioner_check import KeepsRunning, check, settle
@@ -275,7 +275,7 @@ def _floor_ms(config: Config, ends: dict[Partition, int]) -> int | None:
 
 def _last_time(consumer: Consumer, place: Partition, end: int, limit_ms: int) -> int | None:
     """Greatest timestamp of the last records of `place` below `end`; None where there is none near up to the limit."""
-    low, _ = extent(consumer, TopicPartition(place.topic, place.partition))
+    low, _ = offset_range(consumer, TopicPartition(place.topic, place.partition))
     for back in (1, 10, 1_000):
         begin = max(low, end - back)
         time_ms = _greatest_time(consumer, place, (begin, end), limit_ms)

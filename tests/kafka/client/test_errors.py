@@ -17,14 +17,14 @@ from shadowstream.kafka.client.consumers import (
     transactional_writer,
 )
 from shadowstream.kafka.client.errors import (
-    Follows,
+    Consequence,
     TranslatingClient,
     broker_error,
     code_of,
-    follows,
+    consequence,
     translated_errors,
 )
-from shadowstream.kafka.reading.topic_reader import extent
+from shadowstream.kafka.reading.topic_reader import offset_range
 from shadowstream.testing.ports import free_port
 
 SEND, COMMIT = "send_offsets_to_transaction", "commit_transaction"
@@ -51,8 +51,8 @@ def error(code: int, *, fatal: bool = False, retriable: bool = False, abort: boo
         ("produce", error(KafkaError._STATE), "exit"),
     ],
 )
-def test_each_error_has_one_thing_that_follows(call: str, given: KafkaError, expected: Follows) -> None:
-    assert follows(given, call) == expected
+def test_each_error_has_one_thing_that_follows(call: str, given: KafkaError, expected: Consequence) -> None:
+    assert consequence(given, call) == expected
     assert broker_error(KafkaException(given), call).abortable == (expected == "rewind")
 
 
@@ -110,7 +110,7 @@ def test_offsets_that_no_broker_tells_are_asked_for_again_in_our_words() -> None
     settings = config(bootstrap=f"127.0.0.1:{free_port()}")
     consumer = reading_consumer(settings.kafka, settings.plan, "joiner.marks")
     with pytest.raises(BrokerError, match=r"^shadow\.t\.progress/0: no offsets: .*kafka\.bootstrap") as caught:
-        extent(consumer, TopicPartition("shadow.t.progress", 0), 0.5)
+        offset_range(consumer, TopicPartition("shadow.t.progress", 0), 0.5)
     assert caught.value.retriable
 
 

@@ -54,7 +54,7 @@ def _hooks() -> Iterator[HookProcess]:
         ("spins", HANGS),
         ("ends", "SystemExit: 0"),
         ("raises", "ValueError: no"),
-        ("returns itself", "UnpicklingError: what it returned is no plain value"),
+        ("returns itself", "UnpicklingError: its result is no plain value"),
     ],
 )
 def test_a_functions_failure_belongs_to_its_call_and_the_next_succeeds(

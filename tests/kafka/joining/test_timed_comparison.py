@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shadowstream.kafka.joining.hook_process import HookProcess
-from shadowstream.kafka.joining.timed_comparison import SlowHooks
+from shadowstream.kafka.joining.timed_comparison import TimedComparison
 from shadowstream.kafka.step_time import STEP_S
 from shadowstream.records import Batch, Partition
 from tests.joiner.joiner_world import config
@@ -25,7 +25,7 @@ def batch() -> Batch:
 def taken(compare: dict[str, Any], work: Callable[[int], None]) -> list[int]:
     """How many records each part had."""
     settings = config(compare=compare)
-    slow = SlowHooks(HookProcess(settings), settings.compare)
+    slow = TimedComparison(HookProcess(settings), settings.compare)
     parts: list[int] = []
 
     def read(part: Batch) -> None:

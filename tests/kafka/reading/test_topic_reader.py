@@ -6,14 +6,14 @@ import pytest
 from confluent_kafka import Producer
 
 from shadowstream.config import Kafka
-from shadowstream.kafka.reading.topic_reader import Read, TopicMissing, read_topic, stream_topic
+from shadowstream.kafka.reading.topic_reader import TopicMissing, TopicRecord, read_topic, stream_topic
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 
 TIMEOUT_S = 20.0
 
 
-def values(reads: list[Read]) -> list[bytes | None]:
+def values(reads: list[TopicRecord]) -> list[bytes | None]:
     return [read.value for read in reads]
 
 
@@ -37,9 +37,9 @@ def test_every_record_comes_with_its_place_time_and_bytes(cluster: Kafka, topic:
     writes = [Write(b"a", b"k", 0, 1000), Write(None, b"k", 0, 1001), Write(b"", None, 1, 1002)]
     assert produce_all(cluster.bootstrap, topic, writes) == 3
     assert sorted(read_topic(cluster, topic, TIMEOUT_S)) == [
-        Read(0, 0, 1000, b"k", b"a"),
-        Read(0, 1, 1001, b"k", None),
-        Read(1, 0, 1002, None, b""),
+        TopicRecord(0, 0, 1000, b"k", b"a"),
+        TopicRecord(0, 1, 1001, b"k", None),
+        TopicRecord(1, 0, 1002, None, b""),
     ]
 
 

@@ -12,7 +12,7 @@ from random import Random
 
 from shadowstream.codecs import own
 from shadowstream.joiner.recovery import checkpoint
-from shadowstream.kafka.transaction import separated
+from shadowstream.kafka.transaction import split_metadata
 from shadowstream.records import Partition, Side
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
@@ -267,7 +267,7 @@ class BrokerTrial(Trial):
             for place, one in kept.items():
                 if place in service.positions() and place.topic in (self.world.topics[0], self.setup.adopted):
                     log = self.broker.logs[place]
-                    log.low = max(log.low, checkpoint.decode(separated(one.metadata)[0]).high)
+                    log.low = max(log.low, checkpoint.decode(split_metadata(one.metadata)[0]).high)
             self._hand_over(process, process.kill)
         self.faults.quiet = quiet
 
