@@ -104,7 +104,7 @@ def verdicts_of(trial: Config) -> dict[str, bytes] | None:
         rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
     except TopicMissing:
         return None
-    bound_topics.refuse_others(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
+    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     last = {row.key: row.value for row in rows}
     return {key.decode("utf-8", "replace"): value for key, value in last.items() if key and value}
 

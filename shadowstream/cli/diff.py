@@ -39,7 +39,7 @@ def diff(
     if outcome is not None and outcome not in tuple(Outcome):
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
     trial = load(config)
-    bound_topics.refuse_others(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
+    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
         _follow(trial, outcome, limit, as_json)
         return

@@ -48,7 +48,7 @@ def replay(
     """
     span = _time_ms("--from", begin), _time_ms("--to", end)
     trial = load(config)
-    bound_topics.refuse_others(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
+    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     refusals = Refusals()
     records = statistics(trial, refusals)
     chosen = revision_in(records, revision, revision_of(trial))

@@ -15,7 +15,7 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.trial import bound_topics
-from shadowstream.kafka.trial.topic_admin import Standing, create, planned, source_counts, sources_of, survey
+from shadowstream.kafka.trial.topic_admin import TopicState, create, planned, source_counts, sources_of, survey
 from shadowstream.topics import TopicSpec
 
 Row = dict[str, Any]
@@ -143,12 +143,12 @@ def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:
     }
 
 
-def _standing(standing: Standing) -> Row:
+def _standing(standing: TopicState) -> Row:
     existing = None if standing.partitions is None else {"partitions": standing.partitions, "config": standing.config}
     return {**_row(standing.spec, standing.state, [*standing.problems, *standing.notes]), "found": existing}
 
 
-def _summary(surveyed: Sequence[Standing]) -> str:
+def _summary(surveyed: Sequence[TopicState]) -> str:
     states: list[str] = [standing.state for standing in surveyed]
     return f"{len(surveyed)} topics: " + ", ".join(
         f"{states.count(state)} {words}"

@@ -18,7 +18,7 @@ from types import ModuleType
 from shadowstream.config import Config
 from shadowstream.health import RoleHealth
 from shadowstream.logs import get_logger
-from shadowstream.runner.current_call import Asked, Calls
+from shadowstream.runner.current_call import CallTracker, CurrentCall
 
 log = get_logger("runner")
 EXIT_TIMEOUT = 71
@@ -31,10 +31,10 @@ class CallWatch:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: CallTracker,
         config: Config,
         watch: RoleHealth,
-        timed_out: Callable[[Asked, str], None],
+        timed_out: Callable[[CurrentCall, str], None],
         end: Callable[[int], None] = os._exit,
     ) -> None:
         self._calls, self._watch, self._timed_out, self._end = calls, watch, timed_out, end
@@ -75,10 +75,10 @@ class CallWatch:
             self._stuck(asked)
             return
 
-    def _words(self, asked: Asked, how: str) -> str:
+    def _words(self, asked: CurrentCall, how: str) -> str:
         return f"the candidate's call for {asked} {how} (candidate.timeout_ms: {self._timeout_ms})"
 
-    def _stuck(self, asked: Asked) -> None:
+    def _stuck(self, asked: CurrentCall) -> None:
         first, last = asked.offsets[0], asked.offsets[-1]
         stack = "".join(traceback.format_stack(sys._current_frames().get(self._asks)))
         log.error(

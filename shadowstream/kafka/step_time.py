@@ -12,7 +12,7 @@ from typing import Any
 
 from shadowstream.health import RoleHealth
 from shadowstream.kafka.batch_size import CallSize
-from shadowstream.runner.current_call import Calls
+from shadowstream.runner.current_call import CallTracker
 from shadowstream.runner.outputs import Call
 
 STEP_S = 1.0
@@ -33,8 +33,11 @@ class StepTime:
         return time.monotonic() >= self._until
 
 
-def timed(call: Call, watch: RoleHealth, call_size: CallSize, calls: Calls, enough: Callable[[], bool]) -> Call:
-    """Wrap the candidate's call: at most `call_size` values at once, and none after `enough` returns True."""
+def timed(call: Call, watch: RoleHealth, call_size: CallSize, calls: CallTracker, enough: Callable[[], bool]) -> Call:
+    """Wrap the candidate's call: at most `call_size` values at once, and no further call once `enough` returns True.
+
+    The answers are then those of the first values only.
+    """
 
     def timed_call(values: Sequence[Any]) -> list[Any]:
         results: list[Any] = []

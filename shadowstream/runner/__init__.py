@@ -1,2 +1,1 @@
-"""The runner role: reads the inputs in its own consumer group, calls the candidate, and reports its progress in
-marks."""
+"""The runner: it reads the inputs in a group of its own, calls the candidate, and reports its progress in marks."""

@@ -17,14 +17,14 @@ KINDS_MAX = 64
 
 
 class Reason(NamedTuple):
-    """The reason why an input has no output: its class (`marks.ABSENT_REASONS`), and a text."""
+    """Reason of an absence: its class (`marks.ABSENT_REASONS`), and a text."""
 
     absence: str
     text: str = ""
 
 
 def short(text: str) -> str:
-    """A text of user code on a single line, with bounded length.
+    """Return a text of user code on a single line, with bounded length.
 
     >>> short("ValueError: two\\nlines")
     'ValueError: two lines'
@@ -34,19 +34,19 @@ def short(text: str) -> str:
 
 
 def reason_of(absence: str, error: Exception, redactor: Redactor) -> Reason:
-    """The reason of one input. If values are redacted, the text ends at the colon."""
+    """Return the reason of one input. If values are redacted, the text ends at the colon."""
     head = f"{reason}: " if (reason := getattr(error, "reason", "")) else ""
     return Reason(absence, short(redactor.reason(f"{head}{error}") or ""))
 
 
-class Texts:
-    """The texts that one mark holds."""
+class ReasonTexts:
+    """Texts of reasons in one mark."""
 
     def __init__(self) -> None:
         self.known: dict[str, int] = {}
 
     def index(self, text: str) -> int:
-        """The index of a text, or of its part before the colon if the mark is full; -1 for neither."""
+        """Return the index of a text, or of its part before the colon if the mark is full; -1 for neither."""
         for candidate, limit in ((text, TEXTS_MAX), (text.partition(":")[0], KINDS_MAX)):
             if candidate in self.known or (candidate and len(self.known) < limit):
                 return self.known.setdefault(candidate, len(self.known))
@@ -58,11 +58,8 @@ def add_absence(runs: list[dict[str, Any]], offset: int, key: bytes | None, reas
     ids = [] if key is None else [identity_hash(key)]
     last = runs[-1] if runs else None
     # In a run, either every input has an id or none has, so that ids stay aligned with the offsets.
-    if (
-        last is not None
-        and (last["reason"], last["why"], last["offset"] + last["count"]) == (reason, why, offset)
-        and bool(last["ids"]) == bool(ids)
-    ):
+    follows = last and (last["reason"], last["why"], last["offset"] + last["count"]) == (reason, why, offset)
+    if last and follows and bool(last["ids"]) == bool(ids):
         last["count"] += 1
         last["ids"] += ids
     else:

@@ -1,24 +1,25 @@
 """Loading and calling of the candidate. Every behaviour of the candidate becomes an observation.
 
-The callable takes one decoded value, or a list of them (`takes: batch`). It returns, per value: ``None`` (no
-output), a value (one output with the input's key), an `Output`, or a list of these. A candidate with state is a
-class: the runner creates and calls one object for each input partition (`candidate_state`).
+The callable takes one decoded value, or a list of them (`takes: batch`). For each value it returns ``None`` (no
+output), a value (one output with the input's key), an `Output`, or a list of these. A candidate with state is a class:
+the runner creates one object for each input partition (`candidate_state`).
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from shadowstream.compare.hooks import refusal
 from shadowstream.config import Candidate
 from shadowstream.entry_points import load_entry_point
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
-from shadowstream.runner.candidate_state import Made
+from shadowstream.runner.candidate_state import CandidateObject
 from shadowstream.runner.cpu_cost import Meter
-from shadowstream.runner.current_call import Calls, never
-from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_each
+from shadowstream.runner.current_call import CallTracker, never
+from shadowstream.runner.outputs import Call, outputs_of, outputs_of_each
 
 
 def failure_of(error: BaseException) -> CandidateError:
@@ -34,22 +35,18 @@ def failure_of(error: BaseException) -> CandidateError:
 
 
 class CallObserver:
-    """Observer of the events within a call.
-
-    `enough`: whether a call that asks for values one by one ends after this value, and leaves the rest to the next
-    call.
-    """
+    """Observer of the events within a call. `enough`: whether a call with single values ends after this value."""
 
     def __init__(
         self,
-        calls: Calls | None = None,
+        calls: CallTracker | None = None,
         raised: Callable[[BaseException, CandidateError], None] | None = None,
         enough: Callable[[], bool] = never,
-    ):
+    ) -> None:
         self._calls, self._raised, self.enough = calls, raised, enough
 
     def answer(self, answers: Sequence[Any]) -> None:
-        """The call asks for values one by one from now on, and appends each answer to `answers`."""
+        """Note that the call takes values one by one from now on, and appends each answer to `answers`."""
         if self._calls is not None:
             self._calls.answer(answers)
 
@@ -74,10 +71,9 @@ def check_trusted(candidate: Candidate) -> None:
 
 
 def _imported(candidate: Candidate) -> Callable[..., Any]:
-    """Import the callable named by `candidate.call`.
+    """Import the callable that `candidate.call` names.
 
-    Raises `ConfigError` if it cannot be imported, is not callable, or is not declared trusted: it runs in the
-    runner's own process, so the operator must accept that explicitly.
+    Raises `ConfigError` if it cannot be imported, is not callable, or is not trusted.
     """
     if candidate.call is None:
         raise ShadowstreamBug("an external candidate cannot be called: candidate.call is not set")
@@ -99,29 +95,24 @@ def check_callable(candidate: Candidate, function: Any) -> None:
 def load(candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER) -> Call:
     """Import the candidate and return a function from values to outputs or errors.
 
-    The function returns one entry a value, or only the first entries if `observer` says that it is enough. `meter`
-    measures the cost of the calls. `observer` is notified of each value that the call asks for and of exceptions.
-    Raises `ConfigError` like `_imported`.
+    The function returns one entry for each value, or only the first ones if `observer.enough()`. `meter` measures the
+    calls. Raises `ConfigError` if the candidate cannot be loaded or is not trusted.
     """
-    function = _imported(candidate)
-    return (
-        _call_batches(function, meter, observer)
-        if candidate.takes == "batch"
-        else _call_values(function, meter, observer)
-    )
+    calls = _call_batches if candidate.takes == "batch" else _call_values
+    return calls(_imported(candidate), meter, observer)
 
 
 def load_stateful(
     candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER
-) -> Callable[[], Made]:
+) -> Callable[[], CandidateObject]:
     """Import a candidate with state and return a factory of its objects, one for each input partition.
 
-    `meter` measures the cost of all their calls. Raises `ConfigError` like `_imported`, and if an object cannot be
-    created or lacks a method that `candidate.state` requires; one object is created at once to check this.
+    `meter` measures all their calls. One object is created at once. Raises `ConfigError` as `load` does, and if an
+    object cannot be created or lacks a method that `candidate.state` requires.
     """
     function = _imported(candidate)
 
-    def make() -> Made:
+    def make() -> CandidateObject:
         try:
             made = function()
         except Exception as error:  # user code can raise anything
@@ -136,30 +127,32 @@ def load_stateful(
                 f"candidate.call: {candidate.call}() gave a {type(made).__name__} without {', '.join(lacking)}; "
                 f"candidate.state: {candidate.state} requires {', '.join(required)}"
             )
-        return Made(made, _call_values(made, meter, observer))
+        return CandidateObject(made, _call_values(made, meter, observer))
 
     make()
     return make
 
 
 def _call_values(function: Callable[[Any], Any], meter: Meter | None, observer: CallObserver) -> Call:
-    measured, enough = function if meter is None else meter.of_values(function), observer.enough
+    measured = function if meter is None else meter.of_values(function)
+    return partial(_one_by_one, lambda value: outputs_of(measured(value)), observer)
 
-    def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
-        results: list[list[Output] | CandidateError] = []
-        observer.answer(results)
-        for value in values:
-            try:
-                results.append(outputs_of(measured(value)))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - any exception, sys.exit too, is an observation
-                results.append(observer.failure(error))
-            if enough():
-                break
-        return results
 
-    return call
+def _one_by_one(call: Callable[[Any], Any], observer: CallObserver, values: Sequence[Any]) -> list[Any]:
+    """Call with each value; return the result or the error of each, up to the value after which it is enough."""
+    results: list[Any] = []
+    enough = observer.enough
+    observer.answer(results)
+    for value in values:
+        try:
+            results.append(call(value))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - any exception, sys.exit too, is an observation
+            results.append(observer.failure(error))
+        if enough():
+            break
+    return results
 
 
 def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None, observer: CallObserver) -> Call:
@@ -177,20 +170,9 @@ def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None, obs
             return once(list(values))
         except KeyboardInterrupt:
             raise
-        except BaseException:  # noqa: BLE001 - ask again one by one, so that the error names its input
+        except BaseException:  # noqa: BLE001 - single calls follow, so that the error names its input
             if meter is not None:
                 meter.forget(len(values))
-            results: list[Any] = []
-            observer.answer(results)
-            for value in values:
-                try:
-                    results += once([value])
-                except KeyboardInterrupt:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - as above
-                    results.append(observer.failure(error))
-                if observer.enough():
-                    break
-            return results
+            return _one_by_one(lambda value: once([value])[0], observer, values)
 
     return call

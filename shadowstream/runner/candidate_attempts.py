@@ -1,23 +1,21 @@
 """Detection of inputs that end the candidate's process, from records that its processes write before each call.
 
-A candidate that ends its process cannot report anything, and the next process meets the same input again. So a
-starting process durably records the inputs before it asks for them, and records again that they are answered. It
-does so only for inputs that existed when it started, because the input that ended a predecessor is among these.
-Later inputs cost nothing.
+A candidate that ends its process cannot report anything, and the next process reads the same input again. So a process
+durably records the inputs before it calls the candidate, and records the answers afterwards. It does so only for
+inputs that existed at its start, since the input that ended a predecessor is among these. Later inputs cost nothing.
 
 ===========================================  ==========================================================================
 a starting process reads                     its action
 ===========================================  ==========================================================================
-nothing, or answered inputs                  asks in batches, recording each beforehand, up to the end at its start
-several inputs, not answered                 asks for these one by one, recording each beforehand
-one input, asked for `SINGLE_TRIES_MAX`      ends it as `crashed`; the next process knows that too
-times and not answered
-an input ended by a watching thread          ends it as `timeout`, so that no further process dies of it
+nothing, or answered inputs                  calls with batches, recording each before, up to the end at its start
+several inputs, not answered                 calls with one at a time, recording each before
+one input, called `SINGLE_TRIES_MAX` times   ends it as `crashed`, and records that
+and not answered
+an input ended by the watching thread        ends it as `timeout`, so that no further process dies of it
 ===========================================  ==========================================================================
 
-The limit is two attempts with a single input: a process that is killed from outside at such a moment blames no
-input. There is one record for each input partition. It holds everything known about inputs that no commit has
-passed, and belongs to one revision.
+The limit is two attempts with a single input, since a kill from outside may end one of them. Each input partition has
+one record. It belongs to one revision and covers all inputs above the commit.
 """
 
 from __future__ import annotations
@@ -30,12 +28,12 @@ from shadowstream.errors import CandidateError
 from shadowstream.protocol import marks
 from shadowstream.records import Partition, Write
 from shadowstream.runner.absences import Reason
-from shadowstream.runner.current_call import Asked, Calls, never
+from shadowstream.runner.current_call import CallTracker, CurrentCall, never
 
 SINGLE_TRIES_MAX = 2
 CRASHED = "the process ended while the candidate worked on this input alone, twice"
 WriteRecords = Callable[[Sequence[Write], bool], None]
-"""Writes records; with true, they are on the broker on return."""
+"""A function that writes records; with True, they are on the broker on return."""
 Ask = Callable[[Sequence[Any]], list[Any]]
 
 
@@ -49,8 +47,7 @@ class EndedInput(NamedTuple):
 
 @dataclass(slots=True)
 class AttemptState:
-    """The state of one input partition: the unanswered inputs from `begin` to before `end`, the number of attempts, and
-    the inputs that are not asked for again."""
+    """Unanswered inputs of a partition from `begin` to before `end`, their attempts, and the inputs that are ended."""
 
     begin: int = -1
     end: int = -1
@@ -65,30 +62,20 @@ class AttemptState:
         return cls(record["from_offset"], record["to_offset"], record["tries"], ended)
 
     def record(self, revision: str, place: Partition) -> dict[str, Any]:
-        """The record, as in schemas/mark.avsc."""
+        """Return the record, as in schemas/mark.avsc."""
         texts = list(dict.fromkeys(reason.text for reason in self.ended.values()))
-        return marks.mark(
-            "tried",
-            revision,
-            input_topic=place.topic,
-            input_partition=place.partition,
-            from_offset=self.begin,
-            to_offset=self.end,
-            tries=self.tries,
-            texts=texts,
-            absences=[
-                {"offset": offset, "count": 1, "reason": reason.absence, "ids": [], "why": texts.index(reason.text)}
-                for offset, reason in sorted(self.ended.items())
-            ],
-        )
+        absences = [
+            {"offset": offset, "count": 1, "reason": reason.absence, "ids": [], "why": texts.index(reason.text)}
+            for offset, reason in sorted(self.ended.items())
+        ]
+        at = {"input_topic": place.topic, "input_partition": place.partition}
+        span = {"from_offset": self.begin, "to_offset": self.end, "tries": self.tries}
+        return marks.mark("tried", revision, **at, **span, texts=texts, absences=absences)
 
 
 @dataclass(slots=True)
 class _Guarded:
-    """An input partition with known attempts.
-
-    `unanswered` is what a predecessor left unanswered. Inputs before `until` are recorded before they are asked for.
-    """
+    """Input partition with recorded calls: `unanswered` by a predecessor; inputs before `until` are recorded."""
 
     current: AttemptState
     unanswered: AttemptState
@@ -96,17 +83,16 @@ class _Guarded:
 
 
 class Attempts:
-    """Asks the candidate, and records each attempt so that it outlives the process.
+    """Calls of the candidate, recorded in `topic` so that the attempts outlive the process.
 
-    `write` writes to `topic`. `enough`: whether the inputs of this step have taken so long that the rest waits for
-    the next step.
+    `enough`: whether the inputs of this step have taken so long that the rest waits for the next step.
     """
 
     def __init__(self, topic: str, revision: str, write: WriteRecords, enough: Callable[[], bool] = never) -> None:
         self._topic, self._revision, self._write_records, self._enough = topic, revision, write, enough
         self._guarded: dict[Partition, _Guarded] = {}
-        self.calls = Calls()
-        self.news: list[EndedInput] = []
+        self.calls = CallTracker()
+        self.ended_inputs: list[EndedInput] = []
         """Inputs that were found to have ended the process; the reader empties the list."""
 
     def assign(self, place: Partition, position: int, end: int, record: Mapping[str, Any] | None) -> None:
@@ -120,8 +106,8 @@ class Attempts:
         guarded = _Guarded(AttemptState(ended=unanswered.ended), unanswered, max(end, unanswered.end))
         self._guarded[place] = guarded
         if is_single and unanswered.tries >= SINGLE_TRIES_MAX:
-            self.news.append(EndedInput(place, unanswered.begin, Reason("crashed", CRASHED)))
-            guarded.current.ended[unanswered.begin] = self.news[-1].reason
+            self.ended_inputs.append(EndedInput(place, unanswered.begin, Reason("crashed", CRASHED)))
+            guarded.current.ended[unanswered.begin] = self.ended_inputs[-1].reason
             guarded.unanswered = AttemptState()
             self._write(place, guarded.current)
 
@@ -130,7 +116,7 @@ class Attempts:
         self._guarded.clear()
 
     def call(self, place: Partition, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
-        """The candidate's answers to inputs of a partition, in order; only the first ones if it is enough."""
+        """Return the candidate's answers to inputs of a partition, in order; only the first ones if `enough`."""
         guarded = self._guarded.get(place)
         if guarded is None:
             return self._ask(place, offsets, values, ask)
@@ -155,7 +141,7 @@ class Attempts:
         return results
 
     def _cut(self, guarded: _Guarded, first: int, offset: int) -> bool:
-        """Whether an input must not be in one call with the inputs from `first` on."""
+        """Return whether an input must not be in one call with the inputs from `first` on."""
         suspected = (
             guarded.unanswered.begin <= first < guarded.unanswered.end or first < guarded.unanswered.begin <= offset
         )
@@ -165,8 +151,7 @@ class Attempts:
     def _ask_recorded(
         self, place: Partition, guarded: _Guarded, batch: tuple[Sequence[int], Sequence[Any]], ask: Ask
     ) -> list[Any]:
-        """Ask, and record it before and after, for inputs below `until`; while some inputs are suspected, only for
-        those."""
+        """Call with inputs below `until`, recorded before and after; while some are suspected, record only those."""
         offsets, values = batch
         first, last, unanswered = offsets[0], offsets[-1], guarded.unanswered
         if unanswered.end > 0 and first >= unanswered.end:
@@ -178,7 +163,7 @@ class Attempts:
         guarded.current = replace(guarded.current, begin=first, end=last + 1, tries=tries + 1)
         self._write(place, guarded.current)
         results = self._ask(place, offsets, values, ask)
-        # Without waiting: if the process dies before the broker has this record, the input is suspected once more.
+        # Without waiting: if the process dies before the broker has this record, the input is suspected again.
         left = unanswered if suspects and last + 1 < unanswered.end else AttemptState()
         guarded.current = replace(guarded.current, begin=-1 if left.end < 0 else last + 1, end=left.end, tries=0)
         self._write(place, guarded.current, wait=False)
@@ -191,7 +176,7 @@ class Attempts:
         finally:
             self.calls.end()
 
-    def timed_out(self, asked: Asked, text: str) -> None:
+    def timed_out(self, asked: CurrentCall, text: str) -> None:
         """End the input of a call as `timeout`, or suspect those of a batch.
 
         A watching thread calls this while the asking thread waits for the candidate. The process ends after it.

@@ -1,20 +1,11 @@
-"""Candidate state: a candidate with state has one object for each input partition.
+"""State of a candidate: one object for each input partition, its snapshots and its warm-up.
 
 State belongs to a partition, because partitions move between runners. The snapshot is written in the transaction of
-the outputs and offsets that it belongs to, so a partition moves together with its committed state. A candidate whose
-answers depend only on its inputs therefore gives the same answers after any crash.
+its outputs and offsets, so a partition moves together with its committed state. A candidate whose answers depend only
+on its inputs therefore gives the same answers after any crash.
 
-=================================  =======================================  =========================
-a partition is assigned with       state: snapshot                          state: warm_up
-=================================  =======================================  =========================
-no commit, or another revision's   new object, in warm-up if a length       new object, in warm-up
-                                   is configured
-a commit that names a snapshot     restored object; its warm-up continues   new object, in warm-up
-a commit without one (too large,   new object, in warm-up: of the           new object, in warm-up
-failed), or restore() failed       configured length, else forever
-=================================  =======================================  =========================
-
-Outputs in warm-up carry that in their header, and their pairs get the outcome of that name.
+docs/stateful.md has the interface of such a candidate, and the table of how a partition begins by its commit.
+Outputs in warm-up carry a flag in their header, and their pairs get the outcome warm_up.
 """
 
 from __future__ import annotations
@@ -22,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -30,36 +21,21 @@ from shadowstream.records import Partition, Write
 from shadowstream.runner.commit_metadata import StateNote
 from shadowstream.runner.outputs import Call
 
-_FOR_GOOD, _RECORDS, _UNTIL, _LASTS = 0, 1, 2, 3
+_ENDLESS, _RECORDS, _UNTIL, _DURATION = 0, 1, 2, 3
 
 
-class KeepsState(Protocol):
-    """The interface of objects of `candidate.call` under `state: snapshot`. Under `state: warm_up`, only the call is
-    needed."""
-
-    def __call__(self, value: Any, /) -> Any:
-        """The answer, as of a candidate without state: None, a value, an `Output` or a list of these."""
-        ...
-
-    def snapshot(self) -> bytes:
-        """The complete state of the object, at most `limits.snapshot_bytes_max` bytes. Called before each commit."""
-        ...
-
-    def restore(self, snapshot: bytes, /) -> None:
-        """Restore the state; called once, on a new object."""
-        ...
-
-
-class Made(NamedTuple):
-    """An object of the candidate, and its call."""
+class CandidateObject(NamedTuple):
+    """Object of the candidate, and its call."""
 
     object: Any
     call: Call
 
 
-class Snapshotted(NamedTuple):
-    """The result of a snapshot: written, unchanged, too_large, failed; restored, refused (of another revision) or
-    restore_failed. `reason` explains a failure."""
+class SnapshotResult(NamedTuple):
+    """Result of a snapshot: written, unchanged, too_large, failed, restored, refused or restore_failed.
+
+    A snapshot of another revision is refused. `reason` explains a failure.
+    """
 
     result: str
     place: Partition
@@ -67,7 +43,7 @@ class Snapshotted(NamedTuple):
 
 
 class WarmUp:
-    """The remaining warm-up: none, a number of records, event time up to a bound, or everything.
+    """Remaining warm-up: none, a number of records, event time up to a bound, or everything.
 
     >>> warm = WarmUp(3, None)
     >>> warm.take([10, 11]), WarmUp.of(warm.record()).take([12, 13]), WarmUp(None, 5).take([10, 14, 15, 11])
@@ -75,12 +51,12 @@ class WarmUp:
     """
 
     def __init__(self, records: int | None, ms: int | None) -> None:
-        self._kind, self._n = (_RECORDS, records or 0) if ms is None else (_LASTS, ms)
+        self._kind, self._n = (_RECORDS, records or 0) if ms is None else (_DURATION, ms)
 
     @classmethod
-    def for_good(cls) -> WarmUp:
-        """A warm-up without end."""
-        return cls.of([_FOR_GOOD, 0])
+    def endless(cls) -> WarmUp:
+        """Return a warm-up without end."""
+        return cls.of([_ENDLESS, 0])
 
     @classmethod
     def of(cls, record: Sequence[int]) -> WarmUp:
@@ -90,14 +66,14 @@ class WarmUp:
         return made
 
     def record(self) -> list[int]:
-        """The form in commit metadata."""
+        """Return the form in commit metadata."""
         return [self._kind, self._n]
 
     def take(self, times_ms: Sequence[int]) -> int:
         """Take the next records, given by event time; return how many of them, from the first on, are in warm-up."""
-        if self._kind == _FOR_GOOD:
+        if self._kind == _ENDLESS:
             return len(times_ms)
-        if self._kind == _LASTS and times_ms:
+        if self._kind == _DURATION and times_ms:
             self._kind, self._n = _UNTIL, times_ms[0] + self._n
         if self._kind != _UNTIL:
             taken = min(self._n, len(times_ms))
@@ -110,45 +86,44 @@ class WarmUp:
 
 
 @dataclass(slots=True)
-class Held:
-    """One input partition's object, its remaining warm-up, and the last snapshot that a commit names."""
+class PartitionObject:
+    """Object of one input partition, its remaining warm-up, and the last snapshot that a commit names."""
 
-    made: Made
+    made: CandidateObject
     warm_up: WarmUp
     snapshot_at: int | None = None
     digest: bytes = b""
 
 
 class Stateful:
-    """The candidate's objects. `make` creates one; `partitions` is the partition count of the snapshots' topic."""
+    """Objects of the candidate. `make` creates one; `partitions` is the partition count of runner-state."""
 
-    def __init__(self, config: Config, revision: str, make: Callable[[], Made], partitions: int) -> None:
+    def __init__(self, config: Config, revision: str, make: Callable[[], CandidateObject], partitions: int) -> None:
         self._config, self._revision, self._make, self.partitions = config, revision, make, partitions
         self._snapshots = config.candidate.state == "snapshot"
-        self._topic = config.plan.of("runner-state")
-        self._held: dict[Partition, Held] = {}
-        self.news: list[Snapshotted] = []
+        self._held: dict[Partition, PartitionObject] = {}
+        self.snapshot_results: list[SnapshotResult] = []
         """Results of snapshots; the reader empties the list."""
 
-    def wanted(self, place: Partition, kept: StateNote | None) -> int | None:
-        """The offset of the snapshot to read for a partition with this commit; None if no snapshot applies."""
-        if not self._snapshots or kept is None or kept.revision != self._revision:
+    def wanted(self, place: Partition, note: StateNote | None) -> int | None:
+        """Return the offset of the snapshot to read for a partition with this commit; None if no snapshot applies."""
+        if not self._snapshots or note is None or note.revision != self._revision:
             return None
-        return kept.snapshot_at
+        return note.snapshot_at
 
-    def assign(self, place: Partition, kept: StateNote | None, snapshot: bytes | None) -> None:
+    def assign(self, place: Partition, note: StateNote | None, snapshot: bytes | None) -> None:
         """Start a partition with the content of its commit, and the snapshot that `wanted` asked for."""
         candidate = self._config.candidate
         initial = WarmUp(candidate.warm_up_records, candidate.warm_up_ms)
-        held = self._held[place] = Held(self._make(), initial)
-        if not self._snapshots or kept is None:
+        held = self._held[place] = PartitionObject(self._make(), initial)
+        if not self._snapshots or note is None:
             return
-        if kept.revision != self._revision:
-            if kept.snapshot_at is not None:
-                self._report("refused", place, f"it was taken by revision {kept.revision[:16]}")
+        if note.revision != self._revision:
+            if note.snapshot_at is not None:
+                self._report("refused", place, f"it was taken by revision {note.revision[:16]}")
             return
-        held.warm_up = WarmUp.of(kept.warm_up)
-        if kept.snapshot_at is not None and snapshot is not None:
+        held.warm_up = WarmUp.of(note.warm_up)
+        if note.snapshot_at is not None and snapshot is not None:
             try:
                 held.made.object.restore(snapshot)
             except KeyboardInterrupt:
@@ -157,26 +132,26 @@ class Stateful:
                 self._report("restore_failed", place, f"restore() raised {type(error).__name__}: {error}")
                 held.made = self._make()  # a partly restored object is unusable
             else:
-                held.snapshot_at, held.digest = kept.snapshot_at, _digest(snapshot)
+                held.snapshot_at, held.digest = note.snapshot_at, _digest(snapshot)
                 self._report("restored", place)
                 return
         has_length = candidate.warm_up_records or candidate.warm_up_ms
-        held.warm_up = initial if has_length else WarmUp.for_good()
+        held.warm_up = initial if has_length else WarmUp.endless()
 
     def drop(self) -> None:
         """Forget every partition: only committed state is restored."""
         self._held.clear()
 
     def call(self, place: Partition, values: Sequence[Any]) -> list[Any]:
-        """The candidate's answers to inputs of a partition, in order."""
+        """Return the candidate's answers to inputs of a partition, in order."""
         return self._held[place].made.call(values)
 
     def warm(self, place: Partition, times_ms: Sequence[int]) -> int:
-        """How many of a partition's next inputs, from the first on, are in warm-up."""
+        """Return how many of a partition's next inputs, from the first on, are in warm-up."""
         return self._held[place].warm_up.take(times_ms)
 
     def prepare(self, place: Partition, position: int) -> tuple[StateNote | None, list[Write]]:
-        """The state part of a partition's commit up to `position`, and the snapshot if it has changed."""
+        """Return the state note of a partition's commit at `position`, and the snapshot if it has changed."""
         if not self._snapshots:
             return None, []
         held = self._held[place]
@@ -188,13 +163,15 @@ class Stateful:
             self._report("written", place)
             record = {"input": str(place), "offset": position, "revision": self._revision, "snapshot": snapshot}
             key, partition = str(place).encode(), place.partition % self.partitions
-            writes.append(Write(self._topic, partition, key, own.encode("runner_state", record)))
+            writes.append(
+                Write(self._config.plan.of("runner-state"), partition, key, own.encode("runner_state", record))
+            )
         else:
             self._report("unchanged", place)
         return StateNote(held.snapshot_at, held.warm_up.record()), writes
 
-    def _taken(self, place: Partition, held: Held) -> bytes | None:
-        """The partition's snapshot. If it cannot be taken, report that, return None and go on."""
+    def _taken(self, place: Partition, held: PartitionObject) -> bytes | None:
+        """Take the partition's snapshot; report a failure and return None."""
         bytes_max = self._config.limits.snapshot_bytes_max
         try:
             snapshot = held.made.object.snapshot()
@@ -205,16 +182,15 @@ class Stateful:
             return None
         if not isinstance(snapshot, bytes):
             self._report("failed", place, f"snapshot() returned {type(snapshot).__name__}, not bytes")
-            return None
-        if len(snapshot) > bytes_max:
-            self._report(
-                "too_large", place, f"snapshot() returned {len(snapshot)} bytes; limits.snapshot_bytes_max: {bytes_max}"
-            )
-            return None
-        return snapshot
+        elif len(snapshot) > bytes_max:
+            reason = f"snapshot() returned {len(snapshot)} bytes; limits.snapshot_bytes_max: {bytes_max}"
+            self._report("too_large", place, reason)
+        else:
+            return snapshot
+        return None
 
     def _report(self, result: str, place: Partition, reason: str = "") -> None:
-        self.news.append(Snapshotted(result, place, reason[:500]))
+        self.snapshot_results.append(SnapshotResult(result, place, reason[:500]))
 
 
 def _digest(snapshot: bytes) -> bytes:

@@ -1,6 +1,6 @@
-"""Copying of a topic's records to one of shadowstream's topics by identity. Pure: batches in; copies and offsets out.
+"""Copying of a topic's records to a topic of the trial by identity. Pure: batches in; copies and offsets out.
 
-A copy has all parts of its original, and a header with the original's coordinate: pair ids are production's own
+A copy has all parts of its original, and a header with the original's coordinate. So pair ids are production's own
 coordinates, independent of the topic from which a record is read. Offsets are committed with the copies in one
 transaction.
 """
@@ -16,16 +16,15 @@ from shadowstream.config import HOUR_MS
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol.headers import ORIGIN_HEADER, pack_origin
 from shadowstream.records import Batch, Commit, Partition, Side, Write
-from shadowstream.runner.identity_partitioner import IdentityPartitioner
+from shadowstream.runner.partitioner import IdentityPartitioner
 
 METADATA = "copy2"
-"""The version of a copied partition's commit metadata. All records below its offset have been copied. After a colon
-follows the greatest event time (ms) of these records, -1 for none; readers of the copies need it, see
-`joiner.completeness.copied_time`."""
+"""Version of a copied partition's commit metadata. Records below its offset have been copied. Their greatest event time
+(ms; -1 for none) follows after a colon, for `joiner.completeness.copied_time`."""
 
 
 def copied_to_ms(metadata: str) -> int | None:
-    """The greatest event time (ms) of the copied records of a commit; None if there are none.
+    """Return the greatest event time (ms) of the copied records of a commit; None if there are none.
 
     Raises `ConfigError` for metadata of a foreign commit.
 
@@ -42,7 +41,7 @@ def copied_to_ms(metadata: str) -> int | None:
 
 
 class Route(NamedTuple):
-    """The target of a topic's copies: a topic of shadowstream, its partition count, and the side of the records."""
+    """Target of a topic's copies: a topic of the trial, its partition count, and the side of the records."""
 
     topic: str
     partitions: int
@@ -50,11 +49,8 @@ class Route(NamedTuple):
 
 
 @dataclass(slots=True)
-class Copied:
-    """The progress of a copied partition, and the greatest event time of its copied records.
-
-    `committed` is -1 until the first commit.
-    """
+class CopiedPartition:
+    """Progress of a copied partition: `committed` is -1 until a commit, `time_ms` the greatest copied event time."""
 
     position: int
     committed: int
@@ -63,11 +59,11 @@ class Copied:
 
 @dataclass(slots=True)
 class CopyStep:
-    """The state of all assigned partitions that are copied; `routes` by source topic."""
+    """State of all assigned partitions that are copied; `routes` by source topic."""
 
     partitioner: IdentityPartitioner
     routes: Mapping[str, Route]
-    places: dict[Partition, Copied] = field(default_factory=dict)
+    places: dict[Partition, CopiedPartition] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     ahead: Ahead = field(default_factory=lambda: Ahead(HOUR_MS))
 
@@ -78,7 +74,9 @@ class CopyStep:
         """
         time_ms = None if metadata is None else copied_to_ms(metadata)
         # A partition without a commit gets one even if it is empty: later, a missing commit means that it was lost.
-        self.places[place] = Copied(position, -1 if metadata is None else position, -1 if time_ms is None else time_ms)
+        self.places[place] = CopiedPartition(
+            position, -1 if metadata is None else position, -1 if time_ms is None else time_ms
+        )
 
     def drop(self) -> None:
         """Forget everything: only committed state is restored."""
@@ -96,34 +94,30 @@ class CopyStep:
             offset = batch.offsets[i]
             # The origin header comes last: among several headers of one name, the last counts.
             headers = [*(batch.headers[i] or ()), (ORIGIN_HEADER, pack_origin(place.partition, offset))]
-            self.writes.append(
-                Write(route.topic, partition, batch.keys[i], batch.values[i], batch.times_ms[i], headers)
-            )
+            copy = Write(route.topic, partition, batch.keys[i], batch.values[i], batch.times_ms[i], headers)
+            self.writes.append(copy)
         state.position = batch.offsets[-1] + 1
         newest_ms = self.ahead.newest(batch.times_ms, now_ms)
         if newest_ms is not None:
             state.time_ms = max(state.time_ms, newest_ms)
 
     def end(self, place: Partition, offset: int) -> None:
-        """The partition was read to `offset`, control records included."""
+        """Note that the partition was read to `offset`, control records included."""
         state = self.places[place]
         state.position = max(state.position, offset)
 
     def prepare(self) -> tuple[list[Write], list[Commit]]:
-        """Copies and offsets of one transaction."""
-        commits = [
-            Commit(place, state.position, f"{METADATA}:{state.time_ms}")
-            for place, state in self.places.items()
-            if state.position > state.committed
-        ]
+        """Return copies and offsets of one transaction."""
+        advanced = [(place, state) for place, state in self.places.items() if state.position > state.committed]
+        commits = [Commit(place, state.position, f"{METADATA}:{state.time_ms}") for place, state in advanced]
         return list(self.writes), commits
 
     def committed(self) -> None:
-        """The transaction of the last `prepare` has been committed."""
+        """Note that the transaction of the last `prepare` has been committed."""
         for state in self.places.values():
             state.committed = state.position
         self.writes.clear()
 
     def reached(self, ends: Mapping[Partition, int]) -> bool:
-        """Whether the copies of all assigned partitions are committed up to these ends."""
+        """Return whether the copies of all assigned partitions are committed up to these ends."""
         return all(state.committed >= ends[place] for place, state in self.places.items())

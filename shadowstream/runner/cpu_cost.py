@@ -1,13 +1,12 @@
 """CPU cost of the candidate: the CPU time of each call, by an injected clock, counted by event-time window.
 
-A cost criterion needs only the share of costly inputs. So each window keeps two integers: the number of measured
-inputs, and how many of these exceeded the threshold. The range marks carry them, as they do the inputs.
+A cost criterion needs only the share of costly inputs. So each window keeps two integers, which the range marks carry:
+the number of measured inputs, and how many of these exceeded the threshold.
 
-The meter counts the inputs that the candidate answered, silent ones included; an input on which it raised is judged
-by the criterion error. The time of a batch is divided evenly among its inputs. For a failed batch, the following
-calls with single values count instead. With `time.thread_time_ns` as the clock, threads and processes that the
-candidate starts are not measured: a process-wide clock would include them, but also the threads of shadowstream's
-Kafka client.
+The meter counts the inputs that the candidate answered, silent ones included; the criterion error judges inputs on
+which it raised. The time of a batch is divided evenly among its inputs. For a failed batch, the following calls with
+single values count instead. The clock `time.thread_time_ns` excludes threads and processes that the candidate starts:
+a process-wide clock would include them, but also the threads of the Kafka client.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError
 
 Costs = dict[int, list[int]]
-"""By start of the window: the number of measured inputs, and of those over the threshold."""
+"""The numbers of measured inputs and of those over the threshold, by start of the window."""
 
 
 class Meter:
-    """Measures the CPU time of calls. `clock`: CPU time, ns; `over_ns`: a costly input takes more than this.
+    """Meter of the CPU time of calls. `clock`: CPU time, ns; `over_ns`: a costly input takes more than this.
 
     >>> ticks, costs = iter([0, 7, 10, 12]), {}
     >>> meter = Meter(lambda: next(ticks), 5)
@@ -39,32 +38,25 @@ class Meter:
         self._ns: list[int] = []
 
     def of_values(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Wrap a function of one value: one entry a call, with any result."""
-
-        def measured(value: Any) -> Any:
-            began = self._clock()
-            try:
-                return function(value)
-            finally:
-                self._ns.append(self._clock() - began)
-
-        return measured
+        """Wrap a function of one value: one entry for each call, with any result."""
+        return self._measured(function, lambda _: 1)
 
     def of_batches(self, function: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
-        """Wrap a function of a list: one entry a value, each an equal share."""
+        """Wrap a function of a list: one entry for each value, with an equal share."""
+        return self._measured(function, len)
 
-        def measured(values: list[Any]) -> Any:
-            n = len(values)
-            began = self._clock()
+    def _measured(self, function: Callable[[Any], Any], size: Callable[[Any], int]) -> Callable[[Any], Any]:
+        def measured(argument: Any) -> Any:
+            n, began = size(argument), self._clock()
             try:
-                return function(values)
+                return function(argument)
             finally:
                 self._ns += [(self._clock() - began) // max(n, 1)] * n
 
         return measured
 
     def forget(self, entries: int) -> None:
-        """Remove the last entries: their values will be asked for again."""
+        """Remove the last entries: their calls will be repeated."""
         del self._ns[len(self._ns) - entries :]
 
     def drop(self) -> None:
@@ -72,12 +64,9 @@ class Meter:
         self._ns.clear()
 
     def count(self, costs: Costs, times_ms: Sequence[int], results: Sequence[Any], window_ms: int) -> None:
-        """Count the calls since the last time into `costs`.
-
-        `results`: the result of each input, a `RecordError` if the candidate was not asked.
-        """
-        asked = [i for i, result in enumerate(results) if not isinstance(result, RecordError) and _was_asked(result)]
-        for i, ns in zip(asked, self._ns, strict=True):
+        """Count the calls since the last time into `costs`; `results` has the result of each input."""
+        called = [i for i, result in enumerate(results) if _was_called(result)]
+        for i, ns in zip(called, self._ns, strict=True):
             if not isinstance(results[i], CandidateError):
                 counts = costs.setdefault(times_ms[i] - times_ms[i] % window_ms, [0, 0])
                 counts[0] += 1
@@ -85,18 +74,20 @@ class Meter:
         self._ns.clear()
 
     def record(self, counts: Sequence[int] | None) -> dict[str, Any]:
-        """A window's part of a range mark (schemas/mark.avsc)."""
+        """Return a window's part of a range mark (schemas/mark.avsc)."""
         if counts is None:
             return {}
         return {"cost": {"over_ns": self._over_ns, "measured": counts[0], "over": counts[1]}}
 
 
-def _was_asked(result: Any) -> bool:
-    """Whether the candidate was asked for the input, and not skipped because it had ended a process."""
-    return not isinstance(result, CandidateError) or result.absence == "error"
+def _was_called(result: Any) -> bool:
+    """Return whether the candidate was called: the input was decoded, and had not ended an earlier process."""
+    if isinstance(result, CandidateError):
+        return result.absence == "error"
+    return not isinstance(result, RecordError)
 
 
 def meter_of(config: Config, clock: Callable[[], int]) -> Meter | None:
-    """The meter for the cost criterion; None without such a criterion."""
+    """Return the meter for the cost criterion; None without such a criterion."""
     over_ns = next((criterion.over_ns for criterion in config.judge.criteria if criterion.over_ns is not None), None)
     return None if over_ns is None else Meter(clock, over_ns)

@@ -1,7 +1,6 @@
-"""Batches in which every input has exactly one output, the common case: written as columns.
+"""Column-wise writing of batches in which every input has exactly one output, the common case.
 
-All other inputs (no output or several, an error, own keys, carried headers, a repartition topic) are handled one by
-one, in `step`.
+`step` handles all other inputs one by one: no output or several, errors, own keys, carried headers, repartition topics.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _write = partial(tuple.__new__, Write)  # a third of the cost of calling the cla
 
 
 class Route(NamedTuple):
-    """The target of the outputs: shadowstream's topic, its kind of partitioner, and its partition count."""
+    """Target of the outputs: a topic of the trial, its kind of partitioner, and its partition count."""
 
     topic: str
     kind: str
@@ -28,19 +27,19 @@ class Route(NamedTuple):
 
 
 def is_whole(results: Sequence[Any]) -> bool:
-    """Whether each result is the value of one output with its input's key."""
+    """Return whether each result is the value of one output with its input's key."""
     return BARE.issuperset(map(type, results))
 
 
 def partitions_of(route: Route, batch: Batch) -> list[int]:
-    """The partition of each output."""
+    """Return the partition of each output."""
     if route.kind == "input":
         return [batch.place.partition % route.partitions] * len(batch)
     return [partition_for(route.kind, key, batch.place.partition, route.partitions) for key in batch.keys]
 
 
 def sizes_fit(batch: Batch, values: Sequence[bytes], bytes_max: int) -> bool:
-    """Whether surely no output, key included, is larger than `bytes_max`."""
+    """Return whether certainly no output, key included, is larger than `bytes_max`."""
     keys = max((len(key) for key in batch.keys if key is not None), default=0)
     return max(map(len, values)) + keys <= bytes_max
 
@@ -48,8 +47,7 @@ def sizes_fit(batch: Batch, values: Sequence[bytes], bytes_max: int) -> bool:
 def writes_of(
     batch: Batch, values: Sequence[bytes], route: Route, partitions: Sequence[int], header: tuple[str, int, int]
 ) -> list[Write]:
-    """The outputs of a batch. Each gets its input's time, so that both sides of a pair fall into the same event-time
-    window.
+    """Return the outputs of a batch, each with its input's time, so that both sides fall into the same window.
 
     `header`: the revision, the input topic's index and the time of emission, ms.
     """

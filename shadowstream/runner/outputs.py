@@ -9,14 +9,14 @@ from typing import Any
 from shadowstream.errors import CandidateError
 
 Call = Callable[[Sequence[Any]], "list[Any]"]
-"""From values to outputs (a list of `Output`) or a `CandidateError`, one entry a value. An entry of a type in `BARE`
-is the value of one output with the input's key."""
+"""A function from values to one result each: outputs (a list of `Output`) or a `CandidateError`. A result of a type in
+`BARE` is the value of one output with the input's key."""
 BARE = frozenset((dict, bytes, str, int, float, bool))
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output of a candidate; `key` None keeps the input's key, `drop_key` writes a null key.
+    """Output of a candidate; `key` None keeps the input's key, `drop_key` writes a null key.
 
     `topic` is one of production's output topics; it is optional if there is only one.
     """
@@ -55,7 +55,7 @@ def outputs_of(returned: Any) -> list[Output]:
 
 
 def key_of(output: Output, input_key: bytes | None) -> bytes | None:
-    """The key with which an output is written.
+    """Return the key with which an output is written.
 
     >>> key_of(Output(1), b"k"), key_of(Output(1, b"own"), b"k"), key_of(Output(1, drop_key=True), b"k")
     (b'k', b'own', None)

@@ -11,8 +11,8 @@ crc32     the key's CRC32, as in librdkafka's clients
 same      that of production's record with the same key: for an external candidate, or a twin
 ========  ================================================================================================
 
-If all are refuted, both sides are copied by identity into topics of shadowstream (``repartition``), which is correct
-for any partitioner. Records with a null key count only if the identity does not need the key.
+If all are refuted, both sides are copied by identity into topics of the trial (``repartition``), which is correct for
+any partitioner. Records with a null key count only if the identity does not need the key.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from shadowstream.runner.partitioner import partition_for
 
 INPUT, SAME, REPARTITION = "input", "same", "repartition"
 KINDS = (INPUT, "murmur2", "crc32", SAME)
-"""In order of preference, if several explain the sample."""
+"""The kinds in order of preference."""
 CERTAIN_BITS = 20.0
-"""With this many bits of evidence, an accident is rarer than one in a million: log2 of the partitions for each key."""
+"""Evidence with which an accident is rarer than one in a million: log2 of the partitions for each key."""
 STRAYS = 0.01
 """The tolerated share of stray records in a sample of a running trial: a record written by hand is no change."""
 STRAYS_BY_KEY = 0.25
-"""The same if the input's partition is only known by its key: another record of that key may be elsewhere."""
+"""The same if only the key shows the input's partition: another record of that key may be elsewhere."""
 SHOWN = 3
 
 
-class Sampled(NamedTuple):
-    """A record of an output topic; `input_partition` is known if a header names the input."""
+class SampledRecord(NamedTuple):
+    """Sampled record of an output topic; `input_partition` is known if a header names the input."""
 
     source: Partition
     offset: int
@@ -51,17 +51,17 @@ class Sampled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The evidence for one kind: distinct keys checked, and one contradicting record for each key elsewhere."""
+    """Evidence for one kind: the number of checked keys, and one contradicting record for each refuting key."""
 
     kind: str
     partitions: int
     checked: int
-    against: tuple[Sampled, ...]
+    against: tuple[SampledRecord, ...]
     exact: bool = True
 
     @property
     def survives(self) -> bool:
-        """No record contradicts the kind. With one partition, none can."""
+        """Whether no record contradicts the kind. With one partition, none can."""
         return not self.against
 
     @property
@@ -71,29 +71,31 @@ class Evidence:
 
     @property
     def contradicted(self) -> bool:
-        """More records contradict the kind than a few strays."""
+        """Whether more records contradict the kind than a few strays."""
         return len(self.against) > self.checked * (STRAYS if self.exact else STRAYS_BY_KEY)
 
 
 class Choice(NamedTuple):
-    """The kind that explains the sample, the number of distinct keys behind it, and whether an accident is excluded."""
+    """Kind that explains the sample, the number of distinct keys that show it, and whether it is no accident."""
 
     kind: str
     keys: int
     certain: bool
 
 
-Weighed = dict[str, Evidence]
+EvidenceByKind = dict[str, Evidence]
 """Evidence by kind."""
 
 
-def weigh(sample: Sequence[Sampled], inputs: Mapping[bytes, Collection[int]], partitions: int, by_key: bool) -> Weighed:
-    """The evidence of a sample of one output topic for each kind.
+def weigh(
+    sample: Sequence[SampledRecord], inputs: Mapping[bytes, Collection[int]], partitions: int, by_key: bool
+) -> EvidenceByKind:
+    """Return the evidence of a sample of one output topic for each kind.
 
-    `inputs` are the partitions of the inputs in which each key was found. `by_key`: whether records pair by their
-    key, so that those without one may be in any partition.
+    `inputs` are the input partitions in which each key was found. `by_key`: records match by their key, so that those
+    without one may be in any partition.
 
-    >>> sample = [Sampled(Place("out", 1), 0, b"b")]
+    >>> sample = [SampledRecord(Partition("out", 1), 0, b"b")]
     >>> {kind: evidence.survives for kind, evidence in weigh(sample, {b"b": [4]}, 3, by_key=True).items()}
     {'input': True, 'murmur2': False, 'crc32': False}
     """
@@ -104,8 +106,8 @@ def weigh(sample: Sequence[Sampled], inputs: Mapping[bytes, Collection[int]], pa
     }
 
 
-def beside(sample: Sequence[Sampled], production: Sequence[Sampled], partitions: int) -> Evidence:
-    """The evidence of a sample of another topic for the kind `same`."""
+def evidence_of_same(sample: Sequence[SampledRecord], production: Sequence[SampledRecord], partitions: int) -> Evidence:
+    """Return the evidence of a sample of another topic for the kind `same`."""
     homes: dict[bytes, set[int]] = {}
     for record in production:
         if record.key is not None:
@@ -114,13 +116,13 @@ def beside(sample: Sequence[Sampled], production: Sequence[Sampled], partitions:
     return _by_place(SAME, nameless, homes, partitions)
 
 
-Expected = Callable[[Sampled], "int | None"]
-"""The predicted partition of a record; None without a prediction, `NOWHERE` if no partition can be predicted."""
+Prediction = Callable[[SampledRecord], "int | None"]
+"""A function that predicts the partition of a record: None without a prediction, `NOWHERE` if any is possible."""
 NOWHERE = -1
 
 
-def _hashed(kind: str, partitions: int) -> Expected:
-    def expected(record: Sampled) -> int:
+def _hashed(kind: str, partitions: int) -> Prediction:
+    def expected(record: SampledRecord) -> int:
         if record.key is None and record.input_partition is None:
             return NOWHERE  # a client may choose any partition
         return partition_for(kind, record.key, record.input_partition or 0, partitions)
@@ -129,37 +131,31 @@ def _hashed(kind: str, partitions: int) -> Expected:
 
 
 def _by_place(
-    kind: str, sample: Sequence[Sampled], places: Mapping[bytes, Collection[int]], partitions: int
+    kind: str, sample: Sequence[SampledRecord], places: Mapping[bytes, Collection[int]], partitions: int
 ) -> Evidence:
-    """The evidence by the partition that a header names, else by the partition of the same key elsewhere."""
+    """Return the evidence by the partition that a header names, else by the partition of the same key elsewhere."""
     if any(record.input_partition is not None for record in sample):
         return _evidence(
             kind,
             partitions,
             sample,
-            lambda record: None if record.input_partition is None else record.input_partition % partitions,
+            lambda one: None if one.input_partition is None else one.input_partition % partitions,
         )
-    homes = {
-        key: {partition % partitions for partition in partitions_of_key} for key, partitions_of_key in places.items()
-    }
-    if any(len(partitions_of_key) > 1 for partitions_of_key in homes.values()):
+    homes = {key: {partition % partitions for partition in found} for key, found in places.items()}
+    if any(len(found) > 1 for found in homes.values()):
         # A key is in several partitions: the partition of a record cannot be predicted.
         return Evidence(kind, partitions, 0, (), exact=False)
-    home_of_key = {key: next(iter(partitions_of_key)) for key, partitions_of_key in homes.items() if partitions_of_key}
+    home_of_key = {key: next(iter(found)) for key, found in homes.items() if found}
     return _evidence(
-        kind,
-        partitions,
-        sample,
-        lambda record: None if record.key is None else home_of_key.get(record.key),
-        exact=False,
+        kind, partitions, sample, lambda one: None if one.key is None else home_of_key.get(one.key), exact=False
     )
 
 
 def _evidence(
-    kind: str, partitions: int, sample: Iterable[Sampled], expected: Expected, *, exact: bool = True
+    kind: str, partitions: int, sample: Iterable[SampledRecord], expected: Prediction, *, exact: bool = True
 ) -> Evidence:
     checked: set[bytes | tuple[Partition, int]] = set()
-    against: dict[bytes | tuple[Partition, int], Sampled] = {}
+    against: dict[bytes | tuple[Partition, int], SampledRecord] = {}
     for record in sample:
         partition = expected(record)
         if partition is None:
@@ -171,8 +167,8 @@ def _evidence(
     return Evidence(kind, partitions, len(checked), tuple(against.values()), exact)
 
 
-def choose(logs: Sequence[Weighed]) -> Choice | None:
-    """The kind that explains every log, or `repartition`; None if the sample decides nothing.
+def choose(logs: Sequence[EvidenceByKind]) -> Choice | None:
+    """Return the kind that explains every log, or `repartition`; None if the sample decides nothing.
 
     Among the kinds that are no accident, choose the one that explains most keys, then the first of `KINDS`. Without
     such a kind, choose the first of `KINDS` that explains anything.
@@ -197,7 +193,7 @@ def choose(logs: Sequence[Weighed]) -> Choice | None:
 
 
 def contradiction(topic: str, evidence: Evidence) -> str:
-    """A message with the evidence against a kind. Keys are data and do not appear; offsets identify the records."""
+    """Return a message with the evidence against a kind. It shows offsets and no keys: keys are data."""
     shown = ", ".join(map(str, evidence.against[:SHOWN]))
     more = len(evidence.against) - SHOWN
     return (

@@ -1,4 +1,4 @@
-"""The runner's step. Pure: a batch of inputs in; candidate outputs, marks and offsets out.
+"""Step of the runner. Pure: a batch of inputs in; candidate outputs, marks and offsets out.
 
 Every input gets exactly one of three results: with output, silent (the candidate returned nothing), or absent with a
 reason. Silence during the warm-up of a candidate's state is an absence too, so that no output counts as missing for
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from shadowstream.ahead import Ahead
 from shadowstream.compare.redact import Redactor
@@ -22,40 +22,39 @@ from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
 from shadowstream.records import Batch, Commit, Headers, InputCoordinate, Partition, Write
-from shadowstream.runner import candidate_batch, commit_metadata, fast_path
-from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
+from shadowstream.runner import commit_metadata, fast_path
+from shadowstream.runner.absences import Reason, ReasonTexts, add_absence, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.cpu_cost import Costs, Meter
-from shadowstream.runner.identity_partitioner import IdentityPartitioner
 from shadowstream.runner.outputs import BARE, Call, Output, key_of
-from shadowstream.runner.partitioner import partition_for
+from shadowstream.runner.partitioner import IdentityPartitioner, partition_for
 from shadowstream.runner.partitioner_detection import REPARTITION
 
 
-class DecodesMany(Protocol):
-    """Decodes values; an undecodable value gives its `RecordError`."""
+class ValueDecoder(Protocol):
+    """Decoder of values; an undecodable value gives its `RecordError`."""
 
     def decode_many(self, values: Sequence[bytes | None], headers: Sequence[Headers] = ()) -> list[Any]: ...
 
-    def of(self, topic: str) -> DecodesMany:
-        """The decoder of one topic, in its configured format."""
+    def of(self, topic: str) -> ValueDecoder:
+        """Return the decoder of one topic, in its configured format."""
         ...
 
 
-class Encodes(Protocol):
-    """Encodes an output value; raises `CandidateError` if it does not fit its schema."""
+class ValueEncoder(Protocol):
+    """Encoder of output values; it raises `CandidateError` for a value that does not fit its schema."""
 
     def encode(self, value: Any) -> bytes | None: ...
 
     def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
-        """Encode each value as `encode` does; None if the caller must encode them individually."""
+        """Encode each value as `encode` does; return None if the caller must encode them individually."""
         ...
 
 
 @dataclass(slots=True)
 class InputProgress:
-    """One input partition: its position, and the results since the last commit."""
+    """Position of an input partition, and the results since its last commit."""
 
     position: int
     committed: int
@@ -63,7 +62,7 @@ class InputProgress:
     bound: int = -1
     floor_ms: int | None = None
     absences: list[dict[str, Any]] = field(default_factory=list)
-    texts: Texts = field(default_factory=Texts)
+    texts: ReasonTexts = field(default_factory=ReasonTexts)
     windows: dict[int, list[int]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
     announced: int = -1
@@ -75,17 +74,13 @@ class InputProgress:
         return 0 <= self.bound <= self.committed
 
 
-class Encoded(NamedTuple):
-    """An output ready to be written: its production topic, its key and its bytes."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
+Encoded = tuple[str, bytes | None, bytes | None]
+"""An output to be written: its production topic, its key and its bytes."""
 
 
-@dataclass(slots=True)
+@dataclass
 class RunnerStep:
-    """The state of all assigned input partitions.
+    """State of all assigned input partitions.
 
     By production output topic: `encoders`, `partitions` (its partition count) and `kinds` (its partitioner: input,
     murmur2, crc32 or repartition; by default, as in the config). `clock` gives the time (ms since the epoch) after
@@ -96,8 +91,8 @@ class RunnerStep:
     config: Config
     revision: str
     call: Call | Stateful
-    decoder: DecodesMany
-    encoders: Mapping[str, Encodes]
+    decoder: ValueDecoder
+    encoders: Mapping[str, ValueEncoder]
     partitions: Mapping[str, int]
     kinds: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], int] | None = None
@@ -107,12 +102,6 @@ class RunnerStep:
     writes: list[Write] = field(default_factory=list)
     records: int = 0
     ended: Counter[str] = field(default_factory=Counter)
-    _ahead: Ahead = field(init=False)
-    _out: dict[str, str] = field(init=False)
-    _only: str | None = field(init=False)
-    _partitioner: IdentityPartitioner = field(init=False)
-    _redactor: Redactor = field(init=False)
-    _carried: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         outputs, identity = self.config.production.outputs, self.config.identity
@@ -129,7 +118,7 @@ class RunnerStep:
         self._carried = tuple(dict.fromkeys([*ids, *sliced]))
 
     def wants_headers(self) -> bool:
-        """Whether inputs need their headers: outputs carry some of them (id, dimensions), or they name schemas."""
+        """Return whether outputs carry headers of inputs (id, dimensions), or headers of inputs name schemas."""
         formats = self.config.schemas.formats
         return bool(self._carried) or any(formats[topic].header for topic in self.config.inputs if topic in formats)
 
@@ -151,9 +140,9 @@ class RunnerStep:
         self.records = 0
 
     def step(self, batch: Batch, now_ms: int) -> int:
-        """Run the candidate on a batch and collect its records in `writes`.
+        """Call the candidate with a batch; collect the records in `writes`; return how many inputs are completed.
 
-        Returns the number of completed records: fewer than all if they take long together.
+        These are fewer than all if they take long together.
         """
         state, whole_batch = self.inputs[batch.place], len(batch)
         crossed = 0 <= state.bound <= batch.offsets[-1]
@@ -190,18 +179,29 @@ class RunnerStep:
         return len(batch)
 
     def _results(self, batch: Batch) -> list[Any]:
-        """The candidate's answer to each input; a `RecordError` if it cannot be asked."""
+        """Return the candidate's answer to each input; a `RecordError` if it cannot be called with it.
+
+        A long call may end early; then the results end before the first unanswered input.
+        """
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
-        return candidate_batch.results_of(batch, decoded, partial(self._answers, batch.place))
+        if RecordError not in set(map(type, decoded)):
+            return self._answers(batch.place, batch.offsets, decoded)
+        good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
+        results: list[Any] = list(decoded)
+        offsets, values = [batch.offsets[i] for i in good], [decoded[i] for i in good]
+        answers = self._answers(batch.place, offsets, values) if good else []
+        for i, answer in zip(good, answers, strict=False):
+            results[i] = answer
+        return results if len(answers) == len(good) else results[: good[len(answers)]]
 
     def _answers(self, place: Partition, offsets: Sequence[int], values: Sequence[Any]) -> list[Any]:
         call = partial(self.call.call, place) if isinstance(self.call, Stateful) else self.call
         return call(values) if self.attempts is None else self.attempts.call(place, offsets, values, call)
 
     def _end_whole(self, state: InputProgress, batch: Batch, results: list[Any], now_ms: int) -> bool:
-        """Complete all inputs of a batch at once; False if that is impossible (`fast_path`)."""
+        """Complete all inputs of a batch at once; return False if that is impossible (`fast_path`)."""
         topic = self._only
         if topic is None or self._carried or self.kinds[topic] == REPARTITION or not fast_path.is_whole(results):
             return False
@@ -229,14 +229,13 @@ class RunnerStep:
             state.windows.setdefault(start_ms, [0, 0, 0])[0] += n
 
     def end(self, place: Partition, offset: int) -> None:
-        """The partition was read to `offset`, control records included."""
+        """Note that the partition was read to `offset`, control records included."""
         state = self.inputs[place]
         reached = offset if state.bound < 0 else min(offset, state.bound)
         state.position = max(state.position, reached)
 
     def _end(self, state: InputProgress, batch: Batch, i: int, result: Any, clock: tuple[int, bool]) -> None:
-        """Complete input `i` of the batch in exactly one class; `clock` holds the current time and whether this is
-        warm-up."""
+        """Complete input `i` of the batch in exactly one class; `clock`: the time, and whether this is warm-up."""
         time_ms, (now_ms, warm) = batch.times_ms[i], clock
         self._count_read(state, (time_ms,), now_ms)
         if type(result) in BARE:
@@ -260,30 +259,33 @@ class RunnerStep:
         window[1] += absence in FAILED_CAUSES
         window[2] += absence == "undecodable"
         self._count_absent(state, batch, i, reason_of(absence, result, self._redactor))
-        self.writes.append(self._dead_letter(batch, i, absence, result))
+        failed = FailedRecord(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], time_ms)
+        stage = "VALUE_CONVERTER" if absence == "undecodable" else "TRANSFORMATION"
+        exception = type(result).__name__, str(result)
+        self.writes.append(dead_letter(self.config, self._redactor, "runner", failed, exception, stage))
 
     def _encode(self, output: Output, input_key: bytes | None) -> Encoded:
         topic = self._only if output.topic is None else output.topic
         if topic not in self._out:
-            known = ", ".join(self._out)
             problem = "names no topic and there are several" if topic is None else f"names topic {topic!r}"
-            raise CandidateError(
-                f"an output {problem}; give one of production.outputs: Output(..., topic=...) of {known}"
-            )
+            advice = f"give one of production.outputs: Output(..., topic=...) of {', '.join(self._out)}"
+            raise CandidateError(f"an output {problem}; {advice}")
         value = self.encoders[topic].encode(output.value)
         key = key_of(output, input_key)
         # Too large a message would surface only at the commit, and fail it again after each restart.
         size, bytes_max = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max
         if size > bytes_max:
             raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {bytes_max}")
-        return Encoded(topic, key, value)
+        return topic, key, value
 
     def _write_outputs(
         self, state: InputProgress, batch: Batch, i: int, encoded: Sequence[Encoded], clock: tuple[int, bool]
     ) -> None:
         place, time_ms, (now_ms, warm) = batch.place, batch.times_ms[i], clock
         index, offset = self.config.inputs.index(place.topic), batch.offsets[i]
-        carried = self._carried_on(batch, i)
+        # The input's correlation id, which an output keeps like production's, and its dimensions.
+        found = ((name, header(batch.headers[i], name)) for name in self._carried if batch.headers)
+        carried = [(name, content) for name, content in found if content is not None]
         ks: dict[str, int] = {}
         for topic, key, value in encoded:
             k = ks.get(topic, 0)
@@ -299,27 +301,17 @@ class RunnerStep:
             self.writes.append(Write(self._out[topic], partition, key, value, time_ms, headers))
             state.counters.written[f"{topic}/{partition}"] += 1
 
-    def _carried_on(self, batch: Batch, i: int) -> list[tuple[str, bytes]]:
-        """The input's correlation id, which an output keeps like production's, and its dimensions."""
-        headers = ((name, header(batch.headers[i], name)) for name in self._carried if batch.headers)
-        return [(name, content) for name, content in headers if content is not None]
-
     def _count_absent(self, state: InputProgress, batch: Batch, i: int, reason: Reason) -> None:
         self.ended[reason.absence] += 1
         state.counters.absent[reason.absence] += 1
         add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, state.texts.index(reason.text))
 
-    def _dead_letter(self, batch: Batch, i: int, reason: str, error: Exception) -> Write:
-        failed = FailedRecord(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], batch.times_ms[i])
-        stage = "VALUE_CONVERTER" if reason == "undecodable" else "TRANSFORMATION"
-        return dead_letter(self.config, self._redactor, "runner", failed, (type(error).__name__, str(error)), stage)
-
     def dirty(self) -> bool:
-        """Whether a commit would contain anything new."""
+        """Return whether a commit would contain anything new."""
         return any(state.position > state.committed for state in self.inputs.values())
 
     def prepare(self) -> tuple[list[Write], list[Commit]]:
-        """The content of one transaction: outputs, range marks, and the offsets with their counters."""
+        """Return one transaction: outputs, range marks, and the offsets with their counters."""
         writes = list(self.writes)
         commits = []
         for place, state in self.inputs.items():
@@ -346,21 +338,21 @@ class RunnerStep:
         return writes, commits
 
     def kept_in(self, place: Partition) -> Partition:
-        """The runner-state partition of an input partition; the topic has as many as the widest output topic."""
+        """Return the runner-state partition of an input partition; the topic has as many as the widest output topic."""
         return Partition(self.config.plan.of("runner-state"), place.partition % max(self.partitions.values()))
 
     def committed(self) -> None:
-        """The transaction of the last `prepare` has been committed."""
+        """Note that the transaction of the last `prepare` has been committed."""
         for state in self.inputs.values():
             state.committed = state.position
-            state.absences, state.texts = [], Texts()
+            state.absences, state.texts = [], ReasonTexts()
             state.windows, state.costs = {}, {}
         self.writes.clear()
         self.ended.clear()
         self.records = 0
 
     def done_marks(self, ends: dict[Partition, int], *, again: bool = True) -> list[Write]:
-        """Done marks of the partitions, and end marks of completed bounded inputs.
+        """Return done marks of the partitions, and end marks of completed bounded inputs.
 
         Unless `again`, done marks are only for partitions that have advanced: an unchanged position is already done
         below its first ends. `ends` are the high watermarks of the candidate's output partitions, read after the
@@ -370,19 +362,15 @@ class RunnerStep:
             raise ShadowstreamBug("done marks requested while inputs are uncommitted")
         topic = self.config.plan.of("progress")
         ends_field = marks.ends_field(ends)
-        advanced = [place for place, state in self.inputs.items() if again or state.position != state.announced]
-        writes = [marks.write(topic, self._mark("done", place, ends=ends_field)) for place in advanced]
-        for place in advanced:
+        done = [place for place, state in self.inputs.items() if again or state.position != state.announced]
+        ended = [place for place, state in self.inputs.items() if state.ended]
+        for place in done:
             self.inputs[place].announced = self.inputs[place].position
-        writes += [
-            marks.write(topic, self._mark("end", place, ends=ends_field))
-            for place, state in self.inputs.items()
-            if state.ended
-        ]
-        return writes
+        kinds = [("done", place) for place in done] + [("end", place) for place in ended]
+        return [marks.write(topic, self._mark(kind, place, ends=ends_field)) for kind, place in kinds]
 
     def finished(self) -> bool:
-        """Whether at least one partition is assigned, and all are bounded and completed."""
+        """Return whether at least one partition is assigned, and all are bounded and completed."""
         return bool(self.inputs) and all(state.ended for state in self.inputs.values())
 
     def _mark(self, kind: str, place: Partition, **fields: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from shadowstream.config import Config
 from shadowstream.health import RoleHealth
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT, CallWatch
 from shadowstream.records import Partition
-from shadowstream.runner.current_call import Asked, Calls
+from shadowstream.runner.current_call import CallTracker, CurrentCall
 from shadowstream.testing.ports import free_port
 from shadowstream.web.probes import serve
 
@@ -26,11 +26,11 @@ def test_health_names_the_input_of_a_long_call_until_its_end() -> None:
             "candidate": {"call": "m:f", "trusted": True, "timeout_ms": TIMEOUT_MS},
         }
     )
-    calls, watch, listen = Calls(), RoleHealth("t", "runner"), f"127.0.0.1:{free_port()}"
+    calls, watch, listen = CallTracker(), RoleHealth("t", "runner"), f"127.0.0.1:{free_port()}"
     stuck: list[tuple[str, str]] = []
     ended: list[int] = []
 
-    def timed_out(asked: Asked, why: str) -> None:
+    def timed_out(asked: CurrentCall, why: str) -> None:
         stuck.append((str(asked), why))
 
     def health() -> str:

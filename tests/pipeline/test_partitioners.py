@@ -213,7 +213,7 @@ def test_a_runner_that_waits_for_production_can_be_stopped(kafka: Broker, tmp_pa
     [
         ("input", "murmur2_random", "write partitioner: murmur2, which explains all"),
         ("crc32", "murmur2_random", "write partitioner: murmur2, which explains all"),
-        ("murmur2", by_last_byte, "write partitioner: auto, which sends both sides through topics of ours"),
+        ("murmur2", by_last_byte, "write partitioner: auto, which copies both sides by identity"),
     ],
     ids=["input-for-murmur2", "crc32-for-murmur2", "murmur2-for-custom"],
 )

@@ -106,7 +106,7 @@ def test_a_known_name_with_other_topics_is_refused_everywhere(trial: Trial) -> N
     message = (
         f"inputs: trial '{trial.name}' began with inputs {trial.input}, production.outputs {trial.output}, and this "
         f"config has inputs {other[0]}, production.outputs {other[1]}. Evidence is bound to its topics, so nothing was "
-        "read. Give this trial another name, or put those topics back"
+        "read. Give this trial another name, or restore those topics in the config"
     )
     commands = ["run", "join", "judge", "up", "gate", "explain", "diff", "replay"]
     processes = {command: trial.start(command, str(trial.config_path), log=f"other-{command}") for command in commands}

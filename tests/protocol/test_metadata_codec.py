@@ -35,7 +35,7 @@ def test_metadata_of_earlier_releases_is_read() -> None:
     assert checkpoint.decode(JOINER_OVERFLOW) == Checkpoint(9, 2_000_000, frozenset(), 4, 1, overflow=True)
     assert checkpoint.pending_of(PENDING) == {3, 4, 7}
     assert commit_metadata.of_metadata(RUNNER) == COUNTERS
-    assert commit_metadata.overflow_of(RUNNER_OVERFLOW, 9) == commit_metadata.Overflow(9, "00ff")
+    assert commit_metadata.overflow_of(RUNNER_OVERFLOW, 9) == commit_metadata.CounterOverflow(9, "00ff")
     assert commit_metadata.kept_of(RUNNER_OVERFLOW) == StateNote(7, [0], "00ff")
 
 

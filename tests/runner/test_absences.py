@@ -9,7 +9,15 @@ import pytest
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Candidate, Redact
 from shadowstream.errors import CandidateError, RecordError
-from shadowstream.runner.absences import KINDS_MAX, TEXT_CHARS_MAX, TEXTS_MAX, Reason, Texts, add_absence, reason_of
+from shadowstream.runner.absences import (
+    KINDS_MAX,
+    TEXT_CHARS_MAX,
+    TEXTS_MAX,
+    Reason,
+    ReasonTexts,
+    add_absence,
+    reason_of,
+)
 from shadowstream.runner.candidate import load
 
 CLEAR = Redactor(None)
@@ -83,7 +91,7 @@ def test_an_undecodable_inputs_reason_begins_with_the_decoders_word() -> None:
 
 
 def test_texts_that_differ_in_every_input_are_held_by_their_kinds() -> None:
-    texts = Texts()
+    texts = ReasonTexts()
     found = [texts.index(f"KeyError: {n}") for n in range(1_000)]
     assert len(texts.known) == TEXTS_MAX + 1
     assert set(found[TEXTS_MAX:]) == {list(texts.known).index("KeyError")}

@@ -12,7 +12,7 @@ from shadowstream.codecs import own
 from shadowstream.errors import CandidateError
 from shadowstream.records import Partition, Write
 from shadowstream.runner.candidate_attempts import CRASHED, Attempts
-from shadowstream.runner.current_call import Asked
+from shadowstream.runner.current_call import CurrentCall
 
 IN, TOPIC, REVISION = Partition("in", 0), "shadow.t.attempts", "ab" * 16
 
@@ -137,7 +137,7 @@ def test_what_another_revision_did_not_survive_is_tried_again() -> None:
     attempts.assign(IN, 0, 10, {**world.record, "from_offset": 4, "to_offset": 5, "tries": 9})
     offsets = list(range(10))
     assert attempts.call(IN, offsets, offsets, list) == offsets
-    assert attempts.news == []
+    assert attempts.ended_inputs == []
 
 
 def test_what_is_found_is_reported_once_and_survives_in_the_topic() -> None:
@@ -147,7 +147,7 @@ def test_what_is_found_is_reported_once_and_survives_in_the_topic() -> None:
         world.process(Random(1))
         attempts = Attempts(TOPIC, REVISION, world.say)
         attempts.assign(IN, world.position, 10, world.record)
-        ends += attempts.news
+        ends += attempts.ended_inputs
     assert [(one.place, one.offset, one.reason.absence) for one in ends] == [(IN, 4, "crashed")]
 
 
@@ -165,5 +165,5 @@ def test_nothing_is_written_for_what_comes_after_the_start() -> None:
 
 
 def test_the_input_that_a_call_works_on_is_named() -> None:
-    assert str(Asked((1, 2), IN, (7,))) == "in/0 offset 7"
-    assert str(Asked((1, -1), IN, (7, 9))) == "in/0 offsets 7 to 9"
+    assert str(CurrentCall((1, 2), IN, (7,))) == "in/0 offset 7"
+    assert str(CurrentCall((1, -1), IN, (7, 9))) == "in/0 offsets 7 to 9"

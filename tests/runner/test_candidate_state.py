@@ -118,7 +118,7 @@ class Runner:
         return writes
 
     def news(self) -> list[str]:
-        message, self.stateful.news = self.stateful.news, []
+        message, self.stateful.snapshot_results = self.stateful.snapshot_results, []
         return [one.result for one in message]
 
 
@@ -166,8 +166,8 @@ def test_without_a_snapshot_the_next_assignment_is_warm_up(word: str, result: st
     one.commit()
     one.run("a", word)
     one.commit()
-    assert [(n.result, n.place) for n in one.stateful.news] == [("written", IN), (result, IN)]
-    assert reason in one.stateful.news[-1].reason
+    assert [(n.result, n.place) for n in one.stateful.snapshot_results] == [("written", IN), (result, IN)]
+    assert reason in one.stateful.snapshot_results[-1].reason
     assert one.run("a") == [(["a", 3], False)], "as long as it lives it has its state"
     assert one.again().run("a", "b") == [(["a", 1], True), (["b", 1], True)]
     limited = one.again(warm_up_records=1)

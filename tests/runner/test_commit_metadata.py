@@ -15,7 +15,7 @@ from shadowstream.protocol.marks import Counters
 from shadowstream.protocol.outcomes import BY_CAUSE
 from shadowstream.records import METADATA_CHARS_MAX, Partition
 from shadowstream.runner import commit_metadata
-from shadowstream.runner.commit_metadata import Overflow, StateNote
+from shadowstream.runner.commit_metadata import CounterOverflow, StateNote
 
 REVISION = "00112233445566778899aabbccddeeff"
 numbers = st.integers(0, 2**62)
@@ -70,7 +70,7 @@ def test_counters_of_thousands_of_partitions_are_restored_from_their_record() ->
     assert len(text) <= 200
     assert commit_metadata.kept_of(text) == StateNote(70, [2, 9], REVISION)
     overflow = commit_metadata.overflow_of(text, 77)
-    assert overflow == Overflow(77, REVISION)
+    assert overflow == CounterOverflow(77, REVISION)
     write = overflow.write(Partition("shadow.t.runner-state", 1), counters, Partition("in", 5))
     assert (write.topic, write.partition, write.key) == ("shadow.t.runner-state", 1, b"counters in/5")
     name, record = own.decode(write.value or b"")

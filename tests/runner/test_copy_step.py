@@ -14,8 +14,7 @@ from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol.headers import ORIGIN_HEADER, unpack_origin
 from shadowstream.records import Batch, Commit, Headers, Partition, Side, Write
 from shadowstream.runner.copy_step import CopyStep, Route, copied_to_ms
-from shadowstream.runner.identity_partitioner import IdentityPartitioner
-from shadowstream.runner.partitioner import partition_for
+from shadowstream.runner.partitioner import IdentityPartitioner, partition_for
 
 OUT = Partition("out", 2)
 PARTITIONS = 3

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from shadowstream.records import Partition
 from shadowstream.runner.partitioner import partition_for
-from shadowstream.runner.partitioner_detection import Choice, Evidence, Sampled, beside, choose, contradiction, weigh
+from shadowstream.runner.partitioner_detection import (
+    Choice,
+    Evidence,
+    SampledRecord,
+    choose,
+    contradiction,
+    evidence_of_same,
+    weigh,
+)
 
 Rule = Callable[[bytes, int, int], int]
 """Key, input partition, partitions to an output's partition."""
@@ -28,9 +36,9 @@ def homes(keys: list[bytes]) -> dict[bytes, list[int]]:
     return {key: [i // 2 % 7] for i, key in enumerate(keys)}
 
 
-def sample(rule: Rule, keys: list[bytes], n: int) -> list[Sampled]:
+def sample(rule: Rule, keys: list[bytes], n: int) -> list[SampledRecord]:
     at = homes(keys)
-    return [Sampled(Partition("out", rule(key, at[key][0], n)), i, key) for i, key in enumerate(keys)]
+    return [SampledRecord(Partition("out", rule(key, at[key][0], n)), i, key) for i, key in enumerate(keys)]
 
 
 KEYS = [b"key-%d" % i for i in range(200)]
@@ -62,7 +70,7 @@ def test_an_accident_is_excluded_by_exactly_enough_keys(partitions: int, enough:
 
 
 def test_a_key_seen_a_hundred_times_is_one_piece_of_evidence() -> None:
-    often = [Sampled(Partition("out", partition_for("murmur2", b"a", 0, 3)), i, b"a") for i in range(100)]
+    often = [SampledRecord(Partition("out", partition_for("murmur2", b"a", 0, 3)), i, b"a") for i in range(100)]
     found = weigh(often, {}, 3, by_key=True)["murmur2"]
     assert (found.checked, found.certain) == (1, False)
 
@@ -70,13 +78,15 @@ def test_a_key_seen_a_hundred_times_is_one_piece_of_evidence() -> None:
 def test_with_few_keys_the_first_explanation_is_chosen_as_uncertain() -> None:
     key = next(k for k in KEYS if len({RULES[kind](k, 1, 3) for kind in ("murmur2", "crc32")}) == 1)
     at = Partition("out", RULES["crc32"](key, 0, 3))
-    assert choose([weigh([Sampled(at, 0, key)], {}, 3, by_key=True)]) == Choice("murmur2", 1, False)
-    assert choose([weigh([Sampled(at, 0, key)], {key: [at.partition]}, 3, by_key=True)]) == Choice("input", 1, False)
+    assert choose([weigh([SampledRecord(at, 0, key)], {}, 3, by_key=True)]) == Choice("murmur2", 1, False)
+    assert choose([weigh([SampledRecord(at, 0, key)], {key: [at.partition]}, 3, by_key=True)]) == Choice(
+        "input", 1, False
+    )
 
 
 def test_without_a_key_nothing_is_reported() -> None:
     assert choose([weigh([], {}, 3, by_key=True)]) is None
-    assert choose([weigh([Sampled(Partition("out", 1), 0, None)], {}, 3, by_key=True)]) is None
+    assert choose([weigh([SampledRecord(Partition("out", 1), 0, None)], {}, 3, by_key=True)]) is None
 
 
 def test_no_rule_and_no_inputs_found_may_be_due_to_the_moment() -> None:
@@ -100,22 +110,22 @@ def test_partitions_of_the_inputs_count_modulo_those_of_the_output() -> None:
 
 
 def test_a_header_that_names_the_input_counts_more_than_where_keys_lie() -> None:
-    named = [Sampled(Partition("out", i % 7 % 3), i, b"%d" % i, i % 7) for i in range(60)]
+    named = [SampledRecord(Partition("out", i % 7 % 3), i, b"%d" % i, i % 7) for i in range(60)]
     weighed = weigh(named, {b"%d" % i: [i % 7 + 1] for i in range(60)}, 3, by_key=False)
     assert choose([weighed]) == Choice("input", 60, True)
     assert weighed["input"].exact
 
 
 def test_records_without_a_key_are_evidence_where_a_header_names_their_input() -> None:
-    named = [Sampled(Partition("out", i % 7 % 3), i, None, i % 7) for i in range(60)]
+    named = [SampledRecord(Partition("out", i % 7 % 3), i, None, i % 7) for i in range(60)]
     assert choose([weigh(named, {}, 3, by_key=False)]) == Choice("input", 60, True)
-    sticky = [Sampled(Partition("out", 1), i, None, i % 7) for i in range(60)]
+    sticky = [SampledRecord(Partition("out", 1), i, None, i % 7) for i in range(60)]
     assert choose([weigh(sticky, {}, 3, by_key=False)]) == Choice("repartition", 60, True)
 
 
 def test_records_without_a_key_refute_a_hash_unless_paired_by_key() -> None:
     keyed = sample(RULES["murmur2"], KEYS, 3)
-    loose = Sampled(Partition("out", 2), 1_000, None)
+    loose = SampledRecord(Partition("out", 2), 1_000, None)
     assert weigh([*keyed, loose], {}, 3, by_key=True)["murmur2"].certain
     assert weigh([*keyed, loose], {}, 3, by_key=False)["murmur2"].against == (loose,)
 
@@ -132,9 +142,9 @@ def test_a_kind_must_explain_every_log() -> None:
 def test_two_logs_by_one_rule_that_nobody_knows_are_the_same() -> None:
     production = sample(RULES["repartition"], KEYS, 3)
     weighed = [weigh(production, homes(KEYS), 3, by_key=True) for _ in range(2)]
-    weighed[1]["same"] = beside(production, production, 3)
+    weighed[1]["same"] = evidence_of_same(production, production, 3)
     assert choose(weighed) == Choice("same", 200, True)
-    weighed[1]["same"] = beside(sample(RULES["crc32"], KEYS, 3), production, 3)
+    weighed[1]["same"] = evidence_of_same(sample(RULES["crc32"], KEYS, 3), production, 3)
     assert choose(weighed) == Choice("repartition", 200, True)
 
 
@@ -142,7 +152,7 @@ def test_two_logs_by_one_rule_that_nobody_knows_are_the_same() -> None:
 
 
 def test_a_stray_is_no_change_and_two_of_a_hundred_are() -> None:
-    stray = Sampled(Partition("out", 1), 7, b"k")
+    stray = SampledRecord(Partition("out", 1), 7, b"k")
     assert not Evidence("murmur2", 3, 100, (stray,)).contradicted
     assert Evidence("murmur2", 3, 100, (stray, stray)).contradicted
     assert Evidence("murmur2", 3, 20, (stray,)).contradicted

@@ -14,7 +14,7 @@ from shadowstream.kafka.step_time import timed
 from shadowstream.records import Batch
 from shadowstream.runner.candidate import CallObserver, load
 from shadowstream.runner.candidate_attempts import Attempts
-from shadowstream.runner.current_call import Calls
+from shadowstream.runner.current_call import CallTracker
 from shadowstream.runner.step import RunnerStep
 from tests.runner.test_step import IN, NOW_MS, batch, commit, config, runner
 
@@ -55,7 +55,7 @@ def test_it_is_enough_after_the_value_in_hand(takes: str, attempted: bool) -> No
         return asked % (4 if takes == "value" else 2) == 0
 
     settings = config(candidate={"call": "tests.runner.test_step:answer", "trusted": True, "partitioner": "input"})
-    calls, call_size = Calls(), CallSize(1_000)
+    calls, call_size = CallTracker(), CallSize(1_000)
     call = timed(
         load(settings.candidate, observer=CallObserver(calls, enough=enough)),
         RoleHealth("t", "runner"),

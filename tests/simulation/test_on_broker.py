@@ -70,7 +70,7 @@ def offences_without_room(
     named = 0
 
     def reading(
-        config: Config, wanted: Mapping[Partition, commit_metadata.Overflow], at: Mapping[Partition, int]
+        config: Config, wanted: Mapping[Partition, commit_metadata.CounterOverflow], at: Mapping[Partition, int]
     ) -> Any:
         nonlocal named
         named += len(wanted)
@@ -89,7 +89,9 @@ def test_counters_that_fit_no_commit_come_back_whatever_dies_and_wherever(monkey
 
 
 def test_the_test_before_would_see_counters_that_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgets(_: Config, wanted: Mapping[Partition, commit_metadata.Overflow], __: Mapping[Partition, int]) -> Any:
+    def forgets(
+        _: Config, wanted: Mapping[Partition, commit_metadata.CounterOverflow], __: Mapping[Partition, int]
+    ) -> Any:
         return dict.fromkeys(wanted, marks.Counters())
 
     assert offences_without_room(monkeypatch, ON_BROKER, range(SEEDS // 10), forgets)[0]

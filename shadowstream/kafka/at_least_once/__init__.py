@@ -1,1 +1,1 @@
-"""Recovery without transactions: commits decided before a restart."""
+"""Recovery without transactions, from records that decide commits."""

@@ -1,8 +1,8 @@
-"""Without transactions: what has been decided since a group's last commit, taken up by whoever starts.
+"""Decisions since a group's last commit, read at a start without transactions.
 
-A crash may come after the deciding record and before the commit. What has been decided stands, so it is gone on from,
-whoever has decided it. What the dead one had written for a commit that it did not live to decide is left to be
-repeated: outputs are told by their coordinate, and rows are taken back (`rows_undone`) before anything else is said.
+A crash may come after the deciding record and before the commit. A decision stays valid, whoever made it, so the next
+process continues from it. Other records of the dead process belong to an undecided commit and are repeated. A
+coordinate identifies a repeated output; `rows_undone` takes rows back before any new row is written.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from shadowstream.runner import commit_metadata
 log = get_logger("adopting")
 
 
-class Head(NamedTuple):
-    """The newest commit of a task that counts: its number and who has made it ("" where that is not known)."""
+class NewestCommit(NamedTuple):
+    """The newest decided commit of a task: its number, and the process that made it ("" if unknown)."""
 
     sequence: int
     incarnation: str
 
 
-class Ranges(NamedTuple):
-    """The runner's commits as far as they are decided, and the counters of those whose metadata does not hold them."""
+class DecidedRanges(NamedTuple):
+    """The decided commits of the runner, and the counters that are not in the metadata of their commit."""
 
     committed: list[Committed]
     counters: dict[Partition, marks.Counters]
@@ -45,22 +45,24 @@ class Ranges(NamedTuple):
 
 def ranges_decided(
     config: Config, client: AdminClient, committed: Sequence[Committed], fresh: Mapping[Partition, int]
-) -> Ranges:
-    """The runner's commits, each moved on by the range marks that follow it without a gap. `fresh`: where a place
-    begins of which nothing is committed although it has records; of another one nothing is decided. Raises
-    `BrokerError` where counters are not in the mark that decided."""
+) -> DecidedRanges:
+    """Advance each of the runner's commits over the range marks that follow it without a gap.
+
+    `fresh`: the beginnings of partitions that have records and no commit. Of other partitions without a commit nothing
+    is decided. Raises `BrokerError` if the mark with the counters of a commit is gone.
+    """
     topic = Partition(config.plan.of("progress"), 0)
     found: dict[Partition, Committed] = {}
     begin: dict[Partition, int] = {}
-    named: dict[Partition, commit_metadata.Overflow] = {}
+    named: dict[Partition, commit_metadata.CounterOverflow] = {}
     counters: dict[Partition, marks.Counters] = {}
     for one in committed:
-        own_part, at = split_metadata(one.metadata)
-        found[one.place] = one._replace(metadata=own_part)
+        metadata, at = split_metadata(one.metadata)
+        found[one.place] = one._replace(metadata=metadata)
         if one.offset < 0 and one.place not in fresh:
             continue
         begin[one.place] = max(at, 0)
-        overflow = commit_metadata.overflow_of(own_part, one.offset)
+        overflow = commit_metadata.overflow_of(metadata, one.offset)
         if overflow is not None:
             named[one.place] = overflow
     reached = {place: found[place].offset if found[place].offset >= 0 else fresh[place] for place in begin}
@@ -73,9 +75,9 @@ def ranges_decided(
         if record is None or record["kind"] != "range":
             continue
         place = Partition(record["input_topic"], record["input_partition"])
-        noted = commit_metadata.Overflow(record["to_offset"], record["revision"])
+        noted = commit_metadata.CounterOverflow(record["to_offset"], record["revision"])
         if named.get(place) == noted and offset_of(message) >= begin[place]:
-            del named[place]  # of several the first counts
+            del named[place]  # the first of several counts
             counters[place] = marks.Counters.of(record["counters"])
         if reached.get(place) != record["from_offset"]:
             continue
@@ -91,23 +93,25 @@ def ranges_decided(
             "was the topic changed? Its retention.ms must be -1",
             fatal=True,
         )
-    return Ranges(list(found.values()), counters)
+    return DecidedRanges(list(found.values()), counters)
 
 
-def chained(heads: dict[str, Head], records: Iterator[dict[str, Any]]) -> None:
-    """Move the heads on over stats records in the order of their log: of each number the first counts."""
+def advance(newest: dict[str, NewestCommit], records: Iterator[dict[str, Any]]) -> None:
+    """Advance the newest commits over stats records in log order: the first record of each number counts."""
     for record in records:
         task, sequence = record["task"], record["seq"]
-        head = heads.get(task)
-        named = head is not None and sequence == head.sequence and not head.incarnation
-        if head is not None and (named or sequence == head.sequence + 1):
-            heads[task] = Head(sequence, record["incarnation"])
+        commit = newest.get(task)
+        if commit is None:
+            continue
+        names_author = sequence == commit.sequence and not commit.incarnation
+        if names_author or sequence == commit.sequence + 1:
+            newest[task] = NewestCommit(sequence, record["incarnation"])
 
 
 def stats_between(
     config: Config, begins: Mapping[Partition, int], ends: Mapping[Partition, int]
 ) -> Iterator[dict[str, Any]]:
-    """Stats records of these stretches."""
+    """Yield the stats records of these ranges."""
     refusals = Refusals()
     spans = {place: (begin, ends[place]) for place, begin in begins.items()}
     for message in read_range(config, "joiner.decided", spans):
@@ -117,51 +121,52 @@ def stats_between(
 
 
 class LastRow(NamedTuple):
-    """The last record of a key in a diff topic, and the last one of it that belongs to a commit that counts."""
+    """The last record of a key in a diff topic, and the last one that belongs to a decided commit."""
 
     last: Message
-    counted: Message | None
+    decided: Message | None
 
 
 def rows_undone(
-    config: Config, client: AdminClient, heads: Mapping[str, Head], begins: Mapping[str, tuple[int, int]]
+    config: Config, client: AdminClient, newest: Mapping[str, NewestCommit], begins: Mapping[str, tuple[int, int]]
 ) -> list[Write]:
-    """What takes back the rows of commits that were never decided: of each such key its last row that counts once
-    more, or a tombstone. `begins`: by task the partition and the offset from which on such rows, and what they
-    replace, can lie."""
+    """Return the records that take back rows of undecided commits: for each key its last decided row, or a tombstone.
+
+    `begins`: by task the partition, and the offset below which neither such rows nor the rows that they replace are.
+    """
     topics = [config.plan.of("diff"), *([config.plan.of("diff.json")] if config.compare.diff_json else [])]
     wanted: dict[Partition, int] = {}
     for partition, begin in begins.values():
         for topic in topics:
-            # Offsets of diff say nothing of diff.json, whose rows are written beside them.
+            # Offsets of diff are not those of diff.json, whose rows are written beside them.
             at = begin if topic == topics[0] else 0
             place = Partition(topic, partition)
             wanted[place] = min(at, wanted.get(place, at))
     rows: dict[tuple[Partition, bytes], LastRow] = {}
     for message in read_since(config, client, "joiner.rows", wanted) if wanted else ():
         which = place_of(message), message.key() or b""
-        before = rows[which].counted if which in rows else None
-        rows[which] = LastRow(message, message if _counts(message, heads) else before)
-    return [_once_more(place, key, row.counted) for (place, key), row in rows.items() if row.last is not row.counted]
+        before = rows[which].decided if which in rows else None
+        rows[which] = LastRow(message, message if _is_decided(message, newest) else before)
+    return [_restoring(place, key, row.decided) for (place, key), row in rows.items() if row.last is not row.decided]
 
 
-def _counts(message: Message, heads: Mapping[str, Head]) -> bool:
-    """Whether a row belongs to a commit that counts; those of tasks that are not ours are left alone."""
-    translated_errors = header(cast(Headers, message.headers()), COMMIT_HEADER)
-    if translated_errors is None:
+def _is_decided(message: Message, newest: Mapping[str, NewestCommit]) -> bool:
+    """Return whether a row belongs to a decided commit; rows of other processes' tasks count as decided."""
+    named = header(cast(Headers, message.headers()), COMMIT_HEADER)
+    if named is None:
         return True
     try:
-        sequence, incarnation, task = translated_errors.decode().split(" ", 2)
+        sequence, incarnation, task = named.decode().split(" ", 2)
         number = int(sequence)
-    except ValueError:  # nobody of ours wrote it
+    except ValueError:  # another program wrote it
         return True
-    head = heads.get(task)
-    if head is None or number < head.sequence:
+    commit = newest.get(task)
+    if commit is None or number < commit.sequence:
         return True
-    return number == head.sequence and head.incarnation in ("", incarnation)
+    return number == commit.sequence and commit.incarnation in ("", incarnation)
 
 
-def _once_more(place: Partition, key: bytes, row: Message | None) -> Write:
+def _restoring(place: Partition, key: bytes, row: Message | None) -> Write:
     if row is None:
         return Write(place.topic, place.partition, key, None)
     return Write(

@@ -1,4 +1,4 @@
-"""The joiner's start and commit without transactions: what its stats records have decided (docs/decisions/0015)."""
+"""Recovery of the joiner without transactions: its stats records decide commits (docs/decisions/0015)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shadowstream.errors import BrokerError
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.recovery.restore import Committed, check_unknown
 from shadowstream.joiner.task import Task
-from shadowstream.kafka.at_least_once.decided_commits import Head, chained, rows_undone, stats_between
+from shadowstream.kafka.at_least_once.decided_commits import NewestCommit, advance, rows_undone, stats_between
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.state_records import newest_states, read_states
@@ -24,19 +24,19 @@ log = get_logger("joiner")
 
 
 class AtLeastOnceRecovery:
-    """Of the tasks of one joiner: what was decided, what was not, and whether it is still us who decide."""
+    """Decided and undecided commits of one joiner's tasks."""
 
     def __init__(self, config: Config, client: AdminClient, writer: GuardedWriter) -> None:
         self._config, self._client, self._writer = config, client, writer
-        self._heads: dict[str, Head] = {}
+        self._newest: dict[str, NewestCommit] = {}
         self._ends: dict[Partition, int] = {}
 
     def adopt(self, tasks: Sequence[Task], committed: dict[Partition, Committed]) -> dict[str, dict[str, Any]]:
-        """Move the commits of these tasks on to what was decided after them; the state records by task.
+        """Advance the commits of these tasks to the newest decided ones; return the state records by task.
 
-        Raises `ConfigError` where the statistics of a task have lost their beginning and nothing is committed.
+        Raises `ConfigError` if a task has no commit although it has records.
         """
-        self._heads = {}
+        self._newest = {}
         begins: dict[Partition, int] = {}
         for task in tasks:
             at, points = -1, []
@@ -44,18 +44,18 @@ class AtLeastOnceRecovery:
                 own, at = split_metadata(committed[place].metadata)
                 committed[place] = committed[place]._replace(metadata=own)
                 points.append(checkpoint.decode(own).sequence if committed[place].offset >= 0 else 0)
-            self._heads[task.name] = Head(max(points), "")
+            self._newest[task.name] = NewestCommit(max(points), "")
             stats = self._stats_of(task)
             begins[stats] = min(max(at, 0), begins.get(stats, max(at, 0)))
         lows = offsets.beginnings(self._client, begins)
         self._ends = offsets.ends(self._client, begins)
-        known = {name: head.sequence for name, head in self._heads.items()}
+        known = {name: commit.sequence for name, commit in self._newest.items()}
         begins = {place: max(begin, lows[place]) for place, begin in begins.items()}
-        chained(self._heads, stats_between(self._config, begins, self._ends))
+        advance(self._newest, stats_between(self._config, begins, self._ends))
         states = self._states(tasks)
         for task in tasks:
-            if self._heads[task.name].sequence > known[task.name]:
-                log.info("commit_recovered", task=task.name, sequence=self._heads[task.name].sequence)
+            if self._newest[task.name].sequence > known[task.name]:
+                log.info("commit_recovered", task=task.name, sequence=self._newest[task.name].sequence)
                 for place in task.places:
                     offset, _, metadata = states[task.name]["commits"][str(place)].partition(" ")
                     committed[place] = Committed(place, int(offset), metadata)
@@ -63,42 +63,44 @@ class AtLeastOnceRecovery:
 
     def _states(self, tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
         partitions = {task.name: task.sources.partition for task in tasks}
-        begun = {name: head for name, head in self._heads.items() if head.sequence}
+        begun = {name: commit for name, commit in self._newest.items() if commit.sequence}
         fresh = {name: partition for name, partition in partitions.items() if name not in begun}
         for name, record in newest_states(self._config, fresh).items():
             check_unknown(name, record["seq"] > 1)
-        sequences = {name: head.sequence for name, head in begun.items()}
-        return read_states(self._config, partitions, sequences, {n: head.incarnation for n, head in begun.items()})
+        sequences = {name: commit.sequence for name, commit in begun.items()}
+        return read_states(self._config, partitions, sequences, {n: commit.incarnation for n, commit in begun.items()})
 
     def take_back(self, tasks: Sequence[Task], states: Mapping[str, dict[str, Any]]) -> None:
-        """Take back rows of commits that were never decided, before anything else is said; see `rows_undone`."""
+        """Take back rows of undecided commits, before any other row is written; see `rows_undone`."""
         begins = {}
         for task in tasks:
             counts = states[task.name]["counts"] if task.name in states else {}
             begin = counts.get("diff_from", 0)
             begin = begin if task.late.correctable_from is None else min(begin, task.late.correctable_from)
             begins[task.name] = task.sources.partition, begin
-        undone = rows_undone(self._config, self._client, self._heads, begins)
+        undone = rows_undone(self._config, self._client, self._newest, begins)
         if undone:
             log.info("rows_taken_back", rows=len(undone))
             self._writer.write(undone)
             self._writer.flush(FLUSH_S)
 
     def check(self, tasks: Sequence[Task], delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Whether our stats records are the first of their number. Where nobody else has written they lie one after
-        the other; else what lies between is read."""
+        """Raise an abortable `BrokerError` if another process wrote the first stats record of a number.
+
+        Consecutive offsets show that no other process wrote; else the records in between are read.
+        """
         for place, written in delivered.items():
             known = self._ends.get(place, 0)
             mine = {task.name: task for task in tasks if self._stats_of(task) == place}
             if written[-1] + 1 - known != len(written):
-                heads = {name: Head(task.commit.sequence, "-") for name, task in mine.items()}
-                chained(heads, stats_between(self._config, {place: known}, {place: written[-1] + 1}))
-                lost = sorted(n for n, head in heads.items() if head.incarnation != mine[n].sources.incarnation)
+                newest = {name: NewestCommit(task.commit.sequence, "-") for name, task in mine.items()}
+                advance(newest, stats_between(self._config, {place: known}, {place: written[-1] + 1}))
+                lost = sorted(n for n, commit in newest.items() if commit.incarnation != mine[n].sources.incarnation)
                 if lost:
-                    raise BrokerError(f"another process has counted for {', '.join(lost)} already", abortable=True)
+                    raise BrokerError(f"another process has committed {', '.join(lost)} first", abortable=True)
             self._ends[place] = written[-1] + 1
         for task in tasks:
-            self._heads[task.name] = Head(task.commit.sequence + 1, task.sources.incarnation)
+            self._newest[task.name] = NewestCommit(task.commit.sequence + 1, task.sources.incarnation)
 
     def _stats_of(self, task: Task) -> Partition:
         return Partition(self._config.plan.of("stats"), task.sources.partition)

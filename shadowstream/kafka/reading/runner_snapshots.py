@@ -14,7 +14,7 @@ from shadowstream.kafka.reading.newest import named_records
 from shadowstream.kafka.refused_records import Refusals, own_record
 from shadowstream.protocol.marks import Counters
 from shadowstream.records import Partition
-from shadowstream.runner.commit_metadata import Overflow
+from shadowstream.runner.commit_metadata import CounterOverflow
 
 FIRST_STEP = 16  # small at first: a snapshot may be large, and the newest one of a partition is among the last records
 
@@ -32,7 +32,7 @@ def read_snapshots(
 
 
 def read_counters(
-    config: Config, wanted: Mapping[Partition, Overflow], partitions: Mapping[Partition, int]
+    config: Config, wanted: Mapping[Partition, CounterOverflow], partitions: Mapping[Partition, int]
 ) -> dict[Partition, Counters]:
     """Return the counters of each input partition at exactly the commit that names them; see `read_snapshots`."""
 

@@ -1,4 +1,4 @@
-"""The joiner at its edge: all sides in one group, marks beside it, observations of the broker."""
+"""Joiner role: it reads all sides in one group, follows the marks, and observes the broker."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ from shadowstream.records import Batch, Partition, Side
 
 log = get_logger("joiner")
 BATCH = 2_000
-"""What is done once a batch costs as much as some hundred records; larger ones leave the processor's cache."""
+"""The fixed work of a batch costs as much as some hundred records; larger batches leave the processor's cache."""
 NAMED_WITHIN_S = 5.0
-"""So long the marks are waited for that name a revision, once for each that none names."""
+"""The time to wait for a mark that names an unknown revision, once for each."""
 
 
 class Clients(NamedTuple):
-    """The joiner's clients of the broker."""
+    """Clients and processes of the joiner's role."""
 
     admin: AdminClient
     consumer: Consumer
@@ -62,8 +62,8 @@ class Clients(NamedTuple):
     hooks: HookProcess
 
 
-class Reads(NamedTuple):
-    """The start mark of the revision, where production's outputs begin for the trial, and the topics of its tasks."""
+class TrialStart(NamedTuple):
+    """Start mark of the revision, beginnings of production's outputs in the trial, and partitions of its tasks."""
 
     start: dict[str, Any]
     begins: Mapping[Partition, int]
@@ -71,22 +71,23 @@ class Reads(NamedTuple):
 
 
 class JoinerRole:
-    """The joiner's step between the loop and the broker."""
+    """Joiner's step between the loop and the broker."""
 
-    def __init__(self, config: Config, step: JoinerStep, reads: Reads, clients: Clients, watch: RoleHealth) -> None:
+    def __init__(
+        self, config: Config, step: JoinerStep, trial: TrialStart, clients: Clients, watch: RoleHealth
+    ) -> None:
         self._config, self._step, self._watch = config, step, watch
-        self._start, self._begins, self._families = reads
-        families = reads.families
+        self._start, self._begins, self._families = trial
         self._client = clients.admin
-        self._undecided = (
+        self._recovery = (
             None if clients.writer.transactional else AtLeastOnceRecovery(config, clients.admin, clients.writer)
         )
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
-        self._observer = BrokerObserver(config, step, clients.admin, families)
-        self.topics = TopicChanges(config, clients.admin, topics_of(reads.start))
+        self._observer = BrokerObserver(config, step, clients.admin, trial.families)
+        self.topics = TopicChanges(config, clients.admin, topics_of(trial.start))
         self._fetcher = SourceFetcher(config, clients.admin, clients.received.settings())
-        self._holding = Backpressure(clients.consumer, config.limits.pending_bytes_max)
+        self._backpressure = Backpressure(clients.consumer, config.limits.pending_bytes_max)
         self._slow_hooks = TimedComparison(clients.hooks, config.compare)
         self._spilling = Spiller(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
@@ -94,21 +95,19 @@ class JoinerRole:
         self.finished = False
 
     def limit(self) -> int:
-        """Return the size of a whole batch."""
         return BATCH
 
     def accounted_to(self, place: Partition) -> int:
-        """Return the offset that the task had read to at its last commit."""
+        """Return the offset to which the task had read at its last commit."""
         return self._step.accounted_to(place)
 
     def wants_headers(self, topic: str) -> bool:
-        """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""
+        """Return whether headers hold the id or a compared value of this side, or the origin of a copy."""
         copied = topic.startswith(self._config.plan.repartition(""))
         side = self._families.side_of(topic)
         return copied or self._identity.needs_headers(side) or asks_headers(self._config, side)
 
     def side_word(self, topic: str) -> str:
-        """production, shadow or twin."""
         return self._families.side_of(topic).word
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
@@ -116,16 +115,15 @@ class JoinerRole:
         return self._families.whole(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
-        """Take tasks: all sides of each, from the lower of what is pending and the log's start."""
+        """Restore tasks; each side is read from its lowest pending offset, or from the start of the log if later."""
         by_place = {one.place: one for one in committed}
         lows = offsets.beginnings(self._client, by_place)
-        self._step.incarnation = "" if self._undecided is None else uuid.uuid4().hex[:12]
+        self._step.incarnation = "" if self._recovery is None else uuid.uuid4().hex[:12]
         tasks = [self._step.assign(topic, partition) for topic, partition in self._families.tasks_in(by_place)]
-        if self._undecided is not None:
-            states = self._undecided.adopt(tasks, by_place)
-            points = {task.name: checkpoints_of(task.name, task.places, by_place) for task in tasks}
-        else:
-            points = {task.name: checkpoints_of(task.name, task.places, by_place) for task in tasks}
+        if self._recovery is not None:
+            states = self._recovery.adopt(tasks, by_place)
+        points = {task.name: checkpoints_of(task.name, task.places, by_place) for task in tasks}
+        if self._recovery is None:
             states = self._states(tasks, points)
         self._marks.restart(
             self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})
@@ -141,15 +139,15 @@ class JoinerRole:
                     log.error("source_records_lost", place=str(at), offsets=starts[at] - point.high, to=starts[at])
             if task.name in states:
                 task.commit.restore(states[task.name])
-        if self._undecided is not None:
-            self._undecided.take_back(tasks, states)
+        if self._recovery is not None:
+            self._recovery.take_back(tasks, states)
         self._restore_correctable(tasks)
         read = 0
         for mark in self._marks.to_end(self._watch.turned):
             self._step.mark(mark.record, mark.at)
             read += 1
         if self._step.progress.start is None:
-            # It stands in `starts`; whoever wrote it there has died before it said so in `progress`.
+            # `starts` holds it; its writer died before it wrote it into `progress` too.
             self._step.progress.begin(self._start)
         self.pending_at_restart = sum(len(side.position.to_reread) for task in tasks for side in task.sides)
         log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=read)
@@ -158,13 +156,13 @@ class JoinerRole:
                 log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=0)
         self._observer.restart()
         self._fetcher.restart()
-        self._holding.assigned()
+        self._backpressure.assigned()
         return starts
 
     def _states(
         self, tasks: list[Task], points: Mapping[str, tuple[Checkpoint | None, ...]]
     ) -> dict[str, dict[str, Any]]:
-        """State records of the tasks' commits; refused where there are records of a task and no commit."""
+        """Read the state records of the tasks' commits; refuse a task that has records and no commit."""
         partitions = {task.name: task.sources.partition for task in tasks}
         sequences = {name: point.sequence for name, (point, *_) in points.items() if point is not None}
         fresh = {name: partition for name, partition in partitions.items() if name not in sequences}
@@ -188,26 +186,24 @@ class JoinerRole:
                 task.late.restore(correctable[task.name])
 
     def dropped(self) -> None:
-        """Forget every task."""
-        self._holding.dropped()
+        self._backpressure.dropped()
         self._fetcher.restart()
         self._step.drop()
         if self._spilling is not None:
             self._spilling.dropped()
 
     def restored(self) -> bool:
-        """Whether all sides of each task have been read again to where they had been, and nothing awaits a schema."""
+        """Return whether all sides of each task are re-read to their commits, and no pair awaits a schema."""
         return all(task.is_reread() for task in self._step.tasks.values())
 
     def consume(self, batch: Batch, now_ms: int) -> int:
-        """A batch of one side of one task."""
         read, compare = partial(self._read, now_ms=now_ms), partial(self._step.compare_gathered, batch.place)
         return self._slow_hooks.take(batch, read, compare)
 
     def _read(self, batch: Batch, now_ms: int) -> None:
         deadline = time.monotonic() + NAMED_WITHIN_S
         while unnamed := self._step.read(batch, now_ms):
-            # The runner has flushed the start mark of a revision before it writes anything for it.
+            # The runner flushes the start mark of a revision before it writes any output of it.
             for mark in self._marks.poll(0.05):
                 self._step.mark(mark.record, mark.at)
             if self._config.candidate.topic is not None or time.monotonic() > deadline:
@@ -215,15 +211,14 @@ class JoinerRole:
                 self._step.progress.take_as_named(unnamed)
 
     def records_in_transaction(self, new: int) -> int:
-        """Return the number of records that have met their partner; the others wait and write nothing."""
+        """Return the number of matched records; the others wait and write nothing."""
         return self._step.entered()
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
-        """A place was read to its present end."""
         self._step.end(place, offset, now_ms)
 
     def tick(self, now_ms: int) -> None:
-        """Marks, observations, what is to be read again, and back-pressure."""
+        """Follow marks, observe the broker, re-read records, and bound the memory."""
         self.topics.turn()
         self._slow_hooks.tick()
         if not self._step.tasks:
@@ -235,16 +230,16 @@ class JoinerRole:
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
         waits = [(task.places, task.store.held, len(task.places), task.sides_that_must_progress) for task in tasks]
-        over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
+        over = self._backpressure.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
         if self._spilling is not None:
             over = self._spilling.turn(self._step.tasks, over)
         if over:
             self._overflow(over)
 
     def _overflow(self, over: Sequence[Partition]) -> None:
-        """What to do about tasks that holding does not keep to the bound."""
+        """Shed identities of tasks that back-pressure does not keep within the bound, or report them."""
         if self._config.limits.overflow != "shed":
-            self._holding.warn_over(over, sum(self._step.pending_bytes()))
+            self._backpressure.warn_over(over, sum(self._step.pending_bytes()))
             return
         for place in over:
             task = self._step.tasks[place]
@@ -252,32 +247,30 @@ class JoinerRole:
             log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=records)
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
-        """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
-        once the topics are known to be as they were, after it was decided."""
+        """Return one transaction; its outcomes of absence need topics that are unchanged after the decision."""
         prepared = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
-        rests = any(outcome in OF_ABSENCE for book in self._step.prepared_counts() for _, outcome in book.records)
-        if rests and not self.topics.unchanged():
+        absence = any(outcome in OF_ABSENCE for book in self._step.prepared_counts() for _, outcome in book.records)
+        if absence and not self.topics.unchanged():
             return Prepared([], [])
         return Prepared(*prepared)
 
     def committed(self, now_ms: int) -> None:
-        """After the commit has returned."""
         self._show()
         self._warn()
         self._step.committed()
         self.finished = self._step.finished()
 
     def deciding(self) -> dict[str, int | None]:
-        """The stats records, of which each is written after the rows and the state that it speaks of."""
+        """Return the topic of stats records: each is written after the rows and the state that it counts."""
         return {self._config.plan.of("stats"): None}
 
     def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Whether it was us who decided; raises an abortable `BrokerError` where not."""
-        if self._undecided is not None:
-            self._undecided.check(self._step.prepared(), delivered)
+        """Raise an abortable `BrokerError` if another process decided first."""
+        if self._recovery is not None:
+            self._recovery.check(self._step.prepared(), delivered)
 
     def _warn(self) -> None:
-        """Say what bounds have cut since the last commit: it may change outcomes or evidence."""
+        """Log what bounds have cut since the last commit: it may change outcomes or evidence."""
         tasks = self._step.tasks.values()
         awaiting = sum(len(task.comparing.awaiting) for task in tasks)
         if awaiting:
@@ -297,7 +290,7 @@ class JoinerRole:
         self._cut[event] = records
 
     def _show(self) -> None:
-        """Metrics of what has just been committed."""
+        """Update the metrics with the last commit."""
         metrics = self._watch.metrics
         for book in self._step.prepared_counts():
             for (word, outcome), n in book.records.items():
@@ -326,8 +319,10 @@ class JoinerRole:
 
 
 def await_start(config: Config, revision: str, stop: Stoppable, watch: RoleHealth) -> start_log.Starts | None:
-    """Wait for the start mark of this revision, which the runner writes; the starts that stand there then, None when
-    stopped before. Until a runner has moved what an earlier release has left, it may stand in `progress` alone."""
+    """Wait for the start mark of this revision, which the runner writes; return all starts, or None if stopped.
+
+    Until a runner has moved the marks of an earlier release, only `progress` may hold it.
+    """
     known, waiting = start_log.Starts(), False
     with contextlib.ExitStack() as open_:
         readers = [open_.enter_context(contextlib.closing(MarksReader(config, "joiner.start", "starts")))]
@@ -337,7 +332,7 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: RoleHealt
                 for _, record in reader.poll(0.2 / len(readers)):
                     known.add(record)
             if revision in known.of:
-                bound_topics.refuse_others(config, known, revision)
+                bound_topics.refuse_other_topics(config, known, revision)
                 return known
             if not all(reader.caught_up for reader in readers):
                 continue
@@ -351,9 +346,8 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: RoleHealt
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
-    """Run the joiner until it has finished or is stopped; returns its figures."""
-    figures = RoleFigures("joiner")
-    client = admin(config.kafka)
+    """Run the joiner until it has finished or is stopped; return its figures."""
+    figures, client = RoleFigures("joiner"), admin(config.kafka)
     bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
     rights.check(client, config, sources)
@@ -371,7 +365,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         received = TrafficMeter(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
         clients = Clients(client, consumer, writer, received, hooks)
-        role = JoinerRole(config, step, Reads(start, begun.ends(), families), clients, watch)
+        role = JoinerRole(config, step, TrialStart(start, begun.ends(), families), clients, watch)
         loop = Loop(config, role, consumer, writer, client, watch)
         with role.topics.explaining(), contextlib.closing(hooks):
             loop.run(families.topics, stop)

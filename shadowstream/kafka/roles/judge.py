@@ -1,4 +1,4 @@
-"""The judge at its edge: one owner, fenced by its transactional id; all stats partitions, assigned by itself."""
+"""Judge role: one process, fenced by its transactional id, that assigns all partitions of stats to itself."""
 
 from __future__ import annotations
 
@@ -21,19 +21,12 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.client.errors import event_error, translated_errors
 from shadowstream.kafka.client.messages import is_end, is_fatal, is_offset_gone, offset_of, place_of
-from shadowstream.kafka.loop import (
-    now_ms,
-)
+from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.reading.newest import BackwardReader
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
 from shadowstream.kafka.role import RoleFigures
-from shadowstream.kafka.transaction import (
-    TRANSACTION_WAIT_S,
-    commit_transaction,
-    publish_in_order,
-    start_transactions,
-)
+from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, publish_in_order, start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
@@ -48,10 +41,10 @@ READ_TIMEOUT_S = 30.0
 ERROR_CHARS_MAX = 200
 
 
-def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int) -> JudgeStep:
-    """The judge as the newest of the revision's judge-state records that can be taken up has left it.
+def resumed_step(config: Config, revision: str, tasks: Collection[str], attempt: int) -> JudgeStep:
+    """Return the judge's step, restored from the newest usable judge-state record of the revision.
 
-    Where none can be it begins anew: the statistics keep everything, so that only time is lost.
+    Without a usable record it is a new step: the topic stats holds all statistics, so only time is lost.
     """
     topic, refusals = config.plan.of("judge-state"), Refusals()
 
@@ -66,7 +59,7 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
                 step = JudgeStep(config, revision, tasks, attempt)
                 try:
                     step.restore(record)
-                except Exception as error:  # noqa: BLE001 - a half state is thrown away, whatever was wrong with it
+                except Exception as error:  # noqa: BLE001 - a partly restored step is dropped, whatever the error
                     log.error("state_refused", topic=topic, error=repr(error)[:ERROR_CHARS_MAX])
                     continue
                 log.info("restored", offsets=record["offsets"])
@@ -75,21 +68,23 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
 
 
 def attempt_at(config: Config, revision: str) -> int:
-    """Which attempt at its release the revision is, counted in the topic audit: read to the revision's first verdict,
-    and never held whole, for it gets a record with every evaluation."""
+    """Return the number of the revision's attempt at its release, counted in the topic audit.
+
+    The topic is streamed up to the revision's first verdict: it gets a record with every evaluation.
+    """
     if config.release is None:
         return 1
-    rows = stream_topic(config.kafka, config.plan.of("audit"), READ_TIMEOUT_S)
+    topic = config.plan.of("audit")
+    rows = stream_topic(config.kafka, topic, READ_TIMEOUT_S)
     with contextlib.closing(rows), contextlib.suppress(TopicMissing):
-        topic = config.plan.of("audit")
         return attempt_of(config, revision, (one.record for one in usable(rows, topic, "verdict")))
     return 1
 
 
 class JudgeLoop:
-    """Consume stats, evaluate, and write verdict, events and snapshot in one transaction with the offsets.
+    """Loop that consumes stats, evaluates, and commits verdict, events, snapshot and offsets in one transaction.
 
-    `check_topics` is called before the first record counts, where the trial had not begun when the judge started.
+    `check_topics` is called before the first record counts. It is given if the judge started before the trial.
     """
 
     def __init__(
@@ -101,20 +96,18 @@ class JudgeLoop:
         topics: JudgedTopics | None = None,
         check_topics: Callable[[], object] | None = None,
     ) -> None:
-        self._check_topics = check_topics
-        self._watch, self._topics = watch, topics
-        self._config, self._step = config, step
+        self._config, self._step, self._watch = config, step, watch
+        self._topics, self._check_topics = topics, check_topics
         self._consumer, self._writer = clients
         self._watchdog = Watchdog(watch)
-        self.records = 0
-        self.commits = 0
+        self.records = self.commits = 0
         self._refusals = {kind: Refusals() for kind in ("stats", "command")}
         self._commands = config.plan.of("commands")
         self._shown = 0
         self._next_heartbeat = 0.0
 
     def run(self, stop: Stoppable) -> None:
-        """Turn until every task is complete (bounded run) or the end is asked for."""
+        """Turn until every task of a bounded run is complete, or until stopped."""
         stop.begin()
         next_commit = time.monotonic() + self._config.limits.commit_ms / 1000
         while not stop.stopped and not self._step.finished:
@@ -139,7 +132,7 @@ class JudgeLoop:
                 log.warning("consume_error", error=error.str())
 
     def _take(self, place: Partition, offset: int, value: bytes | None) -> None:
-        # By the topic and not by what the record is: offsets of the one say nothing of the other.
+        # The topic decides, not the record: the offsets of the two topics are independent.
         kind = "command" if place.topic == self._commands else "stats"
         try:
             record = own.read(kind, value)
@@ -148,10 +141,11 @@ class JudgeLoop:
             if kind == "stats":
                 self._step.refuse(place.partition, offset, broken.reason)
             if self._refusals[kind].is_first(broken):
+                details = {"partition": place.partition, "offset": offset, "error": str(broken), "further": FURTHER}
                 if kind == "stats":
-                    _tell("stats_unreadable", place, offset, broken)
+                    log.error("stats_unreadable", **details)
                 else:
-                    _tell("command_unreadable", place, offset, broken)
+                    log.error("command_unreadable", **details)
             return
         if kind == "command":
             self._step.command(offset, record)
@@ -165,10 +159,10 @@ class JudgeLoop:
     def _commit(self, *, last: bool = False) -> None:
         at = time.monotonic()
         if self._topics is not None:
-            self._step.topics = self._topics.look(now=last)
+            self._step.topics = self._topics.problems(now=last)
         force = at >= self._next_heartbeat
         if force:
-            # A verdict that is written anew says that the judge lives: the gate refuses a stale one.
+            # A rewritten verdict shows that the judge runs: the gate refuses a stale one.
             self._next_heartbeat = at + HEARTBEAT_S
         effects = self._step.evaluate(now_ms(), force=force)
         writes = effects.writes
@@ -176,12 +170,12 @@ class JudgeLoop:
             log.warning(
                 "state_too_large",
                 bytes=effects.unsaved,
-                why="too many windows are open; a restart reads statistics anew from the last state",
+                why="too many windows are open; a restart re-reads statistics from the last state",
             )
         if not writes:
             return
         began = time.monotonic()
-        # The judge's state is small and its own: after any failure the supervisor starts it anew from judge-state.
+        # The judge's state is small: after any failure the supervisor restarts the judge from judge-state.
         with self._watchdog.call("transaction"), translated_errors("transaction"):
             self._transaction(writes)
         self.commits += 1
@@ -193,7 +187,7 @@ class JudgeLoop:
         self._watch.reached("consuming")
 
     def _show(self, verdict: dict[str, Any], seconds: float) -> None:
-        """Metrics of what has just been committed."""
+        """Update the metrics with the last commit."""
         metrics = self._watch.metrics
         metrics.observe("commit_seconds", seconds, role="judge")
         metrics.add("records_total", self.records - self._shown, role="judge", side="stats", outcome="added")
@@ -215,7 +209,7 @@ class JudgeLoop:
         reached = self._watch.reached
         ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
         if not self._writer.transactional:
-            # The judge-state record decides. It is a function of the statistics: an older one leads to the same again.
+            # The judge-state record decides. It is a function of the statistics: an older one leads to the same state.
             publish_in_order(self._writer, writes, frozenset([self._config.plan.of("judge-state")]), reached)
             reached("committing")
             if ends:
@@ -227,43 +221,35 @@ class JudgeLoop:
         self._writer.write(writes)
         reached("produced")
         if ends:
-            metadata = self._consumer.consumer_group_metadata()
-            producer.send_offsets_to_transaction(ends, metadata, TRANSACTION_WAIT_S)
+            producer.send_offsets_to_transaction(ends, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
         reached("offsets_sent")
         reached("committing")
         commit_transaction(self._writer)
         reached("committed")
 
 
-def _tell(event: str, place: Partition, offset: int, error: RecordError) -> None:
-    log.error(event, partition=place.partition, offset=offset, error=str(error), further=FURTHER)
-
-
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
-    """Run the judge until it has finished or is stopped; returns its figures."""
-    figures = RoleFigures("judge")
-    client = admin(config.kafka)
+    """Run the judge until it has finished or is stopped; return its figures."""
+    figures, client = RoleFigures("judge"), admin(config.kafka)
     bound = bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
     rights.check(client, config, sources)
     writer = role_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
-    step = resumed(config, revision, expected_tasks(config, sources), attempt_at(config, revision))
+    step = resumed_step(config, revision, expected_tasks(config, sources), attempt_at(config, revision))
     stats = offsets.partition_counts(client, [config.plan.of("stats")])
     consumer = reading_consumer(config.kafka, config.plan, "judge")
     begin = offsets.beginnings(client, offsets.places(stats))
     known = step.offsets()
     places = [TopicPartition(p.topic, p.partition, known.get(p.partition, offset)) for p, offset in begin.items()]
-    # Commands change no evidence, so their place is kept in the snapshot alone and not among the group's offsets.
+    # Commands change no evidence, so only the snapshot holds their offset, not the group.
     commands = TopicPartition(config.plan.of("commands"), 0, step.commands_offset or OFFSET_BEGINNING)
     consumer.assign([*places, commands])
     check_topics = None if bound else partial(bound_topics.check, config, client)
     topics = JudgedTopics(config, revision, client)
     loop = JudgeLoop(config, step, (consumer, writer), watch, topics, check_topics)
     watch.ready = True
-    try:
+    with contextlib.closing(consumer):
         loop.run(stop)
-    finally:
-        consumer.close()
     figures.add(records=loop.records, commits=loop.commits)
     return figures.ended()

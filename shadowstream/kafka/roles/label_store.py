@@ -1,7 +1,7 @@
-"""The disk store of the labels role: SQLite, private, and worth nothing by itself.
+"""Disk store of the labels role: a private SQLite file that can always be rebuilt.
 
-It holds what the last commit of the role left waiting, under the number of that commit. Whatever was lost, or is of
-another commit (a crash between the broker's commit and ours), is rebuilt from labels-state: a store is never mended.
+It holds the entries that waited at the last commit, under the number of that commit. A store that is
+lost, or of another commit (after a crash between the broker's commit and the store's), is rebuilt from labels-state.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
 CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
 """
 _BESIDE = ("-wal", "-shm", "-journal")
-"""Files that SQLite keeps beside the store and trusts as much."""
+"""Suffixes of files that SQLite keeps beside the store and trusts as much."""
 _COLUMNS = "id, time_ms, task, revision, production, shadow, parts"
 
 
 def path_of(config: Config, instance: str) -> Path:
-    """Where the store of an instance lies: in `labels.store_dir`, else in a private folder of the temporary one."""
+    """Return the path of an instance's store: in `labels.store_dir`, else in a private temporary folder."""
     given = config.labels.store_dir if config.labels else None
     folder = Path(given) if given else Path(tempfile.gettempdir()) / f"shadowstream-labels-{os.getuid()}"
     # Two clusters may each have a trial of this name.
@@ -53,10 +53,10 @@ def _waiting(row: tuple[Any, ...]) -> WaitingEntry:
 
 
 def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
-    """Whether the disk is full or fails: nobody need change the config."""
+    """Return whether the disk is full or fails, so that the config is not the cause."""
     if isinstance(error, OSError):
         return error.errno in _NO_ROOM
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK  # the low byte; those above say where
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK  # the higher bytes hold the operation
 
 
 def _disk_errors_named(
@@ -74,11 +74,10 @@ def _disk_errors_named(
 
 
 class LabelStore:
-    """See `shadowstream.labels.store.Store`. Changes hold from `commit` on; without it `forget` takes them back.
+    """Implementation of `shadowstream.labels.store.Store` on SQLite. `forget` drops changes since the last `commit`.
 
-    `given`: the folder was named by whoever runs it, and who else may write there is their choice; the files are to be
-    ours alone all the same. Raises `ConfigError` where folder or files are not, or cannot be used, and `StoreError` at
-    any time where its disk is full or fails.
+    `given`: the operator named the folder and decides who may write there; the files are private in any case. Raises
+    `ConfigError` if folder or files are not private or unusable, and `StoreError` for a disk error at any time.
     """
 
     def __init__(self, path: Path, *, given: bool = False) -> None:
@@ -95,7 +94,7 @@ class LabelStore:
         except NotPrivate as error:
             raise ConfigError(
                 f"labels.store_dir: cannot use {path}: {error}, or set labels.store_dir to a folder that only this "
-                "user can write to. Keys and answers would be read, or changed, by others; what it held is rebuilt"
+                "user can write to. Others could read or change keys and answers; the store is rebuilt"
             ) from error
         except (OSError, sqlite3.DatabaseError) as error:
             if _is_disk(error):
@@ -103,21 +102,21 @@ class LabelStore:
             raise ConfigError(f"labels.store_dir: cannot use {path}: {error}") from error
 
     def failed(self, error: Exception) -> StoreError:
-        """What to say of an error of the disk."""
-        return StoreError(f"labels.store_dir: {self._path}: {error}; make room, nothing is lost: it is rebuilt")
+        """Return the error to raise for an error of the disk."""
+        return StoreError(f"labels.store_dir: {self._path}: {error}; make room; the store is rebuilt, nothing is lost")
 
     def _open(self) -> sqlite3.Connection:
         try:
             return self._prepared()
-        except sqlite3.DatabaseError as error:  # whatever stood there is no store of ours: it is rebuilt
+        except sqlite3.DatabaseError as error:  # the file is no usable store: rebuild it
             if _is_disk(error):
                 raise
             self._path.unlink()
             return self._prepared()
 
     def _prepared(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, isolation_level=None)
-        # The broker's commit is what counts; a store that a power cut has torn is rebuilt.
+        db = sqlite3.connect(self._path)
+        # Only the broker's commit must be durable; a store damaged by a power cut is rebuilt.
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=OFF")
         db.executescript(_TABLES)
@@ -125,67 +124,48 @@ class LabelStore:
 
     @property
     def sequence(self) -> int:
-        """Number of the commit that it holds; 0 for none, which an empty one is too."""
+        """Number of the commit in the store; 0 for an empty store."""
         row = self._db.execute("SELECT max(sequence) FROM commits").fetchone()
         return int(row[0] or 0)
 
     @_disk_errors_named
     def take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
-        """See `Store`."""
-        self._begin()
-        row = self._db.execute(
-            f"DELETE FROM waiting WHERE kind = ? AND id = ? RETURNING {_COLUMNS}", (kind, id_)
-        ).fetchone()
+        sql = f"DELETE FROM waiting WHERE kind = ? AND id = ? RETURNING {_COLUMNS}"
+        row = self._db.execute(sql, (kind, id_)).fetchone()
         return None if row is None else _waiting(row)
 
     @_disk_errors_named
     def put(self, kind: Kind, entry: WaitingEntry) -> None:
-        """See `Store`."""
-        self._begin()
-        self._db.execute(
-            "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (kind, *entry[:-1], json.dumps(entry.parts)),
-        )
+        values = (kind, *entry[:-1], json.dumps(entry.parts))
+        self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def waiting(self) -> dict[str, int]:
-        """See `Store`."""
         rows = self._db.execute("SELECT task, count(*) FROM waiting WHERE kind = 'scored' GROUP BY task")
         return dict(rows.fetchall())
 
     def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingEntry]:
-        """See `Store`."""
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM waiting WHERE kind = ? AND time_ms < ? ORDER BY time_ms, id", (kind, time_ms)
-        )
-        return map(_waiting, rows)
+        sql = f"SELECT {_COLUMNS} FROM waiting WHERE kind = ? AND time_ms < ? ORDER BY time_ms, id"
+        return map(_waiting, self._db.execute(sql, (kind, time_ms)))
 
     @_disk_errors_named
     def commit(self, sequence: int) -> None:
-        """What has changed since the last commit holds, as that of this number."""
-        self._begin()
+        """Commit the changes, under this number."""
         self._db.execute("DELETE FROM commits")
         self._db.execute("INSERT INTO commits VALUES (?)", (sequence,))
-        self._db.execute("COMMIT")
+        self._db.commit()
 
     def forget(self) -> None:
-        """What has changed since the last commit never was."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        """Drop the changes since the last commit."""
+        self._db.rollback()
 
     @_disk_errors_named
     def rebuild(self, entries: Iterable[tuple[Kind, WaitingEntry]], sequence: int) -> None:
-        """Begin anew with these entries, as the commit of this number left them."""
+        """Replace the content by these entries, as of the commit of this number."""
         self.forget()
-        self._begin()
         self._db.execute("DELETE FROM waiting")
         for kind, entry in entries:
             self.put(kind, entry)
         self.commit(sequence)
 
     def close(self) -> None:
-        """Close the file."""
         self._db.close()
-
-    def _begin(self) -> None:
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN")

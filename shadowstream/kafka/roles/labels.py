@@ -1,14 +1,16 @@
-"""The labels role at its edge: scored and labels in one group, its store on disk, what waits in labels-state.
+"""Labels role: it matches scored pairs with labels, and keeps waiting ones on disk and in labels-state.
 
-One process a trial, like the judge, whatever its instance: a later one takes over. A label lies in a partition that
-production's partitioner of labels chose, its pair in that of the output, and nobody says that the two agree.
+A trial has one process of this role, like the judge; a later one takes over. One process must read all partitions: a
+label may be in another partition than its pair, since the producer of labels chose it.
 
-Each commit writes what has begun and ceased to wait to labels-state, in the transaction of its offsets, whose metadata
-names its number. The disk store commits after that; at the start it is used only if it holds that very number.
+Each commit writes the entries that began or ceased to wait to labels-state, in the transaction of its offsets. The
+commit's number is in the metadata of these. The disk store commits after that; a restart uses it only if it has the
+same number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -34,7 +36,7 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import Kind, WaitingEntry
+from shadowstream.labels.store import WaitingEntry
 from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
@@ -48,7 +50,7 @@ SINGLE_INSTANCE = "0"
 
 
 class Clients(NamedTuple):
-    """What the role works with beside the loop's clients: its store, the admin client; and the joiner's tasks."""
+    """The role's store, its admin client, and the names of the joiner's tasks."""
 
     store: LabelStore
     admin: AdminClient
@@ -56,7 +58,7 @@ class Clients(NamedTuple):
 
 
 class LabelsRole(PlainRole):
-    """The labels' step between the loop and the broker."""
+    """Step of labels between the loop and the broker."""
 
     def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: RoleHealth) -> None:
         self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
@@ -74,12 +76,11 @@ class LabelsRole(PlainRole):
         self.rebuilt = 0
 
     def wants_headers(self, topic: str) -> bool:
-        """Only where headers of labels name their schemas."""
+        """Return whether headers of labels name their schemas."""
         formats = self._config.schemas.formats
         return topic in formats and formats[topic].header
 
     def side_word(self, topic: str) -> str:
-        """scored or labels."""
         return "labels" if topic == self._labels.topic else "scored"
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
@@ -87,12 +88,12 @@ class LabelsRole(PlainRole):
         return list(places) if set(self._places) <= set(places) else []
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
-        """Take every partition of both topics, and what the last commit left waiting."""
+        """Take every partition of both topics, and restore the entries that waited at the last commit."""
         by_place = {one.place: one for one in committed}
         missing = [place for place in self._places if place not in by_place]
         if missing:
             raise BrokerError(
-                f"{', '.join(map(str, missing[:3]))} went to another process of the labels role: it is one process, "
+                f"{', '.join(map(str, missing[:3]))} went to another process of the labels role: a trial has only one; "
                 "stop the other",
                 fatal=True,
             )
@@ -108,7 +109,7 @@ class LabelsRole(PlainRole):
         return dict(self._positions)
 
     def _restore(self, sequence: int) -> dict[str, dict[str, int]]:
-        """Counts of the tasks as of commit `sequence`, and the store as it was then."""
+        """Restore the store of commit `sequence`; return the counts of the tasks."""
         self._store.forget()
         if sequence == 0:
             self._store.rebuild([], 0)
@@ -119,38 +120,29 @@ class LabelsRole(PlainRole):
             for row in stream_topic(self._config.kafka, topic, READ_TIMEOUT_S):
                 last[row.key or b""] = row
             records = [one.record for one in usable(last.values(), topic, "label_state")]
-            # Markers of one transaction land at different times: wait until those of the last commit have.
+            # The markers of one transaction arrive at different times: wait for those of the last commit.
             if max((record["sequence"] for record in records), default=0) >= sequence:
                 break
             if time.monotonic() > deadline:
                 raise BrokerError(f"labels-state does not hold commit {sequence}; was the topic deleted?", fatal=True)
             time.sleep(0.2)
         if self._store.sequence != sequence:
-            waiting: list[tuple[Kind, WaitingEntry]] = [
-                (
-                    one["kind"],
-                    WaitingEntry(*(one[name] for name in WaitingEntry._fields))._replace(parts=tuple(one["parts"])),
-                )
-                for one in records
-                if one["kind"] in ("scored", "label")
-            ]
+            waiting = [(one["kind"], _waiting(one)) for one in records if one["kind"] in ("scored", "label")]
             self._store.rebuild(waiting, sequence)
             self.rebuilt += 1
             log.warning("store_rebuilt", waiting=len(waiting), sequence=sequence)
         return {one["id"].decode("utf-8", "replace"): one["counts"] for one in records if one["kind"] == "task"}
 
     def dropped(self) -> None:
-        """Forget everything uncommitted."""
         self._store.forget()
         self._positions.clear()
         self._step = None
 
     def restored(self) -> bool:
-        """Whether the store is that of the last commit."""
+        """Return whether the store is that of the last commit."""
         return self._step is not None
 
     def consume(self, batch: Batch, now_ms: int) -> int:
-        """Scored pairs, or labels."""
         step = self._step
         if step is None:
             return len(batch)
@@ -161,7 +153,7 @@ class LabelsRole(PlainRole):
         else:
             for value in batch.values:
                 self._take_scored(step, value, batch.place)
-        self._tell(step)
+        step.clock.unread = frozenset(self._places) - self._at_end
         return len(batch)
 
     def _take_scored(self, step: LabelStep, value: bytes | None, place: Partition) -> None:
@@ -189,27 +181,18 @@ class LabelsRole(PlainRole):
             step.label(batch.place, id_, at_path(value, self._path), time_ms)
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
-        """A place was read to its present end."""
         self._positions[place] = max(offset, self._positions.get(place, 0))
         self._at_end.add(place)
         if self._step is not None:
-            self._tell(self._step)
-
-    def _tell(self, step: LabelStep) -> None:
-        step.clock.unread = frozenset(self._places) - self._at_end
+            self._step.clock.unread = frozenset(self._places) - self._at_end
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
-        """Everything of one transaction."""
-        if self._step is None:
-            return Prepared([], [])
-        writes = self._step.prepare()
-        if not writes:
+        if self._step is None or not (writes := self._step.prepare()):
             return Prepared([], [])
         metadata = str(self._step.sequence + 1)
         return Prepared(writes, [Commit(place, offset, metadata) for place, offset in sorted(self._positions.items())])
 
     def committed(self, now_ms: int) -> None:
-        """After the commit has returned."""
         if self._step is not None:
             for outcome, pairs in self._step.ended_counts.items():
                 self._watch.metrics.add("records_total", pairs, role="labels", side="scored", outcome=outcome)
@@ -219,28 +202,28 @@ class LabelsRole(PlainRole):
             self.finished = self._step.finished
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
-    """Run the labels role until it has finished or is stopped; returns its figures.
+def _waiting(record: dict[str, Any]) -> WaitingEntry:
+    return WaitingEntry(*(record[name] for name in WaitingEntry._fields))._replace(parts=tuple(record["parts"]))
 
-    Raises `ConfigError` where the config names no labels.
+
+def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
+    """Run the labels role until it has finished or is stopped; return its figures.
+
+    Raises `ConfigError` if the config has no `labels`.
     """
     if config.labels is None:
         raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
-    figures = RoleFigures("labels")
-    client = admin(config.kafka)
+    figures, client = RoleFigures("labels"), admin(config.kafka)
     bound_topics.check(config, client)
     counts = topic_admin.ensure(client, config)
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
-    given = config.labels is not None and config.labels.store_dir is not None
-    store = LabelStore(path_of(config, instance), given=given)
-    try:
+    store = LabelStore(path_of(config, instance), given=config.labels.store_dir is not None)
+    with contextlib.closing(store):
         clients = Clients(store, client, joined_tasks(config, counts))
         role = LabelsRole(config, config.labels, revision, clients, watch)
         consumer = group_consumer(config, "labels", SINGLE_INSTANCE, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
         loop.run([config.plan.of("scored"), config.labels.topic], stop)
-    finally:
-        store.close()
     figures.add(records=loop.records, commits=loop.commits, unreadable=role.unreadable, rebuilt=role.rebuilt)
     return figures.ended()

@@ -1,4 +1,4 @@
-"""Publish marks, whoever makes them: the runner, or the watcher of an external candidate."""
+"""Publishing of marks by the runner, or by the watcher of an external candidate."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 def publish_marks(publish: Callable[[], T]) -> T | None:
-    """Call `publish` and return its result; None where the broker does not answer now.
+    """Call `publish` and return its result; None if the broker does not answer now.
 
-    The caller repeats the call about each second, so nothing is lost: marks only come later. Raises a `BrokerError`
-    that is not retriable.
+    The caller repeats the call about each second, so marks come later but none is lost. Raises a `BrokerError` that is
+    not retriable.
     """
     result: T | None = None
     with repeated_later(lambda error: log.warning("marks_delayed", error=error)):

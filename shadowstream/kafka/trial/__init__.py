@@ -1,1 +1,1 @@
-"""The trial on the cluster: where it begins, its own topics, rights and checks made at the start."""
+"""The trial on the cluster: its start, its topics and rights, and the checks at the start."""

@@ -1,5 +1,4 @@
-"""The topic `attempts` at the edge: read at each assignment, written as `runner.candidate_attempts` asks.
-And what the candidate raised, in the log once a kind."""
+"""Reading and writing of the topic `attempts`, and the log of the candidate's failures."""
 
 from __future__ import annotations
 
@@ -27,52 +26,48 @@ STACK_CHARS_MAX = 4_000
 
 
 def read_attempts(config: Config, places: Collection[Partition]) -> dict[Partition, dict[str, Any]]:
-    """The newest record of `attempts` of each of these input partitions."""
+    """Return the newest record of `attempts` for each of these input partitions that has one."""
     found: dict[Partition, dict[str, Any]] = {}
     if places:
         keys = {key_of(place) for place in places}
         with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
             for _, record in reader.to_end():
-                if record is None:  # it cannot be a mark, and the reader has said so
+                if record is None:  # no mark; the reader has logged it
                     continue
                 found[Partition(record["input_topic"], record["input_partition"])] = record
     return found
 
 
-def saying(writer: GuardedWriter) -> WriteRecords:
-    """Writes records of attempts with this writer."""
+def attempt_writer(writer: GuardedWriter) -> WriteRecords:
+    """Return a function that writes records of attempts with this writer."""
 
-    def say(writes: Sequence[Write], wait: bool) -> None:
+    def write(writes: Sequence[Write], wait: bool) -> None:
         writer.write(writes)
         if wait:
             writer.flush(FLUSH_S)
 
-    return say
+    return write
 
 
 def log_ended(news: list[EndedInput]) -> None:
-    """Log inputs that the candidate was found not to survive."""
+    """Log the inputs that ended the candidate's process, and clear the list."""
     for place, offset, reason in news:
-        log.error(
-            "candidate_crashed",
-            topic=place.topic,
-            partition=place.partition,
-            offset=offset,
-            reason=reason.text,
-        )
+        log.error("candidate_crashed", topic=place.topic, partition=place.partition, offset=offset, reason=reason.text)
     news.clear()
 
 
 class FirstFailures:
-    """Logs what the candidate raised: the first of each kind, with its traceback. A kind is a type and the line that
-    raised it. Where values are redacted the text of the exception stays out."""
+    """Log of the candidate's exceptions: the first of each type and raising line, with its traceback.
+
+    If values are redacted, the text of the exception is left out.
+    """
 
     def __init__(self, config: Config) -> None:
         self._redactor = Redactor(config.compare.redact)
         self._known: set[tuple[str, str, int]] = set()
 
     def raised(self, error: BaseException, failure: CandidateError) -> None:
-        """The candidate raised this, which is that failure of one input."""
+        """Log an exception of the candidate; `failure` is its form as the result of one input."""
         last = error.__traceback__
         while last is not None and last.tb_next is not None:
             last = last.tb_next

@@ -1,9 +1,9 @@
-"""The topics that a trial's evidence is bound to: those that it began with, by what they are to it.
+"""Check that a trial still has the topics that it began with: its evidence is bound to them.
 
-The name of a trial is the name of its topics, groups and evidence. A config with the same name and other topics would
-count what has nothing to do with that evidence, so every role and every command that speaks of evidence refuses it
-before it reads a record. The revision does not hold the topics: two trials of one candidate would otherwise differ in
-it. Start marks of earlier releases name inputs and outputs by their offsets; of the others they say nothing.
+A trial's topics, groups and evidence carry its name. A config with the same name and other topics would count records
+that do not belong to that evidence. So every role, and every command that shows evidence, refuses such a config before
+it reads a record. The revision does not cover the topics, so that two trials of one candidate share it. Start marks of
+earlier releases name inputs and outputs by their offsets, and no other topics.
 """
 
 from __future__ import annotations
@@ -22,19 +22,14 @@ from shadowstream.kafka.trial import start_log
 from shadowstream.kafka.trial.start_log import Starts
 from shadowstream.protocol import marks
 
-KEYS = {
-    "input": "inputs",
-    "production": "production.outputs",
-    "candidate": "candidate.topic",
-    "twin": "twin.topic",
-}
-"""Keys of the config by what their topics are to the trial."""
-Bound = dict[str, frozenset[str]]
-"""Topics by side; a side of which nothing is known is left out."""
+KEYS = {"input": "inputs", "production": "production.outputs", "candidate": "candidate.topic", "twin": "twin.topic"}
+"""Config keys by side."""
+TopicsBySide = dict[str, frozenset[str]]
+"""Topics by side, without the sides of unknown topics."""
 
 
-def bound_by(config: Config) -> Bound:
-    """The topics of a config."""
+def topics_by_side(config: Config) -> TopicsBySide:
+    """Return the topics of a config."""
     candidate, twin = config.candidate.topic, config.twin
     return {
         "input": frozenset(config.inputs),
@@ -45,17 +40,17 @@ def bound_by(config: Config) -> Bound:
 
 
 def topics_field(config: Config) -> list[dict[str, Any]]:
-    """The topics of a config in the form of a begin mark (schemas/mark.avsc), which knows no ids."""
+    """Return the topics of a config in the form of a begin mark (schemas/mark.avsc), without topic ids."""
     unknown = {"id": "", "partitions": -1}
     return [
         {"side": side, "topic": topic, **unknown}
-        for side, topics in bound_by(config).items()
+        for side, topics in topics_by_side(config).items()
         for topic in sorted(topics)
     ]
 
 
-def recorded(record: dict[str, Any]) -> Bound:
-    """The topics that a begin or start mark names."""
+def recorded_topics(record: dict[str, Any]) -> TopicsBySide:
+    """Return the topics that a begin or start mark names."""
     if record["topics"]:
         return {side: frozenset(one["topic"] for one in record["topics"] if one["side"] == side) for side in KEYS}
     found = {
@@ -65,38 +60,38 @@ def recorded(record: dict[str, Any]) -> Bound:
     return {side: topics for side, topics in found.items() if topics}
 
 
-def refuse_others(config: Config, known: Starts, revision: str | None = None) -> None:
-    """Raise `ConfigError` where the trial has begun with other topics than the config names.
+def refuse_other_topics(config: Config, known: Starts, revision: str | None = None) -> None:
+    """Raise `ConfigError` if the trial began with other topics than those of the config.
 
-    `revision`: whose start counts first; else that of the newest. A begin mark alone binds nobody: nothing has been
-    counted yet.
+    The start of `revision` decides, or else the newest start. A begin mark without a start mark binds no topics:
+    nothing has been counted yet.
     """
     record = known.of.get(revision or "") or next(reversed([*known.of.values()]), None)
     if record is None:
         return
-    began, now = recorded(record), bound_by(config)
+    began, now = recorded_topics(record), topics_by_side(config)
     other = [side for side, topics in began.items() if topics != now[side]]
     if other:
         raise ConfigError(
             f"{KEYS[other[0]]}: trial {config.name!r} began with {_listed(began, other)}, and this config has "
             f"{_listed(now, other)}. Evidence is bound to its topics, so nothing was read. Give this trial another "
-            "name, or put those topics back"
+            "name, or restore those topics in the config"
         )
 
 
 def check(config: Config, client: AdminClient) -> bool:
-    """Raise `ConfigError` as `refuse_others` does, by what stands on the cluster; whether a start stands there."""
+    """Check the topics by the marks on the cluster like `refuse_other_topics`; return whether a start mark exists."""
     with translated_errors("list_topics"):
         existing = client.list_topics(timeout=offsets.TIMEOUT_S).topics
     if config.plan.of("starts") not in existing:
         return False
     known = start_log.read(config, "topics")
-    refuse_others(config, known)
+    refuse_other_topics(config, known)
     return bool(known.of)
 
 
 def read_starts(config: Config, timeout_s: float) -> Starts:
-    """What stands in `starts`, for commands, which have no client of their own; nothing where there is no topic."""
+    """Read `starts` for a command, which has no client of its own; return no starts if the topic is missing."""
     found = Starts()
     try:
         rows = read_topic(config.kafka, config.plan.of("starts"), timeout_s)
@@ -106,11 +101,11 @@ def read_starts(config: Config, timeout_s: float) -> Starts:
         try:
             name, record = own.decode(row.value or b"")
         except RecordError:
-            continue  # the roles say so
+            continue  # the roles log it
         if name == "mark":
             found.add(record)
     return found
 
 
-def _listed(bound: Bound, sides: list[str]) -> str:
+def _listed(bound: TopicsBySide, sides: list[str]) -> str:
     return ", ".join(f"{KEYS[side]} {', '.join(sorted(bound[side])) or 'none'}" for side in sides)

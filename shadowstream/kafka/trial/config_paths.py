@@ -1,4 +1,4 @@
-"""Paths of a config that no value of production's outputs can have, by the schemas of a folder."""
+"""Check the paths of a config against the schemas of production's outputs in a folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from shadowstream.yamlfile import KeyPath
 
 
 def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Where a path stands that no schema of an output has, and what is wrong with it.
+    """Yield each path that no schema of an output has: its place in the config, and a message.
 
-    Nothing is said of outputs whose subject `<topic>-value` is not in the folder, or is no Avro: their values may have
+    If the subject `<topic>-value` of an output is not in the folder, or not Avro, no path is wrong: its values may have
     any path.
     """
     if config.schemas.dir is None:
@@ -39,14 +39,14 @@ def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    for place, criterion in enumerate(config.judge.criteria):
+    for index, criterion in enumerate(config.judge.criteria):
         if criterion.path is not None:
-            yield ("judge", "criteria", place, "path"), criterion.path
-    for place, dimension in enumerate(config.compare.dimensions):
+            yield ("judge", "criteria", index, "path"), criterion.path
+    for index, dimension in enumerate(config.compare.dimensions):
         if dimension.path is not None:
-            yield ("compare", "dimensions", place, "path"), dimension.path
-    for place, check in enumerate(config.compare.checks):
-        yield ("compare", "checks", place, "path"), check.path
+            yield ("compare", "dimensions", index, "path"), dimension.path
+    for index, check in enumerate(config.compare.checks):
+        yield ("compare", "checks", index, "path"), check.path
     if config.identity.path is not None:
         yield ("identity", "path"), config.identity.path
     if config.labels is not None:

@@ -1,10 +1,11 @@
-"""Say at the start of a trial what the identity makes of production's newest records: repeats, or no id at all.
+"""Check of the identity at the start of a trial: it warns if production's newest records repeat or lack ids.
 
-The verdict will not be promote then (`judge.verdict.identity_fit`), and the log says so before the first pair.
+Such a trial never gets the verdict promote (`judge.verdict.identity_fit`). The log warns before the first pair.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 
 from confluent_kafka.admin import AdminClient
@@ -16,7 +17,6 @@ from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.intake.repeat_outcome import outcomes_of_repeats
 from shadowstream.judge.verdict.identity_fit import misfits
-from shadowstream.kafka.client import offsets
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial.topic_sampler import Sampler
 from shadowstream.logs import get_logger
@@ -30,22 +30,20 @@ IN_ALL = 2_000
 LIMIT_S = 2.0
 
 
-def look(config: Config, client: AdminClient) -> None:
-    """Read the newest records of each of production's output topics, and warn of what does not fit the identity.
+def warn(config: Config, client: AdminClient) -> None:
+    """Read the newest records of each of production's output topics, and warn if they do not fit the identity.
 
-    It is advice: a topic that cannot be read or decoded now ends it without a word, for the joiner reads it too.
+    The check is advice: an error of reading or decoding ends it with an info event. The joiner meets the error too.
     """
-    sampler = Sampler(config, client, limit_s=LIMIT_S)
-    try:
-        for topic in config.production.outputs:
-            _warn(config, topic, _outcomes(config, sampler, client, topic))
-    except ShadowstreamError as error:
-        log.info("identity_not_sampled", reason=str(error))
-    finally:
-        sampler.close()
+    with contextlib.closing(Sampler(config, client, limit_s=LIMIT_S)) as sampler:
+        try:
+            for topic in config.production.outputs:
+                _warn_of_misfits(config, topic, _outcomes(config, sampler, topic))
+        except ShadowstreamError as error:
+            log.info("identity_not_sampled", reason=str(error))
 
 
-def _warn(config: Config, topic: str, outcomes: Counter[str]) -> None:
+def _warn_of_misfits(config: Config, topic: str, outcomes: Counter[str]) -> None:
     records = sum(outcomes.values())
     for reason in misfits(config, outcomes):
         if no_id(config, Side.PRODUCTION) in reason:
@@ -56,21 +54,17 @@ def _warn(config: Config, topic: str, outcomes: Counter[str]) -> None:
             log.warning("identity_repeats", topic=topic, records=records, repeated=again, reason=reason)
 
 
-def _outcomes(config: Config, sampler: Sampler, client: AdminClient, topic: str) -> Counter[str]:
-    """How the newest records of a topic would end, those that can be paired as matches."""
+def _outcomes(config: Config, sampler: Sampler, topic: str) -> Counter[str]:
+    """Count the outcomes of a topic's newest records, as if each that has an id matched."""
     identity = Identity(config, comparer_of(schema_source(config.schemas), config).decode)
-    header_infos = HeaderReader(config, topic)
-    places = offsets.places({topic: sampler.counts[topic]})
-    ends, lows = offsets.ends(client, places), offsets.beginnings(client, places)
-    maximum = max(20, min(PER_PARTITION, IN_ALL // max(1, len(places))))
-    wanted = {place: (max(lows[place], end - maximum), end) for place, end in ends.items()}
+    reader = HeaderReader(config, topic)
+    limit = max(20, min(PER_PARTITION, IN_ALL // max(1, sampler.counts[topic])))
     seen: dict[Partition, DedupeWindow] = {}
     outcomes: Counter[str] = Counter()
-    for batch in sampler.read(wanted, True):
-        plain, _ = header_infos.headed(Side.PRODUCTION, batch)
-        log_of = seen.setdefault(batch.place, DedupeWindow(max(1, config.identity.dedupe_span)))
-        for outcome in _ends(identity, log_of, plain):
-            outcomes[outcome] += 1
+    for batch in sampler.newest(topic, limit, True):
+        plain, _ = reader.headed(Side.PRODUCTION, batch)
+        window = seen.setdefault(batch.place, DedupeWindow(max(1, config.identity.dedupe_span)))
+        outcomes.update(_ends(identity, window, plain))
     return outcomes
 
 
@@ -79,12 +73,6 @@ def _ends(identity: Identity, seen: DedupeWindow, batch: Batch) -> list[Outcome]
     coordinates = identity.coordinates(Side.PRODUCTION, batch, packed)
     ids = identity.ids(Side.PRODUCTION, batch, coordinates)
     repeats = outcomes_of_repeats(identity, seen, Side.PRODUCTION, batch, ids, coordinates)
-    found = []
-    for i, id_ in enumerate(ids):
-        if isinstance(id_, RecordError):
-            found.append(undecodable(Side.PRODUCTION))
-        elif id_ is None:
-            found.append(unpairable(Side.PRODUCTION))
-        else:
-            found.append(repeats[i].outcome if i in repeats else Outcome.MATCH)
-    return found
+    without = {RecordError: undecodable(Side.PRODUCTION), type(None): unpairable(Side.PRODUCTION)}
+    present = (repeats[i].outcome if i in repeats else Outcome.MATCH for i in range(len(ids)))
+    return [without.get(type(id_), outcome) for id_, outcome in zip(ids, present, strict=True)]

@@ -1,7 +1,7 @@
-"""What the judge says of the topics of its trial: those that have changed, and transactions that are open too long.
+"""Problems of a trial's topics that the verdict names: changed topics and transactions that stay open.
 
-Runner and joiner stop where a topic has changed and say why, but the gate asks the judge alone. A transaction that
-somebody has left open hides every record behind it, so that nothing more is decided and nobody would know why.
+Runner and joiner stop with a message if a topic changes, but the gate asks only the judge. An open transaction hides
+every later record of its partition, so that no further outcome is decided.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ NAMED_MAX = 3
 
 
 class OpenTransactions:
-    """Partitions whose last stable offset stands below their end.
+    """Partitions whose last stable offset is below their end.
 
-    >>> one = OpenTransactions()
-    >>> one.take({Place("scores", 0): 4}, {Place("scores", 0): 9}, 0.0), one.take({}, {}, 5.0)
+    >>> one, scores = OpenTransactions(), Partition("scores", 0)
+    >>> one.take({scores: 4}, {scores: 9}, 0.0), one.take({}, {}, 5.0)
     ([], [])
     """
 
@@ -38,19 +38,19 @@ class OpenTransactions:
         self._since: dict[tuple[Partition, int], float] = {}
 
     def take(self, stable: Mapping[Partition, int], ends: Mapping[Partition, int], at_s: float) -> list[str]:
-        """Sentences for those that have stood there for `OPEN_FOR_S`, given both offsets at a time in seconds."""
+        """Return a sentence for each that has not moved for `OPEN_FOR_S`, given both offsets at a time in seconds."""
         now = {(place, offset): at_s for place, offset in stable.items() if offset < ends.get(place, 0)}
         self._since = {gap: self._since.get(gap, since) for gap, since in now.items()}
         return [
-            f"a transaction has been open on {place} at offset {offset} for more than {OPEN_FOR_S:.0f} s: nothing "
-            "behind it can be read until it ends. See to its producer, or abort it (`kafka-transactions.sh abort`)"
+            f"a transaction has been open on {place} at offset {offset} for more than {OPEN_FOR_S:.0f} s: no later "
+            "record can be read until it ends. Restart its producer, or abort it (`kafka-transactions.sh abort`)"
             for (place, offset), since in sorted(self._since.items())
             if at_s - since >= OPEN_FOR_S
         ][:NAMED_MAX]
 
 
 class JudgedTopics:
-    """Looks every `EVERY_S` at the topics that the start mark of the revision names, once there is one."""
+    """Check, every `EVERY_S`, of the topics that the start mark of the revision names, once it exists."""
 
     def __init__(self, config: Config, revision: str, client: AdminClient) -> None:
         self._config, self._revision, self._client = config, revision, client
@@ -59,26 +59,26 @@ class JudgedTopics:
         self._reasons: list[str] = []
         self._next_at = 0.0
 
-    def look(self, *, now: bool = False) -> list[str]:
-        """What to say of them; what was said last where it is not time, but for `now`, or nobody answers."""
+    def problems(self, *, now: bool = False) -> list[str]:
+        """Return sentences on the topics; the last ones if it is too early and not `now`, or no broker answers."""
         if not now and time.monotonic() < self._next_at:
             return self._reasons
         self._next_at = time.monotonic() + EVERY_S
         try:
-            self._reasons = self._looked()
+            self._reasons = self._checked()
         except BrokerError as error:
             if not error.retriable:
                 raise
             log.warning("topics_not_described", error=str(error))
         return self._reasons
 
-    def _looked(self) -> list[str]:
+    def _checked(self) -> list[str]:
         if self._changes is None:
             known = start_log.read(self._config, "judge.starts").of.get(self._revision)
             if known is None:
                 return []
             self._changes = TopicChanges(self._config, self._client, topics_of(known))
-        changed = self._changes.look()
+        changed = self._changes.changes()
         if changed is None:
             return self._reasons
         if changed:

@@ -1,7 +1,8 @@
-"""Which partitioner production uses, found from samples of its outputs, and later whether it still does."""
+"""Detection of production's partitioner from samples of its outputs at the start, and later checks of it."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 
@@ -20,44 +21,42 @@ from shadowstream.runner.partitioner_detection import (
     SAME,
     Choice,
     Evidence,
-    Weighed,
+    EvidenceByKind,
     choose,
     contradiction,
 )
 
 log = get_logger("start")
 SETTLE_S = 3.0
-"""Where a sample is too small to be certain, so long the next records are waited for."""
-LOOK_S = 0.5
+"""The time to wait for more records if a sample is too small to be certain."""
+SAMPLE_EVERY_S = 0.5
+NO_EVIDENCE = "the sample holds no evidence"
 CHECK_EVERY_S = 60.0
 CHECK_SOON_S = 5.0
-"""As long as an accident could still explain what has been seen."""
+"""The interval while an accident could still explain the sample."""
 CHECK_PER_PARTITION = 200
 CHECK_LIMIT_S = 2.0
 
 KeepsRunning = Callable[[], bool]
-"""Called each turn of a wait; False ends it."""
+"""A function that is called each turn of a wait; False ends it."""
 
 
 def settle(
     config: Config, client: AdminClient, earlier: Mapping[str, str], keeps_running: KeepsRunning
 ) -> dict[str, str] | None:
-    """How each of production's output topics chooses partitions; None where `keeps_running` ended the wait.
+    """Return the kind of partitioner of each of production's output topics; None if `keeps_running` ended the wait.
 
-    `earlier` is what an earlier revision of this trial found. Raises `ConfigError` where the sample contradicts what
-    the config says, or what this trial rests on.
+    `earlier` holds the kinds that an earlier revision of this trial found. Raises `ConfigError` if the sample
+    contradicts the config, or the kind that this trial began with.
     """
-    sampler = Sampler(config, client)
-    try:
-        kinds = {}
+    kinds = {}
+    with contextlib.closing(Sampler(config, client)) as sampler:
         for topic in config.production.outputs:
             kind = _settle(config, sampler, topic, earlier.get(topic), keeps_running)
             if kind is None:
                 return None
             kinds[topic] = kind
-        return kinds
-    finally:
-        sampler.close()
+    return kinds
 
 
 def _settle(
@@ -67,12 +66,12 @@ def _settle(
     if earlier == REPARTITION:
         if configured != "auto":
             raise ConfigError(
-                f"candidate.partitioner: {configured}, but in this trial both sides of topic {topic!r} go through "
-                "copies that shadowstream partitions by identity; write partitioner: auto, or start under another name"
+                f"candidate.partitioner: {configured}, but in this trial both sides of topic {topic!r} are copied and "
+                "partitioned by identity; write partitioner: auto, or start under another name"
             )
         choice: Choice | None = Choice(REPARTITION, 0, True)
     elif config.candidate.topic is not None and sampler.counts[config.candidate.topic] != count:
-        choice = _uncounted(config.candidate.topic, sampler, topic, configured)
+        choice = _of_unequal_counts(config.candidate.topic, sampler, topic, configured)
     elif configured != "auto":
         choice = _as_configured(sampler, topic, configured)
     elif count == 1:
@@ -83,15 +82,7 @@ def _settle(
         return None
     if choice.kind == REPARTITION:
         _check_repartition(config, topic, earlier)
-    log.info(
-        "partitioner_detected",
-        topic=topic,
-        kind=choice.kind,
-        keys=choice.keys,
-        certain=choice.certain,
-        partitions=count,
-        configured=configured,
-    )
+    log.info("partitioner_detected", topic=topic, **choice._asdict(), partitions=count, configured=configured)
     return choice.kind
 
 
@@ -99,104 +90,100 @@ def _check_repartition(config: Config, topic: str, earlier: str | None) -> None:
     if earlier not in (None, REPARTITION):
         raise ConfigError(
             f"topic {topic!r}: no known partitioner explains production's outputs any more, and this trial began with "
-            f"{earlier}. Start anew under another name: both sides will then go through topics of ours"
+            f"{earlier}. Start anew under another name: both sides will then be copied by identity"
         )
     if config.twin is not None:
         raise ConfigError(
-            f"twin: no known partitioner explains topic {topic!r} and {config.twin.topic!r}, so that production and "
-            "the candidate would go through topics of ours and never meet the twin. Remove twin, or let both choose "
-            "partitions by murmur2, CRC32 or as their input's"
+            f"twin: no known partitioner explains topic {topic!r} and {config.twin.topic!r}, so production and the "
+            "candidate would be copied and never match the twin. Remove twin, or let both choose partitions by "
+            "murmur2, CRC32 or their input's partition"
         )
     if config.identity.header == ORIGIN_HEADER:
         raise ConfigError(
-            f"identity.header: {ORIGIN_HEADER!r} is the header by which our copies of topic {topic!r} name their "
-            "originals, and they are needed since no known partitioner explains it; use another header"
+            f"identity.header: {ORIGIN_HEADER!r} is the header in which copies of topic {topic!r} name their "
+            "originals, and no known partitioner explains the topic, so it is copied; use another header"
         )
 
 
-def _uncounted(adopted: str, sampler: Sampler, topic: str, configured: str) -> Choice:
-    """A candidate's topic with another number of partitions than production's: no partitioner brings them together."""
+def _of_unequal_counts(adopted: str, sampler: Sampler, topic: str, configured: str) -> Choice:
+    """Choose to copy both sides: no partitioner fits topics with different partition counts."""
     counts = f"{topic!r} has {sampler.counts[topic]} partitions and {adopted!r} has {sampler.counts[adopted]}"
     if configured != "auto":
         raise ConfigError(
-            f"candidate.partitioner: {configured}, but {counts}: the records of a pair would lie in different "
-            "partitions and never meet; write partitioner: auto, which sends both sides through copies of shadowstream"
+            f"candidate.partitioner: {configured}, but {counts}: the records of a pair would be in different "
+            "partitions and never match; write partitioner: auto, which copies both sides by identity"
         )
     log.warning("partitions_differ", topic=topic, candidate=adopted, reason=counts)
     return Choice(REPARTITION, 0, True)
 
 
 def _as_configured(sampler: Sampler, topic: str, configured: str) -> Choice:
-    """What the config says, unless the sample contradicts it."""
+    """Return the configured kind; raise `ConfigError` if the sample contradicts it."""
     if sampler.counts[topic] == 1:
         return Choice(configured, 0, True)
-    logs = sampler.weighed(topic)
+    logs = sampler.evidence(topic)
     for name, weighed in logs.items():
         found = weighed[configured]
-        # Where the input's partition is known by its key only, single keys prove nothing: see `STRAYS_BY_KEY`.
+        # If the input's partition is known by its key only, single keys prove nothing: see `STRAYS_BY_KEY`.
         if found.contradicted or (found.exact and not found.survives):
             raise ConfigError(
                 f"candidate.partitioner: {configured}, but {contradiction(name, found)}. "
-                f"Their pairs would never meet; {_instead(choose([*logs.values()]))}"
+                f"Their pairs would never match; {_instead(choose([*logs.values()]))}"
             )
     found_all = [weighed[configured] for weighed in logs.values()]
     keys = min(one.checked for one in found_all)
     if not keys:
-        log.warning(
-            "partitioner_unproven", topic=topic, kind=configured, reason="the sample holds nothing that could tell"
-        )
+        log.warning("partitioner_unproven", topic=topic, kind=configured, reason=NO_EVIDENCE)
     return Choice(configured, keys, all(one.certain for one in found_all))
 
 
-def _apart(logs: Mapping[str, Weighed]) -> dict[str, str]:
-    """The kind of each topic by itself, without a look at another."""
+def _kinds_apart(logs: Mapping[str, EvidenceByKind]) -> dict[str, str]:
+    """Return the kind of each topic on its own, without comparing it to another topic."""
     ordinary = {name: {kind: one for kind, one in weighed.items() if kind != SAME} for name, weighed in logs.items()}
     return {name: choice.kind for name, weighed in ordinary.items() if (choice := choose([weighed])) is not None}
 
 
 def _instead(choice: Choice | None) -> str:
     if choice is None or choice.kind == REPARTITION:
-        return "write partitioner: auto, which sends both sides through topics of ours: no known kind explains all keys"
+        return "write partitioner: auto, which copies both sides by identity: no known kind explains all keys"
     return f"write partitioner: {choice.kind}, which explains all {choice.keys} keys that could be checked, or auto"
 
 
 def _found(sampler: Sampler, topic: str, adopted: str | None, keeps_running: KeepsRunning) -> Choice | None:
-    """What the sample says; waits for production's first records, and a little for more where they are few.
+    """Detect the kind from samples; wait for production's first records, and shortly for more if they are few.
 
-    `adopted` is the topic of a candidate that is a job of its own: of that one no answer yet is `same`.
+    `adopted` is the topic of an external candidate: without evidence its kind is `same` for now.
     """
     since: float | None = None
     waiting = False
     while keeps_running():
-        over = sampler.production_is_done()  # before the sample, so that nothing comes after it
-        weighed = sampler.weighed(topic)
+        over = sampler.production_is_done()  # before the sample, so that the sample is complete
+        weighed = sampler.evidence(topic)
         choice = choose([*weighed.values()])
         if adopted is not None and (choice is None or (choice.kind == REPARTITION and adopted not in weighed)):
-            # We write nothing of it, so nothing waits for the answer: it is asked again while the job runs.
-            log.warning(
-                "partitioner_unproven", topic=topic, kind=SAME, reason="the sample holds nothing that could tell"
-            )
+            # The job writes this topic, so no write waits for the kind: later checks repeat the question.
+            log.warning("partitioner_unproven", topic=topic, kind=SAME, reason=NO_EVIDENCE)
             return Choice(SAME, 0, False)
         if choice is not None:
             since = time.monotonic() if since is None else since
             if choice.certain or over or time.monotonic() - since > SETTLE_S:
                 if adopted is not None and choice.kind == REPARTITION:
-                    log.warning("partitioners_differ", topic=topic, candidate=adopted, kinds=_apart(weighed))
+                    log.warning("partitioners_differ", topic=topic, candidate=adopted, kinds=_kinds_apart(weighed))
                 return choice
         elif over:
-            log.warning("partitioner_unproven", topic=topic, kind=INPUT, reason="production is done and wrote none")
+            log.warning("partitioner_unproven", topic=topic, kind=INPUT, reason="production is done without any output")
             return Choice(INPUT, 0, False)
         elif not waiting:
             waiting = True
-            log.info("waiting_for_production", topic=topic, reason="its first records say how it chooses partitions")
-        deadline = time.monotonic() + LOOK_S
+            log.info("waiting_for_production", topic=topic, reason="its first records show its partitioner")
+        deadline = time.monotonic() + SAMPLE_EVERY_S
         while keeps_running() and time.monotonic() < deadline:
             time.sleep(0.05)
     return None
 
 
 class PartitionerRechecks:
-    """Looks at times whether production still does what the start mark has pinned."""
+    """Repeated check that production still uses the partitioners that the start mark has pinned."""
 
     def __init__(self, config: Config, client: AdminClient, kinds: Mapping[str, str]) -> None:
         self._config, self._client = config, client
@@ -205,8 +192,7 @@ class PartitionerRechecks:
         self._next_at: float | None = None
 
     def turn(self, now_s: float) -> None:
-        """Look, if it is time, by a clock that is never set back. Raises `ConfigError` where production contradicts
-        what this trial rests on."""
+        """Check, if it is time on a monotonic clock. Raises `ConfigError` if production contradicts a pinned kind."""
         if self._next_at is None:
             self._next_at = now_s + CHECK_SOON_S
         if not self._kinds or now_s < self._next_at:
@@ -230,37 +216,31 @@ def check(
     per_partition: int = PER_PARTITION,
     limit_s: float = LIMIT_S,
 ) -> bool:
-    """Raise `ConfigError` where a sample contradicts the kinds that were pinned; returns whether it proves them."""
-    sampler = Sampler(config, client, per_partition, limit_s)
+    """Raise `ConfigError` if a sample contradicts the pinned kinds; return whether it proves them."""
     certain = True
-    try:
+    with contextlib.closing(Sampler(config, client, per_partition, limit_s)) as sampler:
         for topic, kind in kinds.items():
             if kind == REPARTITION or sampler.counts[topic] == 1:
                 continue
-            logs = sampler.weighed(topic)
-            certain &= set(logs) >= sampler.others  # what has written nothing yet has proven nothing
+            logs = sampler.evidence(topic)
+            certain &= set(logs) >= sampler.others  # a topic without records proves nothing
             for name, weighed in logs.items():
                 found = weighed.get(kind)
-                if found is None:  # `same`, of production itself
+                if found is None:  # production's own topic has no evidence for `same`
                     continue
                 if found.contradicted:
                     raise ConfigError(_changed(config, name, kind, found))
                 if found.against:
                     log.warning("partitioner_strays", topic=name, kind=kind, keys=len(found.against), of=found.checked)
                 certain &= found.certain
-    finally:
-        sampler.close()
     return certain
 
 
 def _changed(config: Config, name: str, kind: str, found: Evidence) -> str:
     configured = config.candidate.partitioner
-    why = (
-        f"candidate.partitioner: {configured}"
-        if configured != "auto"
-        else f"This trial began when {kind} explained production"
-    )
+    began = f"This trial began when {kind} explained production"
+    why = f"candidate.partitioner: {configured}" if configured != "auto" else began
     return (
-        f"{why}, but {contradiction(name, found)}. Their pairs would never meet, so nothing more is counted; "
-        "start anew under another name with partitioner: auto"
+        f"{why}, but {contradiction(name, found)}. Their pairs would never match, so the role stops; start anew under "
+        "another name with partitioner: auto"
     )

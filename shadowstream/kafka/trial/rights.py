@@ -1,4 +1,4 @@
-"""What we may do, asked before the first record is written: a right that lacks is named, not met as a failed commit."""
+"""Check of the rights before the first write: the error names the missing right, before a commit fails."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ log = get_logger("rights")
 
 
 def check(client: AdminClient, config: Config, counts: dict[str, int]) -> None:
-    """Raise `ConfigError` where a topic that we read or write may not be read or written; `counts` are the partitions
-    of the topics that the trial only reads.
+    """Raise `ConfigError` if the principal lacks a right on a topic of the trial.
 
-    Without an authorizer everything shows as allowed, production's topics too: that is said.
+    `counts` are the partitions of the topics that the trial only reads. Without an authorizer everything is allowed,
+    writing to production's topics too: the log shows that.
     """
     own = [spec.name for spec in planned(config, counts)]
-    other = list(sources_of(config))
-    found = _operations(client, [*own, *other])
+    sources = list(sources_of(config))
+    found = _operations(client, [*own, *sources])
     lacking = [f"Write on {topic}" for topic in own if not {AclOperation.WRITE, AclOperation.ALL} & found[topic]]
-    lacking += [f"Read on {topic}" for topic in other if not {AclOperation.READ, AclOperation.ALL} & found[topic]]
+    lacking += [f"Read on {topic}" for topic in sources if not {AclOperation.READ, AclOperation.ALL} & found[topic]]
     if lacking:
         raise ConfigError(
             f"rights: the principal lacks {', '.join(lacking)}; `shadowstream topics acls` lists what the trial needs"
         )
-    writable = sorted(topic for topic in other if {AclOperation.WRITE, AclOperation.ALL} & found[topic])
+    writable = sorted(topic for topic in sources if {AclOperation.WRITE, AclOperation.ALL} & found[topic])
     if writable:
-        log.info("production_writable", topics=writable, reason="isolation rests on our own checks alone")
+        log.info("production_writable", topics=writable, reason="only shadowstream's own checks guarantee isolation")
 
 
 def _operations(client: AdminClient, topics: list[str]) -> dict[str, set[AclOperation]]:
-    """By topic; one that was made just now may not be known yet to the broker that is asked, which is waited for."""
+    """Return the allowed operations by topic; wait while the broker does not know a new topic yet."""
     deadline = time.monotonic() + LEADERS_WAIT_S
     found: dict[str, set[AclOperation]] = {}
     while asked := [topic for topic in topics if topic not in found]:

@@ -1,17 +1,19 @@
-"""Pin where a trial begins: the start mark, written once per revision and read back by everybody.
+"""Start of a trial: the start mark, written once for each revision and read back by every role.
 
-The begin is pinned, and kept as a begin mark, before anything is sampled or waited for: what arrives meanwhile is part
-of the trial, also where the process dies in between. The start mark says the same, with what the wait was for.
+The begin is pinned in a begin mark before any sample or wait. So inputs that arrive during the wait are part of the
+trial, even if the process dies before it writes the start mark. The start mark holds the same begin and the results of
+the wait.
 
-Order matters (design, join, part 1): C = production's committed offsets, *then* E0 = ends of its outputs, *then*
-S = ends of the inputs. Outputs of inputs from C on may lie below E0, none of inputs below C at or after it.
+The order of reading matters (design, join, part 1): C = production's committed offsets, *then* E0 = ends of its
+outputs, *then* S = ends of the inputs. Outputs of inputs from C on may be below E0; outputs of inputs below C are never
+at or after E0.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,15 +23,24 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.completeness.marks_log import TrialStart
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import GuardedWriter, reading_consumer
+from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, reading_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, quiet, read_spans
+from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.topic_reader import offset_range
-from shadowstream.kafka.trial import bound_topics, identity_sample, start_log, topic_admin, warm_up
-from shadowstream.kafka.trial.bound_topics import bound_by, recorded, refuse_others
+from shadowstream.kafka.trial import bound_topics, identity_sample, start_log, topic_admin
+from shadowstream.kafka.trial.bound_topics import recorded_topics, refuse_other_topics, topics_by_side
 from shadowstream.kafka.trial.partitioner_check import KeepsRunning, check, settle
-from shadowstream.kafka.trial.topic_changes import Known, TopicChanges, compared, describe, topics_field, topics_of
+from shadowstream.kafka.trial.topic_changes import (
+    TopicChanges,
+    TopicDescription,
+    compared,
+    describe,
+    topics_field,
+    topics_of,
+)
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Partition
@@ -37,45 +48,48 @@ from shadowstream.runner.partitioner_detection import INPUT, REPARTITION
 
 log = get_logger("start")
 QUIET_S = 1.0
-NO_WARM_UP = -1  # in place of S: every pair counts
+NO_WARM_UP = -1
+"""In place of S: every pair counts."""
 
 
 class Stopped(Exception):
-    """The wait for production's first records was ended from outside; nothing has been pinned."""
+    """Stop requested during the wait for production's first records; no start mark is written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
-    """The start that counts, whether its warm-up has been closed, the kind of partitioner of each of production's
-    output topics, and the topics as they were."""
+class PinnedStart:
+    """The start mark that counts, with the topics that it describes.
+
+    `warm`: its warm-up is closed. `partitioners`: the kind of each of production's output topics.
+    """
 
     start: TrialStart
     warm: bool
     partitioners: dict[str, str]
-    topics: Mapping[str, Known] = field(default_factory=dict)
+    topics: Mapping[str, TopicDescription] = field(default_factory=dict)
 
     @property
     def repartitioned(self) -> list[str]:
-        """Production's output topics of which we keep a copy by identity."""
+        """Production's output topics that are copied by identity."""
         return [topic for topic, kind in self.partitioners.items() if kind == REPARTITION]
 
 
-def _always() -> bool:
-    return True
-
-
 def pin(
-    config: Config, revision: str, client: AdminClient, writer: GuardedWriter, keeps_running: KeepsRunning = _always
-) -> Pinned:
-    """The start mark of this revision; written now if nobody has. The first in `starts` is the one that counts.
+    config: Config,
+    revision: str,
+    client: AdminClient,
+    writer: GuardedWriter,
+    keeps_running: KeepsRunning = lambda: True,
+) -> PinnedStart:
+    """Return the start of this revision; write its mark if there is none. The first in `starts` counts.
 
-    Where nothing says yet how production chooses partitions, this waits for its first records. Each turn of the wait,
-    and of reading the marks of an earlier release, calls `keeps_running`; False ends it.
+    If production's partitioner is unknown, this waits for its first records. Each turn of the wait, and of reading the
+    marks of an earlier release, calls `keeps_running`; False ends it.
 
     Raises:
         Stopped: `keeps_running` ended the wait.
-        ConfigError: production's outputs contradict what the config says or what this trial began with; or `bounded`
-            is asked for, and the trial began without it.
+        ConfigError: production's outputs contradict the config or the start of this trial; or the config has `bounded`
+            and the trial began without it.
     """
     known = start_log.read(config, "runner")
     if not known.moved:
@@ -83,8 +97,8 @@ def pin(
         if moved is None:
             raise Stopped
         known = moved
-    refuse_others(config, known, revision)
-    # What the first revision saw of a topic counts for all: a change may fall between looking and the new mark.
+    refuse_other_topics(config, known, revision)
+    # The first revision's description of a topic counts for all: a topic may change between a check and a new mark.
     first = {name: one for mark in reversed(known.of.values()) for name, one in topics_of(mark).items()}
     if first:
         TopicChanges(config, client, first).unchanged()
@@ -93,8 +107,8 @@ def pin(
         check(config, client, _partitioners(config, record))
         if config.bounded and max((one["bound"] for one in record["begins"]), default=-1) < 0:
             raise ConfigError(
-                "bounded: this trial began without it, so no end of its inputs is known and it would never end; "
-                "take it out again, or begin another trial under a name of its own"
+                "bounded: this trial began without it, so the end of its inputs is unknown and it would never end; "
+                "remove the key, or start another trial under its own name"
             )
     else:
         seen = describe(client, compared(config))
@@ -103,44 +117,92 @@ def pin(
         kinds = settle(config, client, earlier, keeps_running)
         if kinds is None:
             raise Stopped
-        # Before the mark: who reads it may subscribe to the copies at once.
+        # Before the mark: its readers may subscribe to the copies at once.
         topic_admin.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
-        identity_sample.look(config, client)
-        now = describe(client, compared(config))  # before any offset: those are of these topics, or that is noticed
-        new, warmed_by = warm_up.inherited(_completed(config, client, begun), known.of.values())
+        identity_sample.warn(config, client)
+        now = describe(client, compared(config))  # before any offset is read, so that a later change is detected
+        new, warmed_by = warm_up_inherited(_completed(config, client, begun), known.of.values())
         new["partitioners"] = marks.partitioners_field(kinds)
-        as_begun = {name: Known(seen.get(name, one).id, one.partitions) for name, one in now.items()}
+        as_begun = {name: TopicDescription(seen.get(name, one).id, one.partitions) for name, one in now.items()}
         new["topics"] = topics_field(config, as_begun | first)
-        known = start_log.pinned(config, writer, new)
-        refuse_others(config, known, revision)
+        start_log.write(config, writer, new)
+        known = start_log.read(config, "runner")  # another process's mark may be first
+        refuse_other_topics(config, known, revision)
         record = known.of.get(revision)
         if record is None:
             raise ConfigError(
                 f"the start mark cannot be read back from {config.plan.of('starts')}; "
                 "check retention and the right to write and read it"
             )
-        log.info(
-            "trial_started",
-            revision=revision,
-            began=began_at(record),
-            partitioners=_partitioners(config, record),
-        )
+        log.info("trial_started", revision=revision, began=began_at(record), partitioners=_partitioners(config, record))
     if revision not in known.announced:
-        start_log.say(config, writer, record)
+        start_log.announce(config, writer, record)
     warm = revision in known.warm
     if not warm and warmed_by in known.warm:
-        warm = warm_up.close_as(config, writer, revision, warmed_by)
-    return Pinned(TrialStart.of(record), warm, _partitioners(config, record), topics_of(record))
+        warm = close_warm_up_as(config, writer, revision, warmed_by)
+    return PinnedStart(TrialStart.of(record), warm, _partitioners(config, record), topics_of(record))
+
+
+def pin_until_stopped(
+    config: Config, revision: str, clients: tuple[AdminClient, GuardedWriter], stop: Stoppable, watch: RoleHealth
+) -> PinnedStart | None:
+    """Pin the start of the trial; return None if stopped while waiting for production's first records."""
+
+    def keeps_running() -> bool:
+        watch.turned()
+        return not stop.stopped
+
+    try:
+        return pin(config, revision, *clients, keeps_running)
+    except Stopped:
+        return None
+
+
+def warm_up_inherited(record: dict[str, Any], earlier: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], str | None]:
+    """Return a start mark with the warm-up that it inherits, and the revision that it inherits from, or None.
+
+    Inputs below S of the trial's start are warm-up for every revision: production's outputs of them may be before the
+    offsets that are read. A later revision continues at the runner's position. If that is below S, its warm-up ends at
+    the same S, the same event time, and the same ends of production's outputs (E1).
+
+    >>> begins = lambda committed, end: [{"topic": "in", "partition": 0, "committed": committed, "end": end}]
+    >>> new = {"revision": "b", "begins": begins(4, -1), "floor_ms": None}
+    >>> found, source = warm_up_inherited(new, [{"revision": "a", "begins": begins(0, 9), "floor_ms": 7}])
+    >>> found["begins"][0]["end"], found["floor_ms"], source
+    (9, 7, 'a')
+    """
+    begins, source, floors = [dict(one) for one in record["begins"]], None, [record["floor_ms"]]
+    for start in earlier:
+        ends = {(one["topic"], one["partition"]): one["end"] for one in start["begins"]}
+        for one in begins:
+            end = ends.get((one["topic"], one["partition"]), -1)
+            if one["committed"] < end and one["end"] < end:
+                one["end"], source = end, start["revision"]
+        floors.append(start["floor_ms"])
+    if source is None:
+        return record, None
+    known = [floor_ms for floor_ms in floors if floor_ms is not None]
+    return {**record, "begins": begins, "floor_ms": max(known, default=None)}, source
+
+
+def close_warm_up_as(config: Config, writer: GuardedWriter, revision: str, earlier: str) -> bool:
+    """Close a revision's warm-up with the ends of an earlier revision's; return whether its warm mark was found."""
+    with contextlib.closing(MarksReader(config, "runner", keys=frozenset((b"warm",)))) as reader:
+        read = [record for _, record in reader.to_end() if record is not None]
+    found = [record for record in read if record["kind"] == "warm" and record["revision"] == earlier]
+    if not found:
+        return False
+    start_log.announce(config, writer, marks.mark("warm", revision, ends=found[0]["ends"]))
+    return True
 
 
 def _partitioners(config: Config, record: dict[str, Any]) -> dict[str, str]:
-    """What a start mark pins; one that says nothing of a topic is of a release that took every output to lie as its
-    input."""
+    """Return the pinned kinds; early releases pinned none and put every output into its input's partition."""
     return dict.fromkeys(config.production.outputs, INPUT) | marks.partitioners_of(record)
 
 
 def began_at(record: dict[str, Any]) -> list[str]:
-    """Where each input partition begins, by a begin or start mark.
+    """Return the first offset of each input partition, by a begin or start mark.
 
     >>> began_at({"begins": [{"topic": "payments", "partition": 0, "committed": 998}]})
     ['payments/0@998']
@@ -151,33 +213,33 @@ def began_at(record: dict[str, Any]) -> list[str]:
 def _begin(
     config: Config, revision: str, clients: tuple[AdminClient, GuardedWriter], known: start_log.Starts
 ) -> dict[str, Any]:
-    """The begin mark of a revision without a start mark: that of an earlier attempt, or a new one."""
+    """Return the begin mark of a revision without a start mark: an earlier process's, or a new one."""
     client, writer = clients
     begun = known.begun.get(revision)
-    if begun is not None and recorded(begun) == bound_by(config):
-        gone = _gone(client, begun)
+    if begun is not None and recorded_topics(begun) == topics_by_side(config):
+        gone = _deleted_begins(client, begun)
         if not gone:
             return begun
-        log.warning("begin_deleted", places=gone, reason="retention was faster; the trial begins anew")
-    begun = _new(config, revision, client)
+        log.warning("begin_deleted", places=gone, reason="retention deleted the begin; a new one is pinned")
+    begun = _begin_mark(config, revision, client)
     start_log.write(config, writer, begun)
     log.info("trial_begins", revision=revision, at=began_at(begun))
     return begun
 
 
-def _gone(client: AdminClient, begun: dict[str, Any]) -> list[str]:
-    """Input partitions whose records from the begin on are no longer there."""
+def _deleted_begins(client: AdminClient, begun: dict[str, Any]) -> list[str]:
+    """Return the input partitions of which retention deleted records since the begin."""
     begins = {Partition(one["topic"], one["partition"]): one["committed"] for one in begun["begins"]}
     lows = offsets.beginnings(client, begins)
     return [str(place) for place, begin in sorted(begins.items()) if begin < lows[place]]
 
 
 def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> dict[str, Any]:
-    """The start mark of a begin: with partitions that were added meanwhile, whole, and with the end of a bounded run,
-    which is where the inputs end now."""
-    counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
-    inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
-    outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
+    """Return the start mark of a begin mark.
+
+    Partitions that were added since are read from their beginning. A bounded run ends at the present ends of inputs.
+    """
+    inputs, outputs = _partitions(config, client)
     bounds = offsets.ends(client, inputs) if config.bounded else {}
     known = {Partition(one["topic"], one["partition"]): one for one in begun["begins"]}
     warm = any(one["end"] != NO_WARM_UP for one in known.values())
@@ -190,15 +252,20 @@ def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> di
     return {**begun, "kind": "start", "begins": begins, "ends": marks.ends_field(ends)}
 
 
-def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
-    """A begin mark as of now."""
+def _partitions(config: Config, client: AdminClient) -> tuple[list[Partition], list[Partition]]:
+    """Return the partitions of the inputs and of production's outputs."""
     counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
-    inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
-    outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
+    inputs, outputs = config.inputs, config.production.outputs
+    return offsets.places({t: counts[t] for t in inputs}), offsets.places({t: counts[t] for t in outputs})
+
+
+def _begin_mark(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
+    """Return a begin mark of the present offsets."""
+    inputs, outputs = _partitions(config, client)
     own = offsets.committed(client, config.plan.group("runner"), inputs)
     no_warm_up = dict.fromkeys(inputs, NO_WARM_UP)
     if own:
-        # A new revision in a running trial goes on where the last one stood; nothing before that counts for it.
+        # A new revision in a running trial continues at the last one's commits; earlier inputs do not count for it.
         begin = offsets.beginnings(client, inputs)
         committed = {place: own.get(place, begin[place]) for place in inputs}
         ends, warm = offsets.ends(client, outputs), no_warm_up
@@ -223,34 +290,22 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
         committed = {place: committed.get(place, 0) for place in inputs}
     floor = None if warm is no_warm_up else _floor_ms(config, warm)
     begins = [
-        {
-            "topic": place.topic,
-            "partition": place.partition,
-            "committed": committed[place],
-            "end": warm[place],
-            "bound": -1,
-        }
-        for place in sorted(inputs)
+        {"topic": p.topic, "partition": p.partition, "committed": committed[p], "end": warm[p], "bound": -1}
+        for p in sorted(inputs)
     ]
-    fields = {
-        "ends": marks.ends_field(ends),
-        "begins": begins,
-        "floor_ms": floor,
-        "topics": bound_topics.topics_field(config),
-    }
-    return marks.mark("begin", revision, **fields)
+    topics = bound_topics.topics_field(config)
+    return marks.mark("begin", revision, ends=marks.ends_field(ends), begins=begins, floor_ms=floor, topics=topics)
 
 
 def _whole_beginnings(config: Config, client: AdminClient, places: list[Partition]) -> dict[Partition, int]:
-    """The log start offsets of `places`.
+    """Return the log start offsets of these partitions.
 
-    ConfigError where the beginning of one of them, or of an adopted candidate's or the twin's topic, has been deleted.
-
-    The candidate alone would answer an input whose production output is gone, and the other way round: extra and
-    missing, and no fault of the candidate.
+    Raises `ConfigError` if retention deleted the beginning of one of them, or of an external candidate's or the twin's
+    topic. An output without its input, or the other way round, would count as extra or missing without a fault of the
+    candidate.
     """
-    beside = [topic for topic, kind in topic_admin.sources_of(config).items() if kind in ("candidate", "twin")]
-    partitions = {topic: known.partitions for topic, known in describe(client, beside).items()} if beside else {}
+    others = [topic for topic, kind in topic_admin.sources_of(config).items() if kind in ("candidate", "twin")]
+    partitions = {topic: known.partitions for topic, known in describe(client, others).items()} if others else {}
     begin = offsets.beginnings(client, [*places, *offsets.places(partitions)])
     gone = [str(place) for place, offset in sorted(begin.items()) if offset > 0]
     if gone:
@@ -262,19 +317,18 @@ def _whole_beginnings(config: Config, client: AdminClient, places: list[Partitio
 
 
 def _floor_ms(config: Config, ends: dict[Partition, int]) -> int | None:
-    """Greatest event time of the last records below `ends` that is not dated ahead: before it plus grace, unpaired is
-    warm-up."""
+    """Return the greatest event time of the last records below `ends` that is not dated ahead.
+
+    Up to it plus grace, unpaired records are warm-up.
+    """
     limit_ms = Ahead(config.future_ms_max).limit_ms(time.time_ns() // 1_000_000)
-    consumer = reading_consumer(config.kafka, config.plan, "runner.start")
-    try:
+    with contextlib.closing(reading_consumer(config.kafka, config.plan, "runner.start")) as consumer:
         times = [_last_time(consumer, place, end, limit_ms) for place, end in ends.items() if end > 0]
-    finally:
-        consumer.close()
     return max((time_ms for time_ms in times if time_ms is not None), default=None)
 
 
 def _last_time(consumer: Consumer, place: Partition, end: int, limit_ms: int) -> int | None:
-    """Greatest timestamp of the last records of `place` below `end`; None where there is none near up to the limit."""
+    """Return the greatest time up to the limit of the last records below `end`; None if there is none near."""
     low, _ = offset_range(consumer, TopicPartition(place.topic, place.partition))
     for back in (1, 10, 1_000):
         begin = max(low, end - back)
@@ -285,7 +339,7 @@ def _last_time(consumer: Consumer, place: Partition, end: int, limit_ms: int) ->
 
 
 def _greatest_time(consumer: Consumer, place: Partition, span: Span, limit_ms: int) -> int | None:
-    """Greatest timestamp up to the limit of the records of a span, as far as they come."""
+    """Return the greatest timestamp up to the limit of the records of a span that arrive in time."""
     times: list[int] = []
     with contextlib.suppress(NotReadToEnd):
         for turn in read_spans(consumer, {place: span}, quiet(QUIET_S), ignore, short=True):

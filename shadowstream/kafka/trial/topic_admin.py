@@ -1,7 +1,4 @@
-"""The trial's own topics on the cluster: what stands there, what is missing, what does not fit; and making the missing.
-
-Nothing here deletes or alters a topic.
-"""
+"""Topics of the trial on the cluster: their state, and creation of missing ones; none is altered or deleted."""
 
 from __future__ import annotations
 
@@ -34,13 +31,16 @@ _NO_LEADER = {
     KafkaError._UNKNOWN_PARTITION,
 }
 BINDING = ("cleanup.policy", "retention.ms")
-"""Settings without which records of ours would be lost or never thrown away; the others may differ."""
+"""Settings that must be as planned, since records would be lost or kept for ever; the others may differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a topic of the plan stands. `partitions` and `config` are the cluster's, None where there is nothing or
-    where we may not see them; `problems` says what does not fit, `notes` what differs and may."""
+class TopicState:
+    """State of a planned topic on the cluster.
+
+    `partitions` and `config` are None if the topic is missing or may not be described. `problems` must be solved;
+    `notes` are allowed differences.
+    """
 
     spec: TopicSpec
     partitions: int | None = None
@@ -50,14 +50,13 @@ class Standing:
 
     @property
     def state(self) -> Literal["missing", "exists", "does not fit"]:
-        """In one word, or three."""
         if self.partitions is None:
             return "missing"
         return "does not fit" if self.problems else "exists"
 
 
 def sources_of(config: Config) -> dict[str, str]:
-    """What each topic that the trial only reads is to it, by topic: input, production, candidate, twin or labels."""
+    """Return the part of each topic that the trial only reads: input, production, candidate, twin or labels."""
     found = dict.fromkeys(config.inputs, "input") | dict.fromkeys(config.production.outputs, "production")
     if config.candidate.topic is not None:
         found[config.candidate.topic] = "candidate"
@@ -69,25 +68,26 @@ def sources_of(config: Config) -> dict[str, str]:
 
 
 def planned(config: Config, counts: dict[str, int], repartitioned: Collection[str] = ()) -> list[TopicSpec]:
-    """Every topic of the trial; `counts` has at least the partitions of production's outputs, `repartitioned` are those
-    of which we keep a copy by identity."""
+    """Return every topic of the trial.
+
+    `counts` holds at least the partitions of production's outputs; `repartitioned` are those copied by identity.
+    """
     outputs = {topic: counts[topic] for topic in config.production.outputs}
     settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
     specs = config.plan.specs(outputs, repartitioned=repartitioned, **settings)
     if config.candidate.topic is None:
         return specs
-    # The candidate's job writes a topic of its own; ours is written only where we copy that one. Nor do we run it.
+    # The runner neither calls an external candidate nor writes its outputs, except as copies.
     unwritten = {config.plan.out(topic) for topic in outputs if topic not in repartitioned}
     unwritten |= {config.plan.of("runner-state"), config.plan.of("attempts")}
     return [spec for spec in specs if spec.name not in unwritten]
 
 
 def source_counts(client: AdminClient, config: Config) -> dict[str, int]:
-    """Partition counts of the topics that the trial only reads.
+    """Return the partition counts of the topics that the trial only reads.
 
-    Raises `ConfigError` where one does not exist, or where the twin's topic has another count than production's:
-    records of a pair would lie in partitions of different numbers and never meet. (A candidate's would too, but where
-    its topic does not fit production's both go through topics of ours.)
+    Raises `ConfigError` if one does not exist, or if the twin's topic has another count than production's: records of a
+    pair would be in different partitions. (If an external candidate's count differs, both sides are copied.)
     """
     counts = offsets.partition_counts(client, sources_of(config))
     production = config.production.outputs[0]
@@ -95,34 +95,32 @@ def source_counts(client: AdminClient, config: Config) -> dict[str, int]:
         if side == "twin" and counts[topic] != counts[production]:
             raise ConfigError(
                 f"{side}.topic: {topic} has {counts[topic]} partitions and production's output {production} has "
-                f"{counts[production]}: the records of a pair would lie in partitions of different numbers and never "
-                "meet. Give both as many, and let both choose partitions in the same way"
+                f"{counts[production]}: the records of a pair would be in different partitions and never match. Give "
+                "both the same number of partitions and the same partitioner"
             )
     return counts
 
 
-def survey(client: AdminClient, config: Config) -> list[Standing]:
-    """Each topic of the plan as it stands on the cluster.
+def survey(client: AdminClient, config: Config) -> list[TopicState]:
+    """Return the state of each planned topic on the cluster.
 
-    Copies of production's outputs are in the plan where they stand: whether they are needed the runner finds out.
-    Raises `ConfigError` as `source_counts` does, `BrokerError` where nobody answers.
+    Copies of production's outputs are planned if they exist: the runner decides whether they are needed. Raises
+    `ConfigError` as `source_counts` does, and `BrokerError` if no broker answers.
     """
     existing = _existing(client)
     copies = [topic for topic in config.production.outputs if config.plan.repartition(topic) in existing]
     specs = planned(config, source_counts(client, config), copies)
     settings = settings_of(client, [spec.name for spec in specs if spec.name in existing])
-    return [_standing(spec, existing.get(spec.name), settings.get(spec.name)) for spec in specs]
+    return [_state(spec, existing.get(spec.name), settings.get(spec.name)) for spec in specs]
 
 
 def ensure(
     client: AdminClient, config: Config, replication: int = -1, repartitioned: Collection[str] = ()
 ) -> dict[str, int]:
-    """Create missing topics of the plan; returns the partition counts of the topics that the trial only reads.
+    """Create the missing planned topics; return the partition counts of the topics that the trial only reads.
 
-    `repartitioned` are production's outputs of which we keep a copy by identity.
-
-    Raises `ConfigError` as `source_counts` does or where a topic of ours has another partition count than production's
-    (pairs would silently never meet), `BrokerError` where the broker refuses.
+    `repartitioned` are production's outputs that are copied by identity. Raises `ConfigError` as `source_counts` does,
+    or if an existing topic has another partition count than planned. Raises `BrokerError` if the broker refuses.
     """
     sources = source_counts(client, config)
     specs = planned(config, sources, repartitioned)
@@ -132,16 +130,15 @@ def ensure(
         if problem is not None:
             raise ConfigError(f"topic {spec.name} {problem}")
     create(client, [spec for spec in specs if spec.name not in existing], replication)
-    # What was there may be of this moment too: another role's.
+    # Another role may have created the existing ones just now.
     _await_leaders(client, [spec for spec in specs if spec.name in existing])
     return sources
 
 
 def _await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
-    """Return once no partition is without a leader that answers, or after `LEADERS_WAIT_S`.
+    """Return once a leader answers for every partition, or after `LEADERS_WAIT_S`.
 
-    A topic that we or another role created just now is in the metadata before its leader serves it, and a plain client
-    that asks in between fails with NOT_LEADER_FOR_PARTITION.
+    The metadata shows a new topic before its leader serves it; requests in between fail with NOT_LEADER_FOR_PARTITION.
     """
     deadline = time.monotonic() + LEADERS_WAIT_S
     earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the client's own factory has no types
@@ -166,12 +163,12 @@ def _leaderless(asked: Future[Any]) -> bool:
 
 
 def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -1) -> None:
-    """Create topics; -1 leaves the replication factor to the broker. Raises `BrokerError` where it refuses."""
+    """Create topics; -1 leaves the replication factor to the broker. Raises `BrokerError` if it refuses."""
     if not specs:
         return
     unknown = _create(client, specs, replication, frozenset())
     if unknown:
-        # Before Kafka 3.6 brokers know no limit for future timestamps, and do not know its name either.
+        # Brokers before Kafka 3.6 do not know the limit for future timestamps.
         _create(client, unknown, replication, frozenset((TIMESTAMP_AFTER,)))
     _await_leaders(client, specs)
 
@@ -179,7 +176,7 @@ def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -
 def _create(
     client: AdminClient, specs: Sequence[TopicSpec], replication: int, without: frozenset[str]
 ) -> list[TopicSpec]:
-    """Create topics without some settings; returns those of which the broker does not know a setting."""
+    """Create topics without some settings; return those with a setting that the broker does not know."""
     by_name = {spec.name: spec for spec in specs}
     wanted = [
         NewTopic(s.name, s.partitions, replication, config={k: v for k, v in s.config if k not in without})
@@ -212,7 +209,7 @@ def _existing(client: AdminClient) -> dict[str, int]:
 
 
 def settings_of(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Settings of topics, those left out that we may not see (it takes the right DescribeConfigs)."""
+    """Return the settings of topics, without those for which the right DescribeConfigs is missing."""
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     if not resources:
         return {}
@@ -228,24 +225,22 @@ def settings_of(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str
     return found
 
 
-def _standing(spec: TopicSpec, partitions: int | None, settings: dict[str, str] | None) -> Standing:
+def _state(spec: TopicSpec, partitions: int | None, settings: dict[str, str] | None) -> TopicState:
     if partitions is None:
-        return Standing(spec)
+        return TopicState(spec)
+    problem = _miscounted(spec, partitions)
+    problems = () if problem is None else (problem,)
     if settings is None:
-        return Standing(spec, partitions, None, _problems(spec, partitions, []), ("its settings cannot be seen",))
+        return TopicState(spec, partitions, None, problems, ("its settings cannot be seen",))
     differing = [
         (name, f"has {name}={settings.get(name)} and needs {wanted}")
         for name, wanted in spec.config
         if _parts(settings.get(name)) != _parts(wanted)
     ]
     shown = {name: settings[name] for name, _ in spec.config if name in settings}
-    problems = _problems(spec, partitions, [text for name, text in differing if name in BINDING])
-    return Standing(spec, partitions, shown, problems, tuple(text for name, text in differing if name not in BINDING))
-
-
-def _problems(spec: TopicSpec, partitions: int, further: list[str]) -> tuple[str, ...]:
-    problem = _miscounted(spec, partitions)
-    return (*([problem] if problem is not None else []), *further)
+    binding = [text for name, text in differing if name in BINDING]
+    notes = tuple(text for name, text in differing if name not in BINDING)
+    return TopicState(spec, partitions, shown, (*problems, *binding), notes)
 
 
 def _miscounted(spec: TopicSpec, partitions: int | None) -> str | None:
@@ -258,5 +253,5 @@ def _miscounted(spec: TopicSpec, partitions: int | None) -> str | None:
 
 
 def _parts(value: str | None) -> set[str] | None:
-    """The order of compact,delete says nothing."""
+    """Return the parts of a setting; the order of compact,delete does not matter."""
     return None if value is None else {part.strip() for part in value.split(",")}

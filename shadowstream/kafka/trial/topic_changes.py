@@ -1,13 +1,11 @@
-"""Whether the topics of a trial are still those that it began with: the same topics, with as many partitions.
+"""Detection of changes of a trial's topics: each must stay the same topic with the same number of partitions.
 
-A topic that gets more partitions puts keys elsewhere from then on, and no role reads what lies in the new ones. One
-that is deleted and made again has other records at the offsets that have been read. Either way what lacks a partner
-proves nothing any more. So runner and joiner look every `EVERY_S` and stop with a `ConfigError`, and the joiner commits
-what it has decided missing or extra only after the broker has shown, later than it was decided, that nothing has
-changed.
+A topic that gets more partitions puts keys elsewhere, and no role reads the new partitions. A topic that was deleted
+and created again has other records at the offsets that have been read. In both cases a missing partner proves nothing.
+So runner and joiner check every `EVERY_S` and stop with a `ConfigError`. The joiner commits an outcome missing or extra
+only after a later check has shown that nothing changed.
 
-The start mark of a revision holds the topics as they were (schemas/mark.avsc), so that a change while no role ran is
-found as well.
+The start mark of a revision holds the topics (schemas/mark.avsc), so that changes between runs are detected too.
 """
 
 from __future__ import annotations
@@ -32,8 +30,8 @@ from shadowstream.logs import get_logger
 log = get_logger("topics")
 EVERY_S = 2.0
 GONE_FOR_S = 10.0
-"""A broker that has just started may not know a topic yet that is there."""
-WHAT_TO_DO = f"What came since is not counted. {NEW_TRIAL[0].upper()}{NEW_TRIAL[1:]}"
+"""The time after which an unknown topic is deleted: a broker that has just started may not know it yet."""
+WHAT_TO_DO = f"Later records are not counted. {NEW_TRIAL[0].upper()}{NEW_TRIAL[1:]}"
 _OF = {
     "input": "an input",
     "production": "production's output",
@@ -43,23 +41,23 @@ _OF = {
 }
 
 
-class Known(NamedTuple):
-    """A topic as a broker describes it; `id` is empty where the broker gives none."""
+class TopicDescription(NamedTuple):
+    """A topic as a broker describes it; `id` is empty if the broker has none."""
 
     id: str
     partitions: int
 
 
 def compared(config: Config) -> list[str]:
-    """Topics whose change makes counts of the trial wrong; ours among them, though not all of them need exist."""
+    """Return the topics whose change makes counts wrong; the trial's own among them need not exist."""
     own = [config.plan.out(topic) for topic in config.production.outputs]
     copies = [config.plan.repartition(topic) for topic in config.production.outputs]
     return [*sources_of(config), *own, *copies]
 
 
-def describe(client: AdminClient, topics: Iterable[str]) -> dict[str, Known]:
-    """Those of the topics that there are. Raises a retriable `BrokerError` where the broker does not answer."""
-    found: dict[str, Known] = {}
+def describe(client: AdminClient, topics: Iterable[str]) -> dict[str, TopicDescription]:
+    """Describe those topics that exist. Raises a retriable `BrokerError` if the broker does not answer."""
+    found: dict[str, TopicDescription] = {}
     with translated_errors("describe_topics"):
         futures = client.describe_topics(TopicCollection(list(topics)), request_timeout=offsets.TIMEOUT_S)
     for topic, future in futures.items():
@@ -69,18 +67,18 @@ def describe(client: AdminClient, topics: Iterable[str]) -> dict[str, Known]:
             if (code := code_of(error)) == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 continue
             raise BrokerError(f"cannot describe topic {topic}: {error}{advice(code)}", retriable=True) from error
-        found[topic] = Known(str(one.topic_id or ""), len(one.partitions))
+        found[topic] = TopicDescription(str(one.topic_id or ""), len(one.partitions))
     return found
 
 
 def compacted(client: AdminClient, topics: Iterable[str]) -> frozenset[str]:
-    """Those of the topics that are compacted; where their settings may not be seen none is."""
+    """Return the topics that are compacted, among those whose settings may be described."""
     found = settings_of(client, topics)
     return frozenset(topic for topic, settings in found.items() if "compact" in settings.get("cleanup.policy", ""))
 
 
-def topics_field(config: Config, found: Mapping[str, Known]) -> list[dict[str, Any]]:
-    """Topics in the form of a start mark: those of the config, and with their ids those that there are."""
+def topics_field(config: Config, found: Mapping[str, TopicDescription]) -> list[dict[str, Any]]:
+    """Return topics in the form of a start mark: the described ones, and all others of the config without ids."""
     sources = sources_of(config)
     described = [
         {"side": sources.get(name, "own"), "topic": name, "id": one.id, "partitions": one.partitions}
@@ -89,16 +87,16 @@ def topics_field(config: Config, found: Mapping[str, Known]) -> list[dict[str, A
     return [*described, *(one for one in bound_topics.topics_field(config) if one["topic"] not in found)]
 
 
-def topics_of(record: Mapping[str, Any]) -> dict[str, Known]:
-    """Topics as a start mark describes them; none where an earlier release wrote it."""
+def topics_of(record: Mapping[str, Any]) -> dict[str, TopicDescription]:
+    """Return the topics that a start mark describes; none for a mark of an earlier release."""
     topics = record.get("topics", ())
-    return {one["topic"]: Known(one["id"], one["partitions"]) for one in topics if one["partitions"] >= 0}
+    return {one["topic"]: TopicDescription(one["id"], one["partitions"]) for one in topics if one["partitions"] >= 0}
 
 
 class TopicChanges:
-    """Compares the topics of a trial with those that it began with (`begun`; as they are now where that is empty)."""
+    """Comparison of a trial's topics with those that it began with: `begun`, or the present ones if empty."""
 
-    def __init__(self, config: Config, client: AdminClient, begun: Mapping[str, Known]) -> None:
+    def __init__(self, config: Config, client: AdminClient, begun: Mapping[str, TopicDescription]) -> None:
         self._client, self._sources = client, sources_of(config)
         self._begun = dict(begun) or describe(client, compared(config))
         self._next_at = 0.0
@@ -106,7 +104,7 @@ class TopicChanges:
 
     @contextlib.contextmanager
     def explaining(self) -> Iterator[None]:
-        """Let a change of topics stand in the place of what the client said of it in this block."""
+        """Raise the `ConfigError` of a changed topic in place of the client's error in this block."""
         try:
             yield
         except BrokerError:
@@ -115,21 +113,21 @@ class TopicChanges:
             raise
 
     def turn(self) -> None:
-        """Look, if it is time. Raises `ConfigError` where a topic has changed."""
+        """Check, if it is time. Raises `ConfigError` if a topic has changed."""
         if time.monotonic() >= self._next_at:
             self.unchanged()
 
     def unchanged(self) -> bool:
-        """Look now. Raises `ConfigError` where a topic has changed; False where that cannot be told now."""
-        sentences = self.look()
+        """Check now; return False if no broker answers. Raises `ConfigError` if a topic has changed."""
+        sentences = self.changes()
         if sentences is None:
             return False
         if sentences:
             raise ConfigError(f"{'; '.join(sentences)}. {WHAT_TO_DO}")
         return True
 
-    def look(self) -> list[str] | None:
-        """What has changed, as sentences; None where that cannot be told now."""
+    def changes(self) -> list[str] | None:
+        """Return the changes as sentences; None if no broker answers."""
         self._next_at = time.monotonic() + EVERY_S
         try:
             found = describe(self._client, self._begun)
@@ -151,14 +149,14 @@ class TopicChanges:
             return None
         return [f"topic {topic}{self._whose(topic)} was deleted since the trial began" for topic in sorted(missing)]
 
-    def _sentence(self, topic: str, was: Known, now: Known) -> str | None:
+    def _sentence(self, topic: str, was: TopicDescription, now: TopicDescription) -> str | None:
         named = f"topic {topic}{self._whose(topic)}"
         if was.id and now.id and was.id != now.id:
-            return f"{named} was deleted and made again since the trial began (topic id {was.id} then, {now.id} now)"
+            return f"{named} was deleted and created again since the trial began (topic id {was.id} then, {now.id} now)"
         if was.partitions != now.partitions:
             return (
                 f"{named} has {now.partitions} partitions now and had {was.partitions} when the trial began, so keys "
-                "may lie in others and pairs would never meet"
+                "may be in other partitions than their partners"
             )
         return None
 

@@ -1,7 +1,7 @@
 """Samples of the topics whose partitions must agree: production's outputs, the candidate's, the twin's, and the inputs.
 
-Reads outside any group and commits nothing. Bounded in records, in bytes that wait, and in time: what is read by then
-is judged, and the next sample sees the rest.
+The sampler reads outside any group and commits nothing. Records, buffered bytes and time are bounded: a sample holds
+the records that arrive within the bounds.
 """
 
 from __future__ import annotations
@@ -18,22 +18,18 @@ from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, fail_if_fatal, read_spans, within
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Partition, Side
-from shadowstream.runner.partitioner_detection import SAME, Sampled, Weighed, beside, weigh
+from shadowstream.runner.partitioner_detection import SAME, EvidenceByKind, SampledRecord, evidence_of_same, weigh
 
 PER_PARTITION = 1_000
-"""So many of the newest records of each partition, as long as all of them are not more than `IN_ALL`."""
+"""The number of newest records of each partition, fewer if all together exceed `IN_ALL`."""
 IN_ALL = 50_000
 INPUT_SPAN = 3
-"""Inputs are looked for that many times further around what production has committed: outputs of a batch come before
-its commit."""
+"""Inputs around production's commits are read this many times further: outputs of a batch come before its commit."""
 LIMIT_S = 10.0
 
 
 class Sampler:
-    """Reads samples of the topics whose partitions must agree.
-
-    `counts` are the partitions of every topic read, `others` the topics whose keys must lie where production's do.
-    """
+    """Reader of samples. `counts`: partitions by topic; `others`: topics whose keys must be where production's are."""
 
     def __init__(
         self, config: Config, client: AdminClient, per_partition: int = PER_PARTITION, limit_s: float = LIMIT_S
@@ -49,13 +45,13 @@ class Sampler:
         topics = [*config.inputs, *config.production.outputs, *self.others]
         self.counts = offsets.partition_counts(client, topics)
         self._inputs = offsets.places({topic: self.counts[topic] for topic in config.inputs})
-        self._maximum = min(per_partition, max(20, IN_ALL // max(self.counts.values())))
+        self._limit = min(per_partition, max(20, IN_ALL // max(self.counts.values())))
         self._on_error = fail_if_fatal("sampling")
         self._consumer = reading_consumer(
             config.kafka,
             config.plan,
             "runner.sampling",
-            # Between asking for its beginning and reading it, a partition may lose it to retention.
+            # Retention may delete the beginning of a partition between the request for its offset and the read.
             **{"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 16_384},
         )
 
@@ -64,18 +60,18 @@ class Sampler:
         self._consumer.close()
 
     def production_is_done(self) -> bool:
-        """Whether a bounded run's production has committed all inputs: then what it has written is all there is."""
+        """Return whether production of a bounded run has committed all inputs, so that it writes no more."""
         group = self._config.production.group
         if not self._config.bounded or not group:
             return False
-        # Committed first: what grows in between only says that it is not done.
+        # Commits first: inputs that arrive in between only delay the answer.
         committed = offsets.committed(self._client, group, self._inputs)
         return all(committed.get(place, 0) >= end for place, end in offsets.ends(self._client, self._inputs).items())
 
-    def weighed(self, topic: str) -> dict[str, Weighed]:
-        """What samples of an output topic and of those that must agree with it say of each kind, by topic.
+    def evidence(self, topic: str) -> dict[str, EvidenceByKind]:
+        """Return the evidence for each kind, by topic: of an output topic and of those that must agree with it.
 
-        A job or twin that has written nothing yet is left out: it may start much later, and is checked again.
+        A job or twin without records is left out: it may start much later, and later checks include it.
         """
         samples = {topic: self._sample(topic, Side.PRODUCTION)}
         for other, side in self._others:
@@ -87,46 +83,45 @@ class Sampler:
         inputs = {} if named or not keys else self._homes_of(keys)
         by_key = self._config.identity.kind in ("key", "occurrence")
         weighed = {name: weigh(sample, inputs, self.counts[name], by_key) for name, sample in samples.items()}
-        if self._config.candidate.topic is not None:  # what we run ourselves needs a rule that we can follow
+        if self._config.candidate.topic is not None:  # the runner needs a rule that it can compute
             for name in [name for name in samples if name != topic]:
-                weighed[name][SAME] = beside(samples[name], samples[topic], self.counts[name])
+                weighed[name][SAME] = evidence_of_same(samples[name], samples[topic], self.counts[name])
         return weighed
 
-    def _sample(self, topic: str, side: Side) -> list[Sampled]:
-        """The newest records of each partition."""
-        places = offsets.places({topic: self.counts[topic]})
-        ends, lows = offsets.ends(self._client, places), offsets.beginnings(self._client, places)
-        wanted: dict[Partition, Span] = {
-            place: (max(lows[place], end - self._maximum), end) for place, end in ends.items()
-        }
-        found: list[Sampled] = []
-        for batch in self.read(wanted, self._identity.is_coordinate):
+    def _sample(self, topic: str, side: Side) -> list[SampledRecord]:
+        found: list[SampledRecord] = []
+        for batch in self.newest(topic, self._limit, self._identity.is_coordinate):
             packed = [self._identity.packed(headers) for headers in batch.headers]
             coordinates = self._identity.coordinates(side, batch, packed) if self._identity.is_coordinate else None
             for i, (offset, key) in enumerate(zip(batch.offsets, batch.keys, strict=True)):
                 at = coordinates[i] if coordinates is not None else None
                 if coordinates is not None and at is None and key is None:
-                    continue  # without a coordinate it pairs nowhere
-                found.append(Sampled(batch.place, offset, key, None if at is None else at.partition))
+                    continue  # without a coordinate it has no partner
+                found.append(SampledRecord(batch.place, offset, key, None if at is None else at.partition))
         return found
 
     def _homes_of(self, keys: set[bytes]) -> dict[bytes, set[int]]:
-        """The partitions of the inputs in which these keys are found near what production has committed."""
+        """Return the input partitions of these keys, found near production's commits."""
         ends, lows = offsets.ends(self._client, self._inputs), offsets.beginnings(self._client, self._inputs)
-        group, span = self._config.production.group, INPUT_SPAN * self._maximum
+        group, span = self._config.production.group, INPUT_SPAN * self._limit
         committed = offsets.committed(self._client, group, self._inputs) if group else {}
         wanted: dict[Partition, Span] = {}
         for place, end in ends.items():
             middle = committed.get(place, end)
             wanted[place] = (max(lows[place], middle - span), min(end, middle + span))
         homes: dict[bytes, set[int]] = {}
-        for batch in self.read(wanted, False):
+        for batch in self._read(wanted, False):
             for key in keys.intersection(key for key in batch.keys if key is not None):
                 homes.setdefault(key, set()).add(batch.place.partition)
         return homes
 
-    def read(self, wanted: Mapping[Partition, Span], with_headers: bool) -> Iterator[Batch]:
-        """Records of these ranges, as far as they come within the limit."""
+    def newest(self, topic: str, limit: int, with_headers: bool) -> Iterator[Batch]:
+        """Yield at most `limit` of the newest records of each partition that arrive within the time limit."""
+        places = offsets.places({topic: self.counts[topic]})
+        ends, lows = offsets.ends(self._client, places), offsets.beginnings(self._client, places)
+        return self._read({place: (max(lows[place], end - limit), end) for place, end in ends.items()}, with_headers)
+
+    def _read(self, wanted: Mapping[Partition, Span], with_headers: bool) -> Iterator[Batch]:
         with contextlib.suppress(NotReadToEnd):
             for turn in read_spans(self._consumer, wanted, within(self._limit_s), self._on_error, short=True):
                 for place, messages in split(turn.records)[0].items():

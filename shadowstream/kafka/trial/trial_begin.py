@@ -1,4 +1,4 @@
-"""Where a trial began, in words for people: by the marks in `starts`, and how much has come since."""
+"""Sentence for people on the start of a trial: offsets from the marks in `starts`, and the inputs since."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from shadowstream.records import Partition
 SHOWN_MAX = 12
 
 
-class Began(NamedTuple):
-    """Where each input partition begins, by its place, and how many offsets it has had since. `waits`: nothing is
-    compared yet, for production's first outputs have not come."""
+class TrialBegin(NamedTuple):
+    """First offset and number of later inputs by partition. `waits`: production has not written any output yet."""
 
     at: dict[str, int]
     since: dict[str, int]
@@ -23,9 +22,9 @@ class Began(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """All of it.
+        """The whole as a sentence.
 
-        >>> Began({"payments/0": 998}, {"payments/0": 0}, False).sentence
+        >>> TrialBegin({"payments/0": 998}, {"payments/0": 0}, False).sentence
         'began at payments/0@998; no input since'
         """
         at = [f"{place}@{offset}" for place, offset in self.at.items()]
@@ -36,20 +35,20 @@ class Began(NamedTuple):
         if not self.waits:
             return f"began at {where}; {since}"
         return (
-            f"begins at {where}; {since}; waits for production's first outputs, which say how it chooses partitions "
-            "(or set candidate.partitioner)"
+            f"begins at {where}; {since}; waits for production's first outputs, which show its partitioner (or set "
+            "candidate.partitioner)"
         )
 
 
-def began_of(config: Config, revision: str, timeout_s: float) -> Began | None:
-    """Where a revision began; None where no runner has pinned it. Raises `BrokerError` where no broker answers."""
+def began_of(config: Config, revision: str, timeout_s: float) -> TrialBegin | None:
+    """Return the start of a revision; None if no runner has pinned it. Raises `BrokerError` if no broker answers."""
     known = bound_topics.read_starts(config, timeout_s)
     record = known.of.get(revision) or known.begun.get(revision)
     if record is None:
         return None
     at = {Partition(one["topic"], one["partition"]): int(one["committed"]) for one in record["begins"]}
     ends = offsets.ends(admin(config.kafka), at)
-    return Began(
+    return TrialBegin(
         {str(place): offset for place, offset in at.items()},
         {str(place): max(0, ends[place] - offset) for place, offset in at.items()},
         revision not in known.of,

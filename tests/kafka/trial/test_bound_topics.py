@@ -8,7 +8,7 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.trial.bound_topics import refuse_others, topics_field
+from shadowstream.kafka.trial.bound_topics import refuse_other_topics, topics_field
 from shadowstream.kafka.trial.start_log import Starts
 from shadowstream.protocol import marks
 from tests.memory.runner_world import REVISION
@@ -71,25 +71,25 @@ def test_other_topics_are_refused_and_both_are_named(
     before: dict[str, Any], after: dict[str, Any], expected: str
 ) -> None:
     starts = known(begun(config(**before)))
-    refuse_others(config(**before), starts)
+    refuse_other_topics(config(**before), starts)
     with pytest.raises(ConfigError) as refused:
-        refuse_others(config(**after), starts)
+        refuse_other_topics(config(**after), starts)
     assert expected in str(refused.value)
-    assert str(refused.value).endswith("Give this trial another name, or put those topics back")
+    assert str(refused.value).endswith("Give this trial another name, or restore those topics in the config")
 
 
 def test_the_order_of_topics_is_no_difference() -> None:
-    refuse_others(config(inputs=["refunds", "payments"]), known(begun(config())))
+    refuse_other_topics(config(inputs=["refunds", "payments"]), known(begun(config())))
 
 
 def test_another_revision_is_bound_as_well() -> None:
-    refuse_others(config(), known(begun(config(), "ff" * 16)), REVISION)
+    refuse_other_topics(config(), known(begun(config(), "ff" * 16)), REVISION)
     with pytest.raises(ConfigError):
-        refuse_others(config(inputs=["pay2"]), known(begun(config(), "ff" * 16)), REVISION)
+        refuse_other_topics(config(inputs=["pay2"]), known(begun(config(), "ff" * 16)), REVISION)
 
 
 def test_a_single_begin_mark_binds_nobody() -> None:
-    refuse_others(config(inputs=["pay2"]), known(begun(config(), kind="begin")))
+    refuse_other_topics(config(inputs=["pay2"]), known(begun(config(), kind="begin")))
 
 
 OLD_BEGINS = [
@@ -107,11 +107,11 @@ OLD_BEGINS = [
 def test_a_mark_of_an_earlier_release_binds_inputs_and_outputs(fields: dict[str, Any]) -> None:
     old = known(begun(config(), topics=[], begins=OLD_BEGINS, **fields))
     for good in ({}, TWIN, JOB):
-        refuse_others(config(**good), old)
+        refuse_other_topics(config(**good), old)
     for changed in ({"inputs": ["pay2"]}, {"production": {"outputs": ["sc2"]}}):
         with pytest.raises(ConfigError):
-            refuse_others(config(**changed), old)
+            refuse_other_topics(config(**changed), old)
 
 
 def test_a_mark_that_names_no_topic_at_all_binds_nobody() -> None:
-    refuse_others(config(inputs=["pay2"]), known(begun(config(), topics=[])))
+    refuse_other_topics(config(inputs=["pay2"]), known(begun(config(), topics=[])))

@@ -35,7 +35,7 @@ class World(Runners):
         super().__init__(CONFIG, 2, 1)
 
     def pinning(self, revision: str = REVISION, config: Config = CONFIG) -> Process:
-        def pin() -> start_mark.Pinned:
+        def pin() -> start_mark.PinnedStart:
             client = admin(config.kafka)
             topic_admin.ensure(client, config)
             return start_mark.pin(config, revision, client, plain_writer(config))

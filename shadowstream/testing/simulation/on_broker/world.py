@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.codecs import own
-from shadowstream.kafka.trial.topic_changes import Known, compared, topics_field
+from shadowstream.kafka.trial.topic_changes import TopicDescription, compared, topics_field
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
 from shadowstream.records import Partition, Side, Write
@@ -72,7 +72,7 @@ class BrokerWorld(World):
 
     def _mark(self, kind: str, **fields: Any) -> None:
         if kind == "start":
-            known = {name: Known(self.broker.ids[name], count) for name, count in self.broker.counts.items()}
+            known = {name: TopicDescription(self.broker.ids[name], count) for name, count in self.broker.counts.items()}
             topics = {name: known[name] for name in compared(self.config) if name in known}
             fields["topics"] = topics_field(self.config, topics)
         super()._mark(kind, **fields)
