@@ -116,10 +116,15 @@ class Task:
             self.counts.records[side.word, "repeated"] += admitted.redelivered
         self.resolver.end(side, admitted.ended)
         if admitted.columns is not None:
+            self._match_dated(side, now_ms)
             matches = self.store.match_columns(side, admitted.ids, admitted.columns)
             # After a restart, any number of records can find their partners at once.
             (self.resolver.defer if admitted.has_reread else self.resolver.resolve)(matches)
         return set()
+
+    def _match_dated(self, side: Side, now_ms: int | None = None) -> None:
+        for rows, ids in self.sides[side].take_dated(now_ms):  # none of them finds a partner
+            self.store.match_columns(side, ids, rows)
 
     def fetched(self, place: Partition, batch: Batch | None, gone: Iterable[int]) -> None:
         """Pass values that were read again to the corrections; retention has deleted the offsets `gone`."""
@@ -133,6 +138,7 @@ class Task:
         self.completeness.advance()
         for side in self.sources.sides:
             self.resolver.end(side, self.sides[side].take_deleted(limit))
+            self._match_dated(side)
         has_more = False
         if not any(one.position.to_reread for one in self.sides):
             matches, has_more = self.store.take_decidable(self.completeness, limit)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from shadowstream.ahead import Ahead
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
@@ -63,7 +64,7 @@ class LabelStep:
         self._waiting = Counter(store.waiting())
         self._topic = config.plan.of("labels-state")
         self.sequence = 0
-        self.clock = EventClock(self._labels.horizon_ms)
+        self.clock, self._ahead = EventClock(self._labels.horizon_ms), Ahead(config.future_ms_max)
         self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
         self._parts = LabelledParts(config)
@@ -78,8 +79,8 @@ class LabelStep:
             seq, read, ended = (fields[name] for name in ("seq", "read", "ended"))
             self.tasks[task] = TaskCounts(seq, read, ended, **flags, scored_ms=fields.get("scored_ms"))
 
-    def scored(self, record: Mapping[str, Any]) -> None:
-        """Read a record of the topic scored (schemas/scored.avsc)."""
+    def scored(self, record: Mapping[str, Any], now_ms: int) -> None:
+        """Read a record of the topic scored (schemas/scored.avsc). One dated ahead moves no clock, nor does a label."""
         task = record["task"]
         counts = self.tasks.setdefault(task, TaskCounts())
         self._moved.add(task)
@@ -88,7 +89,8 @@ class LabelStep:
             return
         counts.read += 1
         time_ms = record["time_ms"]
-        counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
+        if time_ms <= self._ahead.limit_ms(now_ms):
+            counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
         id_, answers = record["id"], (record["production"], record["shadow"])
         entry = WaitingEntry(id_ or b"", time_ms, task, record["revision"], *answers, tuple(record.get("parts", ())))
         if id_ is None:
@@ -101,9 +103,10 @@ class LabelStep:
         else:
             self._judge(entry, label)
 
-    def label(self, place: Partition, id_: bytes | None, value: str | None, time_ms: int) -> None:
+    def label(self, place: Partition, id_: bytes | None, value: str | None, time_ms: int, now_ms: int) -> None:
         """Read a label: its value as JSON; None if it is empty or withdrawn. The last label of an id counts."""
-        self.clock.label(place, time_ms)
+        if time_ms <= self._ahead.limit_ms(now_ms):
+            self.clock.label(place, time_ms)
         if id_ is None:
             return
         self._take("label", id_)

@@ -18,6 +18,7 @@ from shadowstream.protocol.count_names import LABELS as LABEL_OUTCOMES
 from shadowstream.records import Partition
 
 HOUR_MS = 3_600_000
+NOW_MS = 10_000 * HOUR_MS
 REVISION = "ab" * 32
 LABELS, OTHER_LABELS = Partition("chargebacks", 0), Partition("chargebacks", 1)
 SCORED = [Partition("shadow.fraud.scored", partition) for partition in (0, 1)]
@@ -50,7 +51,7 @@ class Desk:
         self, id_: bytes | None, hour: float, production: str = "true", shadow: str = "true", p: int = 0
     ) -> None:
         record = {"id": id_, "task": f"scores/{p}", "revision": REVISION, "time_ms": round(hour * HOUR_MS)}
-        self.step.scored({**record, "production": production, "shadow": shadow, "end": False})
+        self.step.scored({**record, "production": production, "shadow": shadow, "end": False}, NOW_MS)
 
     def leave_unread(self, *places: Partition) -> None:
         """All but these places are read to their end."""
@@ -58,10 +59,10 @@ class Desk:
 
     def end(self, p: int) -> None:
         record = {"id": None, "task": f"scores/{p}", "revision": "", "time_ms": 0}
-        self.step.scored({**record, "production": None, "shadow": None, "end": True})
+        self.step.scored({**record, "production": None, "shadow": None, "end": True}, NOW_MS)
 
     def label(self, id_: bytes | None, hour: float, value: str | None = "true", place: Partition = LABELS) -> None:
-        self.step.label(place, id_, value, round(hour * HOUR_MS))
+        self.step.label(place, id_, value, round(hour * HOUR_MS), NOW_MS)
 
     def commit(self) -> None:
         writes = self.step.prepare()
@@ -155,6 +156,19 @@ def test_the_clock_does_not_run_ahead_of_labels_being_read() -> None:
     desk = Desk()
     desk.scored(b"a", 0)
     desk.scored(b"b", 1_000)
+    desk.commit()
+    assert desk.counted() == Counter()
+    desk.label(b"a", 5)
+    desk.commit()
+    assert desk.counted() == Counter(label_both_right=1)
+
+
+def test_a_pair_or_a_label_dated_ahead_ends_no_wait() -> None:
+    desk = Desk()
+    desk.scored(b"a", 0)
+    desk.scored(b"x", NOW_MS / HOUR_MS + 2)
+    desk.label(b"y", NOW_MS / HOUR_MS + 2)
+    desk.leave_unread()
     desk.commit()
     assert desk.counted() == Counter()
     desk.label(b"a", 5)

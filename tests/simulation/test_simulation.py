@@ -16,9 +16,9 @@ from shadowstream.records import Side
 from shadowstream.testing.simulation import coverage, oracle, run
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.generator import history
-from shadowstream.testing.simulation.history import IDENTITIES
+from shadowstream.testing.simulation.history import IDENTITIES, Input, Setup
 from shadowstream.testing.simulation.logs import Label
-from shadowstream.testing.simulation.truth import Written
+from shadowstream.testing.simulation.truth import Truth, Unit, Written, as_read
 
 SEEDS, SEEDS_LONG = 200, 500
 RARE = (230, 355)
@@ -107,6 +107,27 @@ def test_every_outcome_of_the_judges_table_occurs_under_some_identity() -> None:
     assert KNOWN - figures - set(coverage.OUTCOMES) == set()
     for outcome in coverage.OUTCOMES:
         assert any(coverage.impossible(outcome, identity) is None for identity in IDENTITIES), outcome
+
+
+def test_what_repeats_a_record_that_nobody_can_read_is_the_first_of_its_id() -> None:
+    first, again = (Unit(Input(n, 0, 0, "a", again=n > 0), "A", warm=False) for n in range(2))
+    for unit in (first, again):
+        for side in Side:
+            broken = side is Side.PRODUCTION and unit is first
+            one = Written(Label(unit.input.number, side, 0), "plain", "A", False, False, b"%d" % side, broken)
+            unit.written[side] = [] if side is Side.TWIN else [one]
+    as_read([first, again])
+    truth = Truth(Setup(0), ("A",), [first, again], (None,))
+    found = [
+        (word.outcomes, [label[:2] for label in word.records])
+        for unit in truth.units
+        for word in oracle.words(truth, unit)
+    ]
+    assert found == [
+        (("undecodable_production",), [(0, Side.PRODUCTION)]),
+        (("mismatch",), [(1, Side.PRODUCTION), (0, Side.SHADOW)]),
+        (("repeated_shadow",), [(1, Side.SHADOW)]),
+    ]
 
 
 def test_a_declared_change_is_expected_unless_something_else_differs_too() -> None:

@@ -279,6 +279,18 @@ class Completeness:
         """A side's watermark; if its partition is idle, that of the side's other partitions."""
         return highest(self.watermarks[side], self.idle_watermarks[side])
 
+    def time_of_undated(self, side: Side) -> int | None:
+        """Return the event time for a record without one: the time to which its side, or else another, has been read.
+
+        Where no time decides, it is the wall clock's. None while it is unknown: by the wall clock's, the record would
+        wait too long.
+        """
+        known = [mark for n in range(len(self._places)) if (mark := self.read_to_ms(Side(n))) is not None]
+        if known:
+            own_ms = self.read_to_ms(side)
+            return min(known) if own_ms is None else own_ms
+        return None if self._by_time and not self._finished else self.last_read_ms
+
     def watermark(self) -> int | None:
         """The event time to which all sides have been read: the minimum of their watermarks."""
         return lowest(self.watermarks)

@@ -14,8 +14,9 @@ The steps of `SideIntake.admit`, in order:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 from shadowstream.ahead import Ahead
@@ -91,6 +92,7 @@ class SideIntake:
         self._dedupe = DedupeWindow(parts.config.identity.dedupe_span)
         self._redelivery = Redelivery(parts.config.inputs)
         self._is_copied = side in parts.sources.copied
+        self._undated: list[tuple[PendingColumns, Sequence[Hashable]]] = []
         self.position = SidePosition()
 
     def admit(self, batch: Batch, now_ms: int) -> AdmittedBatch:
@@ -110,9 +112,11 @@ class SideIntake:
             self._redelivery.accept()
             self._reach(end)
             return AdmittedBatch(redelivered=redelivered)
+        time_ms = None
         if batch.lost is not None:
             # Its event times are unknown, so they must not move the watermark.
-            batch = replace(batch, times_ms=[parts.completeness.watermarks[side] or now_ms] * len(batch))
+            time_ms = self._time_of_undated()
+            batch = replace(batch, times_ms=[now_ms if time_ms is None else time_ms] * len(batch))
         batch, header_fields = parts.header_reader.headed(side, batch)
         coordinates = parts.identity.coordinates(side, batch, packed)
         ids = parts.identity.ids(side, batch, coordinates)
@@ -135,7 +139,35 @@ class SideIntake:
             ids, mask, ended = self._separated(ids, rows, reread, repeats)
             rows = rows.where(mask)
         self._reach(end)
+        if ids and batch.lost is not None and time_ms is None:
+            self._undated.append((rows, ids))
+            ids = ()
         return AdmittedBatch(rows if ids else None, ids, ended, reread > 0, redelivered)
+
+    def _time_of_undated(self) -> int | None:
+        """Return the event time for unreadable records: the one that this side had reached before them."""
+        completeness, before_ms = self._parts.completeness, self.position.restored_watermark_ms
+        unknown = completeness.watermarks[self._side] is None and before_ms is not None
+        return before_ms if unknown else completeness.time_of_undated(self._side)
+
+    def take_dated(self, now_ms: int | None = None) -> list[tuple[PendingColumns, Sequence[Hashable]]]:
+        """Remove and return the rows and ids that waited for an event time, once it is known.
+
+        With `now_ms`, before later records of the side, they are returned in any case.
+        """
+        time_ms = self._time_of_undated() if self._undated else None
+        if (time_ms := now_ms if time_ms is None else time_ms) is None:
+            return []
+        dated, self._undated = self._undated, []
+        return [(PendingColumns(rows.offsets, [time_ms] * len(rows), *rows.columns[2:]), ids) for rows, ids in dated]
+
+    def offsets(self) -> Iterator[int]:
+        """Return the pending offsets that cannot be matched yet: without an event time, or not read again."""
+        return chain(self.position.to_reread, *(rows.offsets for rows, _ in self._undated))
+
+    def count(self) -> int:
+        """Count `offsets`."""
+        return len(self.position.to_reread) + sum(len(ids) for _, ids in self._undated)
 
     def _packed(self, batch: Batch) -> Sequence[PackedHeader | None]:
         if self._side is not Side.SHADOW:

@@ -19,7 +19,7 @@ from shadowstream.records import Side
 
 @dataclass(frozen=True, slots=True)
 class PendingRecords:
-    """Pending records in the store, in corrections, for a schema, deferred, or not read again yet.
+    """Pending records in the store, in corrections, for a schema, deferred, or at intake.
 
     The totals of the store include records that wait for a schema.
     """
@@ -31,14 +31,14 @@ class PendingRecords:
     _sides: Sequence[SideIntake]
 
     def offsets(self, side: Side) -> npt.NDArray[np.int64]:
-        """Return the pending offsets of a side, in order, with those that have not been read again."""
+        """Return the pending offsets of a side, in order."""
         stages = (self._store, self._corrections, self._awaiting, self._deferred)
         pending: Iterator[int] = chain.from_iterable(stage.offsets(side) for stage in stages)
-        return np.sort(np.fromiter(chain(pending, self._sides[side].position.to_reread), dtype=np.int64))
+        return np.sort(np.fromiter(chain(pending, self._sides[side].offsets()), dtype=np.int64))
 
     def count(self, side: Side) -> int:
         """Count the pending records of a side from totals."""
-        return self.in_memory(side) + self._corrections.count(side) + len(self._sides[side].position.to_reread)
+        return self.in_memory(side) + self._corrections.count(side) + self._sides[side].count()
 
     def in_memory(self, side: Side) -> int:
         """Count the pending records of a side whose values are kept."""
@@ -51,4 +51,5 @@ class PendingRecords:
 
     def has_waiting(self) -> bool:
         """Return whether any record that has been read waits."""
-        return any(self._store.held.records) or len(self._corrections) > 0 or len(self._deferred) > 0
+        counts = (*self._store.held.records, len(self._corrections), len(self._deferred))
+        return any(counts) or any(one.count() for one in self._sides)

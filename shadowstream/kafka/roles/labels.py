@@ -149,14 +149,14 @@ class LabelsRole(PlainRole):
         self._positions[batch.place] = batch.offsets[-1] + 1
         self._at_end.discard(batch.place)
         if batch.place.topic == self._labels.topic:
-            self._take_labels(step, batch)
+            self._take_labels(step, batch, now_ms)
         else:
             for value in batch.values:
-                self._take_scored(step, value, batch.place)
+                self._take_scored(step, value, batch.place, now_ms)
         step.clock.unread = frozenset(self._places) - self._at_end
         return len(batch)
 
-    def _take_scored(self, step: LabelStep, value: bytes | None, place: Partition) -> None:
+    def _take_scored(self, step: LabelStep, value: bytes | None, place: Partition, now_ms: int) -> None:
         try:
             record = own.read("scored", value)
         except RecordError as error:
@@ -164,9 +164,9 @@ class LabelsRole(PlainRole):
             if self._refusals.is_first(error):
                 log.error("scored_unreadable", place=str(place), error=str(error), further=FURTHER)
             return
-        step.scored(record)
+        step.scored(record, now_ms)
 
-    def _take_labels(self, step: LabelStep, batch: Batch) -> None:
+    def _take_labels(self, step: LabelStep, batch: Batch, now_ms: int) -> None:
         if batch.lost is not None:
             self.unreadable += len(batch)
             log.warning("label_unreadable", place=str(batch.place), error=batch.lost)
@@ -178,7 +178,7 @@ class LabelsRole(PlainRole):
                 log.warning("label_unreadable", place=str(batch.place), error=str(value))
                 continue
             id_ = key if self._id_path is None else text_id(value, self._id_path)
-            step.label(batch.place, id_, at_path(value, self._path), time_ms)
+            step.label(batch.place, id_, at_path(value, self._path), time_ms, now_ms)
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         self._positions[place] = max(offset, self._positions.get(place, 0))

@@ -113,7 +113,7 @@ class Verdict:
                     self.seen["evicted"] += 1
                 elif row:
                     yield from self._against(word, row, unit, totals)
-                elif not self._may_wait(unit):
+                elif not (self._may_wait(unit) or self._is_newest(word.records[0])):
                     yield f"{word.records}: no word; expected {'|'.join(word.outcomes)}"
         for labels, row in by_labels.items():
             if self._is_shed(self.units.get(labels[0].number), row):
@@ -198,6 +198,13 @@ class Verdict:
         """Nothing comes after a time far ahead; nor after the last sentinels, where time decides of whole pairs too."""
         setup = self.trial.setup
         return not setup.bounded and (unit.input.poison or ((setup.strict or setup.many) and unit.input.round > 0))
+
+    def _is_newest(self, label: Label) -> bool:
+        """Whether it cannot be read and nothing comes after it: its time is that of the last sentinel before it."""
+        logs, (place, offset) = self.world.logs, self.world.logs.offsets[label]
+        read = [at for at, record in enumerate(logs.records[place]) if record and (place, at) not in logs.broken]
+        by_time = self.trial.setup.commits != "after_output" and not self.trial.setup.bounded
+        return by_time and (place, offset) in logs.broken and bool(read) and max(read) < offset
 
     def _window(self, row: dict[str, Any]) -> int:
         time_ms = int(row["time_ms"])

@@ -32,7 +32,7 @@ class Written(NamedTuple):
 class Unit:
     """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some.
 
-    The outputs of the first input of an id are those that anybody can take for it, see `_as_read`.
+    The outputs of the first input of an id are those that anybody can take for it, see `as_read`.
     """
 
     input: Input
@@ -77,7 +77,7 @@ def truth_of(world: World) -> Truth:
         of = (label, kind, unit.revision, below, replayed, value, broken, time_ms, window)
         unit.written[label.side].append(Written(*of))
         unit.lost = unit.lost or offset < logs.low(place)
-    _as_read(units.values())
+    as_read(units.values())
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
     floors = []
     for place in world.inputs:
@@ -90,7 +90,7 @@ def truth_of(world: World) -> Truth:
     return Truth(world.setup, revisions, list(units.values()), tuple(floors))
 
 
-def _as_read(units: Iterable[Unit]) -> None:
+def as_read(units: Iterable[Unit]) -> None:
     """Give the first input of an id that comes again the first outputs of that id which anybody can read, by side.
 
     Nothing in a log tells that a record repeats one that is gone or unreadable. What is first for a reader is the

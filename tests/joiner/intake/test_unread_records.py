@@ -129,6 +129,27 @@ def test_records_that_the_client_cannot_decompress(identity: dict[str, Any], cas
     play(begun(identity=identity), _with(case, between))
 
 
+@pytest.mark.parametrize("between", [[], [restart]], ids=["in one go", "with restarts"])
+def test_what_has_no_time_takes_that_of_what_is_read_and_not_that_of_the_wall(between: list[Step]) -> None:
+    world, later_ms = begun(production={"outputs": ["out"]}), 5 * GRACE_MS
+    case: Case = [
+        S("a"), broken(Side.SHADOW, 0), {}, P("b", time_ms=GRACE_MS), S("b", of=1, time_ms=GRACE_MS), {"match": 1},
+        P("c", time_ms=later_ms), S("c", of=2, time_ms=later_ms), {"match": 1, "undecodable_shadow": 1},
+    ]  # fmt: skip
+    play(world, _with(case, between))
+    assert {row["time_ms"] for row in world.last_words().values() if row["outcome"] == "undecodable_shadow"} == {
+        GRACE_MS
+    }
+
+
+def test_where_nothing_at_all_can_be_read_a_bounded_trial_ends_all_the_same() -> None:
+    world = begun(production={"outputs": ["out"], "group": "prod", "commits": "unknown"}, bounded=True)
+    play(world, [
+        S("a"), S("b", of=1), P("a"), broken(Side.SHADOW, 0, 1), broken(Side.PRODUCTION, 0),
+        {"undecodable_production": 1}, done(INPUTS, "end"), committed(INPUTS), {"evicted": 1, "undecodable_shadow": 1},
+    ])  # fmt: skip
+
+
 def test_a_repeat_stands_in_the_place_of_its_first_that_nobody_could_read_whatever_comes_when() -> None:
     play(begun(), [
         P("a", "1"), S("a", "1"), S("a", "2", of=1), broken(Side.PRODUCTION, 0), committed(INPUTS),

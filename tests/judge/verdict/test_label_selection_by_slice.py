@@ -152,9 +152,9 @@ def test_what_the_joiner_scores_names_its_slice_to_the_end(restart: bool) -> Non
     store = MemoryStore()
     step = LabelStep(settings, REVISION, store, ["out/0"])
     for record in scored:
-        step.scored(record)
+        step.scored(record, 0)
     for i in range(1, 500, 2):
-        step.label(Partition("late", 0), b"k%d" % i, str(i % 5), 0)
+        step.label(Partition("late", 0), b"k%d" % i, str(i % 5), 0, 0)
     writes = step.prepare()
     step.committed()
     if restart:
@@ -163,7 +163,7 @@ def test_what_the_joiner_scores_names_its_slice_to_the_end(restart: bool) -> Non
         counts = {task: one.record() for task, one in step.tasks.items()}
         step = LabelStep(settings, REVISION, store, ["out/0"])
         step.restore(1, counts)
-    step.scored({**scored[0], "end": True})
+    step.scored({**scored[0], "end": True}, 0)
     writes += step.prepare()
     found: dict[tuple[str, str], dict[str, int]] = {}
     for write in writes:
