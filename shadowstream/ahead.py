@@ -8,8 +8,8 @@ The deciding clock starts at wall time, or at the watermark from before a restar
 wall clock. If the wall clock is set back, the deciding clock stops for a moment. If it is set forward, the deciding
 clock follows, and wrong dates may pass.
 
-Where only time ends the wait for a partner, a record dated ahead waits until the watermark reaches the limit that
-held when the record was read. So a date in the year 9999 does not keep it open forever.
+Where only time ends the wait for a partner, a record dated ahead waits for a watermark: the limit at the time when the
+record was read. So a date in the year 9999 does not keep it open forever.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Ahead:
         self.records = 0
 
     def limit_ms(self, now_ms: int) -> int:
-        """The greatest event time that moves a watermark at wall time `now_ms`."""
+        """Return the greatest event time that moves a watermark at wall time `now_ms`."""
         if self._wall_ms == NEVER:
             self._clock_ms = max(self._clock_ms, now_ms)
         else:
@@ -48,7 +48,7 @@ class Ahead:
         self._clock_ms = max(self._clock_ms, watermark_ms)
 
     def newest(self, times_ms: Sequence[int], now_ms: int) -> int | None:
-        """The greatest of these event times within the limit; None if all are beyond it."""
+        """Return the greatest of these event times within the limit; None if all are beyond it."""
         limit, newest = self.limit_ms(now_ms), max(times_ms)
         if newest <= limit:
             return newest
@@ -65,11 +65,11 @@ class Ahead:
         self.records += sum(i >= old for i in beyond)
 
     def due_ms(self, side: int, offset: int, time_ms: int) -> int:
-        """The event time that counts for a record if only time ends its wait."""
+        """Return the event time that counts for a record if only time ends its wait."""
         return self._due_ms.get((side, offset), time_ms) if self._due_ms else time_ms
 
     def due_of_all(self, side: int, offsets: Sequence[int], times_ms: Sequence[int]) -> Sequence[int]:
-        """`due_ms` of many records."""
+        """Return `due_ms` of many records."""
         if not self._due_ms:
             return times_ms
         return [self.due_ms(side, offset, time_ms) for offset, time_ms in zip(offsets, times_ms, strict=True)]

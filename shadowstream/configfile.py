@@ -61,7 +61,7 @@ class ConfigSource:
     lines: Mapping[KeyPath, int]
 
     def problem(self, message: str, where: KeyPath = ()) -> Problem:
-        """A problem found outside the file; its key is the message's beginning, ``key.path: …``, or `where`."""
+        """Return a problem found outside the file; its key is the message's beginning, ``key.path: …``, or `where`."""
         return _locate(self.file, self.lines, where, message)
 
 
@@ -97,12 +97,12 @@ def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None 
 
 
 def masked(config: Config) -> dict[str, Any]:
-    """The config as plain data, defaults included, secrets as ``***``."""
+    """Return the config as plain data, defaults included, secrets as ``***``."""
     return dict(_masked(config.model_dump(mode="json")))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The hint for an unknown name: the nearest known one, else all known ones.
+    """Return the hint for an unknown name: the nearest known one, else all known ones.
 
     >>> nearest("boostrap", ["bootstrap", "client"])
     "did you mean 'bootstrap'?"
@@ -145,7 +145,7 @@ def _problem(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: s
 
 
 def _locate(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: str) -> Problem:
-    """A problem whose message may begin with its key, below `where` or from the root."""
+    """Return a problem whose message may begin with its key, below `where` or from the root."""
     match = _KEY_IN_MESSAGE.match(message)
     if match:
         key = tuple(match[1].split("."))
@@ -156,7 +156,7 @@ def _locate(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: st
 
 
 def _known(where: KeyPath, lines: Mapping[KeyPath, int]) -> KeyPath:
-    """The nearest enclosing place that has a line."""
+    """Return the nearest enclosing place that has a line."""
     while where not in lines:
         where = where[:-1]
     return where
@@ -204,7 +204,7 @@ def _message(error: ErrorDetails, where: KeyPath, document: Document, several: b
 
 
 def _shown(value: Any, where: KeyPath, document: Document) -> str:
-    """The text in the file; never the content of a variable or a possible password."""
+    """Return the text in the file; never the content of a variable or a possible password."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
@@ -218,14 +218,14 @@ def _shown(value: Any, where: KeyPath, document: Document) -> str:
 
 
 def _model_in(annotation: Any) -> type[Model] | None:
-    """The model in a field's type: itself, in a list, or optional."""
+    """Return the model in a field's type: itself, in a list, or optional."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
 
 
 def _field(where: KeyPath) -> FieldInfo | None:
-    """The field of the config at a place; None if there is none, as below `kafka.client`."""
+    """Return the field of the config at a place; None if there is none, as below `kafka.client`."""
     model: type[Model] | None = Config
     field: FieldInfo | None = None
     for part in where:

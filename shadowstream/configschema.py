@@ -28,7 +28,7 @@ class _Draft7(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the config file, in draft 7.
+    """Return the JSON Schema of the config file, in draft 7.
 
     A ``${VAR}`` is allowed in place of any scalar, of any type.
     """

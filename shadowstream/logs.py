@@ -23,7 +23,7 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 def get_logger(room: str) -> Logger:
-    """The logger of a room; silent below `configure_logging`'s level.
+    """Return the logger of a room; silent below `configure_logging`'s level.
 
     >>> get_logger("joiner").debug("partition_assigned", partition=3)
     """

@@ -18,7 +18,7 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def is_secret(name: str) -> bool:
-    """Whether values under this name are secret: all of ``sasl.*`` and ``ssl.key.*``, passwords, tokens and similar.
+    """Return whether values under a name are secret: ``sasl.*``, ``ssl.key.*``, passwords, tokens and similar.
 
     >>> is_secret("sasl.password"), is_secret("ssl.key.location"), is_secret("ssl.keystore.password")
     (True, True, True)
@@ -29,7 +29,7 @@ def is_secret(name: str) -> bool:
 
 
 def without_userinfo(text: str) -> str:
-    """`text` with the user and password of every URL in it masked.
+    """Mask the user and password of every URL in a text.
 
     >>> without_userinfo("http://me:hunter2@registry:8081/x")
     'http://***@registry:8081/x'
@@ -38,7 +38,7 @@ def without_userinfo(text: str) -> str:
 
 
 def masked(value: Any, *, depth: int = 0) -> Any:
-    """A copy of mappings, lists and scalars in which secret values are ``***``.
+    """Return a copy of mappings, lists and scalars in which secret values are ``***``.
 
     >>> masked({"client": {"sasl.password": "hunter2", "client.id": "a"}})
     {'client': {'sasl.password': '***', 'client.id': 'a'}}

@@ -27,7 +27,7 @@ ABSENT = object()
 
 
 def parse_path(text: str) -> list[str | None]:
-    """The names of a path, None for a star. Raises `ConfigError` for a backslash that escapes nothing.
+    """Return the names of a path, None for a star. Raises `ConfigError` for a backslash that escapes nothing.
 
     >>> parse_path(r"items.*.unit\\.price")
     ['items', None, 'unit.price']
@@ -50,7 +50,7 @@ def parse_path(text: str) -> list[str | None]:
 
 
 def _part(part: str) -> list[str | None]:
-    """The names between two dots: a name, and the indexes in brackets after it."""
+    """Return the names between two dots: a name, and the indexes in brackets after it."""
     indexed = _INDEXED.fullmatch(part)
     if indexed is None:
         return [STAR if part == "*" else _ESCAPED.sub(r"\1", part)]
@@ -59,7 +59,7 @@ def _part(part: str) -> list[str | None]:
 
 
 def parse_one(text: str) -> list[str]:
-    """The names of a path that leads to a single value. Raises `ConfigError` for a star, which leads to several.
+    """Return the names of a path that leads to a single value. Raises `ConfigError` for a star, which leads to several.
 
     >>> parse_one("items[0].price"), parse_one(r"\\*")
     (['items', '0', 'price'], ['*'])
@@ -72,12 +72,12 @@ def parse_one(text: str) -> list[str]:
 
 
 def names_several(path: str) -> bool:
-    """Whether a path has a star, and so may lead to several values of one record."""
+    """Return whether a path has a star, and so may lead to several values of one record."""
     return STAR in parse_path(path)
 
 
 def join_path(names: Iterable[str | None]) -> str:
-    """The text of a path, with escapes for ambiguous names; None is a star.
+    """Return the text of a path, with escapes for ambiguous names; None is a star.
 
     >>> join_path(["items", "0", "unit.price"])
     'items.0.unit\\\\.price'
@@ -91,7 +91,7 @@ def join_path(names: Iterable[str | None]) -> str:
 
 
 def value_at(value: Any, names: Sequence[str]) -> Any:
-    """The part of a decoded value at a path without stars, null included; `ABSENT` if there is none.
+    """Return the part of a decoded value at a path without stars, null included; `ABSENT` if there is none.
 
     >>> value_at({"items": [{"unit.price": 3}]}, parse_one(r"items[0].unit\\.price"))
     3

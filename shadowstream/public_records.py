@@ -234,7 +234,7 @@ ROWS: Mapping[str, type[PublicRecord]] = {"diff": DiffRow, "drift": DriftEvent, 
 
 
 def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> PublicRecord:
-    """The row of a decoded record of `topic`, one of `ROWS`.
+    """Return the row of a decoded record of `topic`, one of `ROWS`.
 
     >>> drift = dict(event="opened", incident="i", revision="ab", criterion="mismatch", detector="adwin",
     ...     direction="up", window_start_ms=0, window_end_ms=9, before=0.1, after=0.5, width=3, estimation=0.4,
@@ -247,14 +247,14 @@ def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> PublicRecord:
 
 
 def _maker(kind: type[Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """A function from a mapping with a value for each field to an object of the class."""
+    """Return a function from a mapping with a value for each field to an object of the class."""
     hints = get_type_hints(kind)
     parts = [(field.name, _converter(hints[field.name])) for field in fields(kind)]
     return lambda values: kind(*(values[name] if convert is None else convert(values[name]) for name, convert in parts))
 
 
 def _converter(hint: Any) -> Callable[[Any], Any] | None:
-    """The function that converts a decoded value to the type; None if the value has it already."""
+    """Return the function that converts a decoded value to the type; None if the value has it already."""
     if isinstance(hint, UnionType):
         (inner,) = (kind for kind in get_args(hint) if kind is not NoneType)
         convert = _converter(inner)

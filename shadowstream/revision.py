@@ -60,7 +60,7 @@ class CodeLocation(NamedTuple):
 
 
 def revision_of(config: Config) -> str:
-    """The revision of a config's candidate, 64 hex digits (SHA-256).
+    """Return the revision of a config's candidate, 64 hex digits (SHA-256).
 
     Raises:
         ConfigError: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
@@ -89,7 +89,7 @@ def revision_of(config: Config) -> str:
 
 
 def _compare_config(compare: Compare) -> dict[str, Any]:
-    """The config of the comparison, with the files of the functions that it names."""
+    """Return the config of the comparison, with the files of the functions that it names."""
     # Additional counts of a pair, if configured: other bounds would add up to the same rate.
     counted = compare.model_dump(mode="json", include={"checks", "latency", "dimensions"})
     return {
@@ -103,7 +103,7 @@ def _compare_config(compare: Compare) -> dict[str, Any]:
 
 
 def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
-    """The config of the candidate, in addition to its files."""
+    """Return the config of the candidate, in addition to its files."""
     if candidate.topic is not None:
         return {"topic": candidate.topic, "group": candidate.group, "version": candidate.version}
     return {
@@ -177,7 +177,7 @@ def _find_top(top: str) -> ModuleSpec | None:
 
 
 def _step_into(folders: list[Path], part: str, parent: str) -> tuple[Path | None, list[Path]]:
-    """The file of a submodule and, of a package, its folders; in the import system's order of preference."""
+    """Return the file of a submodule and, of a package, its folders; in the import system's order of preference."""
     for folder in folders:
         package = folder / part / "__init__.py"
         if package.is_file():
@@ -207,7 +207,7 @@ def _top_level_names(file: Path) -> Iterator[str]:
 
 
 def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
-    """Names that statements bind, also inside if, try, with, for and while; `*` if they are unknown."""
+    """Return the names that statements bind, also inside if, try, with, for and while; `*` if they are unknown."""
     for statement in statements:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield statement.name
@@ -229,7 +229,7 @@ def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
 
 
 def _code(call: str, key: str, files: Sequence[str] | None) -> list[tuple[str, str]]:
-    """The digests of the code behind an entry point under `key`; of its module only, if its package is too large.
+    """Return the digests of an entry point's code under `key`; of its module only, if its package is too large.
 
     An empty `files` makes a package that is too large an error: they must name the files that matter.
     """
@@ -272,7 +272,7 @@ class _TooLarge(Exception):
 
 
 def _digests(root: Path, key: str = "candidate.call") -> list[tuple[str, str]]:
-    """(relative path, digest) of a file, or of every file of a folder; raises _TooLarge beyond the limits."""
+    """Return (relative path, digest) of a file or of a folder's files; raise _TooLarge beyond the limits."""
     if root.is_file():
         return [(root.name, _digest(key, root))]
     files, total_bytes = [], 0

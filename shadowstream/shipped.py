@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 def schema_dir() -> Path:
-    """The folder of the schemas: the top of a checkout, or inside an installed package."""
+    """Return the folder of the schemas: the top of a checkout, or inside an installed package."""
     package = Path(str(resources.files("shadowstream")))
     checkout = package.parent / "schemas"
     return checkout if (checkout / "stats.avsc").is_file() else package / "_schemas"
 
 
 def released() -> list[tuple[str, str]]:
-    """Name and text of every schema of every released version: ``schemas/released/<version>/<name>.avsc``."""
+    """Return name and text of every schema of every released version: ``schemas/released/<version>/<name>.avsc``."""
     paths = sorted((schema_dir() / "released").glob("*/*.avsc"))
     return [(path.stem, path.read_text(encoding="utf-8")) for path in paths]
 
 
 def text(name: str) -> str:
-    """A shipped schema file."""
+    """Return a shipped schema file."""
     return (schema_dir() / name).read_text(encoding="utf-8")

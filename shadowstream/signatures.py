@@ -1,8 +1,8 @@
 """Check whether the functions named in a config can be called as intended. Reads their files, and never imports them.
 
-Only certain errors are rejected: a coroutine function, a generator function, a wrong number of arguments. Cases that
-need an import (a decorated function, a name bound twice, a name from another module) are left to the loaders
-(`runner.candidate`, `compare.hooks`), which check the object in the same way.
+Only certain errors are rejected: a coroutine function, a generator function, a wrong number of arguments. Some
+cases need an import: a decorated function, a name bound twice, a name from another module. They are left to the
+loaders (`runner.candidate`, `compare.hooks`), which check the object in the same way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ExpectedCall(NamedTuple):
 
 
 def problems_of(config: Config) -> Iterator[str]:
-    """The errors in the functions of a config, each with its key first."""
+    """Return the errors in the functions of a config, each with its key first."""
     candidate = config.candidate
     if candidate.call is not None:
         definition = _definition(candidate.call)
@@ -60,7 +60,7 @@ def _hooks(config: Config) -> Iterator[ExpectedCall]:
 
 
 def _definition(call: str) -> tuple[Path, ast.stmt] | None:
-    """The single statement that binds an entry point's name at its module's top level; None unless certain."""
+    """Return the single statement that binds an entry point's name at its module's top level; None unless certain."""
     module, _, name = call.partition(":")
     try:
         file = locate(f"{module}:{name}").module
@@ -122,7 +122,7 @@ def _of_function(called: ExpectedCall, file: Path, function: _Function, bound: i
 
 
 def _is_generator(function: _Function) -> bool:
-    """Whether the function itself yields, and not only a nested one."""
+    """Return whether the function itself yields, and not only a nested one."""
     left: list[ast.AST] = list(function.body)
     while left:
         node = left.pop()

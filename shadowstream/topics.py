@@ -56,23 +56,23 @@ class TopicPlan:
         return f"shadow.{self.name}."
 
     def out(self, topic: str) -> str:
-        """The candidate's output topic for production's `topic`."""
+        """Return the candidate's output topic for production's `topic`."""
         return f"{self.prefix}out.{topic}"
 
     def repartition(self, topic: str) -> str:
-        """The copy of production's `topic` by identity, for an unknown partitioner."""
+        """Return the copy of production's `topic` by identity, for an unknown partitioner."""
         return f"{self.prefix}repartition.{topic}"
 
     def of(self, kind: str) -> str:
-        """A topic of the trial: progress, starts, diff, stats, state, judge-state, drift, verdict, ..."""
+        """Return a topic of the trial: progress, starts, diff, stats, state, judge-state, drift, verdict, ..."""
         return f"{self.prefix}{kind}"
 
     def dead_letter(self, role: str) -> str:
-        """The dead-letter topic of a role."""
+        """Return the dead-letter topic of a role."""
         return f"{self.prefix}dlq.{role}"
 
     def group(self, role: str) -> str:
-        """The consumer group of a role."""
+        """Return the consumer group of a role."""
         return f"{self.prefix}{role}"
 
     def check_write(self, topic: str) -> None:
@@ -111,7 +111,7 @@ class TopicPlan:
         repartitioned: Collection[str] = (),
         labels: bool = False,
     ) -> list[TopicSpec]:
-        """All topics of the trial, given production's output topics and their partition counts.
+        """Return all topics of the trial, given production's output topics and their partition counts.
 
         `diff_json` is the config's: the topic diff.json exists only if requested. `repartitioned` are the output
         topics copied by identity. `labels`: whether the trial has late labels. Cleanup and retention follow the

@@ -51,7 +51,7 @@ class Problem(NamedTuple):
 
 
 def dotted(where: KeyPath) -> str:
-    """The notation of a place for people.
+    """Return the notation of a place for people.
 
     >>> dotted(("compare", "rules", 0, "path"))
     'compare.rules[0].path'
@@ -128,7 +128,7 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
 
 
 def _line(event: yaml.Event) -> int:
-    """The line that an event begins in, counted from 1."""
+    """Return the line that an event begins in, counted from 1."""
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
@@ -225,7 +225,7 @@ class UnusableValue:
 
 
 def _substitute(text: str, environ: Mapping[str, str]) -> tuple[str, bool]:
-    """The text with its variables substituted, and whether it was a single variable. Raises ValueError."""
+    """Return the text with its variables substituted, and whether it was a single variable. Raises ValueError."""
 
     def value(match: re.Match[str]) -> str:
         if match.group() == "$$":
@@ -251,7 +251,7 @@ def _substitute(text: str, environ: Mapping[str, str]) -> tuple[str, bool]:
 
 
 def _resolve(text: str) -> Any:
-    """A plain scalar by the core schema of YAML 1.2. Raises ValueError for an infinite or unusable number."""
+    """Return a plain scalar by the core schema of YAML 1.2. Raises ValueError for an infinite or unusable number."""
     if text in _WORDS:
         return _WORDS[text]
     if _NOT_FINITE.fullmatch(text):

@@ -53,7 +53,7 @@ class PendingColumns:
 
     @classmethod
     def of(cls, rows: Sequence[PendingRecord]) -> PendingColumns:
-        """Rows as columns."""
+        """Turn rows into columns."""
         if not rows:
             return cls((), (), (), ())
         columns = enumerate(zip(*rows, strict=True))
@@ -98,33 +98,33 @@ class PendingColumns:
         return self.columns[7]
 
     def row(self, i: int) -> PendingRecord:
-        """The i-th row."""
+        """Return the i-th row."""
         return _row([None if column is None else column[i] for column in self.columns])
 
     def rows(self) -> list[PendingRecord]:
-        """All rows as records."""
+        """Return all rows as records."""
         return list(map(_row, zip(*(repeat(None) if column is None else column for column in self.columns))))  # noqa: B905  the repeated ones have no end
 
     def bare(self) -> PendingColumns:
-        """The rows without their values and keys, which take the most memory."""
+        """Return the rows without their values and keys, which take the most memory."""
         return PendingColumns(*self.columns[:2], None, None, *self.columns[_ALWAYS:])
 
     def without_values(self) -> PendingColumns:
-        """The rows without their values, which are stored elsewhere."""
+        """Return the rows without their values, which are stored elsewhere."""
         return PendingColumns(*self.columns[:2], None, *self.columns[3:])
 
     def with_values(self, values: Sequence[bytes | None]) -> PendingColumns:
-        """The same rows with these values."""
+        """Return the same rows with these values."""
         return PendingColumns(*self.columns[:2], values, *self.columns[3:])
 
     def part(self, begin: int, end: int) -> PendingColumns:
-        """The rows from index `begin` to before index `end`."""
+        """Return the rows from index `begin` to before index `end`."""
         if begin == 0 and end >= len(self):
             return self
         return PendingColumns(*(None if column is None else column[begin:end] for column in self.columns))
 
     def where(self, mask: Iterable[object]) -> PendingColumns:
-        """The rows at which the mask is true."""
+        """Return the rows at which the mask is true."""
         chosen = list(mask)
         return PendingColumns(*(None if column is None else list(compress(column, chosen)) for column in self.columns))
 

@@ -97,7 +97,7 @@ class JoinerStep:
         self._by_place[place][0].comparing.compare_gathered()
 
     def accounted_to(self, place: Partition) -> int:
-        """The offset below which a partition had been read before the restart."""
+        """Return the offset below which a partition had been read before the restart."""
         task, side = self._by_place[place]
         return task.sides[side].position.accounted_to
 
@@ -166,7 +166,7 @@ class JoinerStep:
                     task.completeness.stated_ms[side] = self._idleness.stated(place, position, sides[side], now_ms)
 
     def has_idle(self, now_ms: int) -> bool:
-        """Whether any task is idle, so that its time is that of the other partitions."""
+        """Return whether any task is idle, so that its time is that of the other partitions."""
         return any(task.commit.is_idle(now_ms) for task in self.tasks.values())
 
     def observe_originals(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
@@ -192,7 +192,7 @@ class JoinerStep:
             task.late.observe_diff_end(ends.get(task.sources.partition, 0))
 
     def wanted(self) -> dict[Partition, list[int]]:
-        """The records of source topics that corrections need, as sorted offsets by partition."""
+        """Return the records of source topics that corrections need, as sorted offsets by partition."""
         found: dict[Partition, list[int]] = {}
         for task in self.tasks.values():
             for place, offsets in task.late.corrections.wanted().items():
@@ -241,20 +241,20 @@ class JoinerStep:
         if ended:
             self.progress.forget_absences({place: min(e.get(place, 0) for e in ended) for place in ended[0]})
 
-    def entered(self) -> int:
+    def ended_records(self) -> int:
         """Count the records that have ended since the last commit."""
-        return sum(task.entered() for task in self.tasks.values())
+        return sum(task.ended_records() for task in self.tasks.values())
 
     def prepared(self) -> list[Task]:
-        """The tasks of the last `prepare`, until `committed`."""
+        """Return the tasks of the last `prepare`, until `committed`."""
         return list(self._prepared)
 
     def prepared_counts(self) -> list[OutcomeCounts]:
-        """The counts of the tasks of the last `prepare`, until `committed`."""
+        """Return the counts of the tasks of the last `prepare`, until `committed`."""
         return [task.counts for task in self._prepared]
 
     def sides(self) -> dict[Side, tuple[int, int, int | None]]:
-        """The pending records, their bytes and the lowest watermark, by side."""
+        """Return the pending records, their bytes and the lowest watermark, by side."""
         shown: dict[Side, tuple[int, int, int | None]] = {}
         size = self.pending_bytes()
         for side in Side:
@@ -267,13 +267,13 @@ class JoinerStep:
         return shown
 
     def pending_bytes(self) -> tuple[int, ...]:
-        """The bytes of pending records in memory, by side."""
+        """Return the bytes of pending records in memory, by side."""
         return tuple(sum(task.store.held.bytes[side] for task in self.tasks.values()) for side in Side)
 
     def spilled_bytes(self) -> tuple[int, ...]:
-        """The bytes of pending records that are spilled, by side."""
+        """Return the bytes of pending records that are spilled, by side."""
         return tuple(sum(task.store.held.spilled[side] for task in self.tasks.values()) for side in Side)
 
     def finished(self) -> bool:
-        """Whether every task of a bounded run has ended all records and committed them."""
+        """Return whether every task of a bounded run has ended all records and committed them."""
         return bool(self.tasks) and all(task.commit.closed for task in self.tasks.values())

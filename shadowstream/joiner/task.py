@@ -72,7 +72,7 @@ class Task:
         self.routes = conservation.RouteLedger(config.inputs, output, once=once)
         shared = (config, sources, self.identity, fields, marks, self.completeness, ahead, unread, self.shedding)
         self.sides = tuple(SideIntake(side, IntakeParts(*shared, self.routes.count)) for side in sources.sides)
-        self.store = _store_of(config, len(places), ahead)
+        self.store = store_of(config, len(places), ahead)
         self.deferred = Backlog(config.judge.window_ms)
         self.late = LateRecords(config, self.identity, fields)
         self.counts = OutcomeCounts(config, revision, sources.name, places, marks)
@@ -164,7 +164,7 @@ class Task:
         """Spill values of pending records until `down_to` bytes are left in memory; return the bytes spilled."""
         return self.store.spill(to, down_to) if isinstance(self.store, UniqueIdStore) else 0
 
-    def entered(self) -> int:
+    def ended_records(self) -> int:
         """Count the records that have ended since the last commit, pairs that wait for comparison included."""
         return self.counts.records.total() + self.comparing.records_to_compare()
 
@@ -186,16 +186,17 @@ class Task:
             self.late.correctable_from = point.correctable_floor - 1
 
     def is_reread(self) -> bool:
-        """Whether all records from before a restart have been read again, and none awaits a schema."""
+        """Return whether all records from before a restart have been read again, and none awaits a schema."""
         return all(one.position.is_reread for one in self.sides) and not len(self.comparing.awaiting)
 
     def sides_that_must_progress(self) -> frozenset[Side]:
-        """Sides that must not all be paused (`Completeness`); a side that is still being re-read is one of them."""
+        """Return the sides that must not all be paused; a side that is still being re-read is one of them."""
         rereading = [side for side in self.sources.sides if not self.sides[side].position.is_reread]
         return self.completeness.sides_that_must_progress(rereading)
 
 
-def _store_of(config: Config, sides: int, ahead: Ahead) -> Store:
+def store_of(config: Config, sides: int, ahead: Ahead) -> Store:
+    """Return an empty store for the identity of the config."""
     if config.identity.kind == "occurrence":
         return EventTimeStore(config.judge.window_ms, config.identity.tolerance_ms, ahead)
     if config.identity.outputs == "many":

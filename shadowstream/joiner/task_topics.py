@@ -43,7 +43,7 @@ class TaskTopics(NamedTuple):
 
 
 def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tuple[str, ...]:
-    """The topics of a task for production's output `topic`, indexed by `Side`.
+    """Return the topics of a task for production's output `topic`, indexed by `Side`.
 
     `repartitioned` are the output topics with an unknown partitioner: the copier copies both sides of them.
 
@@ -61,12 +61,12 @@ def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tup
 
 
 def places_of(config: Config, topic: str, partition: int, repartitioned: Collection[str]) -> tuple[Partition, ...]:
-    """The partitions of a task, indexed by `Side`."""
+    """Return the partitions of a task, indexed by `Side`."""
     return tuple(Partition(name, partition) for name in topics_of(config, topic, repartitioned))
 
 
 def side_of(config: Config, topic: str) -> Side:
-    """The side of a topic that the joiner reads."""
+    """Return the side of a topic that the joiner reads."""
     if config.twin is not None and topic == config.twin.topic:
         return Side.TWIN
     shadow = topic == config.candidate.topic or topic.startswith(config.plan.out(""))

@@ -121,7 +121,7 @@ class OutcomeCounts:
         return self._whole(row.revision)
 
     def _whole(self, short: str | None) -> str:
-        return self._revision if short is None or short == self._short else self._progress.whole(short)
+        return self._revision if short is None or short == self._short else self._progress.full_revision(short)
 
     def revisions_of(self, rows: PendingColumns) -> Sequence[str]:
         """Return the revision of each shadow record, as `revision_of` does."""

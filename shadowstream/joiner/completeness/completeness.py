@@ -56,7 +56,7 @@ STILL_OBSERVATIONS = 3
 
 
 def time_may_decide(config: Config) -> bool:
-    """Whether event time can decide a record; not if the marks of all sides are exact and ids are unique."""
+    """Return whether event time can decide a record; not if the marks of all sides are exact and ids are unique."""
     sides = [config.production, *([config.candidate] if config.candidate.topic else []), config.twin]
     exact = all(side is None or (side.group is not None and side.commits == "after_output") for side in sides)
     return config.identity.kind == "occurrence" or not exact
@@ -114,7 +114,7 @@ class Completeness:
         self.watermarks[side] = highest(self.watermarks[side], time_ms)
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record: replays of production, and the shadow side's done marks."""
+        """Return counts for the state record: replays of production, and the shadow side's done marks."""
         return self.replays.snapshot(self._config.inputs) | self.passed.snapshot()
 
     def restore(self, counts: Mapping[str, int]) -> None:
@@ -162,13 +162,13 @@ class Completeness:
         self._finished = self._finished or self._is_finished()
 
     def _done(self, side: Side) -> dict[Partition, int]:
-        """The input offsets to which a side is done, with its outputs read."""
+        """Return the input offsets to which a side is done, with its outputs read."""
         if side is Side.SHADOW:
             return self.passed.offsets
         return self.production.done if side is Side.PRODUCTION else self.twin.done
 
     def finished(self) -> bool:
-        """Whether all sides of a bounded run are done with every input and all their outputs have been read."""
+        """Return whether all sides of a bounded run are done with every input and all their outputs have been read."""
         return self._finished
 
     def _is_finished(self) -> bool:
@@ -225,7 +225,7 @@ class Completeness:
         return () if any(min(thresholds) < self.bound(lane) for lane, thresholds in lanes) else lanes
 
     def _surely_after_warm_up(self, side: Side, rows: PendingColumns) -> bool:
-        """Whether certainly none of these rows is warm-up."""
+        """Return whether certainly none of these rows is warm-up."""
         start = self._progress.start
         if start is None:
             return False
@@ -240,7 +240,7 @@ class Completeness:
         return ends is not None and place in ends and rows.offsets[0] >= ends[place]
 
     def _mark_lanes(self, side: Side, awaited: Side, row: PendingRecord) -> list[tuple[WaitCondition, int]]:
-        """The lanes of marks, each of which suffices."""
+        """Return the lanes of marks, each of which suffices."""
         lanes: list[tuple[WaitCondition, int]] = []
         if row.at is not None and (place := self._input(row.at)) in self._inputs():
             lanes.append((WaitCondition("done", awaited, place), row.at.offset))
@@ -252,7 +252,7 @@ class Completeness:
         return self.input_ends or (self._progress.start.committed if self._progress.start else {})
 
     def bound(self, lane: WaitCondition) -> float:
-        """The bound of a lane: rows with a threshold below it have waited long enough."""
+        """Return the bound of a lane: rows with a threshold below it have waited long enough."""
         if lane.kind == "warm":
             return 1 if self._knows_warm_up() else 0
         if self._finished:
@@ -267,7 +267,7 @@ class Completeness:
         return -math.inf if (mark := lowest(marks)) is None else mark - self._config.grace_ms + 1
 
     def frontier(self) -> float | None:
-        """The event time to which all sides have been read, with records out of order by up to the grace."""
+        """Return the event time to which all sides have been read, with records out of order by up to the grace."""
         if not self._knows_warm_up():
             return None
         if self._finished:
@@ -276,7 +276,7 @@ class Completeness:
         return None if mark is None else mark - self._config.grace_ms
 
     def read_to_ms(self, side: Side) -> int | None:
-        """A side's watermark; if its partition is idle, that of the side's other partitions."""
+        """Return a side's watermark; if its partition is idle, that of the side's other partitions."""
         return highest(self.watermarks[side], self.idle_watermarks[side])
 
     def time_of_undated(self, side: Side) -> int | None:
@@ -292,18 +292,20 @@ class Completeness:
         return None if self._by_time and not self._finished else self.last_read_ms
 
     def watermark(self) -> int | None:
-        """The event time to which all sides have been read: the minimum of their watermarks."""
+        """Return the event time to which all sides have been read: the minimum of their watermarks."""
         return lowest(self.watermarks)
 
     def watermark_of_idle(self) -> int | None:
-        """The `watermark` of an idle task: its sides take the time of active partitions (`idleness`), less the grace,
-        rounded down to a window's start."""
+        """Return the `watermark` of an idle task, whose sides take the time of active partitions (`idleness`).
+
+        The time taken is less the grace, and rounded down to a window's start.
+        """
         window_ms, grace_ms = self._config.judge.window_ms, self._config.grace_ms
         taken = [None if mark is None else (mark - grace_ms) // window_ms * window_ms for mark in self.stated_ms]
         return lowest(list(map(highest, self.watermarks, taken)))
 
     def sides_that_must_progress(self, again: Collection[Side] = ()) -> frozenset[Side]:
-        """Sides that must not all be paused: at least one must be read on, or no pending record is ever decided.
+        """Return the sides that must not all be paused: one must be read on, or no pending record is ever decided.
 
         A side that has answered all known inputs is left out; it has nothing more to bring. If all sides have, the set
         is empty, and little is left to read. If event time decides, only the sides with the lowest watermark count.
@@ -317,7 +319,7 @@ class Completeness:
         return frozenset(one for one, mark in marks.items() if mark == min(marks.values()))
 
     def _has_answered(self, side: Side) -> bool:
-        """Whether a side is done with all known inputs; in a bounded trial, with those within its bounds.
+        """Return whether a side is done with all known inputs; in a bounded trial, with those within its bounds.
 
         A side without marks counts as done if it has been read to its end and no inputs come.
         """
@@ -331,7 +333,7 @@ class Completeness:
     # ---------------------------------------------------------------- warm-up
 
     def _knows_warm_up(self) -> bool:
-        """Whether `is_warm_up` is known for every record."""
+        """Return whether `is_warm_up` is known for every record."""
         start = self._progress.start
         if start is None:
             return False
@@ -339,7 +341,7 @@ class Completeness:
         return not start.has_warm_up or by_time or self._progress.warm_ends is not None
 
     def is_warm_up(self, row: PendingRecord, side: Side = Side.PRODUCTION) -> bool | None:
-        """Whether an unpaired record belongs to the warm-up; None while that is unknown.
+        """Return whether an unpaired record belongs to the warm-up; None while that is unknown.
 
         A record that names its input is judged by the input. A record of an external candidate names none: it is
         warm-up below the end that its topic had when the job was done with the warm-up's inputs. Without such an end,
@@ -364,12 +366,12 @@ class Completeness:
         return start.floor_ms is not None and row.time_ms <= start.floor_ms + self._config.grace_ms
 
     def input_is_warm_up(self, coordinate: InputCoordinate) -> bool:
-        """Whether this input lies before the first input whose pairs count."""
+        """Return whether this input lies before the first input whose pairs count."""
         start = self._progress.start
         return start is not None and coordinate.offset < start.warm_below.get(self._input(coordinate), 0)
 
     def may_be_warm_up(self, rows: PendingColumns) -> bool:
-        """Whether any of these rows may be warm-up: by its input, or because the candidate's state was incomplete."""
+        """Return whether any of these rows may be warm-up: by its input, or by the candidate's incomplete state."""
         start = self._progress.start
         if self._has_state and any(fields is not None and fields.warm for fields in rows.header_fields or ()):
             return True

@@ -42,7 +42,7 @@ class Originals:
         self._idleness.observe(ends, times, now_ms)
 
     def low_ms(self, copied: Mapping[Partition, CopyPosition], now_ms: int) -> int | None:
-        """The event time below which every original partition has been copied; None while that of one is unknown."""
+        """Return the event time below which all originals have been copied; None while that of one is unknown."""
         return lowest(
             [
                 highest(one.time_ms, self._idleness.watermark(place, one.position, now_ms))

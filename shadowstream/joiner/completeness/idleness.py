@@ -56,7 +56,7 @@ class Idleness:
         self._times |= times
 
     def _at(self, now_ms: int) -> int:
-        """The observed time at wall time `now_ms`."""
+        """Return the observed time at wall time `now_ms`."""
         passed_ms = 0 if self._last_ms is None else now_ms - self._last_ms
         return self._observed_ms + min(max(0, passed_ms), max(1, self._idle_ms // 2))
 
@@ -64,12 +64,12 @@ class Idleness:
         return place in self._moved_ms and at_ms - self._moved_ms[place] < ACTIVE_SPANS * self._idle_ms
 
     def watermark(self, place: Partition, position: int, now_ms: int) -> int | None:
-        """The event time that an idle partition takes as its watermark; None if it is not idle or its topic is dead."""
+        """Return the event time that an idle partition takes as its watermark; None if not idle, or in a dead topic."""
         same = (one for one in self._moved_ms if one.topic == place.topic)
         return self._waited_out("watermark", place, position, self._others_ms(place, now_ms, same))
 
     def stated(self, place: Partition, position: int, side: Iterable[Partition], now_ms: int) -> int | None:
-        """The event time that the task of an idle partition reports; `side`: all partitions of its side."""
+        """Return the event time that the task of an idle partition reports; `side`: all partitions of its side."""
         return self._waited_out("stated", place, position, self._others_ms(place, now_ms, side))
 
     def _waited_out(self, of: str, place: Partition, position: int, found_ms: int | None) -> int | None:
@@ -86,7 +86,7 @@ class Idleness:
         return kept[1] if kept is not None and kept[0] == end and position >= end else None
 
     def _others_ms(self, place: Partition, now_ms: int, witnesses: Iterable[Partition]) -> int | None:
-        """The lowest time of the active witnesses, if the partition has been still while they were active."""
+        """Return the lowest time of the active witnesses, if the partition has been still while they were active."""
         if self._last_ms is None:
             return None
         at_ms = self._at(now_ms)

@@ -88,7 +88,7 @@ def place_of(text: str) -> Partition:
 
 
 def position_of(snapshot: bytes) -> int:
-    """The offset of the progress topic at which a snapshot was taken."""
+    """Return the offset of the progress topic at which a snapshot was taken."""
     position: int = json.loads(zlib.decompress(snapshot))["position"]
     return position
 
@@ -115,7 +115,7 @@ class MarksLog:
         self._forgotten: dict[Partition, int] = {}
         self._ranges: dict[Partition, list[RevisionRange]] = {}
         self._floors: dict[Partition, int | None] = {}
-        self._whole = {revision[: 2 * REVISION_BYTES]: revision}
+        self._full = {revision[: 2 * REVISION_BYTES]: revision}
 
     def add(self, record: dict[str, Any], at: int | None = None) -> DoneMark | None:
         """Add the mark at offset `at` of the topic; return it if it is a done or end mark.
@@ -129,7 +129,7 @@ class MarksLog:
         self.position = max(self.position, at + 1)
         if kind not in ("done", "end", "range", "start", "warm"):
             return None  # a mark of the topic starts or of a newer release, without content for the joiner
-        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
+        self._full[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if kind in ("done", "end"):
             return self._done(record, at, again)
         if kind == "range":
@@ -166,7 +166,7 @@ class MarksLog:
         return done
 
     def needed_from(self) -> int:
-        """The offset of the topic from which a restart must read, in addition to a `snapshot`.
+        """Return the offset of the topic from which a restart must read, in addition to a `snapshot`.
 
         That is the offset of the oldest kept absence or end mark.
         """
@@ -174,7 +174,7 @@ class MarksLog:
         return min([self.position if oldest is None else oldest.at, *(done.at for done in self.ends.values())])
 
     def snapshot(self) -> bytes:
-        """All other content of the marks below `position`."""
+        """Return all other content of the marks below `position`."""
         if self._kept[0] != self.position:
             body = {
                 "position": self.position,
@@ -184,7 +184,7 @@ class MarksLog:
                 "latest": _plain({place: done.offset for place, done in self.latest.items()}),
                 "floors": _plain(self._floors),
                 "reigns": [[*place, [list(one) for one in ranges]] for place, ranges in self._ranges.items()],
-                "revisions": list(self._whole.values()),
+                "revisions": list(self._full.values()),
             }
             self._kept = self.position, zlib.compress(json.dumps(body, separators=(",", ":")).encode())
         return self._kept[1]
@@ -200,7 +200,7 @@ class MarksLog:
         self._floors = _places(body["floors"])
         ranges = _places(body["reigns"])
         self._ranges = {place: [RevisionRange(*one) for one in plain] for place, plain in ranges.items()}
-        self._whole |= {revision[: 2 * REVISION_BYTES]: revision for revision in body["revisions"]}
+        self._full |= {revision[: 2 * REVISION_BYTES]: revision for revision in body["revisions"]}
 
     def _extend_ranges(self, record: dict[str, Any], begin: int) -> None:
         """Add a range of the mark's revision from input offset `begin` on, unless the last range is of it already."""
@@ -211,26 +211,26 @@ class MarksLog:
         if record["floor_ms"] is not None:
             self._floors[place] = record["floor_ms"]
 
-    def whole(self, short: str) -> str:
-        """The full revision of a packed header's short one, as far as marks have named it."""
-        return self._whole.get(short, short)
+    def full_revision(self, short: str) -> str:
+        """Return the full revision of a packed header's short one, as far as marks have named it."""
+        return self._full.get(short, short)
 
     def unnamed(self, shorts: Iterable[str]) -> set[str]:
-        """The revisions of packed headers that no mark has named yet; their start marks came before their outputs."""
-        return {short for short in shorts if short not in self._whole}
+        """Return the short revisions that no mark has named yet; their start marks came before their outputs."""
+        return {short for short in shorts if short not in self._full}
 
     def take_as_named(self, shorts: Iterable[str]) -> None:
         """Use these short revisions as full ones, since no mark names them."""
         for short in shorts:
-            self._whole.setdefault(short, short)
+            self._full.setdefault(short, short)
 
     def revision_at(self, place: Partition, offset: int) -> str:
-        """The revision that ran on an input."""
+        """Return the revision that ran on an input."""
         ranges = [one for one in self._ranges.get(place, ()) if one.begin <= offset]
         return ranges[-1].revision if ranges else self.revision
 
     def revision_at_time(self, topic: str, inputs: Collection[Partition], time_ms: int) -> str:
-        """The revision that ran at an event time, for a record of output `topic` that does not name its input.
+        """Return the revision that ran at an event time, for a record of output `topic` that does not name its input.
 
         Where partitions of the topic follow the inputs, `inputs` decide, those of its partition; otherwise all inputs
         do. If several revisions are possible, the newest is returned: a missing record must not count against a
@@ -265,12 +265,12 @@ class MarksLog:
                     self._by_hash[run["ids"][i]] = which
 
     def absence_of_key(self, key: bytes) -> tuple[Absence, Partition, int] | None:
-        """The absence of the input with this key, if a mark reported one, and the input's partition and offset."""
+        """Return the absence of the input with this key, if a mark reported one, and the input's coordinate."""
         at = self._by_hash.get(identity_hash(key)) if self._by_hash else None
         return (self._absent[at], *at) if at is not None else None
 
     def absence_of_input(self, place: Partition, offset: int) -> Absence | None:
-        """The absence of this input, if a mark reported one."""
+        """Return the absence of this input, if a mark reported one."""
         return self._absent.get((place, offset))
 
     def forget_absences(self, production_ended: dict[Partition, int]) -> None:
@@ -300,7 +300,7 @@ class MarksLog:
                 del self._by_hash[named]
 
     def all_ended(self) -> bool:
-        """Whether every input partition has its end mark; in bounded runs only."""
+        """Return whether every input partition has its end mark; in bounded runs only."""
         bounds = self.start.bounds if self.start is not None else {}
         # An end mark of an earlier revision may lie below the bound of this one.
         return bool(bounds) and all(p in self.ends and self.ends[p].offset >= end for p, end in bounds.items())
@@ -320,7 +320,7 @@ class PassedMarks:
             self._waiting.setdefault(done.input, ThinnedQueue(MARKS_MAX)).append(done)
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record: the offsets of passed marks, which are not read again."""
+        """Return counts for the state record: the offsets of passed marks, which are not read again."""
         return {f"passed:{place}": offset for place, offset in self.offsets.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
@@ -329,7 +329,7 @@ class PassedMarks:
                 self.offsets[place_of(name.removeprefix("passed:"))] = offset
 
     def first_at(self) -> int | None:
-        """The offset in the topic of the oldest mark that has not been passed; None if there is none."""
+        """Return the offset in the topic of the oldest mark that has not been passed; None if there is none."""
         return min((waiting[0].at for waiting in self._waiting.values() if waiting), default=None)
 
     def advance(self, position: int) -> list[DoneMark]:

@@ -23,13 +23,13 @@ class ObservedEnd(NamedTuple):
 
 
 def lowest(marks: Sequence[int | None]) -> int | None:
-    """The lowest mark; None if one is unknown, or if there are none."""
+    """Return the lowest mark; None if one is unknown, or if there are none."""
     known = [mark for mark in marks if mark is not None]
     return min(known, default=None) if len(known) == len(marks) else None
 
 
 def highest(*marks: int | None) -> int | None:
-    """The highest known mark; None if all are unknown."""
+    """Return the highest known mark; None if all are unknown."""
     return max((mark for mark in marks if mark is not None), default=None)
 
 

@@ -53,7 +53,7 @@ class ProductionReplays:
                 running.low = min(running.low, offset)
         self._end = max(self._end, end)
 
-    def verdict(self, offset: int, at: InputCoordinate | None, inputs: list[str]) -> Outcome | None:
+    def outcome(self, offset: int, at: InputCoordinate | None, inputs: list[str]) -> Outcome | None:
         """Return the outcome of an unmatched production output that may come from a replay, else None.
 
         Without its input, nobody can tell whether it is a repeat.
@@ -68,7 +68,7 @@ class ProductionReplays:
         return None
 
     def snapshot(self, names: list[str]) -> dict[str, int]:
-        """Counts for the state record; `names` are the input topics."""
+        """Return counts for the state record; `names` are the input topics."""
         counts = {f"most:{place}": offset for place, offset in self.maximum.items()}
         for n, one in enumerate(self.ranges):
             values = names.index(one.input.topic), one.input.partition, one.low, one.high, one.begin, one.end

@@ -55,7 +55,7 @@ class _Run(NamedTuple):
     offsets: Sequence[int]
 
     def of(self, change: Callable[[Sequence[Any]], Sequence[Any]]) -> _Run:
-        """The run with each column changed."""
+        """Return the run with each column changed."""
         return _Run(*map(change, self))
 
 
@@ -124,7 +124,7 @@ class WaitQueue:
         self._lanes: defaultdict[tuple[WaitCondition, Side], _Waiting] = defaultdict(_Waiting)
 
     def __len__(self) -> int:
-        """The number of entries, those of rows that no longer wait included."""
+        """Return the number of entries, those of rows that no longer wait included."""
         return sum(waiting.size for waiting in self._lanes.values())
 
     def push(self, lane: WaitCondition, threshold: int, side: Side, id_: Hashable, offset: int) -> None:

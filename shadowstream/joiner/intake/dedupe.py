@@ -68,7 +68,7 @@ class DedupeWindow:
         which are unique among the kept records."""
 
     def __len__(self) -> int:
-        """The number of kept ids."""
+        """Return the number of kept ids."""
         return self._taken + 1 - self._kept_from
 
     def repeats(self, ids: Sequence[Hashable], contents: Digests, offsets: Sequence[int]) -> dict[int, bool]:
@@ -130,7 +130,7 @@ class DedupeWindow:
         return found
 
     def _live(self, numbers: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        """Whether each number is that of a record in the ring."""
+        """Return whether each number is that of a record in the ring."""
         found: NDArray[np.bool_] = np.uint32(self._taken & _LOW) - numbers < len(self)
         return found
 
@@ -177,5 +177,5 @@ class DedupeWindow:
 
 
 def digests(contents: Iterable[Hashable]) -> Digests:
-    """64-bit digests, the same for equal contents within one process."""
+    """Return 64-bit digests, the same for equal contents within one process."""
     return np.fromiter(map(hash, contents), np.int64)

@@ -39,7 +39,7 @@ _JSON_BEGINS = (b"{", b"[")
 
 
 def equal_form(id_: Hashable) -> Hashable | None:
-    """The form of an id that all ids of equal meaning share; None if its bytes are its only form.
+    """Return the form of an id that all ids of equal meaning share; None if its bytes are its only form.
 
     >>> equal_form(bytes([0, 0, 0, 0, 1]) + b"ab") == equal_form(bytes([0, 0, 0, 0, 2]) + b"ab")
     True
@@ -53,7 +53,7 @@ def equal_form(id_: Hashable) -> Hashable | None:
 
 
 def _body(id_: bytes) -> bytes | None:
-    """The bytes after a schema's id or fingerprint; None without such a frame."""
+    """Return the bytes after a schema's id or fingerprint; None without such a frame."""
     if id_[:2] == b"\x00\x00" and len(id_) > FRAME_BYTES and any(id_[2:FRAME_BYTES]):
         return id_[FRAME_BYTES:]
     if id_[:2] == SINGLE_OBJECT and len(id_) > SINGLE_OBJECT_BYTES:

@@ -88,18 +88,18 @@ class HeaderReader:
 
 
 def failed_by_header(config: Config) -> bool:
-    """Whether headers of production's records report its failures."""
+    """Return whether headers of production's records report its failures."""
     return config.production.error is not None and config.production.error.header is not None
 
 
 def says_failed(error: Failure, headers: Headers) -> bool:
-    """Whether these headers report that production failed."""
+    """Return whether these headers report that production failed."""
     found = header(headers, error.header or "")
     return found is not None and (error.equals is None or text_of(found) == error.equals)
 
 
 def asks_headers(config: Config, side: Side) -> bool:
-    """Whether headers of production's or the twin's records are needed; the shadow's are always read."""
+    """Return whether headers of production's or the twin's records are needed; the shadow's are always read."""
     latency = config.compare.latency
     timed = side is Side.PRODUCTION and latency is not None and latency.production_header is not None
     return timed or (side is Side.PRODUCTION and failed_by_header(config)) or needs_headers(config, side)

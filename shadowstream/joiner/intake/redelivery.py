@@ -40,7 +40,7 @@ class Redelivery:
         self._again, self._reached = self._staged
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record; the routes (`conservation`) store the offsets."""
+        """Return counts for the state record; the routes (`conservation`) store the offsets."""
         return {f"route_k:{place}": k for place, (_, k) in self._reached.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:

@@ -309,7 +309,7 @@ class SideIntake:
 
 
 def _origin(topic: str, headers: Headers) -> tuple[Partition, int] | None:
-    """The partition and offset of a copy's original in its own topic; None if the record is no copy."""
+    """Return the partition and offset of a copy's original in its own topic; None if the record is no copy."""
     raw = header(headers, ORIGIN_HEADER)
     if raw is None:
         return None

@@ -62,7 +62,7 @@ class SidePosition:
         return self.end_seen is not None and self.end_seen >= self.read_to
 
     def snapshot(self, side: str, watermark_ms: int | None) -> dict[str, int]:
-        """Counts for the state record, given the side's name and its present watermark."""
+        """Return counts for the state record, given the side's name and its present watermark."""
         counts = {f"read:{side}": self.records_read}
         if self.lost:
             counts[f"lost:{side}"] = self.lost

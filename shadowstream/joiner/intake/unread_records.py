@@ -1,9 +1,9 @@
 """Unread records of a side: no reader gets their identity, and they explain records of the other side without partner.
 
-A record is unread if it cannot be decompressed, if its identity lies inside a value that cannot be decoded, or if
-compaction has removed it. Its partner cannot be found. So for each unread record, one unmatched record of the other
-side ends as `evicted` instead of missing or extra. Any of them may be the partner, so it does not matter which one.
-The rule is a count, not a range of event time: production may write its outputs long after the time of their inputs.
+A record is unread if compaction has removed it, or if it cannot be decompressed. So is a record whose identity lies
+inside a value that cannot be decoded. Its partner cannot be found. So for each unread record, one unmatched record of
+the other side ends as `evicted` instead of missing or extra. Any of them may be the partner, so it does not matter
+which one. The rule is a count, not a range of event time: production may write its outputs long after their inputs.
 
 A record of the candidate without a readable identity waits under an id of its own (`UnreadableId`). It counts against
 the candidate only if production has no such record that it can be set against. Otherwise a candidate that is identical

@@ -6,10 +6,10 @@ event time shows that S2 belongs to P2 (tests/joiner/matching/test_by_event_time
 test_a_lost_occurrence_does_not_shift_the_others).
 
 A cluster is a chain of records of one key, from both sides, in which neighbours are at most the tolerance apart. It is
-decided as a whole, once both sides have been read beyond its last record by the tolerance and the grace, which allows
-for disorder. Within a cluster the pairing keeps order, pairs records at most `tolerance_ms` apart, and makes as many
-pairs as possible. If one side has surplus records, those are skipped whose successor is closer in time to the partner.
-A pair with more than one possible partner is `ambiguous`: the number of pairs is right, the choice is not certain.
+decided as a whole, once both sides have been read beyond its last record by the tolerance and the grace. (The grace
+allows for disorder.) The pairing keeps order, pairs records at most `tolerance_ms` apart, and makes as many pairs as
+possible. If one side has surplus records, those are skipped whose successor is closer in time to the partner. A pair
+with more than one possible partner is `ambiguous`: the number of pairs is right, the choice is not certain.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class EventTimeStore(KeyedStore):
         return ()
 
     def _first_ms(self, lists: SideRows) -> int | None:
-        """The event time at which the first cluster of a key may be due; None without rows."""
+        """Return the event time at which the first cluster of a key may be due; None without rows."""
         heads = [(one[0].time_ms, side, one[0].offset) for side, one in enumerate(lists) if one]
         if not heads:
             return None
@@ -174,12 +174,12 @@ def match(
 
 
 def _next_is_closer(rows: Rows, at: int, time_ms: int) -> bool:
-    """Whether the row after index `at` is closer to a time than the row at it."""
+    """Return whether the row after index `at` is closer to a time than the row at it."""
     return at + 1 < len(rows) and abs(rows[at + 1].time_ms - time_ms) < abs(rows[at].time_ms - time_ms)
 
 
 def _pairs_max(productions: Rows, i: int, shadows: Rows, j: int, tolerance_ms: int) -> int:
-    """The maximum number of pairs of the rows from `i` and `j` on. Pairing the oldest first reaches it."""
+    """Return the maximum number of pairs of the rows from `i` and `j` on. Pairing the oldest first reaches it."""
     pairs = 0
     while i < len(productions) and j < len(shadows):
         gap = shadows[j].time_ms - productions[i].time_ms

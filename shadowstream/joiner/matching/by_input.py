@@ -28,7 +28,7 @@ class InputGroupStore(KeyedStore):
     def __init__(self, window_ms: int) -> None:
         super().__init__(window_ms)
         self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # removing the first entry of a dict is slow
-        self._deadlines = WaitQueue(self._alive)
+        self._wait_queue = WaitQueue(self._alive)
 
     def _alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> Iterator[bool]:
         for id_, offset in zip(ids, offsets, strict=True):
@@ -46,10 +46,10 @@ class InputGroupStore(KeyedStore):
     def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
         """Decide the groups that are complete, until `limit` is reached."""
         decided: list[Decision] = []
-        left = len(self._deadlines)  # each entry is due once, though rows that still wait are entered again
+        left = len(self._wait_queue)  # each entry is due once, though rows that still wait are entered again
         while len(decided) < limit:
             if not self._fresh:
-                due = self._deadlines.due(rules.bound, min(limit, left))
+                due = self._wait_queue.due(rules.bound, min(limit, left))
                 left -= len(due)
                 self._fresh.update((id_, None) for _, id_, _ in due)
                 if not due:
@@ -62,12 +62,12 @@ class InputGroupStore(KeyedStore):
         return Decisions(decided, len(decided) >= limit)
 
     def _waits(self, id_: Hashable, group: SideRows, rules: Completeness) -> bool:
-        """Whether the group may still grow; if so, enter it into a lane."""
+        """Return whether the group may still grow; if so, enter it into a lane."""
         # In a group of one side, further outputs of that side would be unmatched too: only the other side matters.
         for side, rows in zip(Side, group, strict=False):
             lanes = rules.lanes(side, Side(1 - side), rows[0]) if rows else ()
             for lane, threshold in lanes:
-                self._deadlines.push(lane, threshold, side, id_, rows[0].offset)
+                self._wait_queue.push(lane, threshold, side, id_, rows[0].offset)
             if lanes:
                 return True
         return False

@@ -42,10 +42,11 @@ class UniqueIdStore:
         self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
         """The offset of each pending id's row; the earliest one, if there are several."""
         self._buffers = tuple(ColumnBuffer(partial(self._back, side)) for side in range(sides))
-        self._repeats: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
+        self._later: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
+        """The offsets of the further rows of each pending id."""
         self._fresh: deque[tuple[Side, Hashable, int]] = deque()
         self._fresh_runs: list[tuple[Side, Sequence[Hashable], PendingColumns]] = []
-        self._deadlines = WaitQueue(self._still)
+        self._wait_queue = WaitQueue(self._still)
 
     def _back(self, side: int, size: int) -> None:
         self.held.spill(side, -size)
@@ -73,7 +74,7 @@ class UniqueIdStore:
         if len(self._ids) > 2:
             return self._add_to_three(side, ids, list(rows))
         other_side = Side(1 - side)
-        other, again = self._ids[other_side], self._repeats[other_side]
+        other, later = self._ids[other_side], self._later[other_side]
         pairs: list[Pair] = []
         left: list[PendingRecord] = []
         for id_, row in zip(ids, rows, strict=True):
@@ -85,7 +86,7 @@ class UniqueIdStore:
             self.held.leave(other_side, hit)
             both = (row, hit) if side is Side.PRODUCTION else (hit, row)
             pairs.append(Pair(*both, None, False, id_))
-            if again:
+            if later:
                 self._next(other_side, id_)
         if left:
             self._buffers[side].put(PendingColumns.of(left))
@@ -93,7 +94,7 @@ class UniqueIdStore:
 
     def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Pair | PairBatch]:
         """Do as `match_rows` with columns, which move as a whole unless several rows of the other side share an id."""
-        if len(self._ids) > 2 or self._repeats[1 - side]:
+        if len(self._ids) > 2 or self._later[1 - side]:
             return self.match_rows(side, ids, rows.rows())
         other_side = Side(1 - side)
         hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
@@ -116,7 +117,7 @@ class UniqueIdStore:
         if first != rows.offsets:
             for id_, offset, earliest in zip(ids, rows.offsets, first, strict=True):
                 if offset != earliest:
-                    self._repeats[side].setdefault(id_, deque()).append(offset)
+                    self._later[side].setdefault(id_, deque()).append(offset)
         self._buffers[side].put(rows)
         self._fresh_runs.append((side, ids, rows.bare()))
 
@@ -135,19 +136,19 @@ class UniqueIdStore:
         mine = self._ids[side]
         self.held.enter(side, row)
         if id_ in mine:
-            self._repeats[side].setdefault(id_, deque()).append(row.offset)
+            self._later[side].setdefault(id_, deque()).append(row.offset)
         else:
             mine[id_] = row.offset
             self._fresh.append((side, id_, row.offset))
 
     def _next(self, side: Side, id_: Hashable) -> None:
-        """After a row was removed, let the next row of its id take its place, if there is one."""
-        queue = self._repeats[side].get(id_)
+        """Let the next row of an id, if any, take the place of the removed one."""
+        queue = self._later[side].get(id_)
         if queue:
             offset = self._ids[side][id_] = queue.popleft()
             self._fresh.append((side, id_, offset))
             if not queue:
-                del self._repeats[side][id_]
+                del self._later[side][id_]
 
     def _take(self, side: Side, id_: Hashable) -> PendingRecord:
         row = self._buffers[side].take_row(self._ids[side].pop(id_))
@@ -156,17 +157,17 @@ class UniqueIdStore:
         return row
 
     def _still(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
-        """Whether each of these rows waits and is the first of its id."""
+        """Return whether each of these rows waits and is the first of its id."""
         return list(map(eq, map(self._ids[side].get, ids), offsets))
 
     def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
         """Decide the records that can no longer find a partner, at the cost of the new and the due records."""
         decided: list[Decision] = []
         self._enter_runs(rules)
-        left = len(self._deadlines)  # each entry is due once, though rows that still wait are entered again
+        left = len(self._wait_queue)  # each entry is due once, though rows that still wait are entered again
         while len(decided) < limit:
             if not self._fresh:
-                due = self._deadlines.due(rules.bound, min(limit, left))
+                due = self._wait_queue.due(rules.bound, min(limit, left))
                 left -= len(due)
                 self._fresh.extend(due)
                 if not due:
@@ -190,7 +191,7 @@ class UniqueIdStore:
                 ids, rows = list(compress(ids, still)), rows.where(still)
             lanes = rules.lanes_of_all(side, Side(1 - side), rows)
             for lane, thresholds in lanes:
-                self._deadlines.push_all(lane, thresholds, side, ids, rows.offsets)
+                self._wait_queue.push_all(lane, thresholds, side, ids, rows.offsets)
             if not lanes:
                 self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
 
@@ -211,7 +212,7 @@ class UniqueIdStore:
     def _waits(self, side: Side, awaited: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> bool:
         lanes = rules.lanes(side, awaited, row)
         for lane, threshold in lanes:
-            self._deadlines.push(lane, threshold, side, id_, row.offset)
+            self._wait_queue.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)
 
     def shed(self, sheds: ShedRule) -> list[Unmatched]:
@@ -224,4 +225,4 @@ class UniqueIdStore:
 
     def offsets(self, side: Side) -> Iterator[int]:
         yield from self._ids[side].values()
-        yield from chain.from_iterable(self._repeats[side].values())
+        yield from chain.from_iterable(self._later[side].values())

@@ -65,13 +65,13 @@ class _Run:
         return self.taken
 
     def waiting(self) -> PendingColumns:
-        """The rows that have not been taken."""
+        """Return the rows that have not been taken."""
         if self.taken is not None:
             return self.rows.where((~self.taken).tolist())
         return self.rows.part(self.begin, len(self.offsets)) if self.begin else self.rows
 
     def packed(self) -> _Run:
-        """A run of the rows that have not been taken."""
+        """Return a run of the rows that have not been taken."""
         if self.on_disk is None:
             return _Run(self.waiting())
         return _Run(self.waiting(), self.on_disk.at(slice(self.begin, None) if self.taken is None else ~self.taken))
@@ -126,7 +126,7 @@ class ColumnBuffer:
         return PendingColumns.joined(pieces)
 
     def row(self, offset: int) -> PendingRecord:
-        """The pending row at an offset."""
+        """Return the pending row at an offset."""
         run = self._runs[bisect_right(self._firsts, offset) - 1]
         place = run.place(offset)
         row = run.rows.row(place)
@@ -157,7 +157,7 @@ class ColumnBuffer:
         return 0
 
     def _whole(self, run: _Run, rows: PendingColumns, places: slice | npt.NDArray[np.int64]) -> PendingColumns:
-        """Rows that are being taken from a run, with their values."""
+        """Return rows that are being taken from a run, with their values."""
         if run.on_disk is None:
             return rows
         on_disk = run.on_disk.at(places)
@@ -213,7 +213,7 @@ class ColumnBuffer:
 
 
 def _picked(rows: PendingColumns, places: list[int]) -> PendingColumns:
-    """The rows at these indexes."""
+    """Return the rows at these indexes."""
     if len(places) == 1:
         return rows.part(places[0], places[0] + 1)
     pick: Any = itemgetter(*places)

@@ -15,8 +15,10 @@ LEVEL_MAX = 32
 
 
 def _hash(id_: Hashable) -> int:
-    """64 bits of an id: bytes, or a tuple of integers. The hash is personalised, so that a candidate that samples by a
-    hash of the key does not sample the same records."""
+    """Hash an id, which is bytes or a tuple of integers, to 64 bits.
+
+    The hash is personalised, so that a candidate that samples by a hash of the key does not sample the same records.
+    """
     text = id_ if isinstance(id_, bytes) else repr(tuple(id_) if isinstance(id_, tuple) else id_).encode()
     return int.from_bytes(blake2b(text, digest_size=8, person=b"shed").digest(), "big")
 
@@ -49,5 +51,5 @@ class LoadShedder:
         self.level = counts.get("shed_level", 0)
 
     def sheds(self, id_: Hashable) -> bool:
-        """Whether records with this id are shed."""
+        """Return whether records with this id are shed."""
         return _hash(id_) & ((1 << self.level) - 1) != 0

@@ -30,7 +30,7 @@ class PairBatch(NamedTuple):
     ids: Sequence[Hashable]
 
     def pair(self, i: int) -> Pair:
-        """The i-th pair."""
+        """Return the i-th pair."""
         return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
 
 
@@ -87,7 +87,7 @@ class Store(Protocol):
         """Remove all pending rows with such ids, and return each as unmatched."""
 
     def offsets(self, side: Side) -> Iterable[int]:
-        """The offsets of a side's pending rows."""
+        """Return the offsets of a side's pending rows."""
 
 
 SideRows = tuple[list[PendingRecord], list[PendingRecord]]

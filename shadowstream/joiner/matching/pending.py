@@ -12,7 +12,7 @@ ROW_BYTES = 450  # measured: a row, its id, its entries in dictionary, lane and 
 
 
 def row_bytes(row: PendingRecord) -> int:
-    """The approximate memory of a pending row."""
+    """Return the approximate memory of a pending row."""
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
 
 
@@ -76,5 +76,5 @@ class PendingTotals:
             del self._windows[window]
 
     def floor_ms(self) -> int | None:
-        """The start of the lowest event-time window that holds a pending row."""
+        """Return the start of the lowest event-time window that holds a pending row."""
         return min(self._windows) * self._window_ms if self._windows else None

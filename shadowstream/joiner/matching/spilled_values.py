@@ -51,11 +51,11 @@ class SpilledValues(NamedTuple):
     sizes: npt.NDArray[np.int64]
 
     def at(self, places: slice | npt.NDArray[np.generic]) -> SpilledValues:
-        """The values at these indexes, or at which a mask is true."""
+        """Return the values at these indexes, or at which a mask is true."""
         return SpilledValues(self.extent, self.begins[places], self.sizes[places])
 
     def total(self) -> int:
-        """The bytes that these values take."""
+        """Return the bytes that these values take."""
         return int(self.sizes[self.sizes > 0].sum())
 
     def values(self) -> list[bytes | None]:

@@ -85,7 +85,7 @@ class UnmatchedOutcomes:
 
     def _by_marks(self, row: PendingRecord) -> tuple[Result, str]:
         marks, inputs = self._marks, self._config.inputs
-        replay = self._completeness.replays.verdict(row.offset, row.at, inputs)
+        replay = self._completeness.replays.outcome(row.offset, row.at, inputs)
         if replay is not None:
             return Result(replay, "production replays: its committed offset went back"), marks.revision
         absence: Absence | None = None

@@ -212,7 +212,7 @@ class JoinerRole:
 
     def records_in_transaction(self, new: int) -> int:
         """Return the number of matched records; the others wait and write nothing."""
-        return self._step.entered()
+        return self._step.ended_records()
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         self._step.end(place, offset, now_ms)

@@ -31,39 +31,39 @@ def test_while_production_only_goes_forward_nothing_is_a_repeat() -> None:
     for n in range(10):
         replays.observe(2 * n, {IN: n, OTHER: 5})
     assert replays.ranges == []
-    assert replays.verdict(3, at(1), ["in"]) is None
+    assert replays.outcome(3, at(1), ["in"]) is None
 
 
 def test_repeats_are_between_the_ends_before_and_after_the_replay() -> None:
-    found = {offset: replayed().verdict(offset, at(5), ["in"]) for offset in (19, 20, 25, 26)}
+    found = {offset: replayed().outcome(offset, at(5), ["in"]) for offset in (19, 20, 25, 26)}
     assert found == {19: None, 20: "duplicate_production", 25: "duplicate_production", 26: None}
 
 
 def test_only_inputs_between_the_two_offsets_are_answered_again() -> None:
     replays = replayed()
-    assert [replays.verdict(21, at(n), ["in"]) for n in (3, 4, 9, 10)] == [
+    assert [replays.outcome(21, at(n), ["in"]) for n in (3, 4, 9, 10)] == [
         None, "duplicate_production", "duplicate_production", None,
     ]  # fmt: skip
-    assert replays.verdict(21, at(5, partition=1), ["in"]) is None, "another input partition"
+    assert replays.outcome(21, at(5, partition=1), ["in"]) is None, "another input partition"
 
 
 def test_of_an_output_that_does_not_name_its_input_nobody_can_tell() -> None:
-    assert replayed().verdict(21, None, ["in"]) == "unpairable_production"
-    assert replayed().verdict(19, None, ["in"]) is None
+    assert replayed().outcome(21, None, ["in"]) == "unpairable_production"
+    assert replayed().outcome(19, None, ["in"]) is None
 
 
 def test_a_range_is_open_until_the_old_offset_is_reached_again() -> None:
     replays = ProductionReplays()
     replays.observe(20, {IN: 10})
     replays.observe(22, {IN: 4})
-    assert replays.verdict(10**6, at(5), ["in"]) == "duplicate_production"
+    assert replays.outcome(10**6, at(5), ["in"]) == "duplicate_production"
 
 
 def test_moving_back_further_widens_the_same_range() -> None:
     replays = ProductionReplays()
     for end, committed in ((20, 10), (22, 6), (23, 2)):
         replays.observe(end, {IN: committed})
-    assert replays.verdict(23, at(3), ["in"]) == "duplicate_production"
+    assert replays.outcome(23, at(3), ["in"]) == "duplicate_production"
     assert len(replays.ranges) == 1
 
 

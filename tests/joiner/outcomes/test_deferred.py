@@ -92,7 +92,7 @@ def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(
     world.maximum = MAXIMUM
     restart(world)
     read_all(world)
-    assert world.joiner.entered() == 0, "what is read again enters nothing by itself"
+    assert world.joiner.ended_records() == 0, "what is read again enters nothing by itself"
     assert waiting(world) == [len(KEYS)] * 2
     found = commits(world, between)
     assert all(one == {"mismatch": MAXIMUM} for one in found[:-1])
@@ -113,7 +113,7 @@ def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(
     for n, key in enumerate(KEYS):
         S(key, of=n % 10, k=n // 10)(world)
     world.read(Side.SHADOW, 0, world.end(world.sides[Side.SHADOW][0]) + 1)
-    assert world.joiner.entered() == 0, "they wait"
+    assert world.joiner.ended_records() == 0, "they wait"
     read_all(world)
     assert waiting(world) == [len(KEYS)] * 2
     assert all(one == {"match": MAXIMUM} for one in commits(world, between)[:-1])
