@@ -187,7 +187,8 @@ class LabelStep:
         sequence = self.sequence + 1
         writes = [write for task in sorted(self._moved) for write in self._task_writes(task, sequence)]
         for (kind, id_), entry in self._changed.items():
-            value = None if entry is None else encode("label_state", _state(kind, sequence, entry))
+            state: dict[str, Any] = {"kind": kind, "sequence": sequence, "counts": {}}
+            value = None if entry is None else encode("label_state", state | entry._asdict())
             writes.append(Write(self._topic, 0, state_key(kind, id_), value))
         # Tombstones have no sequence number: this entry names the commit of the others.
         commit = {"kind": "commit", "sequence": sequence, "id": b""}
@@ -260,7 +261,3 @@ class LabelStep:
 def state_key(kind: str, id_: bytes) -> bytes:
     """Return the key of an entry in labels-state."""
     return kind.encode() + b"/" + id_
-
-
-def _state(kind: Kind, sequence: int, entry: WaitingEntry) -> dict[str, Any]:
-    return {"kind": kind, "sequence": sequence, "counts": {}, **entry._asdict()}

@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from shadowstream.codecs import own
 from shadowstream.codecs.framing import unheaded
 from shadowstream.compare.redact import Redactor
+from shadowstream.compare.result import PairResult, Undecodable
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correctable
 from shadowstream.joiner.accounting.part_counts import touched_by
@@ -36,22 +37,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
 """The sides that differ from production, given whether the shadow and the twin differ."""
 Rows = Sequence[PendingRecord | None]
-
-
-class ComparisonResult(Protocol):
-    """The result of a comparison. An implementation may compute the differences on first access."""
-
-    @property
-    def outcome(self) -> Outcome: ...
-
-    @property
-    def differences(self) -> Sequence[Any]: ...
-
-    @property
-    def reason(self) -> str | None: ...
-
-    @property
-    def declared(self) -> tuple[str, ...]: ...
+ComparisonResult = PairResult | Undecodable | Result
 
 
 @dataclass(slots=True)

@@ -1,1 +1,1 @@
-"""What one commit of a task holds, and what a restart restores from it."""
+"""Commits of a task and their restoration: commit, checkpoint, pending records."""
