@@ -149,5 +149,5 @@ def test_partitions_that_come_while_a_joiner_runs_are_refused_by_name(world: Wor
     families = process.result
     assert families.tasks_in([OUT, SHADOW]) == [("out", 0)]
     for ask in (families.tasks_in, families.whole):
-        with pytest.raises(ConfigError, match=r"out/1 was not there .* more partitions"):
+        with pytest.raises(ConfigError, match=r"out/1 did not exist .* more partitions"):
             ask([OUT, SHADOW, Partition("out", 1)])

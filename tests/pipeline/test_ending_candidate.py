@@ -126,7 +126,7 @@ def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(kafka: Broker,
     say(f"both ended after {time.monotonic() - began:.0f} s")
     assert sorted(one.returncode for one in roles.values()) == [0, EXIT_TIMEOUT]
     logs = trial.log_text("run0") + trial.log_text("run1")
-    assert "must not have the same --instance" not in logs
+    assert "give each process an --instance of its own" not in logs
     # On a slow machine the other may have come to its end before; `up` would start the one that ended again.
     trial.play("run", "join")
     found = dict(ended(records(trial.bootstrap, trial.topic("stats"))))
