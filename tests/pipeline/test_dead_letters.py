@@ -90,11 +90,12 @@ def test_one_percent_broken_records_are_dead_letters_and_others_are_compared(kaf
     trial = adopted(kafka.bootstrap, "broken", tmp_path, **changes)
     broken = {n: way(n) for n in range(PAIRS) if way(n)}
     expected = Counter(undecodable_shadow=len(broken), mismatch=PAIRS // 10, match=PAIRS - PAIRS // 10 - len(broken))
+    # Before the roles begin: they compare how the two topics are partitioned.
+    write(trial.bootstrap, trial.output, ((n, good(n, "same")) for n in range(PAIRS)))
+    write(trial.bootstrap, f"{trial.name}-next", ((n, candidate(n)) for n in range(PAIRS)))
     with running(trial, "run"):
         joiner = trial.start("join", str(trial.config_path), "--json")
         try:
-            write(trial.bootstrap, trial.output, ((n, good(n, "same")) for n in range(PAIRS)))
-            write(trial.bootstrap, f"{trial.name}-next", ((n, candidate(n)) for n in range(PAIRS)))
             # Some are said to be extra first, since this production commits no inputs, and corrected.
             await_that(
                 "every pair is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected

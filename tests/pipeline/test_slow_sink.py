@@ -126,9 +126,9 @@ def test_a_slow_sink_gets_small_commits_and_only_lag_grows(tmp_path: Path, say: 
 
 def test_what_one_mark_ends_goes_out_in_commits_that_pass(tmp_path: Path, say: Say) -> None:
     with thin_line("slow-mark", tmp_path, SILENT, "silent") as (trial, proxy), Running(trial) as running:
+        ask_and_answer(trial, range(FIRST))
         running.start("run")
         running.start("join")
-        ask_and_answer(trial, range(FIRST))
         starts = partial(records, trial.bootstrap, trial.topic("starts"))
         await_that("the start is pinned", lambda: any(record["kind"] == "start" for record in starts()))
         running.processes["run0"].send_signal(signal.SIGSTOP)  # its marks come when all that they end is there
