@@ -56,8 +56,7 @@ def test_a_header_cut_short_is_refused(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "at",
-    [AT._replace(topic=2**16), AT._replace(partition=-1), AT._replace(offset=-1), AT._replace(k=2**32)],
+    "at", [AT._replace(topic=2**16), AT._replace(partition=-1), AT._replace(offset=-1), AT._replace(k=2**32)]
 )
 def test_a_coordinate_that_does_not_fit_is_not_cut_off_silently(at: InputCoordinate) -> None:
     with pytest.raises(struct.error):

@@ -13,8 +13,7 @@ KINDS = ("progress", "starts", "diff", "stats", "state", "judge-state", "drift",
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["", ".", "a.b", "A", "a b", "-a", "a-", "_a", "a_", "a" * 65, "ä", "a/b", "a\n", "a\0", "shadow.x", "a*"],
+    "name", ["", ".", "a.b", "A", "a b", "-a", "a-", "_a", "a_", "a" * 65, "ä", "a/b", "a\n", "a\0", "shadow.x", "a*"]
 )
 def test_a_name_that_could_leave_its_prefix_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"name: .* is not usable; use 1-64 of"):

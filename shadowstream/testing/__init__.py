@@ -1,8 +1,7 @@
 """A real Kafka for tests and demos: no Docker, no Java installed, no mock.
 
-`EmbeddedKafka` starts one; `broker` and `open_broker` choose between a given one, Docker's and the embedded one.
-`shadowstream.testing.pytest_plugin` makes it a fixture; `shadowstream.testing.topics` fills and reads topics.
-`shadowstream.testing.proxy` puts the faults of a network between a broker and its clients.
+`EmbeddedKafka` starts a broker. `broker` and `open_broker` choose a given one, Docker's or the embedded one.
+`pytest_plugin` makes it a fixture, `topics` fills and reads topics, and `proxy` injects network faults.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which Kafka a test or a demo talks to: one that is given, else Docker's, else our own. It always says which."""
+"""The Kafka that a test or a demo talks to: a given one, else Docker's, else the embedded one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _GIVEN_PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Broker:
-    """A Kafka that answers. `why` is one sentence for people: which one it is, and why this one."""
+    """A Kafka that answers. `why` names it and the reason for the choice in one sentence."""
 
     bootstrap: str
     kind: Kind
     why: str
     close: Callable[[], None]
-    """Ends what was started for it; does nothing to one that was given."""
+    """Stop what was started for it; do nothing to a given broker."""
 
 
 def open_broker(bootstrap: str | None = None) -> Broker:

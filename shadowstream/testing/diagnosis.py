@@ -1,4 +1,4 @@
-"""Why a broker did not start, in words for the person in front of it."""
+"""Reasons why a broker did not start, for the person who started it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WRITE_CAUSES = {
 
 
 def prove_writable(home: Path) -> None:
-    """Write one MiB and remove it: seconds before the broker would notice, and with a plainer word.
+    """Write one MiB and remove it, which finds a bad directory seconds before the broker would.
 
     Raises:
         BrokerError: the directory is full, limited or not writable.
@@ -46,7 +46,7 @@ def prove_writable(home: Path) -> None:
 
 
 def explain(fate: str, output: str, home: Path) -> str:
-    """The whole message: what happened, the cause if it is known, and the last lines of the log."""
+    """Return the whole message: the failure, its cause if known, and the last lines of the log."""
     evidence = output
     refusal = _write_probe(home)
     if refusal is not None and refusal.errno in _WRITE_CAUSES:

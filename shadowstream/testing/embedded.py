@@ -105,7 +105,7 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """For `bootstrap.servers`. The same for all of this object's life, once it was started."""
+        """Address for `bootstrap.servers`; once started, the same for the life of this object."""
         return f"127.0.0.1:{self.port}"
 
     @property
@@ -121,7 +121,7 @@ class EmbeddedKafka:
 
     @property
     def log_path(self) -> Path:
-        """What the broker says; in `data_dir`, or in the directory that `stop` removes."""
+        """Log file of the broker: in `data_dir`, or in the directory that `stop` removes."""
         if self._home is None:
             raise BrokerError("this broker is not started: it has no log")
         return self._home.log
@@ -153,7 +153,7 @@ class EmbeddedKafka:
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL after the limit; removes the temporary directory. Stopping twice is no error."""
+        """Send SIGTERM, and SIGKILL after the limit; remove a temporary directory. A second stop is no error."""
         self._end_process(in_order=True)
         if self._home is not None:
             self._home.remove()
@@ -161,11 +161,11 @@ class EmbeddedKafka:
         atexit.unregister(self.stop)
 
     def kill(self) -> None:
-        """kill -9. Data and port stay, for `start` or `restart`."""
+        """Kill the process (kill -9). Data and port stay, for `start` or `restart`."""
         self._end_process(in_order=False)
 
     def restart(self) -> None:
-        """End the process in order, if it runs, and start on the same port and the same data."""
+        """Stop the process if it runs, and start on the same port and data."""
         self._end_process(in_order=True)
         self.start()
 
@@ -194,7 +194,7 @@ class EmbeddedKafka:
             self._home.release()
 
     def _start_on_ports(self, java: list[str], home: Home) -> None:
-        """Ports once used are kept, for clients hold on to them; until then one that is stolen is exchanged."""
+        """Keep ports once used, because clients know them; replace a stolen port before that."""
         kept = self._ports
         for attempt in range(_PORT_ATTEMPTS):
             ports = kept or (self._given_port or free_port(), free_port())
@@ -210,7 +210,7 @@ class EmbeddedKafka:
                 raise BrokerError(explain(fate, output, home.path))
 
     def _launch(self, java: list[str], home: Home, ports: tuple[int, int]) -> str | None:
-        """None once it is ready; else how it failed, with the process gone."""
+        """Return None once it is ready, else the failure, with the process gone."""
         home.config.write_text(server_properties(*ports, home.data, self._properties))
         format_storage(java, home)
         with home.log.open("ab") as log:
@@ -245,7 +245,7 @@ def _record_classes(cache: Path) -> None:
 
 
 def _await_answer(java: JavaProcess, bootstrap: str, limit_s: float) -> str | None:
-    """None once the broker answers, else how it failed."""
+    """Return None once the broker answers, else the failure."""
     deadline = time.monotonic() + limit_s
     with answers(bootstrap) as ready:
         while time.monotonic() < deadline:

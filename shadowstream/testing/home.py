@@ -1,4 +1,4 @@
-"""The directory of one embedded broker: its data, its configuration, its log, and the lock that says whose it is."""
+"""The directory of one embedded broker: its data, configuration, log, and the lock of its owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TEMP_PREFIX = "shadowstream-kafka-"
 
 
 class Home:
-    """`given`: a directory that is kept; None for a temporary one that `remove` deletes."""
+    """`given` is a directory that is kept; None makes a temporary one that `remove` deletes."""
 
     def __init__(self, given: Path | None) -> None:
         self._temporary = given is None
@@ -44,7 +44,7 @@ class Home:
         return self.path / "broker.log"
 
     def log_since(self, begin: int) -> str:
-        """What the log holds from byte `begin` on; empty where there is none."""
+        """Return the log from byte `begin` on; empty where there is none."""
         with contextlib.suppress(OSError), self.log.open("rb") as log:
             log.seek(begin)
             return log.read().decode(errors="replace")
@@ -71,7 +71,7 @@ class Home:
             self._lock = None
 
     def remove(self) -> None:
-        """Release, and delete what is temporary."""
+        """Release the lock, and delete a temporary directory."""
         self.release()
         if self._temporary:
             shutil.rmtree(self.path, ignore_errors=True)
@@ -94,7 +94,7 @@ def sweep_abandoned() -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process of this id is there, whoever it belongs to."""
+    """Return whether a process of this id exists, of whatever user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

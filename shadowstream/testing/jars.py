@@ -21,7 +21,7 @@ _WAY_OUT = (
 
 
 def cache_dir() -> Path:
-    """Where the jars live: `SHADOWSTREAM_CACHE`, else `shadowstream/kafka` in the user's cache directory."""
+    """Directory of the jars: `SHADOWSTREAM_CACHE`, else `shadowstream/kafka` in the user's cache directory."""
     given = os.environ.get("SHADOWSTREAM_CACHE")
     if given:
         return Path(given).expanduser()
@@ -31,7 +31,7 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` between processes; the kernel lets go of it when its holder dies."""
+    """Hold an exclusive lock on `path` between processes; the kernel releases it when its holder dies."""
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -82,7 +82,7 @@ def _jar_path(cache: Path, coordinate: str) -> Path:
 
 
 def _seal_of(jars: list[Path]) -> str:
-    """Names, hashes and sizes: cheap to check at each start, and broken by a changed pin or a truncated jar."""
+    """Names, hashes and sizes: cheap to check at each start, and different for a changed pin or a truncated jar."""
     sizes = [jar.stat().st_size for jar in jars]
     return "".join(f"{pin} {size} {name}\n" for (name, pin), size in zip(KAFKA_JARS, sizes, strict=True))
 

@@ -70,17 +70,17 @@ class JavaProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative for the signal that ended it."""
+        """Exit code: None while it runs, negative for the signal that ended it."""
         assert self._process is not None
         return self._process.poll()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """True once the process is gone."""
+        """Wait; return True once the process is gone."""
         self._keeper.join(timeout_s)
         return not self._keeper.is_alive()
 
     def terminate(self, limit_s: float) -> None:
-        """SIGTERM, and SIGKILL for one that is still there after `limit_s`."""
+        """Send SIGTERM, and SIGKILL if it still runs after `limit_s`."""
         self._signal(signal.SIGTERM)
         if not self.wait(limit_s):
             self.kill()

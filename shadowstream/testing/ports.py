@@ -15,7 +15,7 @@ would otherwise be given that very port, connect to itself, and keep the broker 
 
 
 def free_port() -> int:
-    """A port that nobody listens on now; somebody else may take it before you do.
+    """Return a port that nobody listens on now; another process may take it before the caller does.
 
     Raises:
         BrokerError: none found.

@@ -35,7 +35,7 @@ _THIN_CHUNK = 4_096
 """Of a thin line: so little is under way that a change of its width holds at once."""
 _CALL_LIMIT_S = 10.0
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER of no seconds: closing sends RST, not FIN."""
+"""SO_LINGER of zero seconds: closing sends RST, not FIN."""
 
 
 class Proxy:
@@ -71,12 +71,12 @@ class Proxy:
 
     @property
     def bootstrap(self) -> str:
-        """For `bootstrap.servers`."""
+        """Address for `bootstrap.servers`."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
-        """Clients that are connected now."""
+        """Number of connected clients."""
         return len(self._open) // 2
 
     def start(self) -> None:
@@ -92,7 +92,7 @@ class Proxy:
             raise BrokerError(f"the proxy cannot listen on port {self.port}: {error}") from error
 
     def stop(self) -> None:
-        """Refuse what is new and reset what is open. Stopping twice is no error."""
+        """Refuse new connections and reset open ones. A second stop is no error."""
         if not self._thread.is_alive():
             return
         self.reset()
@@ -102,15 +102,15 @@ class Proxy:
         self._loop.close()
 
     def black_hole(self) -> None:
-        """Nothing arrives any more, in either direction, and nobody is told."""
+        """Swallow everything in either direction, without any error."""
         self._call(self._flowing.clear)
 
     def heal(self) -> None:
-        """Everything flows on, what waited first."""
+        """Forward everything again, waiting bytes first."""
         self._call(self._flowing.set)
 
     def reset(self) -> None:
-        """End every open connection with a reset; new ones are taken as before."""
+        """Reset every open connection; accept new ones as before."""
 
         def abort() -> None:
             for writer in self._open:
@@ -122,7 +122,7 @@ class Proxy:
         self._call(abort)
 
     def _call(self, change: Callable[[], object]) -> None:
-        """Do it in the proxy's thread, and return once it is done."""
+        """Run it in the proxy's thread, and return once it is done."""
         done = threading.Event()
 
         def act() -> None:

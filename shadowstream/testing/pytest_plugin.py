@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WHY = pytest.StashKey[str]()
 _PREFIX_LENGTH_MAX = 60
-"""Of the part from the test's name: Kafka allows 249 characters for a whole topic name."""
+"""Limit of the part from the test's name: Kafka allows 249 characters for a topic name."""
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def topic_prefix(request: pytest.FixtureRequest) -> str:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A process of pytest-xdist tells the one that reports."""
+    """Process of pytest-xdist that reports the broker to the controller."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["kafka"] = session.config.stash.get(_WHY, None)
@@ -55,7 +55,7 @@ def pytest_testnodedown(node: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which Kafka the tests ran on; at the end, since none is chosen before a test asks for one."""
+    """Print which Kafka the tests ran on; at the end, since none is chosen before a test asks for one."""
     why = terminalreporter.config.stash.get(_WHY, None)
     if why is not None:
         terminalreporter.write_line(f"kafka: {why}")

@@ -1,4 +1,4 @@
-"""Ready means: a client is answered, not: a port is open."""
+"""Readiness of a broker: a client gets an answer, not only an open port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`shadowstream kafka`: a broker for as long as one wants it."""
+"""`shadowstream kafka`: a broker that runs until it is stopped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def serve(port: int | None, data_dir: Path | None) -> None:
 
 @contextmanager
 def _on_stop_signals(asked_to_stop: threading.Event) -> Iterator[None]:
-    """Let SIGINT and SIGTERM set the event; a second one, for the impatient, raises KeyboardInterrupt."""
+    """Let SIGINT and SIGTERM set the event; a second one raises KeyboardInterrupt."""
 
     def note(_number: int, _frame: FrameType | None) -> None:
         if asked_to_stop.is_set():

@@ -57,14 +57,14 @@ def _run_storage_tool(java: Sequence[str], home: Home) -> None:
 
 
 def _keep(checkpoint: Path, kept: Path) -> None:
-    """Into the cache in one step, for another process may be reading there."""
+    """Move it into the cache in one step, because another process may read there."""
     half = kept.with_name(f"{kept.name}.{os.getpid()}")
     shutil.copyfile(checkpoint, half)
     half.replace(kept)
 
 
 def _uuid() -> str:
-    """As Kafka writes them: 16 bytes in URL-safe base64, unpadded, no dash in front (it would read as an option)."""
+    """Make an id as Kafka does: 16 bytes in URL-safe base64, unpadded; a leading dash would read as an option."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return text

@@ -1,4 +1,4 @@
-"""Make topics, fill them and read them back, without a line of the code under test."""
+"""Topics made, filled and read back without any code under test."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CALL_LIMIT_S = 30.0
 _BATCH = 2_000
 _LEADERLESS = {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
 _TERSE = {"log_level": 3}
-"""Only errors: a coordinator that still loads and a client that is closed are nothing to tell a reader of tests."""
+"""Logs errors only: a loading coordinator and a closed client are no news for a reader of tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One record as a reader finds it. `timestamp_ms` is -1 where the topic keeps none."""
+    """One record as read. `timestamp_ms` is -1 where the topic keeps none."""
 
     topic: str
     partition: int
@@ -39,7 +39,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One record to be written. None for `partition` leaves the choice to murmur2, None for the time to the clock."""
+    """One record to write. `partition` None leaves the choice to murmur2, `timestamp_ms` None to the clock."""
 
     value: bytes | None
     key: bytes | None = None
@@ -218,7 +218,7 @@ def _bounds(bootstrap: str, topic: str, isolation: Isolation) -> tuple[dict[int,
 def _listed(
     admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec, level: IsolationLevel
 ) -> dict[int, int]:
-    """Offsets by partition. The leader of a topic just made needs a moment before it knows that it is one."""
+    """Return offsets by partition; retry while the leader of a new topic does not know its role."""
     deadline = time.monotonic() + _CALL_LIMIT_S
     while True:
         answers = admin.list_offsets(dict.fromkeys(places, spec), isolation_level=level)

@@ -17,6 +17,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.testing.ports import free_port
 from tests.alerts.webhook import Webhook
+from tests.cli import verdict_topic
 from tests.pipeline.trial_fixture import Trial
 from tests.pipeline.written_records import await_that
 
@@ -45,11 +46,8 @@ def drift(event: str, incident: str, **more: Any) -> dict[str, Any]:
 
 def verdict(decision: str, **more: Any) -> dict[str, Any]:
     """A verdict record."""
-    return {
+    own_fields = {
         "name": "t",
-        "revision": REVISION,
-        "decision": decision,
-        "final": False,
         "reasons": ["mismatch: 40 of 160 lie over the limit."],
         "criteria": [
             {
@@ -72,28 +70,15 @@ def verdict(decision: str, **more: Any) -> dict[str, Any]:
                 "units_needed": None,
             }
         ],
-        "criteria_hash": "c",
         "outcomes": {"match": 120, "mismatch": 40},
-        "fields": {},
-        "coverage": 1.0,
-        "remainder": 0,
-        "ledgers": [],
-        "incidents_open": [],
-        "windows_closed": 1,
-        "windows_open": 0,
         "from_ms": None,
         "to_ms": None,
-        "warm_up": 0,
-        "candidate_isolation": "in-process",
-        "evidence_digest": "d",
-        "evaluated_at_ms": 1,
-        "sources": [],
-        **more,
     }
+    return verdict_topic.verdict(decision, REVISION, 1) | own_fields | more
 
 
 @dataclass
-class Stage:
+class AlertsTrial:
     """One trial, its webhook, and the alerts role."""
 
     bootstrap: str

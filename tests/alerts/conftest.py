@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from shadowstream.testing.choice import Broker
-from tests.alerts.alerts_trial import Stage
+from tests.alerts.alerts_trial import AlertsTrial
 from tests.alerts.webhook import Webhook
 
-SetStage = Callable[..., Stage]
+MakeAlertsTrial = Callable[..., AlertsTrial]
 
 
 @pytest.fixture
-def set_stage(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Iterator[SetStage]:
+def make_alerts_trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Iterator[MakeAlertsTrial]:
     name = f"alerts-{topic_prefix.rstrip('.')[-8:]}"
     with ExitStack() as stack:
 
-        def make(*, bounded: bool = False) -> Stage:
+        def make(*, bounded: bool = False) -> AlertsTrial:
             webhook = stack.enter_context(Webhook())
-            stage = Stage(kafka.bootstrap, name, tmp_path, webhook, bounded)
-            stack.callback(stage.close)
-            return stage
+            alerts_trial = AlertsTrial(kafka.bootstrap, name, tmp_path, webhook, bounded)
+            stack.callback(alerts_trial.close)
+            return alerts_trial
 
         yield make

@@ -10,22 +10,24 @@ import yaml
 from shadowstream.cli import run
 from shadowstream.testing.topics import create_topics
 from tests.alerts.alerts_trial import drift
-from tests.alerts.conftest import SetStage
+from tests.alerts.conftest import MakeAlertsTrial
 from tests.pipeline.written_records import records
 
 
 def test_an_incident_is_listed_acknowledged_and_listed_again(
-    set_stage: SetStage, capsys: pytest.CaptureFixture[str]
+    make_alerts_trial: MakeAlertsTrial, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage = set_stage()
-    path = str(stage.trial.config_path)
-    create_topics(stage.bootstrap, {stage.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")})
-    stage.judge(drift("opened", "mismatch-1"), drift("opened", "extra-2", criterion="extra"))
-    stage.judge(drift("opened", "missing-3"), abort=True)
-    stage.judge(drift("closed", "extra-2"))
+    alerts_trial = make_alerts_trial()
+    path = str(alerts_trial.trial.config_path)
+    create_topics(
+        alerts_trial.bootstrap, {alerts_trial.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")}
+    )
+    alerts_trial.judge(drift("opened", "mismatch-1"), drift("opened", "extra-2", criterion="extra"))
+    alerts_trial.judge(drift("opened", "missing-3"), abort=True)
+    alerts_trial.judge(drift("closed", "extra-2"))
 
     assert run(["alerts", "ack", path, "mismatch-1", "--by", "ann", "--reason", "rolled back"]) == 0
-    (written,) = records(stage.bootstrap, stage.trial.topic("commands"))
+    (written,) = records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))
     assert {**written, "at_ms": 0} == {
         "command": "ack",
         "subject": "mismatch-1",
@@ -46,22 +48,24 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(
     assert run(["alerts", "list", path]) == 0
     text = capsys.readouterr()
     assert "ann: rolled back" in text.out
-    assert text.err == f"2 incidents, 1 open, in '{stage.trial.topic('drift')}'\n"
+    assert text.err == f"2 incidents, 1 open, in '{alerts_trial.trial.topic('drift')}'\n"
 
     assert run(["alerts", "ack", path, "mismatch-9", "--by", "ann"]) == 2
     assert "no incident 'mismatch-9'; open are: mismatch-1" in capsys.readouterr().err
-    assert len(records(stage.bootstrap, stage.trial.topic("commands"))) == 1
+    assert len(records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))) == 1
 
 
 def test_an_incident_is_muted_for_a_while_or_until_it_closes(
-    set_stage: SetStage, capsys: pytest.CaptureFixture[str]
+    make_alerts_trial: MakeAlertsTrial, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage = set_stage()
-    path = str(stage.trial.config_path)
-    create_topics(stage.bootstrap, {stage.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")})
-    stage.judge(drift("opened", "mismatch-1"))
+    alerts_trial = make_alerts_trial()
+    path = str(alerts_trial.trial.config_path)
+    create_topics(
+        alerts_trial.bootstrap, {alerts_trial.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")}
+    )
+    alerts_trial.judge(drift("opened", "mismatch-1"))
     assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--reason", "known", "--for", "2h", "--json"]) == 0
-    (written,) = records(stage.bootstrap, stage.trial.topic("commands"))
+    (written,) = records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))
     assert json.loads(capsys.readouterr().out) == {name: written[name] for name in written if name != "decision"}
     assert (written["command"], written["subject"], written["by"], written["reason"]) == (
         *("mute", "mismatch-1", "ann"),
@@ -78,7 +82,7 @@ def test_an_incident_is_muted_for_a_while_or_until_it_closes(
     assert run(["alerts", "mute", path, "mismatch-9", "--by", "ann"]) == 2
     assert run(["alerts", "mute", path, "mismatch-1", "--by", " "]) == 2
     assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--for", "long"]) == 2
-    assert len(records(stage.bootstrap, stage.trial.topic("commands"))) == 2
+    assert len(records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))) == 2
 
 
 @pytest.fixture

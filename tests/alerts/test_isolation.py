@@ -20,7 +20,7 @@ from tests.alerts.webhook import Webhook
 ODD = ["a\r\nX-Evil: 1", "\x00", "\x7f", "ü 漢 \u202e", "%0D%0A", " ", "", "x" * 5_000, "\n" * 900]
 
 
-class Noted(Delivered):
+class RecordedDelivery(Delivered):
     """What is delivered stands here and not in a topic."""
 
     def __init__(self) -> None:
@@ -73,12 +73,14 @@ def alert(value: str = "x", n: int = 1, **more: Any) -> Alert:
     return found
 
 
-def played(play: Callable[[Deliverer], Awaitable[None]], url: str | None, noted: Noted | None = None) -> Deliverer:
+def played(
+    play: Callable[[Deliverer], Awaitable[None]], url: str | None, noted: RecordedDelivery | None = None
+) -> Deliverer:
     async def main() -> Deliverer:
         async def short(_seconds: float) -> None:
             await asyncio.sleep(0.02)
 
-        deliverer = Deliverer(config(url), noted or Noted(), RoleHealth("t", "alerts"), short)
+        deliverer = Deliverer(config(url), noted or RecordedDelivery(), RoleHealth("t", "alerts"), short)
         await play(deliverer)
         await deliverer.stop()
         return deliverer
@@ -191,7 +193,7 @@ def test_a_repeated_alert_is_sent_once_even_while_it_is_rejected(webhook: Webhoo
 
 
 def test_an_accepted_alert_is_not_resent_while_its_note_fails(webhook: Webhook) -> None:
-    noted = Noted()
+    noted = RecordedDelivery()
     noted.fails = 3
 
     async def play(deliverer: Deliverer) -> None:
@@ -228,7 +230,7 @@ def test_an_address_that_cannot_be_used_is_tried_again_and_never_logged(
 
 @pytest.mark.parametrize("error", [ValueError("odd"), OverflowError(), RecursionError()])
 def test_an_error_that_nobody_expects_of_one_alert_is_a_failed_attempt(webhook: Webhook, error: Exception) -> None:
-    noted = Noted()
+    noted = RecordedDelivery()
     noted.fails, noted.raises = 1, error
 
     async def play(deliverer: Deliverer) -> None:
@@ -239,7 +241,7 @@ def test_an_error_that_nobody_expects_of_one_alert_is_a_failed_attempt(webhook: 
 
 
 def test_a_write_to_a_topic_of_others_ends_the_role(webhook: Webhook) -> None:
-    noted = Noted()
+    noted = RecordedDelivery()
     noted.fails, noted.raises = 1, IsolationError("not ours")
 
     async def play(deliverer: Deliverer) -> None:
@@ -264,7 +266,7 @@ def test_no_record_of_drift_or_verdict_ends_the_role(
 
     async def main() -> AlertsRole:
         role = AlertsRole(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
-        monkeypatch.setattr(role.deliverer, "_delivered", Noted())
+        monkeypatch.setattr(role.deliverer, "_delivered", RecordedDelivery())
         for value in [*values, own.encode("drift", opened("behind"))]:
             await role.take(value, "shadow.t.drift/0/7")
         with monkeypatch.context() as broken:
@@ -294,7 +296,7 @@ def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
 
     async def main() -> None:
         role = AlertsRole(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
-        monkeypatch.setattr(role.deliverer, "_delivered", Noted())
+        monkeypatch.setattr(role.deliverer, "_delivered", RecordedDelivery())
         for kind, record in records:
             await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/7")
         await role.deliverer.stop()

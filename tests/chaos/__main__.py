@@ -21,20 +21,20 @@ def put(text: str) -> None:
 
 def kill_roles(options: argparse.Namespace, folder: Path) -> bool:
     """Kills, zombies and members that come and go."""
-    with broker() as kafka, run.staged(kafka.bootstrap, folder, options.per_s, options.seed) as stage:
-        figures = run.play(stage, Plan.of(options.kills), options.seed, put, options.limit_s)
+    with broker() as kafka, run.loaded_trial(kafka.bootstrap, folder, options.per_s, options.seed) as loaded:
+        figures = run.play(loaded, Plan.of(options.kills), options.seed, put, options.limit_s)
     put(figures.table())
-    if not figures.director.done:
+    if not figures.schedule.done:
         put(f"the plan was not fulfilled within {options.limit_s:g} s")
-    return figures.report.right and figures.director.done
+    return figures.report.right and figures.schedule.done
 
 
 def break_broker(options: argparse.Namespace, folder: Path) -> bool:
     """Kills of the broker, hangs, full disks and black holes."""
-    with outages.on_tight_disk_if_any(folder, options.per_s, options.seed, put) as (staged, disk):
+    with outages.on_tight_disk_if_any(folder, options.per_s, options.seed, put) as (loaded_trial, disk):
         fills = [(disk, seconds) for seconds in options.fills_s] if disk else []
         ended = outages.play(
-            staged, kills=options.kills, holes_s=options.holes_s, hangs_s=options.hangs_s, fills=fills, say=put
+            loaded_trial, kills=options.kills, holes_s=options.holes_s, hangs_s=options.hangs_s, fills=fills, say=put
         )
     put(ended.table())
     return ended.report.right and ended.slowest_s <= outages.AGAIN_MAX_S

@@ -8,7 +8,7 @@ import pytest
 
 from shadowstream.testing import Broker
 from tests.chaos.fault_schedule import Plan
-from tests.chaos.run import RunFigures, Stage, play, staged
+from tests.chaos.run import LoadedTrial, RunFigures, loaded_trial, play
 
 KILLS = 20
 PER_S, PER_S_LONG = 120, 200
@@ -17,7 +17,7 @@ LIMIT_S = 240.0
 
 
 @pytest.fixture(scope="session")
-def played(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, RunFigures]]:
+def played(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LoadedTrial, RunFigures]]:
     """A run that is over, with what it has come to."""
-    with staged(kafka.bootstrap, tmp_path_factory.mktemp("chaos"), PER_S, SEED) as stage:
-        yield stage, play(stage, Plan.of(KILLS), SEED, lambda _: None, LIMIT_S)
+    with loaded_trial(kafka.bootstrap, tmp_path_factory.mktemp("chaos"), PER_S, SEED) as loaded:
+        yield loaded, play(loaded, Plan.of(KILLS), SEED, lambda _: None, LIMIT_S)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from shadowstream.health import Phase
 from tests.chaos.phase_map import PHASES
-from tests.chaos.role_process import Fate
-from tests.chaos.role_processes import ROLES, Cast
+from tests.chaos.role_process import PlannedFault
+from tests.chaos.role_processes import ROLES, RoleProcesses
 
 SESSION_S = 10.0
 """Session timeout of our groups: a process that is stopped longer loses its partitions."""
@@ -41,11 +41,11 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Director:
+class FaultSchedule:
     """Turns a plan into deaths; `done` once it is fulfilled."""
 
     plan: Plan
-    cast: Cast
+    processes: RoleProcesses
     chance: random.Random
     zombies: Counter[str] = field(default_factory=Counter)
     """By what became of them: replaced, or kept in their place."""
@@ -61,14 +61,14 @@ class Director:
         now = time.monotonic()
         self._kill_at = now + self.chance.expovariate(1 / self.plan.kill_every_s)
         self._change_at = now + self.plan.change_every_s
-        self.cast.fate_of = self.fate_of
+        self.processes.fault_for = self.fault_for
         for role, instance in [(role, "0") for role in ROLES] + [(role, "1") for role in SCALED]:
-            self.cast.start(role, instance, self.fate_of(role))
+            self.processes.start(role, instance, self.fault_for(role))
 
     @property
     def kills(self) -> Counter[tuple[str, str]]:
         """kill -9 by role and phase at death."""
-        return Counter((death.role, death.phase) for death in self.cast.deaths if death.killed)
+        return Counter((death.role, death.phase) for death in self.processes.deaths if death.killed)
 
     @property
     def done(self) -> bool:
@@ -80,16 +80,16 @@ class Director:
             and self.added + self.removed >= self.plan.changes
         )
 
-    def fate_of(self, role: str) -> Fate | None:
+    def fault_for(self, role: str) -> PlannedFault | None:
         """Of the next process of a role: a zombie's where one is due, else a death in the phase that lacks most."""
         after = self.chance.randint(1, 6)
-        if self._zombies_begun() < self.plan.zombies and self.chance.random() < 0.15:
-            return Fate("stop", self.chance.choice(ZOMBIE_PHASES), after)
+        if self._zombies_started() < self.plan.zombies and self.chance.random() < 0.15:
+            return PlannedFault("stop", self.chance.choice(ZOMBIE_PHASES), after)
         lacking = self._lacking(role)
         if lacking and self.chance.random() < 0.9:
-            return Fate("die", self.chance.choice(lacking), after)
+            return PlannedFault("die", self.chance.choice(lacking), after)
         if self.kills.total() < self.plan.kills and self.chance.random() < 0.5:
-            return Fate("die", self.chance.choice(PHASES), after)
+            return PlannedFault("die", self.chance.choice(PHASES), after)
         return None  # it lives until it is killed at random
 
     def _lacking(self, role: str) -> list[Phase]:
@@ -97,65 +97,65 @@ class Director:
         kills = self.kills
         return [phase for phase in PHASES if kills[role, phase] < self.plan.each]
 
-    def _zombies_begun(self) -> int:
+    def _zombies_started(self) -> int:
         return self.zombies.total() + len(self._resume_at)
 
     def turn(self) -> None:
         now = time.monotonic()
-        self.cast.turn()
-        self._raise_zombies(now)
+        self.processes.turn()
+        self._stop_some(now)
         if now >= self._kill_at:
             self._kill_at = now + self.chance.expovariate(1 / self.plan.kill_every_s)
-            self._strike(now)
+            self._kill_one(now)
         if now >= self._change_at:
             self._change_at = now + self.plan.change_every_s
             self._change()
 
-    def _strike(self, now: float) -> None:
+    def _kill_one(self, now: float) -> None:
         """Kill one at random, or stop it in whatever phase it is in."""
         lacking = [role for role in ROLES if self._lacking(role)]
-        living = [one for role in lacking or ROLES for one in self.cast.of(role) if one.board.commits]
+        living = [one for role in lacking or ROLES for one in self.processes.of(role) if one.phase_map.commits]
         if not living:
             return
-        member = self.chance.choice(living)
-        if self._zombies_begun() < self.plan.zombies and self.chance.random() < 0.3:
-            member.signal(signal.SIGSTOP)
-            member.stopped_at = now
+        role_process = self.chance.choice(living)
+        if self._zombies_started() < self.plan.zombies and self.chance.random() < 0.3:
+            role_process.signal(signal.SIGSTOP)
+            role_process.stopped_at = now
         else:
-            member.kill()
+            role_process.kill()
 
-    def _raise_zombies(self, now: float) -> None:
+    def _stop_some(self, now: float) -> None:
         """Replace some of the stopped, and let all go on once the session is over."""
-        there = {one.process.pid for one in [*self.cast.members.values(), *self.cast.zombies]}
+        there = {one.process.pid for one in [*self.processes.members.values(), *self.processes.zombies]}
         self._resume_at = {pid: at for pid, at in self._resume_at.items() if pid in there}
-        for member in [*self.cast.members.values(), *self.cast.zombies]:
-            if member.stopped_at is None:
+        for role_process in [*self.processes.members.values(), *self.processes.zombies]:
+            if role_process.stopped_at is None:
                 continue
-            pid = member.process.pid
+            pid = role_process.process.pid
             if pid not in self._resume_at:
-                self._resume_at[pid] = member.stopped_at + self.chance.uniform(*ZOMBIE_S)
+                self._resume_at[pid] = role_process.stopped_at + self.chance.uniform(*ZOMBIE_S)
                 if self.chance.random() < 0.5:
-                    self.cast.replace(member)
+                    self.processes.replace(role_process)
             elif now >= self._resume_at[pid]:
                 del self._resume_at[pid]
-                self.zombies["replaced" if member in self.cast.zombies else "kept"] += 1
-                self.cast.resume(member)
+                self.zombies["replaced" if role_process in self.processes.zombies else "kept"] += 1
+                self.processes.resume(role_process)
 
     def _change(self) -> None:
         """Remove a process, or add one under a name that the group has not seen."""
         role = self.chance.choice(SCALED)
-        places = self.cast.places(role)
+        places = self.processes.places(role)
         if len(places) > 2 or (len(places) == 2 and self.chance.random() < 0.5):
-            self.cast.remove(role, self.chance.choice(places))
+            self.processes.remove(role, self.chance.choice(places))
             self.removed += 1
         else:
-            self.cast.start(role, str(self._next_instance), self.fate_of(role))
+            self.processes.start(role, str(self._next_instance), self.fault_for(role))
             self._next_instance += 1
             self.added += 1
 
     def end(self) -> None:
         """No more deaths; whoever is stopped goes on, and every place is filled."""
-        self.cast.pardon()
-        for member in [*self.cast.members.values(), *self.cast.zombies]:
-            if member.stopped_at is not None:
-                self.cast.resume(member)
+        self.processes.cancel_fault()
+        for role_process in [*self.processes.members.values(), *self.processes.zombies]:
+            if role_process.stopped_at is not None:
+                self.processes.resume(role_process)

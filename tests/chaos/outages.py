@@ -24,8 +24,8 @@ from shadowstream.testing.ports import free_port
 from shadowstream.testing.proxy import Proxy, proxied
 from tests.chaos import checker
 from tests.chaos.full_disk import Disk, Refused, tight_disk
-from tests.chaos.role_processes import ROLES, Member
-from tests.chaos.run import Say, Stage, staged
+from tests.chaos.role_processes import ROLES, RoleProcess
+from tests.chaos.run import LoadedTrial, Say, loaded_trial
 
 WITHIN: tuple[Phase, ...] = ("begun", "produced", "offsets_sent", "committing")
 """The phases in which a transaction is open."""
@@ -65,7 +65,7 @@ class Outage:
 class Outages:
     """Brings outages about, one after the other, and waits after each until every process commits again."""
 
-    stage: Stage
+    loaded: LoadedTrial
     kafka: EmbeddedKafka
     proxy: Proxy
     chance: random.Random
@@ -73,110 +73,110 @@ class Outages:
 
     def begin(self) -> None:
         for place in [(role, "0") for role in ROLES] + [("run", "1"), ("join", "1")]:
-            self.stage.cast.start(*place)
+            self.loaded.processes.start(*place)
         self._steady()
 
     def kill(self, away_s: float, role: str, phase: Phase) -> None:
         """kill -9 of the broker while a process of `role` is in `phase`; it is started again `away_s` later."""
-        member = self._held(role, phase)
-        before = len(self.stage.cast.deaths)
+        role_process = self._held(role, phase)
+        before = len(self.loaded.processes.deaths)
         began = time.monotonic()
         self.kafka.kill()
-        member.board.hold, member.board.waits = None, "not"
+        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
         self._turn_for(away_s)
         self.kafka.start()
-        self._await_commits("kill", member.role, phase, began, before)
+        self._await_commits("kill", role_process.role, phase, began, before)
 
     def hang(self, lasts_s: float, role: str, phase: Phase) -> None:
         """SIGSTOP of the broker while a process of `role` is in `phase`; SIGCONT `lasts_s` later."""
-        member = self._held(role, phase)
-        before = len(self.stage.cast.deaths)
+        role_process = self._held(role, phase)
+        before = len(self.loaded.processes.deaths)
         began = time.monotonic()
         os.kill(self.kafka.pid, signal.SIGSTOP)
-        member.board.hold, member.board.waits = None, "not"
+        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
         self._turn_for(lasts_s)
         os.kill(self.kafka.pid, signal.SIGCONT)
-        self._await_commits("hang", member.role, phase, began, before)
+        self._await_commits("hang", role_process.role, phase, began, before)
 
     def fill(self, disk: Disk, lasts_s: float, role: str, phase: Phase) -> None:
         """The broker's disk, or one of two, is full while a process of `role` is in `phase`; `lasts_s` later somebody
         makes room and starts the broker again. Till then it has ended by itself, or leads fewer partitions (half)."""
-        member = self._held(role, phase)
-        before = len(self.stage.cast.deaths)
+        role_process = self._held(role, phase)
+        before = len(self.loaded.processes.deaths)
         began = time.monotonic()
         disk.fill()
-        member.board.hold, member.board.waits = None, "not"
+        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
         self._turn_for(lasts_s)
         left, died = disk.left, not self.kafka.running
         disk.free()
         assert left == 0, "somebody has made room"
         self.kafka.kill()
         self.kafka.start()
-        self._await_commits("full" if died else "half", member.role, phase, began, before)
+        self._await_commits("full" if died else "half", role_process.role, phase, began, before)
 
     def hole(self, lasts_s: float, role: str, phase: Phase) -> None:
         """A black hole that begins while a process of `role` is in `phase`."""
-        member = self._held(role, phase)
-        before = len(self.stage.cast.deaths)
+        role_process = self._held(role, phase)
+        before = len(self.loaded.processes.deaths)
         began = time.monotonic()
         self.proxy.black_hole()
-        member.board.hold, member.board.waits = None, "not"
+        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
         self._turn_for(lasts_s)
         self.proxy.heal()
-        self._await_commits("hole", member.role, phase, began, before)
+        self._await_commits("hole", role_process.role, phase, began, before)
 
-    def _held(self, role: str, phase: Phase) -> Member:
+    def _held(self, role: str, phase: Phase) -> RoleProcess:
         """A process of the role that stands in the phase, and stays there until its board lets it go."""
-        member = self.chance.choice(self.stage.cast.of(role))
-        member.board.waits = "not"
-        member.board.hold = phase
+        role_process = self.chance.choice(self.loaded.processes.of(role))
+        role_process.phase_map.waits = "not"
+        role_process.phase_map.hold = phase
         deadline = time.monotonic() + HELD_MAX_S
-        while member.board.waits != "held":
+        while role_process.phase_map.waits != "held":
             assert time.monotonic() < deadline, f"{role} does not come to {phase}"
             time.sleep(0.0005)
-        return member
+        return role_process
 
     def _turn_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.stage.cast.turn()
+            self.loaded.processes.turn()
             time.sleep(0.02)
 
     def _await_commits(self, kind: str, role: str, phase: str, began: float, before: int) -> None:
         returned = time.monotonic()
         again_s = self._again(returned)
-        exits = Counter((death.role, death.exit_code) for death in self.stage.cast.deaths[before:])
+        exits = Counter((death.role, death.exit_code) for death in self.loaded.processes.deaths[before:])
         self.happened.append(Outage(kind, role, phase, returned - began, again_s, exits))
         self._steady()
 
     def _again(self, since: float) -> dict[str, float]:
         """Seconds from `since` to each place's next commit. A process that was started since then begins at none."""
-        cast = self.stage.cast
-        had = {member.process.pid: member.board.commits for member in cast.members.values()}
+        processes = self.loaded.processes
+        had = {role_process.process.pid: role_process.phase_map.commits for role_process in processes.members.values()}
         waited: dict[str, float] = {}
         places = 5
         while len(waited) < places:
             assert time.monotonic() - since < GIVEN_UP_S, f"only these commit again: {waited}"
-            self.stage.check_alive()
-            cast.turn()
-            for (role, instance), member in cast.members.items():
-                if member.running and member.board.commits > had.get(member.process.pid, 0):
+            self.loaded.check_alive()
+            processes.turn()
+            for (role, instance), role_process in processes.members.items():
+                if role_process.running and role_process.phase_map.commits > had.get(role_process.process.pid, 0):
                     waited.setdefault(f"{role}-{instance}", time.monotonic() - since)
             time.sleep(0.02)
         return waited
 
     def _steady(self) -> None:
         """Until every process has made some commits more."""
-        cast = self.stage.cast
-        had = {member.process.pid: member.board.commits for member in cast.members.values()}
+        processes = self.loaded.processes
+        had = {role_process.process.pid: role_process.phase_map.commits for role_process in processes.members.values()}
 
         def steady() -> bool:
-            return len(cast.members) == 5 and all(
-                member.board.commits >= had.get(member.process.pid, 0) + STEADY_COMMITS
-                for member in cast.members.values()
+            return len(processes.members) == 5 and all(
+                role_process.phase_map.commits >= had.get(role_process.process.pid, 0) + STEADY_COMMITS
+                for role_process in processes.members.values()
             )
 
-        self.stage.turn_until(steady, "every process commits", GIVEN_UP_S)
+        self.loaded.turn_until(steady, "every process commits", GIVEN_UP_S)
 
     def table(self) -> str:
         """Seconds from the broker's return to each process's next commit."""
@@ -199,7 +199,7 @@ class Ended:
         return max(one.slowest_s for one in self.outages.happened)
 
     def table(self) -> str:
-        load = self.outages.stage
+        load = self.outages.loaded
         return "\n".join(
             [
                 "outages of the broker, and seconds from its return to each process's next commit:",
@@ -224,9 +224,9 @@ def through_proxy(
     with (
         Proxy(broker_port, port=proxy_port) as proxy,
         EmbeddedKafka(port=port, data_dir=data_dir, properties=properties) as kafka,
-        staged(proxy.bootstrap, folder, per_s, seed, direct=kafka.bootstrap) as stage,
+        loaded_trial(proxy.bootstrap, folder, per_s, seed, direct=kafka.bootstrap) as loaded,
     ):
-        outages = Outages(stage, kafka, proxy, random.Random(seed))
+        outages = Outages(loaded, kafka, proxy, random.Random(seed))
         outages.begin()
         yield outages
 
@@ -282,6 +282,6 @@ def play(
     for i, befall in enumerate(due):
         befall(ROLES[(i + 1) % len(ROLES)], WITHIN[i % len(WITHIN)])
         say(str(outages.happened[-1]))
-    rest_s = outages.stage.rest()
-    outages.stage.cast.end()
-    return Ended(outages, outages.stage.check(), outages.stage.orders.next, rest_s)
+    rest_s = outages.loaded.rest()
+    outages.loaded.processes.end()
+    return Ended(outages, outages.loaded.check(), outages.loaded.orders.next, rest_s)

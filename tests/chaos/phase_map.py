@@ -19,15 +19,15 @@ _WAITING: tuple[Waiting, ...] = get_args(Waiting)
 _PHASE, _WAITS, _PARDON, _HOLD, _COMMITS, _SIZE = 0, 1, 2, 3, 8, 16
 
 
-class Board:
-    """One process's; `make` for the watcher, which also resets it, and `Board(path)` for the process."""
+class PhaseMap:
+    """One process's; `make` for the watcher, which also resets it, and `PhaseMap(path)` for the process."""
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _SIZE)
 
     @classmethod
-    def make(cls, path: Path) -> Board:
+    def make(cls, path: Path) -> PhaseMap:
         path.write_bytes(bytes(_SIZE))
         return cls(path)
 
@@ -58,11 +58,11 @@ class Board:
         self._map[_WAITS] = _WAITING.index(waits)
 
     @property
-    def pardoned(self) -> bool:
+    def fault_cancelled(self) -> bool:
         """Its fate no longer holds."""
         return bool(self._map[_PARDON])
 
-    def pardon(self) -> None:
+    def cancel_fault(self) -> None:
         self._map[_PARDON] = 1
 
     @property

@@ -1,4 +1,4 @@
-"""One role process with a planned fault: `python -m tests.chaos.role_process run trial.yaml --fate die:produced:3`.
+"""One role process with a planned fault: `python -m tests.chaos.role_process run trial.yaml --fault die:produced:3`.
 
 It is the role of `shadowstream run|join|judge`, but for a watch that writes down each phase of a commit and, once it
 has made so many commits, dies in one by kill -9 or stops itself there as a zombie. It holds still where its board says.
@@ -23,7 +23,7 @@ from shadowstream.health import Phase, RoleHealth
 from shadowstream.logs import configure_logging, get_logger
 from shadowstream.revision import revision_of
 from tests.chaos import faulty_joiners
-from tests.chaos.phase_map import Board
+from tests.chaos.phase_map import PhaseMap
 
 log = get_logger("chaos")
 Kind = Literal["die", "stop"]
@@ -35,7 +35,7 @@ HOLD_MAX_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class PlannedFault:
     """What befalls the process in `phase` once it has made `after` commits.
 
     >>> Fate.parse("die:produced:3") == Fate("die", "produced", 3)
@@ -47,7 +47,7 @@ class Fate:
     after: int
 
     @classmethod
-    def parse(cls, text: str) -> Fate:
+    def parse(cls, text: str) -> PlannedFault:
         kind, phase, after = text.split(":")
         return cls(cast(Kind, kind), cast(Phase, phase), int(after))
 
@@ -55,40 +55,45 @@ class Fate:
         return f"{self.kind}:{self.phase}:{self.after}"
 
 
-class Fated(RoleHealth):
+class FaultyHealth(RoleHealth):
     """A watch that shows each phase on the board and meets the fate."""
 
-    def __init__(self, shadow: str, role: str, board: Board, fate: Fate | None, turn_s: float) -> None:
+    def __init__(self, shadow: str, role: str, phase_map: PhaseMap, fault: PlannedFault | None, turn_s: float) -> None:
         super().__init__(shadow, role)
-        self._board, self._fate, self._turn_s = board, fate, turn_s
+        self._phase_map, self._fault, self._turn_s = phase_map, fault, turn_s
 
     def reached(self, phase: Phase) -> None:
         super().reached(phase)
-        self._board.phase = phase
+        self._phase_map.phase = phase
         if phase == "committed":
-            self._board.commits += 1
-        if self._board.hold == phase:
+            self._phase_map.commits += 1
+        if self._phase_map.hold == phase:
             self._hold(phase)
-        fate = self._fate
-        if fate is None or fate.phase != phase or self._board.commits < fate.after or self._board.pardoned:
+        fault = self._fault
+        if (
+            fault is None
+            or fault.phase != phase
+            or self._phase_map.commits < fault.after
+            or self._phase_map.fault_cancelled
+        ):
             return
-        self._fate = None
-        self._meet(fate)
+        self._fault = None
+        self._carry_out(fault)
 
     def _hold(self, phase: Phase) -> None:
         """Wait until the board lets it go; of a commit that is to be under way only say that it is called."""
-        self._board.waits = "held"
+        self._phase_map.waits = "held"
         deadline = time.monotonic() + HOLD_MAX_S
-        while phase != "committing" and self._board.hold == phase and time.monotonic() < deadline:
+        while phase != "committing" and self._phase_map.hold == phase and time.monotonic() < deadline:
             time.sleep(0.002)
 
-    def _meet(self, fate: Fate) -> None:
-        if fate.kind == "stop":
-            self._board.waits = "stopped"
+    def _carry_out(self, fault: PlannedFault) -> None:
+        if fault.kind == "stop":
+            self._phase_map.waits = "stopped"
             os.kill(os.getpid(), signal.SIGSTOP)
-            self._board.waits = "not"
-        elif fate.phase in ("consuming", "committing"):  # the phase lasts while the process does something: go on
-            longest_s = self._turn_s if fate.phase == "consuming" else CALL_S
+            self._phase_map.waits = "not"
+        elif fault.phase in ("consuming", "committing"):  # the phase lasts while the process does something: go on
+            longest_s = self._turn_s if fault.phase == "consuming" else CALL_S
             threading.Timer(random.uniform(0, longest_s), os.kill, (os.getpid(), signal.SIGKILL)).start()
         else:
             time.sleep(random.uniform(0, SOON_S))
@@ -100,17 +105,17 @@ def main() -> None:
     words.add_argument("command", choices=COMMANDS)
     words.add_argument("config", type=Path)
     words.add_argument("--instance", default="0")
-    words.add_argument("--board", type=Path, required=True)
-    words.add_argument("--fate", type=Fate.parse)
-    words.add_argument("--sabotage", choices=faulty_joiners.KINDS)
+    words.add_argument("--phase-map", type=Path, required=True)
+    words.add_argument("--fault", type=PlannedFault.parse)
+    words.add_argument("--commit-fault", choices=faulty_joiners.KINDS)
     options = words.parse_args()
     configure_logging(json=True)
-    if options.sabotage:
-        faulty_joiners.commit_apart(options.sabotage)
+    if options.commit_fault:
+        faulty_joiners.commit_apart(options.commit_fault)
     stop = stop_on_signals()
     config = load(options.config, dict(os.environ))
     role = COMMANDS[options.command]
-    watch = Fated(config.name, role, Board(options.board), options.fate, config.limits.commit_ms / 1000)
+    watch = FaultyHealth(config.name, role, PhaseMap(options.phase_map), options.fault, config.limits.commit_ms / 1000)
     module = importlib.import_module(f"shadowstream.kafka.roles.{role}")
     figures = module.run(config, revision_of(config), stop, watch, options.instance)
     log.info("ended", **{f"figure_{name}": value for name, value in figures.items()})

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from shadowstream.health import Phase
 from shadowstream.kafka.supervisor import BACK_OFF_S, STEADY_S
-from tests.chaos.phase_map import Board
-from tests.chaos.role_process import Fate
+from tests.chaos.phase_map import PhaseMap
+from tests.chaos.role_process import PlannedFault
 from tests.forked import Forked
 from tests.pipeline.trial_fixture import Trial
 
@@ -45,13 +45,13 @@ class Death:
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class RoleProcess:
     """One process in its place. `since`: when its predecessor died, for the time of its recovery."""
 
     role: str
     instance: str
     process: subprocess.Popen[bytes]
-    board: Board
+    phase_map: PhaseMap
     began: float
     since: float | None
     stopped_at: float | None = None
@@ -73,14 +73,14 @@ class Member:
 
 
 @dataclass(slots=True)
-class Cast:
-    """All processes of one trial. `fate_of` is asked for the fate of every process that is started again."""
+class RoleProcesses:
+    """All processes of one trial. `fault_for` is asked for the fate of every process that is started again."""
 
     trial: Trial
-    fate_of: Callable[[str], Fate | None] = lambda _: None
-    sabotage: str | None = None
-    members: dict[tuple[str, str], Member] = field(default_factory=dict)
-    zombies: list[Member] = field(default_factory=list)
+    fault_for: Callable[[str], PlannedFault | None] = lambda _: None
+    commit_fault: str | None = None
+    members: dict[tuple[str, str], RoleProcess] = field(default_factory=dict)
+    zombies: list[RoleProcess] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     """By role: seconds from a death to the next process's first commit."""
@@ -91,7 +91,7 @@ class Cast:
     _boards: int = 0
     _began: float = field(default_factory=time.monotonic)
 
-    def __enter__(self) -> Cast:
+    def __enter__(self) -> RoleProcesses:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -100,84 +100,94 @@ class Cast:
                 one.process.kill()
                 one.process.wait()
 
-    def start(self, role: str, instance: str = "0", fate: Fate | None = None, since: float | None = None) -> Member:
+    def start(
+        self, role: str, instance: str = "0", fault: PlannedFault | None = None, since: float | None = None
+    ) -> RoleProcess:
         path = self.trial.folder / f"board-{self._boards}"
         self._boards += 1
-        board = Board.make(path)
+        phase_map = PhaseMap.make(path)
         words = [sys.executable, "-m", "tests.chaos.role_process", role, str(self.trial.config_path)]
-        words += ["--instance", instance, "--board", str(path)]
-        words += ["--fate", str(fate)] if fate else []
-        words += ["--sabotage", self.sabotage] if self.sabotage and role == "join" else []
+        words += ["--instance", instance, "--phase-map", str(path)]
+        words += ["--fault", str(fault)] if fault else []
+        words += ["--commit-fault", self.commit_fault] if self.commit_fault and role == "join" else []
         with self.log(role, instance).open("ab") as log:
             process = Forked(words, env=self.trial.environment(), cwd=self.trial.folder, stdout=log, stderr=log)
-        member = self.members[role, instance] = Member(role, instance, process, board, time.monotonic(), since)
-        return member
+        role_process = self.members[role, instance] = RoleProcess(
+            role, instance, process, phase_map, time.monotonic(), since
+        )
+        return role_process
 
     def log(self, role: str, instance: str) -> Path:
         return self.trial.folder / f"{role}-{instance}.err"
 
-    def of(self, role: str) -> list[Member]:
+    def of(self, role: str) -> list[RoleProcess]:
         """Those of a role that run and are not stopped."""
         return [one for one in self.members.values() if one.role == role and one.running and one.stopped_at is None]
 
     def places(self, role: str) -> list[str]:
         """Instances of a role that run, or will again in a moment."""
-        living = [place for place, member in self.members.items() if not member.asked and member.stopped_at is None]
+        living = [
+            place
+            for place, role_process in self.members.items()
+            if not role_process.asked and role_process.stopped_at is None
+        ]
         return sorted(instance for one, instance in [*living, *self._due] if one == role)
 
     def remove(self, role: str, instance: str) -> None:
         """Ask one to end; its place is not filled again."""
         self._due.pop((role, instance), None)
-        member = self.members.get((role, instance))
-        if member is not None:
-            member.asked = True
-            member.signal(signal.SIGTERM)
+        role_process = self.members.get((role, instance))
+        if role_process is not None:
+            role_process.asked = True
+            role_process.signal(signal.SIGTERM)
 
     def turn(self) -> None:
         """Write down who has died, fill places, note who has committed again, look after zombies."""
         now = time.monotonic()
-        for place, member in list(self.members.items()):
-            if not member.running:
-                self._bury(member, now)
+        for place, role_process in list(self.members.items()):
+            if not role_process.running:
+                self._record_death(role_process, now)
                 del self.members[place]
-                if not member.asked:
-                    self._due[place] = (now + self._back_off(place, member, now), now)
+                if not role_process.asked:
+                    self._due[place] = (now + self._back_off(place, role_process, now), now)
                 continue
-            if member.board.waits == "stopped" and member.stopped_at is None:
-                member.stopped_at = now
-            if not member.recovered and member.board.commits:
-                member.recovered = True
-                if member.since is not None:
-                    self.recoveries.setdefault(member.role, []).append(now - member.since)
+            if role_process.phase_map.waits == "stopped" and role_process.stopped_at is None:
+                role_process.stopped_at = now
+            if not role_process.recovered and role_process.phase_map.commits:
+                role_process.recovered = True
+                if role_process.since is not None:
+                    self.recoveries.setdefault(role_process.role, []).append(now - role_process.since)
         for place, (at, since) in list(self._due.items()):
             if now >= at:
                 del self._due[place]
-                self.start(*place, fate=self.fate_of(place[0]), since=since)
+                self.start(*place, fault=self.fault_for(place[0]), since=since)
         for zombie in list(self.zombies):
             if not zombie.running:
-                self._bury(zombie, now)
+                self._record_death(zombie, now)
                 self.zombies.remove(zombie)
 
-    def _back_off(self, place: tuple[str, str], member: Member, now: float) -> float:
+    def _back_off(self, place: tuple[str, str], role_process: RoleProcess, now: float) -> float:
         """Seconds until it is started again: none after a kill, else as the supervisor waits."""
-        if member.killed:
+        if role_process.killed:
             return 0.0
-        if now - member.began > STEADY_S:
+        if now - role_process.began > STEADY_S:
             self._failures[place] = 0
         self._failures[place] += 1
         return BACK_OFF_S[min(self._failures[place], len(BACK_OFF_S)) - 1]
 
-    def replace(self, member: Member) -> None:
+    def replace(self, role_process: RoleProcess) -> None:
         """Take a stopped process for dead: another one takes its place, and it is a zombie from now on."""
-        del self.members[member.role, member.instance]
-        self.zombies.append(member)
-        self.start(member.role, member.instance, self.fate_of(member.role), since=member.stopped_at)
+        del self.members[role_process.role, role_process.instance]
+        self.zombies.append(role_process)
+        self.start(
+            role_process.role, role_process.instance, self.fault_for(role_process.role), since=role_process.stopped_at
+        )
 
-    def resume(self, member: Member) -> None:
+    def resume(self, role_process: RoleProcess) -> None:
         """Let a stopped process go on; its board says that it has gone on by itself only where it stopped itself."""
-        member.board.waits = "not"
-        member.stopped_at = None
-        member.signal(signal.SIGCONT)
+        role_process.phase_map.waits = "not"
+        role_process.stopped_at = None
+        role_process.signal(signal.SIGCONT)
 
     def await_fenced(self) -> None:
         """Give every zombie whose place was taken the time to end by itself; who does not stays in `zombies`."""
@@ -186,48 +196,48 @@ class Cast:
             self.turn()
             time.sleep(0.05)
 
-    def pardon(self) -> None:
+    def cancel_fault(self) -> None:
         """No fate holds any longer."""
-        self.fate_of = lambda _: None
-        for member in [*self.members.values(), *self.zombies]:
-            member.board.pardon()
+        self.fault_for = lambda _: None
+        for role_process in [*self.members.values(), *self.zombies]:
+            role_process.phase_map.cancel_fault()
 
     def end(self) -> dict[str, tuple[int, float]]:
         """SIGTERM to all: exit code and seconds of each."""
         began = time.monotonic()
         ended = {}
-        for member in self.members.values():
-            member.asked = True
-            member.signal(signal.SIGTERM)
-        for (role, instance), member in list(self.members.items()):
+        for role_process in self.members.values():
+            role_process.asked = True
+            role_process.signal(signal.SIGTERM)
+        for (role, instance), role_process in list(self.members.items()):
             try:
-                code = member.process.wait(max(0.1, 3 * STOP_S - (time.monotonic() - began)))
+                code = role_process.process.wait(max(0.1, 3 * STOP_S - (time.monotonic() - began)))
             except subprocess.TimeoutExpired:
-                member.process.kill()
-                code = member.process.wait()
+                role_process.process.kill()
+                code = role_process.process.wait()
             ended[f"{role}-{instance}"] = (code, time.monotonic() - began)
         self.members.clear()
         return ended
 
-    def _bury(self, member: Member, now: float) -> None:
-        code = member.process.returncode
-        member.killed = member.killed or code == -signal.SIGKILL
+    def _record_death(self, role_process: RoleProcess, now: float) -> None:
+        code = role_process.process.returncode
+        role_process.killed = role_process.killed or code == -signal.SIGKILL
         death = Death(
             at_s=round(now - self._began, 2),
-            role=member.role,
-            instance=member.instance,
-            pid=member.process.pid,
+            role=role_process.role,
+            instance=role_process.instance,
+            pid=role_process.process.pid,
             exit_code=code,
-            killed=member.killed,
-            phase=member.board.phase,
-            commits=member.board.commits,
-            lived_s=round(now - member.began, 2),
+            killed=role_process.killed,
+            phase=role_process.phase_map.phase,
+            commits=role_process.phase_map.commits,
+            lived_s=round(now - role_process.began, 2),
         )
-        if not member.asked:
+        if not role_process.asked:
             self.deaths.append(death)
         with (self.trial.folder / "deaths.jsonl").open("a") as log:
             log.write(json.dumps(asdict(death)) + "\n")
-        member.board.close()
+        role_process.phase_map.close()
 
     def exits(self) -> Iterator[Death]:
         """Deaths that were nobody's doing but the process's own."""

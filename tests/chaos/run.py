@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import checker, orders, reader
-from tests.chaos.fault_schedule import Director, Plan
+from tests.chaos.fault_schedule import FaultSchedule, Plan
 from tests.chaos.load import Orders, Production
 from tests.chaos.phase_map import PHASES
 from tests.chaos.reader import CommittedRecords
-from tests.chaos.role_processes import ROLES, Cast
+from tests.chaos.role_processes import ROLES, RoleProcesses
 from tests.pipeline.trial_fixture import Trial
 
 Say = Callable[[str], None]
@@ -28,14 +28,14 @@ SHOW_EVERY_S = 20.0
 
 
 @dataclass(slots=True)
-class Stage:
+class LoadedTrial:
     """A trial under load. `direct`: where load and checker reach the broker, whatever befalls the roles' way."""
 
     trial: Trial
     direct: str
     orders: Orders
     production: Production
-    cast: Cast
+    processes: RoleProcesses
 
     def check_alive(self) -> None:
         for part in (self.orders, self.production):
@@ -47,7 +47,7 @@ class Stage:
         while not holds():
             assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
             self.check_alive()
-            self.cast.turn()
+            self.processes.turn()
             time.sleep(0.02)
 
     def rest(self, limit_s: float = REST_S) -> float:
@@ -60,7 +60,7 @@ class Stage:
         rows = sum(len(orders.endings(n)) for some in self.orders.committed for n in some)
         while time.monotonic() - began < limit_s:
             self.check_alive()
-            self.cast.turn()
+            self.processes.turn()
             time.sleep(0.5)
             if reader.ends(self.direct, self.trial.topic("diff")) >= rows and self.check().right:
                 break
@@ -74,9 +74,9 @@ class Stage:
 
 
 @contextmanager
-def staged(
+def loaded_trial(
     bootstrap: str, folder: Path, per_s: int, seed: int, *, direct: str | None = None, **settings: Any
-) -> Iterator[Stage]:
+) -> Iterator[LoadedTrial]:
     """A trial with its load running; the roles are the caller's to start."""
     name = f"chaos-{seed}"
     trial = Trial(bootstrap, name, folder, orders.CANDIDATE, orders.CALL)
@@ -86,10 +86,10 @@ def staged(
     to = direct or bootstrap
     trial.create_topics()
     load, production = Orders(trial, to, per_s, seed), Production(trial, to, seed)
-    with Cast(trial) as cast:
+    with RoleProcesses(trial) as processes:
         load.start()
         production.start()
-        yield Stage(trial, to, load, production, cast)
+        yield LoadedTrial(trial, to, load, production, processes)
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class RunFigures:
     """A run's figures."""
 
     report: checker.Report
-    director: Director
+    schedule: FaultSchedule
     seconds: float
     rest_s: float
     orders: int
@@ -105,7 +105,7 @@ class RunFigures:
     ended: dict[str, tuple[int, float]]
 
     def table(self) -> str:
-        kills, cast = self.director.kills, self.director.cast
+        kills, processes = self.schedule.kills, self.schedule.processes
         lines = [
             "kill -9 by role and phase at death:",
             f"{'':<8}" + "".join(f"{p:>14}" for p in PHASES) + f"{'all':>8}",
@@ -113,17 +113,17 @@ class RunFigures:
         for role in ROLES:
             counts = [kills[role, phase] for phase in PHASES]
             lines.append(f"{role:<8}" + "".join(f"{n:>14}" for n in counts) + f"{sum(counts):>8}")
-        exits = Counter((death.role, death.exit_code) for death in cast.exits())
+        exits = Counter((death.role, death.exit_code) for death in processes.exits())
         lines += [
             "",
-            f"zombies (SIGSTOP past the session timeout): {dict(self.director.zombies)}; "
-            f"processes added {self.director.added}, removed {self.director.removed}",
+            f"zombies (SIGSTOP past the session timeout): {dict(self.schedule.zombies)}; "
+            f"processes added {self.schedule.added}, removed {self.schedule.removed}",
             f"exits of their own (role, code): {dict(exits)}",
             f"aborted transactions: {self.aborts[0]} in the inputs, {self.aborts[1]} in production's outputs",
             "",
             f"{'death to next commit':<24}{'n':>6}{'median s':>10}{'max s':>8}",
         ]
-        for role, seconds in sorted(cast.recoveries.items()):
+        for role, seconds in sorted(processes.recoveries.items()):
             lines.append(f"{role:<24}{len(seconds):>6}{statistics.median(seconds):>10.1f}{max(seconds):>8.1f}")
         slowest = max((seconds for _, seconds in self.ended.values()), default=0.0)
         lines += [
@@ -136,30 +136,30 @@ class RunFigures:
         return "\n".join(lines)
 
 
-def play(stage: Stage, plan: Plan, seed: int, say: Say, limit_s: float) -> RunFigures:
+def play(loaded: LoadedTrial, plan: Plan, seed: int, say: Say, limit_s: float) -> RunFigures:
     """Chaos until the plan is fulfilled or the limit is reached, then rest, then the checker."""
     began = time.monotonic()
-    director = Director(plan, stage.cast, random.Random(seed))
-    director.begin()
+    schedule = FaultSchedule(plan, loaded.processes, random.Random(seed))
+    schedule.begin()
     show_at = began + SHOW_EVERY_S
-    while not director.done and time.monotonic() - began < limit_s:
-        stage.check_alive()
-        director.turn()
+    while not schedule.done and time.monotonic() - began < limit_s:
+        loaded.check_alive()
+        schedule.turn()
         time.sleep(0.02)
         if time.monotonic() >= show_at:
             show_at += SHOW_EVERY_S
-            say(f"{time.monotonic() - began:5.0f} s: {director.kills.total()} kills, {stage.orders.next:,} orders")
-    director.end()
-    rest_s = stage.rest()
-    stage.cast.await_fenced()
-    ended = stage.cast.end()
-    report = stage.check()
+            say(f"{time.monotonic() - began:5.0f} s: {schedule.kills.total()} kills, {loaded.orders.next:,} orders")
+    schedule.end()
+    rest_s = loaded.rest()
+    loaded.processes.await_fenced()
+    ended = loaded.processes.end()
+    report = loaded.check()
     return RunFigures(
         report=report,
-        director=director,
+        schedule=schedule,
         seconds=time.monotonic() - began,
         rest_s=rest_s,
-        orders=stage.orders.next,
-        aborts=(stage.orders.aborts, stage.production.aborts),
+        orders=loaded.orders.next,
+        aborts=(loaded.orders.aborts, loaded.production.aborts),
         ended=ended,
     )

@@ -9,7 +9,7 @@ import pytest
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
 from tests.chaos.fault_schedule import Plan
-from tests.chaos.run import play, staged
+from tests.chaos.run import loaded_trial, play
 
 KILLS = 10
 PER_S = 150
@@ -22,11 +22,11 @@ def test_kills_without_transactions_leave_repeats_and_no_wrong_count(
 ) -> None:
     """Two runners, two joiners and a judge, each with deaths in the middle of its commits."""
     plan = Plan(KILLS, each=0, zombies=0, changes=1, kill_every_s=1.5, change_every_s=8.0)
-    with staged(kafka.bootstrap, tmp_path, PER_S, SEED, delivery="at_least_once") as stage:
-        figures = play(stage, plan, SEED, lambda _: None, LIMIT_S)
-        outputs = len(read_all(kafka.bootstrap, stage.trial.topic(f"out.{stage.trial.output}")))
+    with loaded_trial(kafka.bootstrap, tmp_path, PER_S, SEED, delivery="at_least_once") as loaded:
+        figures = play(loaded, plan, SEED, lambda _: None, LIMIT_S)
+        outputs = len(read_all(kafka.bootstrap, loaded.trial.topic(f"out.{loaded.trial.output}")))
         shadow = figures.report.accounts["shadow"].expected
         with capsys.disabled():
             print(f"\n{figures.table()}\n{outputs - shadow:,} outputs of {shadow:,} were written more than once")
     assert figures.report.right, figures.report.table()
-    assert figures.director.kills.total() >= KILLS
+    assert figures.schedule.kills.total() >= KILLS

@@ -12,16 +12,16 @@ import pytest
 
 from tests.chaos import reader
 from tests.chaos.reader import CommittedRecords
-from tests.chaos.run import RunFigures, Stage
+from tests.chaos.run import LoadedTrial, RunFigures
 from tests.pipeline.trial_fixture import ROOT
 
 Damage = Callable[[CommittedRecords], None]
 
 
 @pytest.fixture(scope="module")
-def seen(played: tuple[Stage, RunFigures]) -> CommittedRecords:
-    stage, _ = played
-    return reader.read(stage.trial, stage.direct)
+def seen(played: tuple[LoadedTrial, RunFigures]) -> CommittedRecords:
+    loaded, _ = played
+    return reader.read(loaded.trial, loaded.direct)
 
 
 def row(seen: CommittedRecords, outcome: str) -> int:
@@ -139,14 +139,14 @@ DAMAGE: dict[Damage, set[tuple[str, str]]] = {
 }
 
 
-def test_what_was_not_damaged_is_right(played: tuple[Stage, RunFigures], seen: CommittedRecords) -> None:
+def test_what_was_not_damaged_is_right(played: tuple[LoadedTrial, RunFigures], seen: CommittedRecords) -> None:
     report = played[0].check(seen)
     assert report.right, report.table()
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda one: one.__name__)
 def test_the_checker_sees_one_record_of_thousands(
-    damage: Damage, played: tuple[Stage, RunFigures], seen: CommittedRecords
+    damage: Damage, played: tuple[LoadedTrial, RunFigures], seen: CommittedRecords
 ) -> None:
     whole = {name: list(part) if isinstance(part, list) else part for name, part in vars(seen).items()}
     damaged = CommittedRecords(**whole)

@@ -63,11 +63,7 @@ class Stopped:
 
 @pytest.mark.parametrize(("kafka", "started"), [(SECURED[0], ["run", "join", "judge"]), (PLAIN[0], None)])
 def test_up_runs_the_others_and_says_once_why(
-    kafka: str,
-    started: list[str] | None,
-    cli: Cli,
-    make_trial: MakeTrial,
-    monkeypatch: pytest.MonkeyPatch,
+    kafka: str, started: list[str] | None, cli: Cli, make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roles, "Supervisor", Stopped)
     monkeypatch.setattr(roles, "begin", lambda *_: "session")

@@ -12,14 +12,7 @@ import pytest
 import typer
 
 from shadowstream import cli as program
-from shadowstream.errors import (
-    BrokerError,
-    CandidateError,
-    ConfigError,
-    IsolationError,
-    RecordError,
-    ShadowstreamBug,
-)
+from shadowstream.errors import BrokerError, CandidateError, ConfigError, IsolationError, RecordError, ShadowstreamBug
 from tests.cli.conftest import Cli, MakeTrial
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -89,11 +89,7 @@ def test_the_first_digits_of_a_revision_are_enough_if_they_fit_one() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [
-        verdict("promote", OTHER),
-        verdict("promoted"),
-        verdict(""),
-    ],
+    [verdict("promote", OTHER), verdict("promoted"), verdict("")],
     ids=["of another revision", "unknown decision", "no decision"],
 )
 def test_a_record_that_contradicts_its_key_or_our_words_never_promotes(broken: dict[str, Any]) -> None:
@@ -197,8 +193,7 @@ def test_a_changed_candidate_loses_its_promote(cli: Cli, judged: Judged) -> None
 
 
 @pytest.mark.parametrize(
-    ("max_age", "code"),
-    [((), 4), (("--max-age", "9000"), 0), (("--max-age", "3h"), 0), (("--max-age", "0"), 4)],
+    ("max_age", "code"), [((), 4), (("--max-age", "9000"), 0), (("--max-age", "3h"), 0), (("--max-age", "0"), 4)]
 )
 def test_a_stale_verdict_is_not_yet_and_json_does_not_say_promote(
     max_age: tuple[str, ...], code: int, cli: Cli, judged: Judged

@@ -19,10 +19,7 @@ SCORE = {
         {"name": "score", "type": "double"},
         {"name": "late", "type": "boolean"},
         {"name": "note", "type": ["null", "string"], "default": None},
-        {
-            "name": "place",
-            "type": {"type": "record", "name": "Place", "fields": [{"name": "row", "type": "int"}]},
-        },
+        {"name": "place", "type": {"type": "record", "name": "Place", "fields": [{"name": "row", "type": "int"}]}},
         {"name": "tags", "type": {"type": "array", "items": "string"}},
     ],
 }

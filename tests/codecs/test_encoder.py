@@ -106,9 +106,7 @@ def test_scalars_of_numpy_count_as_pythons(scores: FolderSchemas, score: Any) ->
 
 
 @pytest.mark.parametrize(
-    "value",
-    [{"a": {"b": [1.0, float("nan")]}}, [float("inf")], {"a": np.array([np.nan])}],
-    ids=["nan", "inf", "array"],
+    "value", [{"a": {"b": [1.0, float("nan")]}}, [float("inf")], {"a": np.array([np.nan])}], ids=["nan", "inf", "array"]
 )
 def test_json_has_no_nan_and_says_so(value: Any) -> None:
     with pytest.raises(CandidateError, match="has no JSON form"):

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from shadowstream.codecs import own
 
 texts = st.text(max_size=8)
-places = st.fixed_dictionaries(
-    {"topic": texts, "partition": st.integers(0, 9), "offset": st.integers(0, 2**62)},
-)
+places = st.fixed_dictionaries({"topic": texts, "partition": st.integers(0, 9), "offset": st.integers(0, 2**62)})
 differences = st.fixed_dictionaries(
     {
         "path": texts,

@@ -107,9 +107,7 @@ def test_the_latest_version_of_a_subject_is_its_schema(registry: Registry) -> No
     assert source.latest_id("b-value") is None
 
 
-def test_a_missing_schema_is_a_record_error_and_not_requested_again(
-    registry: Registry,
-) -> None:
+def test_a_missing_schema_is_a_record_error_and_not_requested_again(registry: Registry) -> None:
     source = RegistrySchemas(url(registry))
     for _ in range(3):
         with pytest.raises(RecordError, match="schema 5") as caught:

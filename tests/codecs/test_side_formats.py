@@ -279,10 +279,7 @@ def test_every_format_reaches_the_same_rules(source: FolderSchemas) -> None:
     written_values = {
         "avro": (decoder(source, format="avro", schema_ids=[1]), avro),
         "json": (decoder(source, format="json", schema_ids=[2]), lambda value: json.dumps(value).encode()),
-        "protobuf": (
-            Decoder(source),
-            lambda value: framed(3) + b"\0" + message(source, **value).SerializeToString(),
-        ),
+        "protobuf": (Decoder(source), lambda value: framed(3) + b"\0" + message(source, **value).SerializeToString()),
     }
     for read, write in written_values.values():
         for name, (shadow, write_too) in written_values.items():

@@ -37,9 +37,7 @@ scalars = st.one_of(
 )
 names = st.sampled_from(["a", "b", "c", "x.y", "*"])
 values = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
-    max_leaves=5,
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=5
 )
 tolerances = st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1e300, 1e308])
 paths = st.sampled_from(["a", "b", "c", "*", "a.b", "a.*", "*.b", "a.0", "*.*.a", r"x\.y", r"\*"])
@@ -102,9 +100,7 @@ def rule(draw: st.DrawFn) -> Rule:
 
 
 rule_sets = st.builds(
-    RuleSet,
-    st.lists(rule(), max_size=4, unique_by=lambda r: r.path),
-    st.sampled_from(["mismatch", "ignore"]),
+    RuleSet, st.lists(rule(), max_size=4, unique_by=lambda r: r.path), st.sampled_from(["mismatch", "ignore"])
 )
 symmetric_rules = st.lists(rule(), max_size=4, unique_by=lambda r: r.path).filter(
     lambda rules: not any(one.rtol or one.values or one.key for one in rules)

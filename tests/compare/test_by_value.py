@@ -199,10 +199,7 @@ def test_null_and_absent_differ() -> None:
 
 def test_lists_are_compared_by_place_and_their_lengths_too() -> None:
     found = compare_rows({"l": [1, 2, 3]}, {"l": [1, 9]}, EXACT).differences
-    assert found == (
-        Difference("l", "length", "[1, 2, 3]", "[1, 9]", -1.0),
-        Difference("l.1", "value", "2", "9", 7.0),
-    )
+    assert found == (Difference("l", "length", "[1, 2, 3]", "[1, 9]", -1.0), Difference("l.1", "value", "2", "9", 7.0))
 
 
 def test_two_tombstones_match_and_one_is_a_difference() -> None:

@@ -333,8 +333,7 @@ def test_the_end_of_a_declared_change_is_read_with_its_offset(write: Write) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "part"),
-    [("soon", "'soon' is no ISO 8601 time"), ("2027-01-31T00:00:00", "give the offset from UTC")],
+    ("text", "part"), [("soon", "'soon' is no ISO 8601 time"), ("2027-01-31T00:00:00", "give the offset from UTC")]
 )
 def test_an_end_that_is_no_time_is_reported_with_an_example(text: str, part: str, write: Write) -> None:
     message = the_message(write(UNTIL % text), 7, "compare.expected[0].until")

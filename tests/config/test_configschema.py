@@ -101,14 +101,7 @@ REFUSED = {
     "name with a dot": changed("name", "a.b"),
     "name too long": changed("name", "a" * 65),
 }
-ENVIRON = {
-    "GRACE": "5",
-    "START": "earliest",
-    "BOUNDED": "false",
-    "PORT": "1",
-    "CALL": "a.b:c",
-    "INPUT": "payments",
-}
+ENVIRON = {"GRACE": "5", "START": "earliest", "BOUNDED": "false", "PORT": "1", "CALL": "a.b:c", "INPUT": "payments"}
 
 
 def models_accept(data: Any, folder: Path) -> bool:

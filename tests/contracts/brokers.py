@@ -29,7 +29,7 @@ from shadowstream.testing.topics import create_topics
 LIMIT_S = 30.0
 
 
-class Bench:
+class BrokerWorld:
     """Makes clients; what stands here is the same for both brokers."""
 
     def __init__(self, prefix: str) -> None:
@@ -157,7 +157,7 @@ def _from_the_start(consumer: Any, partitions: list[TopicPartition]) -> None:
     consumer.assign([TopicPartition(one.topic, one.partition, 0) for one in partitions])
 
 
-class MemoryBench(Bench):
+class MemoryBrokerWorld(BrokerWorld):
     """The broker in memory."""
 
     def __init__(self, prefix: str) -> None:
@@ -180,7 +180,7 @@ class MemoryBench(Bench):
         return self.broker.clock.monotonic()
 
 
-class RealBench(Bench):
+class RealBrokerWorld(BrokerWorld):
     """A real Kafka."""
 
     def __init__(self, prefix: str, bootstrap: str) -> None:

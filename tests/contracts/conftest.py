@@ -6,24 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts.brokers import Bench, MemoryBench, RealBench
+from tests.contracts.brokers import BrokerWorld, MemoryBrokerWorld, RealBrokerWorld
 
 
 @pytest.fixture(params=["memory", "kafka"])
-def bench(request: pytest.FixtureRequest, topic_prefix: str) -> Iterator[Bench]:
+def world(request: pytest.FixtureRequest, topic_prefix: str) -> Iterator[BrokerWorld]:
     """Clients of one broker, closed at the end."""
-    made: Bench
+    made: BrokerWorld
     if request.param == "memory":
-        made = MemoryBench(topic_prefix)
+        made = MemoryBrokerWorld(topic_prefix)
     else:
-        made = RealBench(topic_prefix, request.getfixturevalue("kafka").bootstrap)
+        made = RealBrokerWorld(topic_prefix, request.getfixturevalue("kafka").bootstrap)
     with made:
         yield made
 
 
 @pytest.fixture(autouse=True)
-def _differs(request: pytest.FixtureRequest, bench: Bench) -> None:
+def _differs(request: pytest.FixtureRequest, world: BrokerWorld) -> None:
     """A contract that only Kafka keeps has to fail in memory, for the reason that its mark gives."""
     mark = request.node.get_closest_marker("only_kafka")
-    if mark is not None and isinstance(bench, MemoryBench):
+    if mark is not None and isinstance(world, MemoryBrokerWorld):
         request.node.add_marker(pytest.mark.xfail(strict=True, reason=mark.args[0]))

@@ -13,15 +13,15 @@ from shadowstream.kafka.reading import bounded
 from shadowstream.kafka.reading.bounded import NotReadToEnd, ReadLimit, Span, ignore, quiet, read_on, read_spans, within
 from shadowstream.kafka.reading.newest import BackwardReader
 from shadowstream.records import Partition
-from tests.contracts.brokers import LIMIT_S, Bench
+from tests.contracts.brokers import LIMIT_S, BrokerWorld
 
 LIMIT = quiet(LIMIT_S)
 
 
 @pytest.fixture(autouse=True)
-def _clock(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def _clock(world: BrokerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits are by the broker's clock."""
-    monkeypatch.setattr(bounded, "time", SimpleNamespace(monotonic=bench.now))
+    monkeypatch.setattr(bounded, "time", SimpleNamespace(monotonic=world.now))
 
 
 def text(message: Message) -> str:
@@ -40,65 +40,65 @@ def read(
     return values, ended
 
 
-def hidden(bench: Bench, topic: str) -> Any:
+def hidden(world: BrokerWorld, topic: str) -> Any:
     """A record within a transaction that is open."""
-    producer = bench.begun("open")
+    producer = world.begun("open")
     producer.produce(topic, b"hidden", partition=0)
     producer.flush(LIMIT_S)
     return producer
 
 
-def test_a_span_ends_with_its_last_record_and_excludes_later_ones(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a", "b", "c", "d")
-    values, ended = read(bench.consumer(), {Partition(topic, 0): (1, 3)})
+def test_a_span_ends_with_its_last_record_and_excludes_later_ones(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a", "b", "c", "d")
+    values, ended = read(world.consumer(), {Partition(topic, 0): (1, 3)})
     assert values == ["b", "c"]
     assert ended[Partition(topic, 0)] >= 3
 
 
-def test_a_span_ends_where_only_control_records_lie_before_its_end(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a")
-    bench.write(topic, "lost", commit=False)
-    assert read(bench.consumer(), {Partition(topic, 0): (0, 4)}) == (["a"], {Partition(topic, 0): 4})
+def test_a_span_ends_where_only_control_records_lie_before_its_end(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a")
+    world.write(topic, "lost", commit=False)
+    assert read(world.consumer(), {Partition(topic, 0): (0, 4)}) == (["a"], {Partition(topic, 0): 4})
 
 
-def test_a_record_after_the_end_ends_a_span_with_control_records(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a")
-    bench.write(topic, "b")
-    values, ended = read(bench.consumer(), {Partition(topic, 0): (0, 2)})
+def test_a_record_after_the_end_ends_a_span_with_control_records(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a")
+    world.write(topic, "b")
+    values, ended = read(world.consumer(), {Partition(topic, 0): (0, 2)})
     assert values == ["a"]
     assert ended[Partition(topic, 0)] >= 2
 
 
-def test_empty_spans_are_skipped_and_others_read_side_by_side(bench: Bench) -> None:
-    topic = bench.topic(partitions=3)
-    bench.write(topic, "a", partition=0)
-    bench.write(topic, "b", partition=1)
+def test_empty_spans_are_skipped_and_others_read_side_by_side(world: BrokerWorld) -> None:
+    topic = world.topic(partitions=3)
+    world.write(topic, "a", partition=0)
+    world.write(topic, "b", partition=1)
     places = [Partition(topic, n) for n in range(3)]
     spans: dict[Partition, Span] = {places[0]: (0, 2), places[1]: (2, 2), places[2]: (0, 0)}
-    assert read(bench.consumer(), spans) == (["a"], {places[0]: 2})
-    assert read(bench.consumer(), {places[2]: (0, 0)}) == ([], {})
+    assert read(world.consumer(), spans) == (["a"], {places[0]: 2})
+    assert read(world.consumer(), {places[2]: (0, 0)}) == ([], {})
 
 
-def test_a_span_without_an_end_is_read_to_the_present_end(bench: Bench) -> None:
-    topic = bench.topic(partitions=2)
-    bench.write(topic, "a", "b")
+def test_a_span_without_an_end_is_read_to_the_present_end(world: BrokerWorld) -> None:
+    topic = world.topic(partitions=2)
+    world.write(topic, "a", "b")
     spans: dict[Partition, Span] = {Partition(topic, 0): (1, None), Partition(topic, 1): (0, None)}
-    assert read(bench.consumer(), spans) == (["b"], {Partition(topic, 0): 3, Partition(topic, 1): 0})
+    assert read(world.consumer(), spans) == (["b"], {Partition(topic, 0): 3, Partition(topic, 1): 0})
 
 
-def test_after_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a")
-    producer = hidden(bench, topic)
+def test_after_an_open_transaction_a_read_waits_and_a_short_one_ends(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a")
+    producer = hidden(world, topic)
     spans: dict[Partition, Span] = {Partition(topic, 0): (0, 3)}
-    assert read(bench.consumer(), spans, short=True) == (["a"], {Partition(topic, 0): 2})
+    assert read(world.consumer(), spans, short=True) == (["a"], {Partition(topic, 0): 2})
     with pytest.raises(NotReadToEnd, match=f"{topic}/0: not read to its end, nothing came for 1 s") as raised:
-        read(bench.consumer(), spans, quiet(1.0))
+        read(world.consumer(), spans, quiet(1.0))
     assert raised.value.retriable
-    reading = read_spans(bench.consumer(), spans, LIMIT)
+    reading = read_spans(world.consumer(), spans, LIMIT)
     values = list(map(text, next(reading).records))
     producer.commit_transaction(LIMIT_S)
     for turn in reading:
@@ -106,38 +106,38 @@ def test_after_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Benc
     assert values == ["a", "hidden"]
 
 
-def test_a_limit_in_all_ends_a_read_whatever_comes(bench: Bench) -> None:
-    topic = bench.topic()
-    hidden(bench, topic)
-    began = bench.now()
+def test_a_limit_in_all_ends_a_read_whatever_comes(world: BrokerWorld) -> None:
+    topic = world.topic()
+    hidden(world, topic)
+    began = world.now()
     with pytest.raises(NotReadToEnd, match=r"not read to its end within 0\.5 s"):
-        read(bench.consumer(), {Partition(topic, 0): (0, 1)}, within(0.5))
-    assert 0.5 <= bench.now() - began < LIMIT_S
+        read(world.consumer(), {Partition(topic, 0): (0, 1)}, within(0.5))
+    assert 0.5 <= world.now() - began < LIMIT_S
 
 
-def test_an_error_event_is_raised_unless_it_is_to_be_ignored(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a")
+def test_an_error_event_is_raised_unless_it_is_to_be_ignored(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a")
     with pytest.raises(BrokerError, match=f"^{topic}/0: ") as raised:
-        read(bench.consumer(), {Partition(topic, 0): (50, 60)})
+        read(world.consumer(), {Partition(topic, 0): (50, 60)})
     assert raised.value.retriable
     assert not isinstance(raised.value, NotReadToEnd)
     with pytest.raises(NotReadToEnd):
-        read(bench.consumer(), {Partition(topic, 0): (50, 60)}, quiet(1.0), on_error=ignore)
+        read(world.consumer(), {Partition(topic, 0): (50, 60)}, quiet(1.0), on_error=ignore)
 
 
-def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a", "b")
-    consumer = bench.assigned(topic, 1)
+def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a", "b")
+    consumer = world.assigned(topic, 1)
     turns = [*read_on(consumer, {Partition(topic, 0): None}, LIMIT)]
     assert [text(message) for turn in turns for message in turn.records] == ["b"]
 
 
-def test_backwards_gives_each_offset_once_and_newly_written_ones(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, *(f"{n}" for n in range(30)))  # and a control record at 30
-    reader = BackwardReader(bench.consumer(), Partition(topic, 0), 2)
+def test_backwards_gives_each_offset_once_and_newly_written_ones(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, *(f"{n}" for n in range(30)))  # and a control record at 30
+    reader = BackwardReader(world.consumer(), Partition(topic, 0), 2)
     seen: list[str] = []
 
     def pick(message: Message) -> tuple[str, str]:
@@ -145,7 +145,7 @@ def test_backwards_gives_each_offset_once_and_newly_written_ones(bench: Bench) -
         return text(message)[-1], text(message)
 
     assert reader.block(pick) == {"9": "29"}
-    bench.write(topic, "since")
+    world.write(topic, "since")
     assert reader.block(pick) == {"e": "since"} | {str(n % 10): str(n) for n in range(13, 29)}
     whole = [reader.whole]
     assert reader.block(pick) == {str(n % 10): str(n) for n in range(13)}
@@ -154,11 +154,11 @@ def test_backwards_gives_each_offset_once_and_newly_written_ones(bench: Bench) -
     assert reader.block(pick) == {}
 
 
-def test_backwards_from_an_own_end_waits_for_records_below_it(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a")
-    producer = hidden(bench, topic)
-    consumer = bench.consumer()
+def test_backwards_from_an_own_end_waits_for_records_below_it(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a")
+    producer = hidden(world, topic)
+    consumer = world.consumer()
 
     def pick(message: Message) -> tuple[str, int]:
         return text(message), 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.contracts.brokers import LIMIT_S, Bench
+from tests.contracts.brokers import LIMIT_S, BrokerWorld
 
 
 class Recorded:
@@ -40,38 +40,38 @@ def turn(*consumers: Any) -> None:
         one.consume(10, 0.05)
 
 
-def shared(bench: Bench, *consumers: Any, n: int) -> bool:
+def shared(world: BrokerWorld, *consumers: Any, n: int) -> bool:
     turn(*consumers)
     sets = owned(*consumers)
     return all(sets) and len(set.union(*sets)) == sum(map(len, sets)) == n
 
 
-def test_range_keeps_partitions_of_one_number_together(bench: Bench) -> None:
-    topics = [bench.topic("a", 3), bench.topic("b", 3)]
-    one, two = bench.consumer(group_instance_id="0"), bench.consumer(group_instance_id="1")
+def test_range_keeps_partitions_of_one_number_together(world: BrokerWorld) -> None:
+    topics = [world.topic("a", 3), world.topic("b", 3)]
+    one, two = world.consumer(group_instance_id="0"), world.consumer(group_instance_id="1")
     for consumer in (one, two):
         consumer.subscribe(topics)
-    bench.until(lambda: shared(bench, one, two, n=6))
+    world.until(lambda: shared(world, one, two, n=6))
     assert owned(one, two) == [{(topic, p) for topic in topics for p in numbers} for numbers in ((0, 1), (2,))]
 
 
-def test_a_joining_member_revokes_all_and_a_leaving_one_returns(bench: Bench) -> None:
-    topic = bench.topic(partitions=2)
-    events, one, two = Recorded(), bench.consumer(), bench.consumer()
-    bench.joined(one, [topic], **events.callbacks)
+def test_a_joining_member_revokes_all_and_a_leaving_one_returns(world: BrokerWorld) -> None:
+    topic = world.topic(partitions=2)
+    events, one, two = Recorded(), world.consumer(), world.consumer()
+    world.joined(one, [topic], **events.callbacks)
     two.subscribe([topic])
-    bench.until(lambda: shared(bench, one, two, n=2))
+    world.until(lambda: shared(world, one, two, n=2))
     assert events.calls == [("assign", 2), ("revoke", 2), ("assign", 1)]
     two.close()
-    bench.until(lambda: shared(bench, one, n=2))
+    world.until(lambda: shared(world, one, n=2))
     assert events.calls[3:] == [("revoke", 1), ("assign", 2)]
 
 
-def test_what_is_revoked_can_still_be_committed(bench: Bench) -> None:
-    topic = bench.topic(partitions=2)
-    producer = bench.producer()
+def test_what_is_revoked_can_still_be_committed(world: BrokerWorld) -> None:
+    topic = world.topic(partitions=2)
+    producer = world.producer()
     producer.init_transactions(LIMIT_S)
-    one, two = bench.consumer(), bench.consumer()
+    one, two = world.consumer(), world.consumer()
 
     def commit(consumer: Any, partitions: list[TopicPartition]) -> None:
         producer.begin_transaction()
@@ -79,107 +79,107 @@ def test_what_is_revoked_can_still_be_committed(bench: Bench) -> None:
         producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), LIMIT_S)
         producer.commit_transaction(LIMIT_S)
 
-    bench.joined(one, [topic], on_revoke=commit)
+    world.joined(one, [topic], on_revoke=commit)
     two.subscribe([topic])
-    bench.until(lambda: shared(bench, one, two, n=2))
-    assert bench.group_offset(topic) == 5
+    world.until(lambda: shared(world, one, two, n=2))
+    assert world.group_offset(topic) == 5
 
 
-def test_a_returning_static_member_gets_its_partitions_without_a_rebalance(bench: Bench) -> None:
-    topic = bench.topic(partitions=2)
-    events, one, two = Recorded(), bench.consumer(group_instance_id="0"), bench.consumer(group_instance_id="1")
+def test_a_returning_static_member_gets_its_partitions_without_a_rebalance(world: BrokerWorld) -> None:
+    topic = world.topic(partitions=2)
+    events, one, two = Recorded(), world.consumer(group_instance_id="0"), world.consumer(group_instance_id="1")
     one.subscribe([topic], **events.callbacks)
     two.subscribe([topic])
-    bench.until(lambda: shared(bench, one, two, n=2))
+    world.until(lambda: shared(world, one, two, n=2))
     before, had = list(events.calls), owned(two)
     two.close()
-    again = bench.consumer(group_instance_id="1")
+    again = world.consumer(group_instance_id="1")
     again.subscribe([topic])
-    bench.until(lambda: shared(bench, one, again, n=2))
+    world.until(lambda: shared(world, one, again, n=2))
     assert owned(again) == had
     assert events.calls == before
 
 
-def test_a_static_member_whose_instance_came_up_elsewhere_gets_a_fatal_error(bench: Bench) -> None:
-    topic = bench.topic()
-    old = bench.joined(bench.consumer(group_instance_id="i"), [topic])
-    new = bench.joined(bench.consumer(group_instance_id="i"), [topic])
+def test_a_static_member_whose_instance_came_up_elsewhere_gets_a_fatal_error(world: BrokerWorld) -> None:
+    topic = world.topic()
+    old = world.joined(world.consumer(group_instance_id="i"), [topic])
+    new = world.joined(world.consumer(group_instance_id="i"), [topic])
     found: list[KafkaError] = []
 
     def is_fatal() -> bool:
         found.extend(e for m in old.consume(10, 0.1) if (e := m.error()) and e.code() != KafkaError._PARTITION_EOF)
         return bool(new.consume(1, 0.05) is not None and found)
 
-    bench.until(is_fatal)
+    world.until(is_fatal)
     # The event does not say of itself that it is fatal: only its code does.
     assert (found[0].code(), found[0].fatal()) == (KafkaError._FATAL, False)
 
 
-def test_a_member_silent_too_long_loses_all_and_may_return(bench: Bench) -> None:
-    topic = bench.topic()
+def test_a_member_silent_too_long_loses_all_and_may_return(world: BrokerWorld) -> None:
+    topic = world.topic()
     events = Recorded()
-    slow = bench.joined(bench.consumer(max_poll_interval_ms=6_000), [topic], **events.callbacks)
-    bench.sleep(7.0)
-    bench.until(lambda: turn(slow) or ("lost", 1) in events.calls)
-    bench.until(lambda: turn(slow) or len(events.calls) == 3)
+    slow = world.joined(world.consumer(max_poll_interval_ms=6_000), [topic], **events.callbacks)
+    world.sleep(7.0)
+    world.until(lambda: turn(slow) or ("lost", 1) in events.calls)
+    world.until(lambda: turn(slow) or len(events.calls) == 3)
     assert events.calls == [("assign", 1), ("lost", 1), ("assign", 1)]
 
 
-def test_a_consumer_can_commit_by_itself(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a")
-    consumer = bench.joined(bench.consumer(), [topic])
+def test_a_consumer_can_commit_by_itself(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a")
+    consumer = world.joined(world.consumer(), [topic])
     consumer.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
-    assert bench.group_offset(topic) == 1
+    assert world.group_offset(topic) == 1
 
 
-def test_a_member_that_its_group_has_put_out_cannot_commit_by_itself(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.write(topic, "a")
-    frozen = bench.joined(bench.consumer(group_instance_id="0"), [topic])
-    bench.joined(bench.consumer(group_instance_id="0"), [topic])
+def test_a_member_that_its_group_has_put_out_cannot_commit_by_itself(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.write(topic, "a")
+    frozen = world.joined(world.consumer(group_instance_id="0"), [topic])
+    world.joined(world.consumer(group_instance_id="0"), [topic])
     with pytest.raises(KafkaException):
         frozen.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
-    assert bench.group_offset(topic) != 1
+    assert world.group_offset(topic) != 1
 
 
 @pytest.mark.only_kafka("in memory a group knows range only")
-def test_members_of_different_strategies_are_refused(bench: Bench) -> None:
-    topic = bench.topic()
-    bench.joined(bench.consumer(), [topic])
-    other = bench.consumer(partition_assignment_strategy="roundrobin")
+def test_members_of_different_strategies_are_refused(world: BrokerWorld) -> None:
+    topic = world.topic()
+    world.joined(world.consumer(), [topic])
+    other = world.consumer(partition_assignment_strategy="roundrobin")
     other.subscribe([topic])
     found: list[KafkaError] = []
-    bench.until(lambda: found.extend(m.error() for m in other.consume(1, 0.1) if m.error()) or found, 10)
+    world.until(lambda: found.extend(m.error() for m in other.consume(1, 0.1) if m.error()) or found, 10)
     assert found[0].code() == KafkaError.INCONSISTENT_GROUP_PROTOCOL
 
 
-def under_the_brokers_assignor(bench: Bench, assignor: str) -> list[set[tuple[str, int]]]:
+def under_the_brokers_assignor(world: BrokerWorld, assignor: str) -> list[set[tuple[str, int]]]:
     """What two members own of two topics of three partitions each, under `group.protocol: consumer`."""
-    topics = [bench.topic("a", 3), bench.topic("b", 3)]
+    topics = [world.topic("a", 3), world.topic("b", 3)]
     settings = {
         "group_protocol": "consumer", "group_remote_assignor": assignor, "partition_assignment_strategy": None,
         "session_timeout_ms": None, "heartbeat_interval_ms": None,
     }  # fmt: skip
-    one, two = bench.consumer(group_instance_id="0", **settings), bench.consumer(group_instance_id="1", **settings)
+    one, two = world.consumer(group_instance_id="0", **settings), world.consumer(group_instance_id="1", **settings)
     for consumer in (one, two):
         consumer.subscribe(topics)
-    bench.until(lambda: shared(bench, one, two, n=6))
+    world.until(lambda: shared(world, one, two, n=6))
     return owned(one, two)
 
 
 @pytest.mark.only_kafka("in memory groups speak the classic protocol only")
-def test_the_brokers_range_keeps_partitions_of_one_number_together(bench: Bench) -> None:
-    for mine in under_the_brokers_assignor(bench, "range"):
+def test_the_brokers_range_keeps_partitions_of_one_number_together(world: BrokerWorld) -> None:
+    for mine in under_the_brokers_assignor(world, "range"):
         numbers = [sorted(p for topic, p in mine if topic.endswith(name)) for name in ("a", "b")]
         assert numbers[0] == numbers[1]
 
 
 @pytest.mark.only_kafka("in memory groups speak the classic protocol only")
-def test_the_brokers_choice_may_split_them_so_tasks_are_gated(bench: Bench) -> None:
+def test_the_brokers_choice_may_split_them_so_tasks_are_gated(world: BrokerWorld) -> None:
     torn = [
         numbers
-        for mine in under_the_brokers_assignor(bench, "uniform")
+        for mine in under_the_brokers_assignor(world, "uniform")
         if (numbers := {name: {p for topic, p in mine if topic.endswith(name)} for name in ("a", "b")})
         and numbers["a"] != numbers["b"]
     ]

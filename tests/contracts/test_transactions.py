@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.contracts.brokers import LIMIT_S, Bench, MemoryBench
+from tests.contracts.brokers import LIMIT_S, BrokerWorld, MemoryBrokerWorld
 
 METADATA_MAX = 4_095
 NOTHING = -1_001
@@ -30,84 +30,84 @@ def at(topic: str, offset: int = 7, metadata: str = "m") -> list[TopicPartition]
     return [TopicPartition(topic, 0, offset, metadata)]
 
 
-def committed(bench: Bench, topic: str, group: str = "g") -> tuple[int, str]:
-    (found,) = bench.consumer(group).committed([TopicPartition(topic, 0)], timeout=LIMIT_S)
+def committed(world: BrokerWorld, topic: str, group: str = "g") -> tuple[int, str]:
+    (found,) = world.consumer(group).committed([TopicPartition(topic, 0)], timeout=LIMIT_S)
     assert found.error is None
     return found.offset, found.metadata or ""
 
 
-def test_offsets_are_committed_with_their_transaction(bench: Bench) -> None:
-    topic, consumer = bench.topic(), bench.consumer()
-    assert committed(bench, topic) == (NOTHING, "")
-    producer = bench.begun()
+def test_offsets_are_committed_with_their_transaction(world: BrokerWorld) -> None:
+    topic, consumer = world.topic(), world.consumer()
+    assert committed(world, topic) == (NOTHING, "")
+    producer = world.begun()
     producer.send_offsets_to_transaction(at(topic), consumer.consumer_group_metadata(), LIMIT_S)
     producer.commit_transaction(LIMIT_S)
-    assert committed(bench, topic) == (7, "m")
-    assert bench.group_offset(topic) == 7
+    assert committed(world, topic) == (7, "m")
+    assert world.group_offset(topic) == 7
 
 
-def test_offsets_go_with_an_aborted_transaction(bench: Bench) -> None:
-    topic, consumer = bench.topic(), bench.consumer()
-    producer = bench.begun()
+def test_offsets_go_with_an_aborted_transaction(world: BrokerWorld) -> None:
+    topic, consumer = world.topic(), world.consumer()
+    producer = world.begun()
     producer.send_offsets_to_transaction(at(topic), consumer.consumer_group_metadata(), LIMIT_S)
     producer.commit_transaction(LIMIT_S)
     producer.begin_transaction()
     producer.send_offsets_to_transaction(at(topic, 9), consumer.consumer_group_metadata(), LIMIT_S)
     producer.abort_transaction(LIMIT_S)
-    assert committed(bench, topic) == (7, "m")
+    assert committed(world, topic) == (7, "m")
 
 
-def test_asking_for_committed_offsets_waits_while_a_transaction_is_open(bench: Bench) -> None:
-    topic, consumer = bench.topic(), bench.consumer()
-    producer = bench.begun()
+def test_asking_for_committed_offsets_waits_while_a_transaction_is_open(world: BrokerWorld) -> None:
+    topic, consumer = world.topic(), world.consumer()
+    producer = world.begun()
     producer.send_offsets_to_transaction(at(topic), consumer.consumer_group_metadata(), LIMIT_S)
-    error = raised(bench.consumer().committed, [TopicPartition(topic, 0)], 1.0)
+    error = raised(world.consumer().committed, [TopicPartition(topic, 0)], 1.0)
     assert error.code() == KafkaError._TIMED_OUT
-    unstable = bench.consumer(isolation_level="read_uncommitted")
+    unstable = world.consumer(isolation_level="read_uncommitted")
     assert unstable.committed([TopicPartition(topic, 0)], 5.0)[0].offset == NOTHING
-    bench.begun()  # the successor, which aborts what was left open
-    assert committed(bench, topic) == (NOTHING, "")
+    world.begun()  # the successor, which aborts what was left open
+    assert committed(world, topic) == (NOTHING, "")
 
 
-def test_a_successor_fences_and_aborts_what_its_predecessor_left_open(bench: Bench) -> None:
-    topic, consumer = bench.topic(), bench.consumer()
-    old = bench.begun()
+def test_a_successor_fences_and_aborts_what_its_predecessor_left_open(world: BrokerWorld) -> None:
+    topic, consumer = world.topic(), world.consumer()
+    old = world.begun()
     old.produce(topic, b"of the old", partition=0)
     old.flush(LIMIT_S)
-    new = bench.begun()
+    new = world.begun()
     new.produce(topic, b"of the new", partition=0)
     sending = (old.send_offsets_to_transaction, at(topic), consumer.consumer_group_metadata(), LIMIT_S)
     assert kind(raised(*sending)) == "fatal"
     assert kind(raised(old.commit_transaction, LIMIT_S)) == "fatal"
     assert kind(raised(old.abort_transaction, LIMIT_S)) == "fatal"
     new.commit_transaction(LIMIT_S)
-    assert bench.read(bench.assigned(topic), lambda _, ends: 4 in ends)[0] == ["of the new"]
-    assert committed(bench, topic) == (NOTHING, "")
+    assert world.read(world.assigned(topic), lambda _, ends: 4 in ends)[0] == ["of the new"]
+    assert committed(world, topic) == (NOTHING, "")
 
 
-def test_a_fenced_commit_commits_nothing(bench: Bench) -> None:
-    topic = bench.topic()
-    old = bench.begun()
+def test_a_fenced_commit_commits_nothing(world: BrokerWorld) -> None:
+    topic = world.topic()
+    old = world.begun()
     old.produce(topic, b"of the old", partition=0)
     old.flush(LIMIT_S)
-    bench.producer().init_transactions(LIMIT_S)
+    world.producer().init_transactions(LIMIT_S)
     error = raised(old.commit_transaction, LIMIT_S)
     assert (kind(error), error.code()) == ("fatal", KafkaError._FENCED)
-    assert bench.read(bench.assigned(topic), lambda _, ends: 2 in ends)[0] == []
+    assert world.read(world.assigned(topic), lambda _, ends: 2 in ends)[0] == []
 
 
-def test_a_transaction_open_too_long_is_aborted_and_its_producer_useless(bench: Bench) -> None:
-    topic = bench.topic()
-    slow = bench.begun(transaction_timeout_ms=1_000, message_timeout_ms=900)
+def test_a_transaction_open_too_long_is_aborted_and_its_producer_useless(world: BrokerWorld) -> None:
+    topic = world.topic()
+    slow = world.begun(transaction_timeout_ms=1_000, message_timeout_ms=900)
     slow.produce(topic, b"slow", partition=0)
     slow.flush(LIMIT_S)
-    bench.until(lambda: bench.ends(topic, committed=True)[0] == 2, 40)  # the broker looks for such every 10 s
+    world.until(lambda: world.ends(topic, committed=True)[0] == 2, 40)  # the broker looks for such every 10 s
     assert kind(raised(slow.commit_transaction, LIMIT_S)) == "fatal"
 
 
-def test_too_long_metadata_has_to_be_aborted_and_the_client_goes_on(bench: Bench) -> None:
-    topic, consumer = bench.topic(), bench.consumer()
-    producer = bench.begun()
+def test_too_long_metadata_has_to_be_aborted_and_the_client_goes_on(world: BrokerWorld) -> None:
+    topic, consumer = world.topic(), world.consumer()
+    producer = world.begun()
     group = consumer.consumer_group_metadata()
     error = raised(producer.send_offsets_to_transaction, at(topic, 1, "m" * (METADATA_MAX + 1)), group, LIMIT_S)
     assert (kind(error), error.code()) == ("abort", KafkaError.OFFSET_METADATA_TOO_LARGE)
@@ -117,67 +117,67 @@ def test_too_long_metadata_has_to_be_aborted_and_the_client_goes_on(bench: Bench
     producer.begin_transaction()
     producer.send_offsets_to_transaction(at(topic, 1, "m" * METADATA_MAX), group, LIMIT_S)
     producer.commit_transaction(LIMIT_S)
-    assert committed(bench, topic) == (1, "m" * METADATA_MAX)
+    assert committed(world, topic) == (1, "m" * METADATA_MAX)
 
 
-def test_an_empty_offset_list_is_never_looked_at(bench: Bench) -> None:
+def test_an_empty_offset_list_is_never_looked_at(world: BrokerWorld) -> None:
     """Why it is never sent: whoever sends it commits, member or not."""
-    topic = bench.topic()
-    dead = bench.joined(bench.consumer(), [topic])
+    topic = world.topic()
+    dead = world.joined(world.consumer(), [topic])
     group = dead.consumer_group_metadata()
     dead.close()
-    producer = bench.begun()
+    producer = world.begun()
     producer.produce(topic, b"of nobody's", partition=0)
     producer.send_offsets_to_transaction([], group, LIMIT_S)
     producer.commit_transaction(LIMIT_S)
-    assert bench.read(bench.assigned(topic), lambda _, ends: 2 in ends)[0] == ["of nobody's"]
+    assert world.read(world.assigned(topic), lambda _, ends: 2 in ends)[0] == ["of nobody's"]
 
 
-def test_offsets_of_a_departed_member_are_refused_and_must_be_aborted(bench: Bench) -> None:
-    topic = bench.topic()
-    dead = bench.joined(bench.consumer(), [topic])
+def test_offsets_of_a_departed_member_are_refused_and_must_be_aborted(world: BrokerWorld) -> None:
+    topic = world.topic()
+    dead = world.joined(world.consumer(), [topic])
     group = dead.consumer_group_metadata()
     dead.close()
-    producer = bench.begun()
+    producer = world.begun()
     producer.produce(topic, b"a zombie's", partition=0)
     error = raised(producer.send_offsets_to_transaction, at(topic), group, LIMIT_S)
     assert (kind(error), error.code()) == ("abort", KafkaError.UNKNOWN_MEMBER_ID)
     assert kind(raised(producer.commit_transaction, LIMIT_S)) == "abort"
     producer.abort_transaction(LIMIT_S)
-    assert committed(bench, topic) == (NOTHING, "")
+    assert committed(world, topic) == (NOTHING, "")
 
 
-def test_offsets_of_an_earlier_generation_are_refused(bench: Bench) -> None:
-    topic = bench.topic(partitions=2)
-    one = bench.joined(bench.consumer(), [topic])
+def test_offsets_of_an_earlier_generation_are_refused(world: BrokerWorld) -> None:
+    topic = world.topic(partitions=2)
+    one = world.joined(world.consumer(), [topic])
     earlier = one.consumer_group_metadata()
-    two = bench.consumer()
+    two = world.consumer()
     two.subscribe([topic])
-    bench.until(lambda: (one.consume(1, 0.1), two.consume(1, 0.1)) and len(one.assignment()) == 1)
-    producer = bench.begun()
+    world.until(lambda: (one.consume(1, 0.1), two.consume(1, 0.1)) and len(one.assignment()) == 1)
+    producer = world.begun()
     error = raised(producer.send_offsets_to_transaction, at(topic), earlier, LIMIT_S)
     assert (kind(error), error.code()) == ("abort", KafkaError.ILLEGAL_GENERATION)
 
 
-def test_offsets_of_a_member_whose_instance_lives_elsewhere_are_refused(bench: Bench) -> None:
-    topic = bench.topic()
-    old = bench.joined(bench.consumer(group_instance_id="i"), [topic])
-    bench.joined(bench.consumer(group_instance_id="i"), [topic])
-    producer = bench.begun()
+def test_offsets_of_a_member_whose_instance_lives_elsewhere_are_refused(world: BrokerWorld) -> None:
+    topic = world.topic()
+    old = world.joined(world.consumer(group_instance_id="i"), [topic])
+    world.joined(world.consumer(group_instance_id="i"), [topic])
+    producer = world.begun()
     error = raised(producer.send_offsets_to_transaction, at(topic), old.consumer_group_metadata(), LIMIT_S)
     assert (kind(error), error.code()) == ("abort", KafkaError.FENCED_INSTANCE_ID)
 
 
-def test_an_empty_transaction_can_be_committed(bench: Bench) -> None:
-    producer = bench.begun()
+def test_an_empty_transaction_can_be_committed(world: BrokerWorld) -> None:
+    producer = world.begun()
     producer.commit_transaction(LIMIT_S)
     producer.begin_transaction()
     producer.abort_transaction(LIMIT_S)
 
 
-def test_calls_out_of_turn_are_refused_and_change_nothing(bench: Bench) -> None:
-    topic = bench.topic()
-    producer = bench.producer()
+def test_calls_out_of_turn_are_refused_and_change_nothing(world: BrokerWorld) -> None:
+    topic = world.topic()
+    producer = world.producer()
     assert raised(producer.begin_transaction).code() == KafkaError._STATE
     producer.init_transactions(LIMIT_S)
     assert raised(producer.commit_transaction, LIMIT_S).code() == KafkaError._STATE
@@ -186,19 +186,19 @@ def test_calls_out_of_turn_are_refused_and_change_nothing(bench: Bench) -> None:
     assert raised(producer.begin_transaction).code() == KafkaError._STATE
     producer.produce(topic, b"x", partition=0)
     producer.commit_transaction(LIMIT_S)
-    assert bench.read(bench.assigned(topic), lambda _, ends: 2 in ends)[0] == ["x"]
+    assert world.read(world.assigned(topic), lambda _, ends: 2 in ends)[0] == ["x"]
 
 
-def test_an_unknown_topic_spoils_the_transaction(bench: Bench) -> None:
-    producer = bench.begun(message_timeout_ms=1_500)
-    producer.produce(bench.prefix + "nothing", b"x", partition=0)
+def test_an_unknown_topic_spoils_the_transaction(world: BrokerWorld) -> None:
+    producer = world.begun(message_timeout_ms=1_500)
+    producer.produce(world.prefix + "nothing", b"x", partition=0)
     assert kind(raised(producer.commit_transaction, LIMIT_S)) == "abort"
     producer.abort_transaction(LIMIT_S)
 
 
-def test_a_plain_producer_reports_each_record(bench: Bench) -> None:
-    topic, results = bench.topic(), []
-    producer = bench.producer(None)
+def test_a_plain_producer_reports_each_record(world: BrokerWorld) -> None:
+    topic, results = world.topic(), []
+    producer = world.producer(None)
     producer.produce(
         topic, b"x", partition=0, on_delivery=lambda error, message: results.append((error, message.offset()))
     )
@@ -206,28 +206,28 @@ def test_a_plain_producer_reports_each_record(bench: Bench) -> None:
     assert results == [(None, 0)]
 
 
-def test_the_markers_of_one_commit_may_land_at_different_times(bench: Bench) -> None:
+def test_the_markers_of_one_commit_may_land_at_different_times(world: BrokerWorld) -> None:
     """In memory this can be asked for; on a broker it happens, and nobody can wait for it to be seen."""
-    if not isinstance(bench, MemoryBench):
+    if not isinstance(world, MemoryBrokerWorld):
         pytest.skip("a broker delays markers when it likes to")
-    first, second = bench.topic("first"), bench.topic("second")
-    bench.broker.transactions.delay_ms = lambda where: 500 if where == (second, 0) else 0
-    producer = bench.begun()
+    first, second = world.topic("first"), world.topic("second")
+    world.broker.transactions.delay_ms = lambda where: 500 if where == (second, 0) else 0
+    producer = world.begun()
     producer.produce(first, b"x", partition=0)
     producer.produce(second, b"x", partition=0)
     producer.commit_transaction(LIMIT_S)
-    assert bench.ends(first, committed=True) == (2, -1)
-    assert bench.ends(second, committed=True) == (0, -1)
-    assert bench.ends(second) == (1, -1)
+    assert world.ends(first, committed=True) == (2, -1)
+    assert world.ends(second, committed=True) == (0, -1)
+    assert world.ends(second) == (1, -1)
     producer.begin_transaction()
-    began = bench.now()
+    began = world.now()
     producer.produce(first, b"waits for them", partition=0)
-    assert bench.now() - began >= 0.4
-    assert bench.ends(second, committed=True) == (2, -1)
+    assert world.now() - began >= 0.4
+    assert world.ends(second, committed=True) == (2, -1)
 
 
 @pytest.mark.only_kafka("in memory any size is taken")
-def test_a_record_too_large_is_refused_by_the_client(bench: Bench) -> None:
-    topic = bench.topic()
-    producer = bench.begun()
+def test_a_record_too_large_is_refused_by_the_client(world: BrokerWorld) -> None:
+    topic = world.topic()
+    producer = world.begun()
     assert raised(producer.produce, topic, b"x" * 2_000_000).code() == KafkaError.MSG_SIZE_TOO_LARGE

@@ -277,6 +277,9 @@ class World:
         """The last diff row of each pair id."""
         return {row["pair_id"]: row for row in self.diff}
 
+    def evicted_reasons(self) -> set[str | None]:
+        return {row["reason"] for row in self.last_words().values() if row["outcome"] == "evicted"}
+
     def remainders(self) -> list[tuple[int, str, int]]:
         """Ledger lines of the last stats record of each task that do not balance: ledger, place, expected − counted."""
         lines = {(x["ledger"], x["place"]): x["expected"] - x["counted"] for s in self.stats for x in s["ledgers"]}

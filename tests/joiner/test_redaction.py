@@ -16,7 +16,7 @@ SECRET = "a secret of this trial"
 HIDDEN = ("alice", "4711", "BROKEN")
 
 
-class Sinks(World):
+class WorldWithSinks(World):
     """A world that keeps every write as it leaves."""
 
     def __init__(self, settings: Any) -> None:
@@ -40,8 +40,8 @@ class Sinks(World):
         return [write for write in self.left if write.topic == self.config.plan.dead_letter("joiner")]
 
 
-def played(**compare: Any) -> Sinks:
-    world = Sinks(config(compare={"match_sample": 1, **compare}))
+def played(**compare: Any) -> WorldWithSinks:
+    world = WorldWithSinks(config(compare={"match_sample": 1, **compare}))
     world.start()
     world.start_joiner()
     for key, production, shadow in (
@@ -95,7 +95,9 @@ def test_element_keys_in_paths_and_headers_that_slice_are_redacted_too() -> None
     rules = [{"path": "people", "key": "name"}, {"path": "open", "key": "id"}]
     redact = {"paths": ["people.*.name"], "headers": ["who"], "secret": SECRET}
     dimensions = [{"name": "who", "header": "who"}, {"name": "how", "header": "how"}]
-    world = Sinks(config(compare={"match_sample": 1, "rules": rules, "redact": redact, "dimensions": dimensions}))
+    world = WorldWithSinks(
+        config(compare={"match_sample": 1, "rules": rules, "redact": redact, "dimensions": dimensions})
+    )
     world.start()
     world.start_joiner()
     pairs = (

@@ -10,15 +10,7 @@ from shadowstream.joiner.completeness.marks_log import Progress
 from shadowstream.protocol import marks
 from shadowstream.records import Partition
 from tests.joiner.joiner_world import REVISION, World
-from tests.joiner.outcome_cases import (
-    P,
-    S,
-    begun,
-    committed,
-    done,
-    play,
-    runs,
-)
+from tests.joiner.outcome_cases import P, S, begun, committed, done, play, runs
 
 NEWER = "ffeeddccbbaa99887766554433221100"
 

@@ -11,7 +11,7 @@ from shadowstream.compare.comparer import comparer_of
 from shadowstream.records import Side
 from tests.joiner.joiner_world import Record, config
 from tests.joiner.outcome_cases import restart
-from tests.joiner.test_redaction import Sinks
+from tests.joiner.test_redaction import WorldWithSinks
 
 HEADER = "__value_schema_id"
 ID = framed(1).decode("latin-1")
@@ -24,10 +24,10 @@ class Texts(NoSchemas):
         return parse('"string"') if schema_id == 1 else super().by_id(schema_id)
 
 
-def world(formats: dict[str, Any], **more: Any) -> Sinks:
+def world(formats: dict[str, Any], **more: Any) -> WorldWithSinks:
     candidate = {"topic": "next", "group": "next", "version": "1", "commits": "after_output"}
     schemas = {"dir": "given", "formats": formats}
-    found = Sinks(config(schemas=schemas, candidate=candidate, compare={"match_sample": 1}, **more))
+    found = WorldWithSinks(config(schemas=schemas, candidate=candidate, compare={"match_sample": 1}, **more))
     found.compare = comparer_of(Texts(), found.config)
     found.start()
     found.start_joiner()

@@ -6,19 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.joiner.outcome_cases import (
-    GRACE_MS,
-    Case,
-    P,
-    S,
-    absent,
-    begun,
-    committed,
-    done,
-    play,
-    restart,
-    warm,
-)
+from tests.joiner.outcome_cases import GRACE_MS, Case, P, S, absent, begun, committed, done, play, restart, warm
 
 WARM_BY_GROUP: Case = [
     P("a"), S("a", of=3), {"warm_up": 1},

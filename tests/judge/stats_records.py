@@ -100,11 +100,7 @@ class Trial:
                 for part in parts[:-1]:
                     say(name, _share(start_ms, part))
                 last = parts[-1]
-                say(
-                    name,
-                    _share(start_ms, last),
-                    watermark_ms=start_ms + self.window_ms,
-                )
+                say(name, _share(start_ms, last), watermark_ms=start_ms + self.window_ms)
         for name in names:
             say(name, complete=True)
         return list(records.values())

@@ -21,7 +21,7 @@ from scipy.optimize import bisect
 from shadowstream.judge.evidence.rates import critical_n, false_promotion, log_e_below, promotion_probability
 from tests.judge.stats_records import HOUR_MS, cell, config
 from tests.judge.stats_records import stats as record
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 
 CONFIDENCE, TOLERANCE = 0.98, 0.25
 Values = Sequence[float] | npt.NDArray[np.float64]
@@ -65,10 +65,10 @@ def flagger_promotes(error: float, requests: int, least_ok: float = 0.99, checks
 
 def verdict(criterion: dict[str, Any], *windows: dict[str, int]) -> dict[str, Any]:
     """What this judge says of the windows, with no least duration."""
-    bench = Bench(settings=config(criteria=[criterion], min_duration_ms=0))
+    loop = JudgeLoop(settings=config(criteria=[criterion], min_duration_ms=0))
     cells = [cell(hour * HOUR_MS) | {"outcomes": dict(outcomes)} for hour, outcomes in enumerate(windows)]
-    bench.give(record("scores/0", 1, *cells, complete=True))
-    return bench.evaluate()
+    loop.give(record("scores/0", 1, *cells, complete=True))
+    return loop.evaluate()
 
 
 def over(control: Values, canary: Values, limit_ms: float) -> dict[str, int]:

@@ -18,7 +18,7 @@ A, B = "scores/0", "scores/1"
 DAY = [{"match": 1000, "input": 1000}] * 24
 
 
-class Bench:
+class JudgeLoop:
     """Gives stats records to a judge as a loop would, and keeps what it writes."""
 
     def __init__(self, tasks: int = 1, settings: Config | None = None) -> None:
@@ -55,15 +55,15 @@ class Bench:
         return [value for topic, _, value in self.written if topic == kind]
 
 
-def judged(records: list[dict[str, Any]], tasks: int = 1, every: int = 1, settings: Config | None = None) -> Bench:
+def judged(records: list[dict[str, Any]], tasks: int = 1, every: int = 1, settings: Config | None = None) -> JudgeLoop:
     """All records, evaluated after each `every` of them and at the end."""
-    bench = Bench(tasks, settings)
+    loop = JudgeLoop(tasks, settings)
     for index, record in enumerate(records, start=1):
-        bench.give(record)
+        loop.give(record)
         if index % every == 0:
-            bench.evaluate()
-    bench.evaluate()
-    return bench
+            loop.evaluate()
+    loop.evaluate()
+    return loop
 
 
 def hourly_records(hours: list[dict[str, int]]) -> list[dict[str, Any]]:
@@ -71,34 +71,34 @@ def hourly_records(hours: list[dict[str, int]]) -> list[dict[str, Any]]:
 
 
 def test_a_good_day_ends_in_promote() -> None:
-    bench = judged(hourly_records(DAY))
-    assert bench.step.finished
-    last = bench.of("verdict")[-1]
+    loop = judged(hourly_records(DAY))
+    assert loop.step.finished
+    last = loop.of("verdict")[-1]
     assert (last["decision"], last["final"], last["windows_closed"]) == ("promote", True, 24)
-    assert {verdict["decision"] for verdict in bench.of("verdict")[:-2]} == {"not_yet"}
-    assert bench.of("drift") == []
+    assert {verdict["decision"] for verdict in loop.of("verdict")[:-2]} == {"not_yet"}
+    assert loop.of("drift") == []
 
 
 def test_a_candidate_wrong_from_the_first_record_is_rejected_by_its_level() -> None:
-    bench = judged(hourly_records([{"match": 870, "mismatch": 130, "input": 1000}] * 24))
-    last = bench.of("verdict")[-1]
+    loop = judged(hourly_records([{"match": 870, "mismatch": 130, "input": 1000}] * 24))
+    last = loop.of("verdict")[-1]
     assert last["decision"] == "reject"
     assert "mismatch: 130 of 1000 pairs (13 %) are shown to be over the limit 1 %" in last["reasons"][0]
-    assert [event["event"] for event in bench.of("drift")] == ["flag"]
+    assert [event["event"] for event in loop.of("drift")] == ["flag"]
 
 
 def test_a_fault_that_begins_late_is_an_incident_and_then_a_reject() -> None:
     # As the flights: 38 an hour, from day 200 on a unit error for one carrier of six.
     good, bad = {"match": 38, "input": 38}, {"match": 32, "mismatch": 6, "input": 38}
     switch = 200 * 24
-    bench = judged(hourly_records([good] * switch + [bad] * (20 * 24)), every=24)
-    events = bench.of("drift")
+    loop = judged(hourly_records([good] * switch + [bad] * (20 * 24)), every=24)
+    events = loop.of("drift")
     opened = [event for event in events if event["event"] == "opened"]
     assert [event["criterion"] for event in opened] == ["mismatch"]
     assert min(event["window_end_ms"] for event in events) > switch * HOUR_MS
     # 2,000 flights of the carrier are 333 hours.
     assert opened[0]["window_end_ms"] <= (switch + 333) * HOUR_MS
-    last = bench.of("verdict")[-1]
+    last = loop.of("verdict")[-1]
     assert last["decision"] == "reject"
     assert last["incidents_open"] == [opened[0]["incident"]]
     # The incident rejects before the level over the whole revision can: 120 of 182,000 are far under it by then.
@@ -106,8 +106,8 @@ def test_a_fault_that_begins_late_is_an_incident_and_then_a_reject() -> None:
 
 
 def test_a_reject_stays_whatever_comes_later() -> None:
-    bench = judged(hourly_records([{"match": 70, "mismatch": 30, "input": 100}] + DAY * 9))
-    last = bench.of("verdict")[-1]
+    loop = judged(hourly_records([{"match": 70, "mismatch": 30, "input": 100}] + DAY * 9))
+    last = loop.of("verdict")[-1]
     mismatch = next(entry for entry in last["criteria"] if entry["rate"] == "mismatch")
     assert (mismatch["shown_good"], mismatch["shown_bad"]) == (True, False)
     assert last["decision"] == "reject"
@@ -115,17 +115,17 @@ def test_a_reject_stays_whatever_comes_later() -> None:
 
 
 def test_windows_that_close_together_are_judged_one_by_one() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     bad, good = cell(0, match=70, mismatch=30), cell(HOUR_MS, match=100_000)
-    bench.give(stats(A, 1, bad, good, complete=True))
+    loop.give(stats(A, 1, bad, good, complete=True))
     # 30 of 100,100 are no excess, 30 of the first 100 were.
-    assert bench.evaluate()["decision"] == "reject"
+    assert loop.evaluate()["decision"] == "reject"
 
 
 def test_a_reject_survives_a_restart() -> None:
-    bench = judged([stats(A, 1, cell(0, match=70, mismatch=30), cell(HOUR_MS, match=100_000), complete=True)])
-    bench.restart()
-    assert bench.evaluate()["decision"] == "reject"
+    loop = judged([stats(A, 1, cell(0, match=70, mismatch=30), cell(HOUR_MS, match=100_000), complete=True)])
+    loop.restart()
+    assert loop.evaluate()["decision"] == "reject"
 
 
 def test_what_comes_after_all_makes_up_for_having_been_missing() -> None:
@@ -143,116 +143,116 @@ def test_what_comes_after_all_makes_up_for_having_been_missing() -> None:
 
 def test_an_excess_of_a_criterion_that_is_not_critical_rejects_nothing() -> None:
     lenient = config(criteria=[{"rate": "mismatch", "limit": 0.01, "critical": False}])
-    bench = judged(hourly_records([{"match": 70, "mismatch": 30, "input": 100}] * 24), settings=lenient)
-    last = bench.of("verdict")[-1]
+    loop = judged(hourly_records([{"match": 70, "mismatch": 30, "input": 100}] * 24), settings=lenient)
+    last = loop.of("verdict")[-1]
     assert last["criteria"][0]["shown_bad"]
     assert last["decision"] == "not_yet"
 
 
 def test_writes_go_to_their_topics_with_their_keys() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     hours = [{"match": 500}] * 9 + [{"match": 400, "mismatch": 100}]
     for record in hourly_records(hours):
-        bench.give(record)
-    bench.evaluate()
-    assert [(topic, key) for topic, key, _ in bench.written] == [
+        loop.give(record)
+    loop.evaluate()
+    assert [(topic, key) for topic, key, _ in loop.written] == [
         ("drift", b"mismatch"),
         ("drift", b"mismatch"),
         ("verdict", REVISION.encode()),
         ("audit", None),
         ("judge-state", REVISION.encode()),
     ]
-    assert bench.of("audit") == bench.of("verdict")
-    assert [event["event"] for event in bench.of("drift")] == ["flag", "opened"]
+    assert loop.of("audit") == loop.of("verdict")
+    assert [event["event"] for event in loop.of("drift")] == ["flag", "opened"]
 
 
 def test_a_verdict_is_written_on_change_or_request() -> None:
-    bench = Bench()
-    bench.evaluate()
-    assert [topic for topic, _, _ in bench.written] == ["verdict", "audit", "judge-state"]
-    bench.written.clear()
-    bench.evaluate()
-    assert bench.written == []
-    bench.evaluate(force=True)
-    assert [topic for topic, _, _ in bench.written] == ["verdict"]
-    bench.written.clear()
+    loop = JudgeLoop()
+    loop.evaluate()
+    assert [topic for topic, _, _ in loop.written] == ["verdict", "audit", "judge-state"]
+    loop.written.clear()
+    loop.evaluate()
+    assert loop.written == []
+    loop.evaluate(force=True)
+    assert [topic for topic, _, _ in loop.written] == ["verdict"]
+    loop.written.clear()
     # A record that decides nothing moves the state alone.
-    bench.give(stats(A, 1))
-    bench.evaluate()
-    assert [topic for topic, _, _ in bench.written] == ["judge-state"]
+    loop.give(stats(A, 1))
+    loop.evaluate()
+    assert [topic for topic, _, _ in loop.written] == ["judge-state"]
 
 
 def test_a_restart_does_not_say_the_same_verdict_again() -> None:
-    bench = judged(hourly_records(DAY))
-    entry = len(bench.of("verdict"))
-    bench.restart()
-    bench.evaluate()
-    assert len(bench.of("verdict")) == entry
+    loop = judged(hourly_records(DAY))
+    entry = len(loop.of("verdict"))
+    loop.restart()
+    loop.evaluate()
+    assert len(loop.of("verdict")) == entry
 
 
 def test_offsets_are_those_of_the_next_records() -> None:
-    bench = Bench(2)
-    assert bench.step.offsets() == {}
+    loop = JudgeLoop(2)
+    assert loop.step.offsets() == {}
     for record in (stats(B, 1), stats(A, 1), stats(B, 2)):
-        bench.give(record)
-    assert bench.step.offsets() == {0: 1, 1: 2}
-    bench.evaluate()
-    assert bench.state is not None
-    assert bench.state["offsets"] == {"0": 1, "1": 2}
+        loop.give(record)
+    assert loop.step.offsets() == {0: 1, 1: 2}
+    loop.evaluate()
+    assert loop.state is not None
+    assert loop.state["offsets"] == {"0": 1, "1": 2}
 
 
 def test_a_record_given_again_changes_nothing() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     record = stats(A, 1, cell(0, match=5), complete=True)
-    bench.step.step(0, 0, record)
-    bench.step.step(0, 0, record)
-    assert bench.evaluate()["outcomes"] == {"match": 5}
+    loop.step.step(0, 0, record)
+    loop.step.step(0, 0, record)
+    assert loop.evaluate()["outcomes"] == {"match": 5}
     # The same commit at another offset: a zombie's, that the sequence tells.
-    bench.step.step(0, 1, record)
-    assert bench.evaluate()["outcomes"] == {"match": 5}
-    assert bench.evaluate()["remainder"] == 0
+    loop.step.step(0, 1, record)
+    assert loop.evaluate()["outcomes"] == {"match": 5}
+    assert loop.evaluate()["remainder"] == 0
 
 
 def test_it_is_finished_when_every_task_is_complete() -> None:
-    bench, finished = Bench(2), []
+    loop, finished = JudgeLoop(2), []
     for record in (stats(A, 1, complete=True), stats(B, 1, cell(0, match=1)), stats(B, 2, complete=True)):
-        bench.give(record)
-        finished.append(bench.step.finished)
+        loop.give(record)
+        finished.append(loop.step.finished)
     assert finished == [False, False, True]
-    assert bench.evaluate()["windows_open"] == 0
+    assert loop.evaluate()["windows_open"] == 0
 
 
 def test_state_of_another_form_is_left_and_everything_is_read_again() -> None:
-    bench = judged(hourly_records(DAY))
-    first = bench.of("verdict")[-1]
-    assert bench.state is not None
-    bench.state["version"] = 99
-    bench.restart()
-    assert bench.step.offsets() == {}
+    loop = judged(hourly_records(DAY))
+    first = loop.of("verdict")[-1]
+    assert loop.state is not None
+    loop.state["version"] = 99
+    loop.restart()
+    assert loop.step.offsets() == {}
     for record in hourly_records(DAY):
-        bench.give(record)
-    assert bench.evaluate()["evidence_digest"] == first["evidence_digest"]
+        loop.give(record)
+    assert loop.evaluate()["evidence_digest"] == first["evidence_digest"]
 
 
 def test_state_of_another_revision_or_of_other_criteria_is_refused() -> None:
-    bench = judged(hourly_records(DAY))
+    loop = judged(hourly_records(DAY))
     with pytest.raises(ShadowstreamBug, match="was given the state of"):
-        JudgeStep(config(), "ffff", [A]).restore(bench.state)
+        JudgeStep(config(), "ffff", [A]).restore(loop.state)
     with pytest.raises(ShadowstreamBug, match="the revision did not"):
-        JudgeStep(config(alpha=0.01), REVISION, [A]).restore(bench.state)
+        JudgeStep(config(alpha=0.01), REVISION, [A]).restore(loop.state)
 
 
 def test_a_year_of_open_windows_fits_one_message() -> None:
     draw = random.Random(5)
-    bench = Bench(2)
+    loop = JudgeLoop(2)
     for hour in range(366 * 24):
         fields = {"score": draw.randint(0, 9), "late": draw.randint(0, 9)}
         match, mismatch, inputs = draw.randint(20, 70), draw.randint(0, 9), draw.randint(20, 70)
         delta = cell(hour * HOUR_MS, fields=fields, match=match, mismatch=mismatch, input=inputs)
-        bench.give(stats(A, hour + 1, delta, watermark_ms=(hour + 1) * HOUR_MS))
-    assert bench.evaluate()["windows_open"] == 366 * 24
-    assert bench.state is not None
-    assert len(encode("judge_state", bench.state)) < 500_000
+        loop.give(stats(A, hour + 1, delta, watermark_ms=(hour + 1) * HOUR_MS))
+    assert loop.evaluate()["windows_open"] == 366 * 24
+    assert loop.state is not None
+    assert len(encode("judge_state", loop.state)) < 500_000
 
 
 def test_a_state_too_large_for_a_message_survives_a_restart_unwritten() -> None:
@@ -262,29 +262,29 @@ def test_a_state_too_large_for_a_message_survives_a_restart_unwritten() -> None:
         one = cell(hour * HOUR_MS, match=5000)
         one["buckets"] = [{"bucket": b, "n": draw.randint(1, 9999), "s": draw.randint(0, 1)} for b in range(1024)]
         records.append(stats(A, hour + 1, one))
-    bench = judged(records, every=100)
-    assert bench.of("judge-state")[-1]["offsets"] != {"0": 400}
-    assert all(len(encode("judge_state", state)) <= STATE_BYTES_MAX for state in bench.of("judge-state"))
-    bench.give(stats(A, 401))
-    assert bench.step.evaluate(0).unsaved > STATE_BYTES_MAX
+    loop = judged(records, every=100)
+    assert loop.of("judge-state")[-1]["offsets"] != {"0": 400}
+    assert all(len(encode("judge_state", state)) <= STATE_BYTES_MAX for state in loop.of("judge-state"))
+    loop.give(stats(A, 401))
+    assert loop.step.evaluate(0).unsaved > STATE_BYTES_MAX
     # What is closed is added up, and the state fits again.
     records += [stats(A, 401), stats(A, 402, complete=True)]
-    bench.restart()
-    for record in records[bench.ends[0] :]:
-        bench.give(record)
-    again = bench.evaluate()
+    loop.restart()
+    for record in records[loop.ends[0] :]:
+        loop.give(record)
+    again = loop.evaluate()
     assert again["windows_closed"] == 400
-    assert bench.of("judge-state")[-1]["offsets"] == {"0": 402}
+    assert loop.of("judge-state")[-1]["offsets"] == {"0": 402}
     assert again["evidence_digest"] == judged(records, every=10**6).evaluate()["evidence_digest"]
 
 
 def test_memory_is_bounded_by_what_is_open_and_trailing() -> None:
-    bench = judged(hourly_records([{"match": 90, "mismatch": 1, "input": 91}] * 3000), every=500)
-    assert bench.state is not None
-    kept = sum(len(trailing.snapshot()) for trailing in bench.step.recent_windows.values())
+    loop = judged(hourly_records([{"match": 90, "mismatch": 1, "input": 91}] * 3000), every=500)
+    assert loop.state is not None
+    kept = sum(len(trailing.snapshot()) for trailing in loop.step.recent_windows.values())
     # 898 units at 91 an hour: ten hours for each of the five criteria.
     assert kept == 5 * 10
-    assert len(encode("judge_state", bench.state)) < 100_000
+    assert len(encode("judge_state", loop.state)) < 100_000
 
 
 @st.composite
@@ -306,9 +306,9 @@ def trials(draw: st.DrawFn) -> Trial:
     return Trial(hours, corrections)
 
 
-def evidence(bench: Bench) -> tuple[str, list[dict[str, Any]], str]:
-    last = bench.step.verdict(0)
-    return last["evidence_digest"], bench.of("drift"), last["decision"]
+def evidence(loop: JudgeLoop) -> tuple[str, list[dict[str, Any]], str]:
+    last = loop.step.verdict(0)
+    return last["evidence_digest"], loop.of("drift"), last["decision"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -336,19 +336,19 @@ def test_any_restart_gives_the_same_evidence(trial: Trial, seed: int, deaths: li
     draw = random.Random(seed)
     tasks = trial.task_logs(draw, 2, commits_max=2)
     whole = judged(interleaved(draw, tasks), 2, 10**6)
-    bench = Bench(2)
+    loop = JudgeLoop(2)
     turns = 0
-    while any(bench.ends[k] < len(tasks[k]) for k in (0, 1)):
-        partition = draw.choice([k for k in (0, 1) if bench.ends[k] < len(tasks[k])])
-        bench.give(tasks[partition][bench.ends[partition]])
+    while any(loop.ends[k] < len(tasks[k]) for k in (0, 1)):
+        partition = draw.choice([k for k in (0, 1) if loop.ends[k] < len(tasks[k])])
+        loop.give(tasks[partition][loop.ends[partition]])
         turns += 1
         if draw.random() < 0.1:
-            bench.evaluate()
+            loop.evaluate()
         # Death at any point: what came after the last evaluation is given again.
         if turns in deaths:
-            bench.restart()
-    bench.evaluate()
-    assert evidence(bench) == evidence(whole)
+            loop.restart()
+    loop.evaluate()
+    assert evidence(loop) == evidence(whole)
 
 
 def test_an_event_time_is_readable_in_reasons() -> None:

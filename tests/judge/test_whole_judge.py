@@ -13,7 +13,7 @@ import pytest
 
 from shadowstream.config import Config
 from tests.judge.stats_records import HOUR_MS, cell, config, interleaved, stats
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 
 SHORT, LONG = 60, 2_000
 COMPARED = ("match", "mismatch", "missing", "candidate_error")
@@ -88,15 +88,15 @@ def records_of(draw: random.Random, hours: Hours) -> list[dict[str, Any]]:
 def verdicts(draw: random.Random, settings: Config, hours: Hours) -> list[dict[str, Any]]:
     """Verdicts between the stats records, with restarts, and the last one."""
     records = records_of(draw, hours)
-    bench = Bench(1 + max(int(one["task"][-1]) for one in records), settings)
+    loop = JudgeLoop(1 + max(int(one["task"][-1]) for one in records), settings)
     found = []
     for record in records:
-        bench.give(record)
+        loop.give(record)
         if draw.random() < LOOK_SHARE:
-            found.append(bench.evaluate())
+            found.append(loop.evaluate())
             if draw.random() < LOOK_SHARE:
-                bench.restart()
-    return [*found, bench.evaluate()]
+                loop.restart()
+    return [*found, loop.evaluate()]
 
 
 def covered(outcomes: Counter[str]) -> tuple[float, float]:

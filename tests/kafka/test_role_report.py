@@ -28,12 +28,12 @@ def events(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
     """What the supervisor logs."""
     found: list[dict[str, Any]] = []
 
-    class Taking(logging.Handler):
+    class EventHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if isinstance(record.msg, dict):
                 found.append(record.msg)
 
-    handler = Taking()
+    handler = EventHandler()
     logger = logging.getLogger("shadowstream")
     before = logger.level
     logger.addHandler(handler)

@@ -70,9 +70,7 @@ def python(code: str, *words: str) -> list[str]:
     return [sys.executable, "-c", code, *words]
 
 
-def test_crash_loops_and_children_that_cannot_start_stop_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_crash_loops_and_children_that_cannot_start_stop_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.05,))
     roles = Supervisor(
         {"works": python(WORKS), "crashes": python("raise SystemExit(9)"), "lacks": ["/no/such/program"]}

@@ -37,7 +37,7 @@ def config(**labels: Any) -> Config:
     )
 
 
-class Desk:
+class LabelsWorld:
     """A step with its store, and everything that it has written."""
 
     def __init__(self, **labels: Any) -> None:
@@ -80,9 +80,9 @@ class Desk:
     def counted(self) -> Counter[str]:
         return Counter({name: n for name, n in self.everything().items() if name in LABEL_OUTCOMES})
 
-    def restarted(self) -> Desk:
+    def restarted(self) -> LabelsWorld:
         """Another process with nothing but what was written."""
-        other = Desk()
+        other = LabelsWorld()
         other.stats, other.state = self.stats, self.state
         rows = [row for row in self.state.values() if row is not None]
         for row in rows:
@@ -108,59 +108,59 @@ class Desk:
 def test_both_sides_are_scored_on_the_same_record_whichever_comes_first(
     label_first: bool, production: str, shadow: str, expected: str
 ) -> None:
-    desk = Desk()
+    world = LabelsWorld()
     if label_first:
-        desk.label(b"a", 1)
-    desk.scored(b"a", 2.5, production, shadow)
+        world.label(b"a", 1)
+    world.scored(b"a", 2.5, production, shadow)
     if not label_first:
-        desk.label(b"a", 5)
-    desk.commit()
-    (found,) = [window for one in desk.stats for window in one["windows"]]
+        world.label(b"a", 5)
+    world.commit()
+    (found,) = [window for one in world.stats for window in one["windows"]]
     differing = {"label_differ": 1} if production != shadow else {}
     assert (found["start_ms"], found["revision"], found["outcomes"]) == (
         2 * HOUR_MS,
         REVISION,
         {expected: 1} | differing,
     )
-    assert not desk.store.entries
+    assert not world.store.entries
 
 
 def test_the_last_label_before_the_pair_counts_unless_a_tombstone_follows() -> None:
-    desk = Desk()
-    desk.label(b"a", 1, "true")
-    desk.label(b"a", 2, "false")
-    desk.scored(b"a", 3, "false", "true")
-    desk.label(b"b", 1, "true")
-    desk.label(b"b", 1, None)
-    desk.scored(b"b", 3)
-    desk.commit()
-    assert desk.counted() == Counter(label_production_only=1)
+    world = LabelsWorld()
+    world.label(b"a", 1, "true")
+    world.label(b"a", 2, "false")
+    world.scored(b"a", 3, "false", "true")
+    world.label(b"b", 1, "true")
+    world.label(b"b", 1, None)
+    world.scored(b"b", 3)
+    world.commit()
+    assert world.counted() == Counter(label_production_only=1)
 
 
 def test_beyond_the_horizon_a_pair_is_unlabelled_for_good() -> None:
-    desk = Desk()
-    desk.scored(b"a", 0)
-    desk.label(b"x", 10)
-    desk.scored(b"b", 10.1)
-    desk.commit()
-    assert desk.counted() == Counter(), "the labels stand at 10 h, one ms before the horizon has passed"
-    desk.leave_unread()
-    desk.commit()
-    assert desk.counted() == Counter(label_unlabelled=1)
-    desk.label(b"a", 10.2)
-    desk.commit()
-    assert desk.counted() == Counter(label_unlabelled=1)
+    world = LabelsWorld()
+    world.scored(b"a", 0)
+    world.label(b"x", 10)
+    world.scored(b"b", 10.1)
+    world.commit()
+    assert world.counted() == Counter(), "the labels stand at 10 h, one ms before the horizon has passed"
+    world.leave_unread()
+    world.commit()
+    assert world.counted() == Counter(label_unlabelled=1)
+    world.label(b"a", 10.2)
+    world.commit()
+    assert world.counted() == Counter(label_unlabelled=1)
 
 
 def test_the_clock_does_not_run_ahead_of_labels_being_read() -> None:
-    desk = Desk()
-    desk.scored(b"a", 0)
-    desk.scored(b"b", 1_000)
-    desk.commit()
-    assert desk.counted() == Counter()
-    desk.label(b"a", 5)
-    desk.commit()
-    assert desk.counted() == Counter(label_both_right=1)
+    world = LabelsWorld()
+    world.scored(b"a", 0)
+    world.scored(b"b", 1_000)
+    world.commit()
+    assert world.counted() == Counter()
+    world.label(b"a", 5)
+    world.commit()
+    assert world.counted() == Counter(label_both_right=1)
 
 
 def test_a_pair_or_a_label_dated_ahead_ends_no_wait() -> None:
@@ -180,101 +180,101 @@ def test_a_pair_or_a_label_dated_ahead_ends_no_wait() -> None:
 @pytest.mark.parametrize("label_first", [False, True])
 def test_a_partition_of_pairs_that_lags_loses_no_label(label_first: bool, restart: bool) -> None:
     """The other is far beyond the horizon, as in a backlog that nobody reads evenly."""
-    desk = Desk()
-    desk.leave_unread(SCORED[1])
-    desk.scored(b"early", 0, p=1)
+    world = LabelsWorld()
+    world.leave_unread(SCORED[1])
+    world.scored(b"early", 0, p=1)
     if label_first:
-        desk.label(b"late", 2)
-    desk.scored(b"ahead", 100)
-    desk.commit()
+        world.label(b"late", 2)
+    world.scored(b"ahead", 100)
+    world.commit()
     if restart:
-        desk = desk.restarted()
-    desk.scored(b"late", 1, p=1)
-    desk.commit()
+        world = world.restarted()
+    world.scored(b"late", 1, p=1)
+    world.commit()
     if not label_first:
-        desk.label(b"late", 2)
-    desk.commit()
-    assert desk.counted() == Counter(label_both_right=1)
+        world.label(b"late", 2)
+    world.commit()
+    assert world.counted() == Counter(label_both_right=1)
     # Once it has been read it is waited for one horizon more: the joiner may be behind there.
-    desk.leave_unread()
-    desk.scored(b"further", 85)
-    desk.commit()
-    assert desk.counted() == Counter(label_both_right=1, label_unlabelled=1), "early, and not what came 5 h after 80"
+    world.leave_unread()
+    world.scored(b"further", 85)
+    world.commit()
+    assert world.counted() == Counter(label_both_right=1, label_unlabelled=1), "early, and not what came 5 h after 80"
 
 
 def test_a_task_that_says_nothing_any_more_is_waited_for_one_horizon() -> None:
-    desk = Desk()
-    desk.leave_unread()
-    desk.scored(b"last", 0, p=1)
+    world = LabelsWorld()
+    world.leave_unread()
+    world.scored(b"last", 0, p=1)
     for hour, ended in ((10, 0), (19.9, 0), (20.1, 1)):
-        desk.scored(b"%d" % (10 * hour), hour)
-        desk.commit()
-        assert desk.counted()["label_unlabelled"] == ended, hour
+        world.scored(b"%d" % (10 * hour), hour)
+        world.commit()
+        assert world.counted()["label_unlabelled"] == ended, hour
 
 
 def test_before_anything_is_read_of_a_place_nothing_is_past_the_horizon() -> None:
-    desk = Desk()
-    desk.leave_unread(SCORED[0])
-    desk.scored(b"a", 0, p=1)
-    desk.scored(b"b", 100, p=1)
-    desk.commit()
-    assert desk.counted() == Counter(), "who knows what the other holds"
-    desk.leave_unread()
-    desk.commit()
-    assert desk.counted() == Counter(label_unlabelled=1)
+    world = LabelsWorld()
+    world.leave_unread(SCORED[0])
+    world.scored(b"a", 0, p=1)
+    world.scored(b"b", 100, p=1)
+    world.commit()
+    assert world.counted() == Counter(), "who knows what the other holds"
+    world.leave_unread()
+    world.commit()
+    assert world.counted() == Counter(label_unlabelled=1)
 
 
 def test_a_partition_of_labels_that_lags_loses_no_label() -> None:
-    desk = Desk()
-    desk.leave_unread(LABELS, OTHER_LABELS)
-    desk.scored(b"a", 0)
-    desk.scored(b"b", 100)
-    desk.label(b"b", 100)
-    desk.commit()
-    desk.label(b"x", 1, place=OTHER_LABELS)
-    desk.commit()
-    desk.leave_unread(OTHER_LABELS)
-    desk.commit()
-    desk.label(b"a", 2, place=OTHER_LABELS)
-    desk.commit()
-    assert desk.counted() == Counter(label_both_right=2)
+    world = LabelsWorld()
+    world.leave_unread(LABELS, OTHER_LABELS)
+    world.scored(b"a", 0)
+    world.scored(b"b", 100)
+    world.label(b"b", 100)
+    world.commit()
+    world.label(b"x", 1, place=OTHER_LABELS)
+    world.commit()
+    world.leave_unread(OTHER_LABELS)
+    world.commit()
+    world.label(b"a", 2, place=OTHER_LABELS)
+    world.commit()
+    assert world.counted() == Counter(label_both_right=2)
 
 
 def test_without_an_id_or_scored_again_a_pair_ends_unlabelled() -> None:
-    desk = Desk()
-    desk.scored(None, 0)
-    desk.scored(b"a", 1, "true", "false")
-    desk.scored(b"a", 2, "false", "true")
-    desk.label(b"a", 3)
-    desk.commit()
-    assert desk.counted() == Counter(label_unlabelled=2, label_candidate_only=1)
+    world = LabelsWorld()
+    world.scored(None, 0)
+    world.scored(b"a", 1, "true", "false")
+    world.scored(b"a", 2, "false", "true")
+    world.label(b"a", 3)
+    world.commit()
+    assert world.counted() == Counter(label_unlabelled=2, label_candidate_only=1)
 
 
 def test_pairs_whose_answers_differ_are_counted_with_and_without_a_label() -> None:
-    desk = Desk()
+    world = LabelsWorld()
     answers = [("true", "false"), ("true", "false"), ("1", "1.0"), ("0.5", "0.6"), ('"a"', '"b"')]
     for number, (one, other) in enumerate(answers):
-        desk.scored(b"%d" % number, 0, one, other)
-    desk.label(b"0", 1)
-    desk.label(b"3", 1, "0.5")
-    desk.scored(b"late", 100)
-    desk.leave_unread()
-    desk.commit()
-    desk.end(0)
-    desk.end(1)
-    desk.commit()
-    counted = desk.everything()
+        world.scored(b"%d" % number, 0, one, other)
+    world.label(b"0", 1)
+    world.label(b"3", 1, "0.5")
+    world.scored(b"late", 100)
+    world.leave_unread()
+    world.commit()
+    world.end(0)
+    world.end(1)
+    world.commit()
+    counted = world.everything()
     assert (counted["label_unlabelled"], counted["label_production_only"]) == (4, 2)
     assert (counted["label_differ"], counted["label_differ_unlabelled"]) == (4, 2)
 
 
 def test_a_task_is_idle_and_its_ledger_says_what_waits() -> None:
-    desk = Desk()
-    desk.scored(b"a", 0)
-    desk.scored(b"b", 0, p=1)
-    desk.label(b"b", 1)
-    desk.commit()
-    by_task = {one["task"]: one for one in desk.stats}
+    world = LabelsWorld()
+    world.scored(b"a", 0)
+    world.scored(b"b", 0, p=1)
+    world.label(b"b", 1)
+    world.commit()
+    by_task = {one["task"]: one for one in world.stats}
     assert set(by_task) == {"labels/scores/0", "labels/scores/1"}
     waits = by_task["labels/scores/0"]
     # Nothing that was scored before the horizon is open any more; how far windows are is not this task's to say.
@@ -284,11 +284,11 @@ def test_a_task_is_idle_and_its_ledger_says_what_waits() -> None:
 
 
 def test_a_store_that_has_lost_a_pair_leaves_a_remainder() -> None:
-    desk = Desk()
-    desk.scored(b"a", 0)
-    desk.commit()
-    desk.state[b"scored/a"] = None
-    other = desk.restarted()
+    world = LabelsWorld()
+    world.scored(b"a", 0)
+    world.commit()
+    world.state[b"scored/a"] = None
+    other = world.restarted()
     other.scored(b"b", 1)
     other.commit()
     (line,) = other.stats[-1]["ledgers"]
@@ -296,19 +296,19 @@ def test_a_store_that_has_lost_a_pair_leaves_a_remainder() -> None:
 
 
 def test_at_the_end_of_a_bounded_run_everything_has_ended() -> None:
-    desk = Desk()
-    desk.scored(b"a", 0)
-    desk.end(0)
-    desk.leave_unread()
-    desk.commit()
-    assert not desk.step.finished
-    desk.end(1)
-    desk.commit()
-    assert desk.step.finished
-    assert desk.counted() == Counter(label_unlabelled=1)
-    assert {one["task"]: one["complete"] for one in desk.stats} == {"labels/scores/0": True, "labels/scores/1": True}
-    desk.commit()
-    assert [one["seq"] for one in desk.stats if one["task"] == "labels/scores/1"] == [1, 2]
+    world = LabelsWorld()
+    world.scored(b"a", 0)
+    world.end(0)
+    world.leave_unread()
+    world.commit()
+    assert not world.step.finished
+    world.end(1)
+    world.commit()
+    assert world.step.finished
+    assert world.counted() == Counter(label_unlabelled=1)
+    assert {one["task"]: one["complete"] for one in world.stats} == {"labels/scores/0": True, "labels/scores/1": True}
+    world.commit()
+    assert [one["seq"] for one in world.stats if one["task"] == "labels/scores/1"] == [1, 2]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -321,28 +321,28 @@ def test_any_order_and_any_restarts_come_to_the_same_counts(seed: int) -> None:
     expected = Counter(
         outcome(one, other, truth[id_]) if id_ in truth else "label_unlabelled" for id_, _, one, other in pairs
     )
-    desk = Desk()
+    world = LabelsWorld()
     turns = ["pair"] * len(pairs) + ["label"] * len(labels)
     draw.shuffle(turns)
     coming = {"pair": iter(pairs), "label": iter(labels)}
     for turn in turns:
         if turn == "pair":
             id_, hour, one, other = next(coming["pair"])
-            desk.scored(id_, hour, one, other, p=int(id_) % 2)
+            world.scored(id_, hour, one, other, p=int(id_) % 2)
         else:
-            desk.label(*next(coming["label"]))
+            world.label(*next(coming["label"]))
         if draw.random() < 0.1:
-            desk.commit()
+            world.commit()
             if draw.random() < 0.5:
-                desk = desk.restarted()
-    desk.end(0)
-    desk.end(1)
-    desk.leave_unread()
-    desk.commit()
-    assert desk.counted() == expected
-    assert desk.step.finished
+                world = world.restarted()
+    world.end(0)
+    world.end(1)
+    world.leave_unread()
+    world.commit()
+    assert world.counted() == expected
+    assert world.step.finished
     for name in ("labels/scores/0", "labels/scores/1"):
-        seqs = [one["seq"] for one in desk.stats if one["task"] == name]
+        seqs = [one["seq"] for one in world.stats if one["task"] == name]
         assert seqs == list(range(1, len(seqs) + 1))
 
 

@@ -12,7 +12,7 @@ from shadowstream.joiner.matching.matches import PairBatch
 from shadowstream.joiner.pending_record import PendingColumns
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side
-from tests.joiner.completeness.completeness_world import Desk
+from tests.joiner.completeness.completeness_world import CompletenessWorld
 
 RECORDS = 100_000
 SIZE = 2_000
@@ -27,7 +27,7 @@ def resident() -> int:
 
 def main(overflow: str) -> None:
     """The sides are read by turns, a batch each, and each half of either waits for the other's second."""
-    waiting, desk, spill = UniqueIdStore(10_000), Desk(), SpillFile(None, 2 * RECORDS * SIZE)
+    waiting, world, spill = UniqueIdStore(10_000), CompletenessWorld(), SpillFile(None, 2 * RECORDS * SIZE)
     before, peak, pairs, spilled, cpu_s = resident(), 0, 0, 0, time.process_time()
     for begin in range(0, RECORDS, BATCH):
         for side in (Side.PRODUCTION, Side.SHADOW):
@@ -39,7 +39,7 @@ def main(overflow: str) -> None:
                 assert isinstance(matches, PairBatch)
                 assert matches.production.values == matches.shadow.values
                 pairs += len(matches.ids)
-            waiting.take_decidable(desk.completeness)
+            waiting.take_decidable(world.completeness)
             if overflow == "spill" and sum(waiting.held.bytes) > BOUND:
                 spilled += waiting.spill(spill, BOUND // 2)
             peak = max(peak, resident())

@@ -41,7 +41,7 @@ def spilling(**limits: Any) -> World:
     return World(limits.pop("overflow", "spill"), limits.pop("delivery", "exactly_once"), large, **limits)
 
 
-class Shown:
+class SeenMetrics:
     """What the metrics have shown, at most."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_spill_keeps_to_the_bound_says_so_and_pairs_every_record(
     peaks: dict[str, int] = {}
     for overflow in ("hold", "spill"):
         world = spilling(overflow=overflow, pending_bytes_max=BOUND)
-        shown = Shown(world, monkeypatch)
+        shown = SeenMetrics(world, monkeypatch)
         with watched(monkeypatch) as seen, caplog.at_level(logging.INFO):
             cpu = time.process_time()
             played(world, 0)
@@ -82,7 +82,7 @@ def test_spill_keeps_to_the_bound_says_so_and_pairs_every_record(
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
 def test_joiners_that_die_with_their_files_lose_nothing(delivery: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = spilling(delivery=delivery, pending_bytes_max=BOUND)
-    shown = Shown(world, monkeypatch)
+    shown = SeenMetrics(world, monkeypatch)
     with watched(monkeypatch):
         played(world, 3)
     assert world.ended() == {"match": ORDERS}
@@ -106,7 +106,7 @@ def test_a_full_disk_or_file_is_reported_and_loses_no_record(
 ) -> None:
     bounded = why == "limits.spill_bytes_max"
     world = spilling(pending_bytes_max=BOUND, **({"spill_bytes_max": ROOM} if bounded else {}))
-    shown = Shown(world, monkeypatch)
+    shown = SeenMetrics(world, monkeypatch)
     with watched(monkeypatch) as seen, caplog.at_level(logging.INFO), files_end_at(10**9 if bounded else ROOM):
         played(world, 0)
     assert world.ended() == {"match": ORDERS}

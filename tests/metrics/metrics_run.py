@@ -206,11 +206,7 @@ def prepare(kafka: Broker, folder: Path) -> Run:
         "schemas": {"dir": str(schemas)},
         "start": "earliest",
         "bounded": False,
-        "limits": {
-            "commit_ms": 200,
-            "commit_records": 100,
-            "pending_bytes_max": PENDING_BYTES_MAX,
-        },
+        "limits": {"commit_ms": 200, "commit_records": 100, "pending_bytes_max": PENDING_BYTES_MAX},
         "judge": {"drift": {"min_records": 20}},
     }
     trial = Trial(

@@ -118,8 +118,7 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
         expected["match"] = ORDERS - 4 * EACH
         up = trial.start("up", str(trial.config_path), "--listen", listen)
         await_that(
-            f"outcomes are {dict(expected)}",
-            lambda: ended(records(kafka.bootstrap, trial.topic("stats"))) == expected,
+            f"outcomes are {dict(expected)}", lambda: ended(records(kafka.bootstrap, trial.topic("stats"))) == expected
         )
         seconds = stop(trial, up)
         assert seconds < SLOW_MACHINE * STOP_S

@@ -8,7 +8,7 @@ import pytest
 from shadowstream.demo import flights
 from shadowstream.demo.model import Frozen, train
 from shadowstream.demo.orchestrate import CANDIDATES
-from tests.pipeline.demo_run import Demo, Flight, Summer, run_year
+from tests.pipeline.demo_run import Demo, DemoRuns, Flight, run_year
 
 DEMOS = [
     pytest.param((scale, candidate), id=f"{scale}-{candidate}", marks=[pytest.mark.long] if scale == "year" else [])
@@ -29,8 +29,8 @@ def year() -> list[Flight]:
 
 
 @pytest.fixture(scope="session")
-def summer(january: Frozen) -> Iterator[Summer]:
-    with Summer(january) as staged:
+def demo_runs(january: Frozen) -> Iterator[DemoRuns]:
+    with DemoRuns(january) as staged:
         yield staged
 
 

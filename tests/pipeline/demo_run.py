@@ -1,6 +1,6 @@
 """Demos that have been run: what went in, what they said, and their topics, read by hand.
 
-`Summer` is a demo of nineteen days around the switch of `late_bug`, small enough for every run of the tests: one
+`DemoRuns` is a demo of nineteen days around the switch of `late_bug`, small enough for every run of the tests: one
 broker, one production, a trial for each candidate. The whole year is run by `shadowstream demo` itself, on a broker
 that outlives it.
 """
@@ -116,7 +116,7 @@ class Demo:
         return forked.run(command, 60, env=self.environment)
 
 
-class Summer:
+class DemoRuns:
     """A broker with the flights of `SUMMER`, on which trials are staged and run."""
 
     def __init__(self, model: Frozen) -> None:

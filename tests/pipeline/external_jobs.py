@@ -17,7 +17,7 @@ DROPS, ADDS, DIFFERS = 3, 23, 43
 
 
 @dataclass(slots=True)
-class Beside:
+class ExternalJobTrial:
     """A trial's input, read by another group that writes another topic; as `Production` wants it."""
 
     trial: Trial
@@ -36,7 +36,7 @@ class Beside:
 def job(trial: Trial, name: str, say: Callable[[bytes], bytes | None]) -> Production:
     """A job that answers the trial's orders into `<trial>-<name>`, in a group of that name; commits after its flush."""
     topic = f"{trial.name}-{name}"
-    return Production(Beside(trial, topic, topic), say)  # type: ignore[arg-type]  # all that it needs of a trial
+    return Production(ExternalJobTrial(trial, topic, topic), say)  # type: ignore[arg-type]  # all that it needs of a trial
 
 
 def right(value: bytes) -> bytes:

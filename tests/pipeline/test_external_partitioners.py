@@ -15,7 +15,7 @@ from shadowstream.runner.partitioner_detection import SAME
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
 from tests.pipeline.candidates import OUT_OF
-from tests.pipeline.external_jobs import Beside, add, faulty, right
+from tests.pipeline.external_jobs import ExternalJobTrial, add, faulty, right
 from tests.pipeline.test_external_candidate import EACH, ORDERS, adopted, await_outcomes, kill_child, running
 from tests.pipeline.test_outcomes import ends
 from tests.pipeline.test_partitioners import OUTPUT_PARTITIONS, start_mark
@@ -46,7 +46,7 @@ def test_a_job_by_crc32_meets_a_production_by_murmur2(
     create_topics(kafka.bootstrap, {topic: partitions})
     trial.write_orders(range(ORDERS))
     production = Production(trial, partitioner="murmur2_random")
-    job = Production(Beside(trial, topic, topic), faulty, partitioner="consistent_random")  # type: ignore[arg-type]  # all that it needs of a trial
+    job = Production(ExternalJobTrial(trial, topic, topic), faulty, partitioner="consistent_random")  # type: ignore[arg-type]  # all that it needs of a trial
     production.work(ends(300))
     job.work(ends(300))
     with running(trial, "up"):
@@ -102,7 +102,7 @@ def test_a_backlog_copied_partition_after_partition_makes_nothing_missing_or_ext
     create_topics(kafka.bootstrap, {topic: OUTPUT_PARTITIONS})
     trial.write_orders(range(orders))
     production = Production(trial, partitioner="murmur2_random")
-    job = Production(Beside(trial, topic, topic), faulty, partitioner="consistent_random")  # type: ignore[arg-type]  # as above
+    job = Production(ExternalJobTrial(trial, topic, topic), faulty, partitioner="consistent_random")  # type: ignore[arg-type]  # as above
     production.work(ends(orders))
     job.work(ends(orders))
     add(trial, topic, range(orders))
@@ -132,5 +132,5 @@ def test_a_job_that_has_written_nothing_yet_has_proven_nothing(kafka: Broker, tm
     client = AdminClient({"bootstrap.servers": kafka.bootstrap})
     assert not check(trial.config, client, {trial.output: SAME}), "it is looked at again soon"
     topic = trial.config.candidate.topic or ""
-    Production(Beside(trial, topic, topic), right, partitioner="murmur2_random").work(ends(300))  # type: ignore[arg-type]  # as above
+    Production(ExternalJobTrial(trial, topic, topic), right, partitioner="murmur2_random").work(ends(300))  # type: ignore[arg-type]  # as above
     assert check(trial.config, client, {trial.output: SAME})

@@ -85,7 +85,7 @@ def test_two_joiners_emit_each_pair_once_while_the_broker_moves_tasks(trial: Tri
     assert {len(numbers) for numbers in tasks(trial)} >= {1, 2, 3}
 
 
-class Paired(Copier):
+class PairingRole(Copier):
     """Works on partition p of two topics where it has both."""
 
     topics: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def test_a_task_split_between_members_waits_and_is_then_refused(
     kafka: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "GATED_MAX_S", 12.0)
-    role, name = Paired(), f"torn-{topic_prefix[-9:-1]}"
+    role, name = PairingRole(), f"torn-{topic_prefix[-9:-1]}"
     role.topics = (f"{topic_prefix}a", f"{topic_prefix}b")
     create_topics(kafka.bootstrap, dict.fromkeys(role.topics, 2))
     cluster = {"bootstrap": kafka.bootstrap, "group_protocol": "consumer"}

@@ -13,7 +13,7 @@ from shadowstream.judge.verdict.verdict import EVIDENCE
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.conftest import DEMOS
-from tests.pipeline.demo_run import Demo, Summer, rename
+from tests.pipeline.demo_run import Demo, DemoRuns, rename
 from tests.pipeline.kills import Killer
 from tests.pipeline.written_records import remainders, totals
 
@@ -35,8 +35,8 @@ def staged(demo: Demo, limits: dict[str, Any], request: pytest.FixtureRequest) -
             rename(ready.config_path, limits=limits)
             yield ready
     else:
-        summer: Summer = request.getfixturevalue("summer")
-        yield summer.stage(demo.candidate, "killed", limits)
+        demo_runs: DemoRuns = request.getfixturevalue("summer")
+        yield demo_runs.stage(demo.candidate, "killed", limits)
 
 
 def restored(stage: orchestrate.Stage, role: str) -> list[dict[str, Any]]:

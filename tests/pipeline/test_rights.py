@@ -87,7 +87,7 @@ def guarded_kafka() -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class GuardedBroker:
     """A trial that logs in, while production is played by who may do everything; and the rights it asks for."""
 
     trial: Trial
@@ -96,7 +96,7 @@ class Guarded:
 
 
 @pytest.fixture
-def one(guarded_kafka: tuple[str, str], topic_prefix: str, tmp_path: Path) -> Iterator[Guarded]:
+def one(guarded_kafka: tuple[str, str], topic_prefix: str, tmp_path: Path) -> Iterator[GuardedBroker]:
     bootstrap, login = guarded_kafka
     trial = Trial(bootstrap, f"guarded-{topic_prefix.rpartition('-')[2].rstrip('.')}", tmp_path)
     trial.create_topics()
@@ -106,7 +106,7 @@ def one(guarded_kafka: tuple[str, str], topic_prefix: str, tmp_path: Path) -> It
     options = trial.ask("topics", "acls", str(trial.config_path), "--principal", PRINCIPAL, "--json")
     assert options.returncode == 0, options.stderr
     client = AdminClient({"bootstrap.servers": bootstrap})
-    yield Guarded(trial, client, list(bindings(json.loads(options.stdout)["commands"])))
+    yield GuardedBroker(trial, client, list(bindings(json.loads(options.stdout)["commands"])))
     forbid(client)
 
 
@@ -124,7 +124,7 @@ def forbid(client: AdminClient) -> None:
         future.result(30)
 
 
-def test_the_listed_rights_run_a_trial_and_forbid_writing_to_production(one: Guarded) -> None:
+def test_the_listed_rights_run_a_trial_and_forbid_writing_to_production(one: GuardedBroker) -> None:
     allow(one.client, one.rights)
     one.trial.play("run", "join", "judge")
     assert ended(records(one.trial.bootstrap, one.trial.topic("stats"))) == {"match": ORDERS}
@@ -132,7 +132,7 @@ def test_the_listed_rights_run_a_trial_and_forbid_writing_to_production(one: Gua
         assert "production_writable" not in one.trial.log_text(role)
 
 
-def test_a_right_that_lacks_is_named_before_anything_is_written(one: Guarded) -> None:
+def test_a_right_that_lacks_is_named_before_anything_is_written(one: GuardedBroker) -> None:
     trial = one.trial
     # Who may read may describe.
     for lacks in (

@@ -1,4 +1,4 @@
-"""An admin client in the shape of confluent_kafka's: what the roles ask of it."""
+"""An admin client in the shape of confluent_kafka's, with the calls that the roles use."""
 
 from __future__ import annotations
 
@@ -57,12 +57,11 @@ class MemoryAdmin:
 
     @client_call
     def list_topics(self, topic: str | None = None, timeout: float = FOR_EVER_S) -> Any:
-        """Topics and their partitions."""
         return described(self.broker, topic)
 
     @client_call
     def create_topics(self, new_topics: Iterable[Any], **options: Any) -> dict[str, Future[Any]]:
-        """Make topics; those that exist answer with an error."""
+        """Create topics; those that exist answer with an error."""
         answers = {}
         for new in new_topics:
             exists = new.topic in self.broker.counts
@@ -74,7 +73,7 @@ class MemoryAdmin:
 
     @client_call
     def describe_topics(self, topics: Any, **options: Any) -> dict[str, Future[Any]]:
-        """No authorizer: everything shows as allowed."""
+        """Show every operation as allowed: there is no authorizer."""
         unknown = failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
         found: dict[str, Any] = {
             topic: SimpleNamespace(
@@ -86,7 +85,7 @@ class MemoryAdmin:
 
     @client_call
     def describe_configs(self, resources: Iterable[Any], **options: Any) -> dict[Any, Future[Any]]:
-        """Settings of topics, those that were given."""
+        """Return the settings that topics were created with."""
         return {
             resource: _answered(
                 {name: ConfigEntry(name, value) for name, value in self.broker.settings[resource.name].items()}
@@ -101,7 +100,6 @@ class MemoryAdmin:
         isolation_level: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
         **options: Any,
     ) -> dict[TopicPartition, Future[Any]]:
-        """First offsets, ends or greatest timestamps."""
         answers: dict[TopicPartition, Future[Any]] = {}
         for partition, spec in topic_partition_offsets.items():
             log = self.broker.logs.get(Partition(partition.topic, partition.partition))
@@ -114,7 +112,7 @@ class MemoryAdmin:
         return answers
 
     def describe_consumer_groups(self, group_ids: list[str], **options: Any) -> dict[str, Future[Any]]:
-        """Nothing of groups but that they have a coordinator, which in memory never moves: no call of its own."""
+        """Answer with a coordinator only, which in memory never moves."""
         return {group: _answered(None) for group in group_ids}
 
     @client_call
@@ -124,7 +122,7 @@ class MemoryAdmin:
         require_stable: bool = False,
         request_timeout: float = FOR_EVER_S,
     ) -> dict[str, Future[Any]]:
-        """Committed offsets of a group; stable: once no transaction is undecided that may change them."""
+        """Return committed offsets; with stable offsets, wait for transactions that may change them."""
         (request,) = list_consumer_group_offsets_request
         group = self.broker.groups.of(request.group_id)
         wanted = request.topic_partitions or [TopicPartition(*place) for place in group.offsets]

@@ -12,11 +12,11 @@ from shadowstream.testing.memory.log import Log
 from shadowstream.testing.memory.transactions import Coordinator
 
 Gate = Callable[[str, Partition, int], int]
-"""To which offset a group may read a place for now, given its last stable offset: fetches that come late."""
+"""Offset up to which a group may read a partition now, given its last stable offset: fetches that arrive late."""
 
 
 class MemoryBroker:
-    """One broker. `draw` lets consumers get their records in runs and turns of chance; without it they get all.
+    """One broker. `draw` lets consumers get records in random runs and turns; without it they get all.
 
     >>> broker = MemoryBroker()
     >>> broker.create("orders", 2); sorted(broker.counts.items())
@@ -34,14 +34,14 @@ class MemoryBroker:
         self.transactions = Coordinator(self.logs, self.groups, lambda: self.clock.now_ms)
         self._made = 0
         self.pauses = 0
-        """How many times a consumer has paused a partition."""
+        """Number of pauses of a partition by consumers."""
         self.gate: Gate = lambda group, place, stable: stable
         self.trouble: Callable[[str], str] = lambda call: ""
-        """What goes wrong with a call of a transaction: `abort`, `unheard` (not done), `late` (done, and not heard)."""
+        """Faults of a transaction call: `abort`, `unheard` (not done), `late` (done, answer lost)."""
         self.clock.moved.append(self._tick)
 
     def create(self, topic: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:
-        """A new topic."""
+        """Create a topic."""
         self._made += 1
         self.ids[topic] = f"topic-{self._made}"
         self.counts[topic] = partitions
@@ -49,7 +49,7 @@ class MemoryBroker:
         self.logs |= {Partition(topic, partition): Log() for partition in range(partitions)}
 
     def add_partitions(self, topic: str, partitions: int) -> None:
-        """Let a topic have so many partitions, which are more than it has."""
+        """Raise the number of partitions of a topic."""
         self.logs |= {Partition(topic, partition): Log() for partition in range(self.counts[topic], partitions)}
         self.counts[topic] = partitions
 

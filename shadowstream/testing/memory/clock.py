@@ -1,4 +1,4 @@
-"""Time that passes only when somebody waits."""
+"""A clock that moves only when a process waits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BEGIN_S = 1_000.0
 
 
 class ManualClock:
-    """Stands in for the module `time`: the same names, in seconds of its own. `moved` is called after each move.
+    """Replaces the module `time`. Calls `moved` after each move.
 
     >>> clock = ManualClock()
     >>> began = clock.monotonic(); clock.sleep(1.5); round(clock.monotonic() - began, 3)
@@ -21,48 +21,43 @@ class ManualClock:
         self._wall_ns = wall_ms * 1_000_000 - self._ns
         self.moved: list[Callable[[], None]] = []
         self.waits: Callable[[float], None] = self.advance
-        """What `sleep` does: a process that sleeps lets others go on."""
+        """Body of `sleep`: a sleeping process gives way to others."""
 
     def monotonic(self) -> float:
-        """Seconds. Asking takes a microsecond, so that nothing ever lasts no time at all."""
+        """Return seconds. A call takes a microsecond, so that no duration is zero."""
         self._ns += 1_000
         return self._ns / 1e9
 
     def time_ns(self) -> int:
-        """Wall clock, ns since the epoch."""
         return self._wall_ns + self._ns
 
     def time(self) -> float:
-        """Wall clock, s since the epoch."""
         return self.time_ns() / 1e9
 
     @property
     def now_ms(self) -> int:
-        """Wall clock, ms since the epoch."""
         return self.time_ns() // 1_000_000
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
         self.waits(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move on, and tell everybody who depends on time."""
+        """Move on, and call `moved`."""
         self._ns += int(seconds * 1e9)
         for tell in self.moved:
             tell()
 
     def set_wall(self, by_s: float) -> None:
-        """Somebody sets the wall clock, by so many seconds; no time passes."""
+        """Set the wall clock by this many seconds; no time passes."""
         self._wall_ns += int(by_s * 1e9)
 
     @staticmethod
     def process_time() -> float:
-        """CPU seconds are real."""
+        """Return real CPU seconds."""
         return time.process_time()
 
     @staticmethod
     def thread_time_ns() -> int:
-        """CPU nanoseconds are real."""
         return time.thread_time_ns()
 
     perf_counter = monotonic

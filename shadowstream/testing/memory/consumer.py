@@ -21,12 +21,12 @@ STEP_S = 0.02
 
 
 def place_of(partition: TopicPartition) -> Partition:
-    """Where a partition is."""
+    """Position in a partition."""
     return Partition(partition.topic, partition.partition)
 
 
 class MemoryConsumer:
-    """Reads what it is assigned, by its group or by itself; see confluent_kafka.Consumer for each method."""
+    """Reads its assigned partitions, by group or by `assign`; see confluent_kafka.Consumer for each method."""
 
     def __init__(self, broker: MemoryBroker, host: Host, config: dict[str, Any]) -> None:
         if config.get("group.protocol", "classic") != "classic":
@@ -48,12 +48,12 @@ class MemoryConsumer:
 
     @property
     def group(self) -> Group:
-        """Its group at the broker."""
+        """Group at the broker."""
         return self.broker.groups.of(str(self._config["group.id"]))
 
     @property
     def positions(self) -> dict[Partition, int]:
-        """Where reading goes on, by place."""
+        """Next offset by partition."""
         return dict(self._assigned)
 
     # ---------------------------------------------------------------- assignment
@@ -70,7 +70,6 @@ class MemoryConsumer:
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost or on_revoke}
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
-        """Read these from their offsets, and nothing else."""
         self._check()
         self._forget()
         for partition in partitions:
@@ -92,11 +91,9 @@ class MemoryConsumer:
         return -1 if where == "error" else log.low if where in ("earliest", "smallest", "beginning") else log.end
 
     def unassign(self) -> None:
-        """Read nothing any more."""
         self._forget()
 
     def assignment(self) -> list[TopicPartition]:
-        """What is read now."""
         return [TopicPartition(*place) for place in self._assigned]
 
     def _forget(self) -> None:
@@ -104,7 +101,6 @@ class MemoryConsumer:
         self._paused.clear()
 
     def seek(self, partition: TopicPartition) -> None:
-        """Go on from another offset."""
         place = place_of(partition)
         if place not in self._assigned:
             raise failures.plain(KafkaError._UNKNOWN_PARTITION, "Failed to seek: Local: Unknown partition")
@@ -113,24 +109,21 @@ class MemoryConsumer:
         self._stuck.discard(place)
 
     def position(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
-        """Where reading goes on."""
         return [
             TopicPartition(p.topic, p.partition, self._assigned.get(place_of(p), OFFSET_INVALID)) for p in partitions
         ]
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        """Read no further there until resumed."""
         self.broker.pauses += len(new := {*map(place_of, partitions)} - self._paused)
         self._paused |= new
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        """Read on."""
         self._paused.difference_update(map(place_of, partitions))
 
     # ---------------------------------------------------------------- the group
 
     def _serve(self) -> None:
-        """What the coordinator wants of us, as callbacks within `consume`."""
+        """Serve the coordinator's requests, as callbacks within `consume`."""
         if self._topics is None or self._serving or self._fatal is not None:
             return
         self._serving = True
@@ -175,7 +168,6 @@ class MemoryConsumer:
             self.assign(partitions)
 
     def consumer_group_metadata(self) -> Membership:
-        """Who we are to the group."""
         name, instance = str(self._config["group.id"]), self._config.get("group.instance.id")
         if self._member is None:
             return Membership(name)
@@ -183,7 +175,7 @@ class MemoryConsumer:
 
     @client_call
     def committed(self, partitions: list[TopicPartition], timeout: float = FOR_EVER_S) -> list[TopicPartition]:
-        """Committed offsets; with read_committed once no transaction is undecided that may change them."""
+        """Return committed offsets; with read_committed, wait for transactions that may change them."""
         places = [place_of(partition) for partition in partitions]
         stable = not self._committed_only or wait_until(self.host, lambda: self.group.is_stable(places), timeout)
         if not stable:
@@ -196,7 +188,7 @@ class MemoryConsumer:
 
     @client_call
     def commit(self, offsets: list[TopicPartition], asynchronous: bool = True) -> list[TopicPartition]:
-        """Commit without a transaction, if the group still takes it from this member."""
+        """Commit without a transaction, if the group still accepts this member."""
         refusal = self.group.refusal(self.consumer_group_metadata())
         if refusal is not None:
             raise failures.plain(refusal, "Commit failed")
@@ -212,7 +204,7 @@ class MemoryConsumer:
 
     @client_call
     def close(self) -> None:
-        """Give up what is assigned; a member without an instance leaves its group."""
+        """Give up the assignment; a member without an instance leaves its group."""
         if self._closed:
             return
         self._closed = True
@@ -229,7 +221,7 @@ class MemoryConsumer:
 
     @client_call
     def consume(self, num_messages: int = 1, timeout: float = FOR_EVER_S) -> list[Message]:
-        """Records and events, what there is; waits for the first at most `timeout`."""
+        """Return the records and events there are; wait for the first at most `timeout`."""
         self._check()
         self._serve()
         if self._fatal is not None:
@@ -242,7 +234,7 @@ class MemoryConsumer:
         return found
 
     def poll(self, timeout: float = FOR_EVER_S) -> Message | None:
-        """One record or event."""
+        """Return one record or event."""
         found: list[Message] = self.consume(1, timeout)
         return found[0] if found else None
 
@@ -306,7 +298,7 @@ class MemoryConsumer:
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = FOR_EVER_S, cached: bool = False
     ) -> tuple[int, int]:
-        """The first offset, and the last stable one (read_uncommitted: the high watermark)."""
+        """Return the first offset and the last stable one (read_uncommitted: the high watermark)."""
         log = self._log(place_of(partition))
         if log is None:
             raise failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
@@ -314,7 +306,6 @@ class MemoryConsumer:
 
     @client_call
     def list_topics(self, topic: str | None = None, timeout: float = FOR_EVER_S) -> Any:
-        """Topics and their partitions."""
         return described(self.broker, topic)
 
 

@@ -1,7 +1,7 @@
 """The group coordinator, classic protocol: members, generations, range, and offsets.
 
-States of a group: empty (nobody), preparing (somebody came or went; each member gives up what it has and joins again),
-stable (all have joined; the assignment holds). A member that is neither heard of nor dead in time holds everybody up.
+States of a group: empty (no member), preparing (a member joined or left; each revokes its partitions and joins again),
+stable (all have joined; the assignment holds). A member that is silent but within its session delays all others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shadowstream.records import Partition
 from shadowstream.testing.memory.hosts import Host
 
 METADATA_MAX = 4_095
-"""Bytes of metadata that the broker takes (offset.metadata.max.bytes, less one)."""
+"""Bytes of metadata that the broker accepts (offset.metadata.max.bytes, less one)."""
 
 
 class CommittedOffset(NamedTuple):
@@ -27,7 +27,7 @@ class CommittedOffset(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """What a consumer says of itself when offsets are sent; generation -1 and no member where it only assigns."""
+    """A consumer's identity when offsets are sent; generation -1 and no member if it uses `assign` only."""
 
     group: str
     generation: int = -1
@@ -37,7 +37,7 @@ class Membership(NamedTuple):
 
 @dataclass(slots=True)
 class Member:
-    """A member of a group. `fresh` until it has taken its assignment."""
+    """A member of a group. `fresh` until it has received its assignment."""
 
     id: str
     instance: str | None
@@ -69,7 +69,7 @@ class Group:
     # ---------------------------------------------------------------- members
 
     def join(self, host: Host, topics: Iterable[str], instance: str | None, session_ms: int) -> Member:
-        """A new member. One with the instance of an older one takes its place, without a rebalance."""
+        """Add a member. One with the instance of an older member replaces it without a rebalance."""
         self._numbers += 1
         member = Member(
             f"{self.name}-{self._numbers}", instance, host, tuple(sorted(topics)), session_ms, self._now_ms()
@@ -88,12 +88,12 @@ class Group:
         return member
 
     def leave(self, member: Member) -> None:
-        """A member says goodbye, or has not been heard of for too long."""
+        """Remove a member that leaves or has exceeded its session."""
         if self.members.pop(member.id, None) is not None:
             self._prepare()
 
     def rejoin(self, member: Member) -> None:
-        """A member has given up what it had."""
+        """Note that a member has revoked its partitions."""
         member.joined, member.places = True, []
         self._complete()
 
@@ -114,7 +114,7 @@ class Group:
             member.places, member.fresh = wanted[member.id], True
 
     def tick(self) -> None:
-        """Heartbeats of those who live; those not heard of within their session are taken out."""
+        """Take heartbeats of live members; remove those beyond their session."""
         now_ms = self._now_ms()
         for member in list(self.members.values()):
             if member.host.alive and not member.host.frozen:
@@ -123,14 +123,14 @@ class Group:
                 self.leave(member)
 
     def take(self, member: Member) -> list[Partition]:
-        """A member hears of its assignment."""
+        """Give a member its assignment."""
         member.fresh, member.generation = False, self.generation
         return member.places
 
     # ---------------------------------------------------------------- offsets
 
     def refusal(self, sender: Membership) -> int | None:
-        """Why offsets of this sender are not taken. One without a generation is not asked for more."""
+        """Return why offsets of this sender are refused. Without a generation nothing else is checked."""
         if sender.generation < 0 and not sender.member:
             return None
         member = self.members.get(sender.member)
@@ -140,36 +140,35 @@ class Group:
         return KafkaError.ILLEGAL_GENERATION if sender.generation != self.generation else None
 
     def set_back(self, offsets: Mapping[Partition, int]) -> None:
-        """Somebody from outside says where the group stands."""
+        """Set the group's offsets from outside."""
         self.offsets |= {place: CommittedOffset(offset, "") for place, offset in offsets.items()}
 
     def decide(self, producer: int, *, commit: bool) -> None:
-        """The marker of a transaction has landed here."""
+        """Apply the marker of a transaction."""
         offsets = self.pending.pop(producer, {})
         if commit:
             self.offsets |= offsets
 
     def is_stable(self, places: Iterable[Partition]) -> bool:
-        """Whether no transaction is undecided that may change the offsets of these places."""
+        """Return whether no undecided transaction may change the offsets of these partitions."""
         waiting = {place for offsets in self.pending.values() for place in offsets}
         return waiting.isdisjoint(places)
 
 
 class GroupRegistry:
-    """All groups, made when first asked for."""
+    """All groups, created at first use."""
 
     def __init__(self, counts: Callable[[], Mapping[str, int]], now_ms: Callable[[], int]) -> None:
         self._counts, self._now_ms = counts, now_ms
         self.all: dict[str, Group] = {}
 
     def of(self, name: str) -> Group:
-        """The group of this name."""
         if name not in self.all:
             self.all[name] = Group(name, self._counts, self._now_ms)
         return self.all[name]
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Let time pass."""
         for group in self.all.values():
             group.tick()
 

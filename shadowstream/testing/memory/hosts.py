@@ -1,4 +1,4 @@
-"""What a process is to the broker: where client calls begin and end, and whether its clients still send heartbeats."""
+"""A process as the broker sees it: begin and end of client calls, and heartbeats."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ Answer = TypeVar("Answer")
 
 
 class Host:
-    """A process that nothing happens to: it waits by moving the clock.
+    """A process without faults: it waits by moving the clock.
 
-    `processes.Process` is one that can be stopped before and after each call. Whoever is asked may raise: what `before`
-    raises leaves the broker untouched, what `after` raises has the call done and its answer lost.
+    `processes.Process` can be stopped before and after each call. Both hooks may raise: what `before` raises leaves
+    the broker untouched, and what `after` raises has the call done and its answer lost.
     """
 
     alive = True
     """Whether its clients live: the dead send no heartbeats."""
     frozen = False
-    """Stopped without being dead (SIGSTOP): no heartbeats either, but it may wake up."""
+    """Stopped without being dead (SIGSTOP): no heartbeats, but it may wake up."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
         self.clients: list[Any] = []
 
     def before(self, call: str) -> None:
-        """A client call begins, `consume` for example."""
+        """Begin a client call, `consume` for example."""
 
     def after(self, call: str) -> None:
-        """It has been done."""
+        """End a client call."""
 
     def wait(self, seconds: float) -> None:
-        """The call has to wait for the broker."""
+        """Wait for the broker within a call."""
         self.clock.advance(seconds)
 
 
@@ -46,7 +46,7 @@ class Hosted(Protocol):
 
 
 def client_call(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """A method of a client that asks the broker: its host hears of it before and after."""
+    """Wrap a method that asks the broker: the host's hooks run before and after it."""
 
     @wraps(method)
     def hosted(*arguments: Arguments.args, **named: Arguments.kwargs) -> Answer:
@@ -60,7 +60,7 @@ def client_call(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answ
 
 
 def wait_until(host: Host, settled: Callable[[], bool], limit_s: float, step_s: float = 0.05) -> bool:
-    """Wait until the broker's state is as asked for; whether it became so within the limit."""
+    """Wait for a state of the broker; return whether it came within the limit."""
     deadline = host.clock.monotonic() + limit_s
     while not settled():
         if host.clock.monotonic() >= deadline:

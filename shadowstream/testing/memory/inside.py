@@ -1,8 +1,7 @@
-"""Let `shadowstream.kafka` make its clients in memory: the real roles, none of their code changed.
+"""Clients in memory for `shadowstream.kafka`: the real roles, with none of their code changed.
 
-For as long as it lasts, in every module of that room the names of confluent_kafka's three clients stand for ours,
-`time` for the manual clock, and threads are not started: the watchdog that ends a process whose client never returns
-has nothing to watch in a world where every call returns. A module of the room that is loaded later is not touched.
+In every loaded module of that package, confluent_kafka's three clients are replaced by those in memory, and `time` by
+the manual clock. Threads are not started: the watchdog has nothing to do where every call returns.
 """
 
 from __future__ import annotations
@@ -31,12 +30,11 @@ ALSO = ("shadowstream.health",)
 class Silent(threading.Thread):
     """A thread that never begins."""
 
-    def start(self) -> None:
-        """Nothing."""
+    def start(self) -> None: ...
 
 
 def _stand_ins(broker: MemoryBroker, host: Callable[[], Host]) -> dict[Any, Any]:
-    """What stands for what, by the id of the real thing."""
+    """Replacement by the id of the real object."""
     threads = SimpleNamespace(**{**vars(threading), "Thread": Silent})
     return {
         id(confluent_kafka.Consumer): lambda config: MemoryConsumer(broker, host(), config),
@@ -57,7 +55,7 @@ def _modules() -> list[ModuleType]:
 
 @contextlib.contextmanager
 def inside(broker: MemoryBroker, host: Callable[[], Host] | None = None) -> Iterator[None]:
-    """Within, clients of the room live on this broker and belong to `host()`, the process that makes them."""
+    """Let clients of the package live on this broker; `host()` is the process that makes them."""
     single = Host(broker.clock)
     stand_ins = _stand_ins(broker, host or (lambda: single))
     real: list[tuple[ModuleType, str, Any]] = []

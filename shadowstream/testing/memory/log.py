@@ -1,4 +1,4 @@
-"""A partition: records, control records, aborted ones, and to where a read_committed reader sees."""
+"""A partition: records, control records, aborted records, and the last stable offset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
 
 
 class Entry(NamedTuple):
-    """What stands at an offset. `producer` is set within a transaction; `outcome` makes it a control record."""
+    """An entry of the log. `producer` is set within a transaction; `outcome` makes it a control record."""
 
     key: bytes | None
     value: bytes | None
@@ -27,23 +27,23 @@ class Log:
         self.entries: list[Entry] = []
         self.low = 0
         self.held: int | None = None
-        """The last stable offset goes no further than this, as if somebody's transaction had been open there."""
+        """Upper limit of the last stable offset, as if a transaction were open there."""
         self._open: dict[int, list[int]] = {}
         self._aborted: set[int] = set()
 
     @property
     def end(self) -> int:
-        """The high watermark."""
+        """Return the high watermark."""
         return len(self.entries)
 
     @property
     def stable(self) -> int:
-        """The last stable offset: no transaction is undecided below it."""
+        """Return the last stable offset: below it every transaction is decided."""
         opened = min((offsets[0] for offsets in self._open.values()), default=self.end)
         return opened if self.held is None else min(opened, self.held)
 
     def append(self, entry: Entry) -> int:
-        """Write an entry; returns its offset."""
+        """Append an entry; return its offset."""
         offset = self.end
         self.entries.append(entry)
         if entry.producer is not None:
@@ -51,20 +51,20 @@ class Log:
         return offset
 
     def decide(self, producer: int, *, commit: bool, time_ms: int) -> None:
-        """The marker of a producer's transaction lands: a control record."""
+        """Append the marker of a producer's transaction, a control record."""
         offsets = self._open.pop(producer, [])
         if not commit:
             self._aborted.update(offsets)
         self.entries.append(Entry(None, None, time_ms, outcome="commit" if commit else "abort"))
 
     def seen(self, offset: int, *, committed: bool = True) -> bool:
-        """Whether a reader gets what stands there."""
+        """Return whether a reader gets the entry."""
         return self.entries[offset].outcome is None and not (committed and offset in self._aborted)
 
     def read(
         self, begin: int, maximum: int, end: int, *, committed: bool = True
     ) -> tuple[list[tuple[int, Entry]], int]:
-        """At most so many records from `begin` on and below `end`; and the position after them and what is hidden."""
+        """Return at most `limit` records of a range, the position after them, and the hidden ones."""
         found: list[tuple[int, Entry]] = []
         at = begin
         while at < end:
@@ -76,13 +76,13 @@ class Log:
         return found, at
 
     def records(self) -> list[tuple[int, Entry]]:
-        """All that a read_committed reader sees."""
+        """Return all records that a read_committed reader gets."""
         return self.read(self.low, self.end, self.stable)[0]
 
     def listed(self, spec: int, *, committed: bool) -> tuple[int, int]:
-        """What list_offsets answers: an offset and its timestamp, -1 where there is none.
+        """Return the answer of list_offsets: an offset and its timestamp, -1 where there is none.
 
-        Markers count among what has the greatest timestamp, by the wall clock, as they do on a broker.
+        As on a broker, markers count for the greatest timestamp, by the wall clock.
         """
         if spec == EARLIEST:
             return self.low, -1

@@ -18,7 +18,7 @@ from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.hosts import Host
 
 RUNAWAY = 200_000
-"""Client calls after which a run that was to end by itself is taken for endless."""
+"""Client calls after which a run that should end is reported as endless."""
 
 
 class Died(BaseException):
@@ -26,7 +26,7 @@ class Died(BaseException):
 
 
 class Process(Host):
-    """A host whose code runs in turns. `fault` is asked before and after each call and may raise, or kill it."""
+    """A host whose code runs in turns. `fault` is called before and after each call and may raise or kill."""
 
     def __init__(self, name: str, clock: ManualClock, target: Callable[[], Any]) -> None:
         super().__init__(clock)
@@ -48,7 +48,7 @@ class Process(Host):
     # ---------------------------------------------------------------- from outside
 
     def run(self, calls: int, until: Callable[[], bool] | None = None) -> None:
-        """Let it make so many more client calls, or stop it before where `until` becomes true."""
+        """Allow this many more client calls, or stop before the one at which `until` becomes true."""
         if self.ended or self.frozen:
             return
         self._left, self._until = calls, until
@@ -62,7 +62,7 @@ class Process(Host):
         self._done.acquire()
 
     def kill(self) -> None:
-        """It is dead now, wherever it stands."""
+        """Kill it now, wherever it is."""
         self.alive = False
         if not self.ended and self._started:
             self._turn()
@@ -84,7 +84,7 @@ class Process(Host):
         self._done.release()
 
     def _pause(self) -> None:
-        """A place where others may go on, and where it may die."""
+        """Give way to others; the process may die here."""
         if self.alive:
             self._left -= 1
             if self._left <= 0 or (self._until is not None and self._until()):
@@ -94,12 +94,12 @@ class Process(Host):
             raise Died
 
     def before(self, call: str) -> None:
-        """Stand before a call."""
+        """Stop before a call."""
         self._pause()
         self._at("before", call)
 
     def after(self, call: str) -> None:
-        """Stand after it, its answer not yet taken."""
+        """Stop after a call, its answer not yet received."""
         self.calls[call] += 1
         self._at("after", call)
 
@@ -109,10 +109,10 @@ class Process(Host):
             raise Died
 
     def wait(self, seconds: float) -> None:
-        """Time passes, and others go on."""
+        """Let time pass while others run."""
         self.clock.advance(seconds)
         self._pause()
 
     def die(self) -> None:
-        """For `fault`: this is where it ends."""
+        """End the process here, for `fault`."""
         self.alive = False

@@ -1,4 +1,4 @@
-"""A producer in the shape of confluent_kafka's, transactional or not. What it is given is on the broker at once."""
+"""A producer in the shape of confluent_kafka's, with or without transactions. Records reach the broker at once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MemoryProducer:
         timestamp: int = 0,
         headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> None:
-        """Write a record. A process may die between two of a role that waits for its reports."""
+        """Write a record. A process that waits for its reports may die between two of its writes."""
         if self._waits:
             self.host.before("produce")
         if self._fatal is not None:
@@ -79,7 +79,7 @@ class MemoryProducer:
         return -1
 
     def _ready(self) -> None:
-        """The broker takes nothing of a new transaction before all markers of the last one have landed."""
+        """Wait until all markers of the last transaction have landed; before, the broker accepts no new one."""
         wait_until(self.host, lambda: self._transactions.is_settled(self._id), FOR_EVER_S)
 
     @property
@@ -88,7 +88,6 @@ class MemoryProducer:
 
     @client_call
     def poll(self, timeout: float = FOR_EVER_S) -> int:
-        """Serve delivery reports."""
         reports, self._reports = self._reports, []
         for tell, error, message in reports:
             tell(error, message)
@@ -96,7 +95,7 @@ class MemoryProducer:
 
     @client_call
     def flush(self, timeout: float = FOR_EVER_S) -> int:
-        """Serve all delivery reports; returns how many records are left, none."""
+        """Serve all delivery reports; return 0, the number of records left."""
         MemoryProducer.poll.__wrapped__(self, 0)  # type: ignore[attr-defined]  # functools.wraps
         return 0
 
@@ -107,7 +106,7 @@ class MemoryProducer:
 
     @client_call
     def init_transactions(self, timeout: float = FOR_EVER_S) -> None:
-        """Fence predecessors, and wait for what they left open."""
+        """Fence predecessors, and wait for their open transactions."""
         if self._id is None:
             raise failures.plain(KafkaError._NOT_CONFIGURED, "The Transactional API requires transactional.id")
         _, self._epoch = self._transactions.begin_epoch(self._id, self._timeout_ms)
@@ -117,7 +116,7 @@ class MemoryProducer:
 
     @client_call
     def begin_transaction(self) -> None:
-        """Begin; the broker hears of it with the first record or offset."""
+        """Begin; the broker learns of it with the first record or offset."""
         self._check(begun=False)
         self._begun = True
 
@@ -125,7 +124,7 @@ class MemoryProducer:
     def send_offsets_to_transaction(
         self, offsets: list[TopicPartition], group_metadata: Membership, timeout: float = FOR_EVER_S
     ) -> None:
-        """Offsets that are committed with the transaction, if the group still takes them from this member."""
+        """Add offsets to the transaction, if the group still accepts this member."""
         self._check()
         if not offsets:
             return
@@ -145,7 +144,7 @@ class MemoryProducer:
 
     @client_call
     def commit_transaction(self, timeout: float = FOR_EVER_S) -> None:
-        """Decide for it. Asked again, because no answer has come, it has been decided."""
+        """Commit. A repeated call, after a lost answer, finds it decided."""
         self._check()
         if not self._decided:
             unheard = self._trouble("commit_transaction")
@@ -157,7 +156,6 @@ class MemoryProducer:
 
     @client_call
     def abort_transaction(self, timeout: float = FOR_EVER_S) -> None:
-        """Decide against it."""
         if self._fatal is not None:
             raise self._fatal
         if not self._begun:
@@ -169,7 +167,7 @@ class MemoryProducer:
             raise unheard
 
     def _trouble(self, call: str) -> KafkaException | None:
-        """Raises where the call is not done; returns what to raise where it is and its answer gets lost."""
+        """Raise where the call is not done; return the error to raise where it is done and its answer lost."""
         kind = self.broker.trouble(call)
         if kind == "abort":
             raise self._must_abort(KafkaError.TRANSACTION_ABORTABLE, call)

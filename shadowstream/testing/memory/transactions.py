@@ -1,6 +1,6 @@
-"""The transaction coordinator: epochs that fence, commits in two phases, transactions that are aborted for their age.
+"""The transaction coordinator: fencing epochs, commits in two phases, and aborts of old transactions.
 
-A commit is decided at once and answered; its markers land when `delay_ms` says so, in each partition by itself.
+A commit is decided and answered at once. Its markers land after `delay_ms`, in each partition separately.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Marker:
 
 @dataclass(slots=True)
 class Transactional:
-    """What the coordinator knows of a transactional id."""
+    """State of a transactional id."""
 
     producer: int
     epoch: int
@@ -36,7 +36,7 @@ class Transactional:
 
 
 class Coordinator:
-    """All transactional ids. Calls with an old epoch are refused: they return False and change nothing."""
+    """All transactional ids. Calls with an old epoch return False and change nothing."""
 
     def __init__(self, logs: dict[Partition, Log], groups: GroupRegistry, now_ms: Callable[[], int]) -> None:
         self._logs, self._groups, self._now_ms = logs, groups, now_ms
@@ -45,7 +45,7 @@ class Coordinator:
         self.delay_ms: Callable[[Partition | str], int] = lambda where: 0
 
     def begin_epoch(self, name: str, timeout_ms: int) -> tuple[int, int]:
-        """`init_transactions`: fences predecessors and aborts what they left open. Returns producer and epoch."""
+        """Fence predecessors and abort their open transactions; return producer id and epoch (`init_transactions`)."""
         known = self.ids.get(name)
         if known is None:
             known = self.ids[name] = Transactional(len(self.ids) + 1, -1, timeout_ms)
@@ -56,11 +56,11 @@ class Coordinator:
         return known.producer, known.epoch
 
     def is_current(self, name: str, epoch: int) -> bool:
-        """Whether nobody has fenced this epoch."""
+        """Return whether this epoch is not fenced."""
         return self.ids[name].epoch == epoch
 
     def is_settled(self, name: str) -> bool:
-        """Whether all markers of this id have landed: before, it can write nothing."""
+        """Return whether all markers of this id have landed; before that it cannot write."""
         return all(marker.producer != self.ids[name].producer for marker in self.markers)
 
     def add(self, name: str, epoch: int, place: Partition, entry: Entry) -> bool:
@@ -108,7 +108,7 @@ class Coordinator:
         self._land()
 
     def tick(self) -> None:
-        """Time has passed: transactions that have been open too long are aborted, and markers land."""
+        """Let time pass: abort transactions that are open too long, and land markers."""
         for known in self.ids.values():
             if known.began_ms is not None and self._now_ms() - known.began_ms > known.timeout_ms:
                 self._decide(known, commit=False)

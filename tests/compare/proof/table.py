@@ -106,11 +106,7 @@ ROWS: dict[str, list[Row]] = {
         Row(event("a.Placed"), event("b.Placed"), "mismatch type"),
         Row(event("Placed"), event("Ordered", aliases=["Placed"]), "match"),
         Row(listed(0), listed(1), "mismatch type"),
-        Row(
-            Avro(scalars.enum("E"), "A", "enum E A"),
-            Avro(scalars.enum("F"), "A", "enum F A"),
-            "mismatch type",
-        ),
+        Row(Avro(scalars.enum("E"), "A", "enum E A"), Avro(scalars.enum("F"), "A", "enum F A"), "mismatch type"),
         Row(Avro(scalars.STRING, "é", 'string "é"'), Avro(scalars.BYTES, "é".encode(), "bytes C3 A9"), "match"),
         Row(Avro(scalars.LONG, 7, "long 7"), instant("millis", 7_000_000, "7 ms"), "match"),
     ],

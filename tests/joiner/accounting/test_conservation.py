@@ -88,9 +88,7 @@ def test_after_a_restart_later_marks_replace_those_below_the_position() -> None:
     assert set(remainder(after).values()) == {0}
 
 
-def test_a_tail_beyond_its_bound_leaves_only_early_marks_undecided(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_tail_beyond_its_bound_leaves_only_early_marks_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conservation, "_TAIL_MAX", 4)
     counted = routes()
     read(counted, *range(10))

@@ -19,7 +19,7 @@ SECOND_MS = 1_000
 GRACE_MS = 30 * SECOND_MS
 
 
-class Desk:
+class CompletenessWorld:
     """`settings` as in the YAML file; without `started` no start mark has been read."""
 
     def __init__(self, started: bool = True, **settings: Any) -> None:

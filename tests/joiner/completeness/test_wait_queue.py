@@ -12,7 +12,7 @@ from shadowstream.joiner.completeness.wait_queue import WaitCondition, WaitQueue
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
-from tests.joiner.completeness.completeness_world import IN, Desk
+from tests.joiner.completeness.completeness_world import IN, CompletenessWorld
 
 LANE = WaitCondition("time")
 
@@ -92,7 +92,7 @@ def test_stale_entries_are_dropped_once_they_outnumber_the_living(monkeypatch: p
 
 
 def test_pending_rows_are_asked_for_on_arrival_and_when_due_only() -> None:
-    desk, waiting = Desk(), UniqueIdStore(1_000)
+    world, waiting = CompletenessWorld(), UniqueIdStore(1_000)
     asked: Counter[int] = Counter()
 
     class Asks:
@@ -100,20 +100,20 @@ def test_pending_rows_are_asked_for_on_arrival_and_when_due_only() -> None:
 
         def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
             asked[row.offset] += 1
-            return desk.completeness.lanes(side, awaited, row)
+            return world.completeness.lanes(side, awaited, row)
 
-        bound = desk.completeness.bound
-        frontier = desk.completeness.frontier
+        bound = world.completeness.bound
+        frontier = world.completeness.frontier
 
     waiting.match_rows(
         Side.PRODUCTION, [b"%d" % n for n in range(2_000)], [PendingRecord(n, 0, b"v", None) for n in range(2_000)]
     )
-    desk.completeness.observe_born(1_000, {IN: 10})
+    world.completeness.observe_born(1_000, {IN: 10})
     ended = 0
     for step in range(100):
         if step == 50:
-            desk.done(IN, 10, end=0)
-        desk.read(shadow=0)
+            world.done(IN, 10, end=0)
+        world.read(shadow=0)
         ended += len(waiting.take_decidable(Asks()).matches)
     assert ended == 1_000
     assert {asked[n] for n in range(1_000)} == {2}

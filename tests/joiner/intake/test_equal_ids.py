@@ -82,8 +82,7 @@ def test_the_twin_stays_beside_production() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
-    [(ONE, TWO), ('{"a": 1, "b": 2}', '{"b":2,"a":1}'), ('\x00\x00\x00\x00\x01{"a": 1}', '{"a":1}')],
+    ("one", "other"), [(ONE, TWO), ('{"a": 1, "b": 2}', '{"b":2,"a":1}'), ('\x00\x00\x00\x00\x01{"a": 1}', '{"a":1}')]
 )
 @pytest.mark.parametrize("late", [False, True])
 def test_where_bytes_decide_nothing_else_does(one: str, other: str, late: bool) -> None:

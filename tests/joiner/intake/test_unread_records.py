@@ -43,10 +43,6 @@ def compacting(world: World) -> None:
     world.start_joiner()
 
 
-def reasons(world: World) -> set[str | None]:
-    return {row["reason"] for row in world.last_words().values() if row["outcome"] == "evicted"}
-
-
 BY_PATH_CASES: dict[str, Case] = {
     "production's text is no JSON only because of NaN: the pair is known": [
         P("k", '{"id":1,"s":NaN}'), S("k", '{"id":1,"s":0.5}'), {"undecodable_production": 1},
@@ -161,14 +157,14 @@ def test_a_repeat_stands_in_the_place_of_its_first_that_nobody_could_read_whatev
 def test_the_reason_names_whose_record_could_not_be_read() -> None:
     world = begun(identity=BY_PATH)
     play(world, [P("k", CUT), S("k", '{"id": 1}'), committed(INPUTS), {"undecodable_production": 1, "evicted": 1}])
-    assert reasons(world) == {UNREAD}
+    assert world.evicted_reasons() == {UNREAD}
 
 
 def test_what_a_compacted_topic_no_longer_has_makes_no_extra() -> None:
     world = begun()
     play(world, [P("a"), P("b"), P("c"), deleted(Side.PRODUCTION, 1), compacting, S("a"), S("b"), S("c"), S("x")])
     play(world, [committed(INPUTS), {"match": 2, "evicted": 1, "extra": 1}])
-    assert reasons(world) == {"its partner may be a record of production that was compacted away"}
+    assert world.evicted_reasons() == {"its partner may be a record of production that was compacted away"}
 
 
 def test_a_gap_without_compaction_holds_control_records_only() -> None:

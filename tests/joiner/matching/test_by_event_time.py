@@ -14,7 +14,7 @@ from shadowstream.joiner.matching.by_event_time import EventTimeStore
 from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
-from tests.joiner.completeness.completeness_world import Desk
+from tests.joiner.completeness.completeness_world import CompletenessWorld
 
 TOLERANCE_MS = 10
 GRACE_MS = 5
@@ -41,7 +41,7 @@ class Table:
     """A store under the clocks of a task; both sides are read in bits."""
 
     def __init__(self) -> None:
-        self.desk = Desk(grace_ms=GRACE_MS)
+        self.desk = CompletenessWorld(grace_ms=GRACE_MS)
         self.store = EventTimeStore(1_000, TOLERANCE_MS)
         self.read = [0, 0]
         self.marks = [-FAR_MS, -FAR_MS]
@@ -156,14 +156,14 @@ def test_the_grace_waits_for_a_record_out_of_order() -> None:
 
 
 def test_nothing_is_decided_before_the_start_of_the_trial_is_known() -> None:
-    desk, store = Desk(started=False, grace_ms=GRACE_MS), EventTimeStore(1_000, TOLERANCE_MS)
+    world, store = CompletenessWorld(started=False, grace_ms=GRACE_MS), EventTimeStore(1_000, TOLERANCE_MS)
     store.match_rows(Side.PRODUCTION, [KEY], [PendingRecord(0, 100, b"v", KEY)])
-    desk.read_to_ms(FAR_MS, FAR_MS)
-    desk.completeness.observe_born(10**12, {})
-    desk.completeness.advance()
-    assert store.take_decidable(desk.completeness).matches == []
-    desk.start()
-    assert results_of(store.take_decidable(desk.completeness).matches) == [("missing", 100, -1)]
+    world.read_to_ms(FAR_MS, FAR_MS)
+    world.completeness.observe_born(10**12, {})
+    world.completeness.advance()
+    assert store.take_decidable(world.completeness).matches == []
+    world.start()
+    assert results_of(store.take_decidable(world.completeness).matches) == [("missing", 100, -1)]
 
 
 def test_a_pair_is_ambiguous_where_another_partner_was_possible_and_only_there() -> None:
@@ -187,9 +187,7 @@ def test_a_record_left_unmatched_beside_a_possible_partner_is_ambiguous_too() ->
 
 
 @pytest.mark.parametrize("spacing_ms", [3, 9, 11])
-def test_production_stamping_late_within_the_tolerance_pairs_correctly(
-    spacing_ms: int,
-) -> None:
+def test_production_stamping_late_within_the_tolerance_pairs_correctly(spacing_ms: int) -> None:
     """Production stamps 8 ms later than the candidate, which is stamped with its input's time."""
     inputs = range(100, 100 + 50 * spacing_ms, spacing_ms)
     assert of([time_ms + 8 for time_ms in inputs], inputs) == [("pair", one + 8, one) for one in inputs]

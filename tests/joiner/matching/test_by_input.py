@@ -12,7 +12,7 @@ from shadowstream.joiner.matching.by_input import COMPARED_MAX, InputGroupStore,
 from shadowstream.joiner.matching.matches import OutputGroup, Unmatched
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
-from tests.joiner.completeness.completeness_world import IN, Desk
+from tests.joiner.completeness.completeness_world import IN, CompletenessWorld
 from tests.joiner.outcome_cases import Case, P, S, begun, committed, done, play
 
 MANY = {"kind": "key", "outputs": "many"}
@@ -96,23 +96,23 @@ def test_a_group_waits_until_both_sides_are_done_with_its_input() -> None:
 
 
 def test_each_group_is_given_whole_and_once() -> None:
-    desk, groups = Desk(), InputGroupStore(1_000)
+    world, groups = CompletenessWorld(), InputGroupStore(1_000)
     groups.match_rows(Side.PRODUCTION, [b"a", b"a", b"b"], [PendingRecord(n, 0, b"v", None) for n in range(3)])
     groups.match_rows(Side.SHADOW, [b"a"], [PendingRecord(0, 0, b"v", None)])
-    assert groups.take_decidable(desk.completeness).matches == []
-    desk.completeness.observe_born(3, {IN: 10})
-    desk.done(IN, 10, end=0)
-    desk.read(production=3, shadow=1)
-    (single,) = groups.take_decidable(desk.completeness).matches
+    assert groups.take_decidable(world.completeness).matches == []
+    world.completeness.observe_born(3, {IN: 10})
+    world.done(IN, 10, end=0)
+    world.read(production=3, shadow=1)
+    (single,) = groups.take_decidable(world.completeness).matches
     assert isinstance(single, Unmatched), "of b the candidate has nothing; production may still add to a"
     assert list(groups.offsets(Side.PRODUCTION)) == [0, 1]
-    desk.completeness.observe_born(1, {IN: 10}, Side.SHADOW)
-    desk.completeness.observe_production(3, {IN: 10})
-    desk.read()
-    (group,) = groups.take_decidable(desk.completeness).matches
+    world.completeness.observe_born(1, {IN: 10}, Side.SHADOW)
+    world.completeness.observe_production(3, {IN: 10})
+    world.read()
+    (group,) = groups.take_decidable(world.completeness).matches
     assert isinstance(group, OutputGroup)
     assert (len(group.production), len(group.shadow)) == (2, 1)
-    assert (groups.take_decidable(desk.completeness).matches, groups.held.records, groups.held.bytes) == (
+    assert (groups.take_decidable(world.completeness).matches, groups.held.records, groups.held.bytes) == (
         [],
         [0, 0, 0],
         [0, 0, 0],

@@ -12,7 +12,7 @@ from shadowstream.joiner.matching.matches import Pair, Unmatched
 from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
-from tests.joiner.completeness.completeness_world import IN, Desk
+from tests.joiner.completeness.completeness_world import IN, CompletenessWorld
 
 
 def rows(first: int, ids: Sequence[bytes], time_ms: int = 0) -> list[PendingRecord]:
@@ -108,31 +108,31 @@ def test_with_a_twin_a_pair_needs_all_three_in_any_order() -> None:
 
 
 def test_unmatchable_records_resolve_unmatched_and_others_stay_pending() -> None:
-    desk, waiting = Desk(), UniqueIdStore(1_000)
+    world, waiting = CompletenessWorld(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"b", b"c")
-    assert waiting.take_decidable(desk.completeness).matches == []
-    desk.completeness.observe_born(2, {IN: 10})
-    desk.done(IN, 10, end=0)
-    desk.read(shadow=0)
-    unmatched = [one for one in waiting.take_decidable(desk.completeness).matches if isinstance(one, Unmatched)]
+    assert waiting.take_decidable(world.completeness).matches == []
+    world.completeness.observe_born(2, {IN: 10})
+    world.done(IN, 10, end=0)
+    world.read(shadow=0)
+    unmatched = [one for one in waiting.take_decidable(world.completeness).matches if isinstance(one, Unmatched)]
     assert [(one.side, one.id) for one in unmatched] == [(Side.PRODUCTION, b"a"), (Side.PRODUCTION, b"b")]
     assert list(waiting.offsets(Side.PRODUCTION)) == [2]
-    assert waiting.take_decidable(desk.completeness).matches == [], "what was decided is not decided again"
+    assert waiting.take_decidable(world.completeness).matches == [], "what was decided is not decided again"
 
 
 def test_a_record_queued_after_one_with_its_id_is_also_due() -> None:
-    desk, waiting = Desk(), UniqueIdStore(1_000)
+    world, waiting = CompletenessWorld(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"a")
-    desk.completeness.observe_born(2, {IN: 10})
-    desk.done(IN, 10, end=0)
-    desk.read(shadow=0)
-    matches = waiting.take_decidable(desk.completeness).matches
+    world.completeness.observe_born(2, {IN: 10})
+    world.done(IN, 10, end=0)
+    world.read(shadow=0)
+    matches = waiting.take_decidable(world.completeness).matches
     assert [one.row.offset for one in matches if isinstance(one, Unmatched)] == [0, 1]
     assert waiting.held.records == [0, 0, 0]
 
 
 def test_the_floor_is_the_start_of_the_lowest_pending_window() -> None:
-    desk, waiting = Desk(), UniqueIdStore(1_000)
+    world, waiting = CompletenessWorld(), UniqueIdStore(1_000)
     assert waiting.held.floor_ms() is None
     waiting.match_rows(
         Side.PRODUCTION, [b"a", b"b"], [PendingRecord(0, 2_999, None, b"a"), PendingRecord(1, 2_000, None, b"b")]
@@ -141,10 +141,10 @@ def test_the_floor_is_the_start_of_the_lowest_pending_window() -> None:
     assert waiting.held.floor_ms() == 2_000
     waiting.match_rows(Side.SHADOW, [b"a"], [PendingRecord(1, 0, None, b"a")])
     assert waiting.held.floor_ms() == 2_000
-    desk.completeness.observe_born(2, {IN: 10})
-    desk.done(IN, 10, end=0)
-    desk.read(shadow=0)
-    assert len(waiting.take_decidable(desk.completeness).matches) == 1
+    world.completeness.observe_born(2, {IN: 10})
+    world.done(IN, 10, end=0)
+    world.read(shadow=0)
+    assert len(waiting.take_decidable(world.completeness).matches) == 1
     assert waiting.held.floor_ms() == 5_000
     add(waiting, Side.PRODUCTION, b"c", first=2)
     assert waiting.held.floor_ms() is None

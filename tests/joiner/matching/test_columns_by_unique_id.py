@@ -14,7 +14,7 @@ from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.matching.matches import Pair, PairBatch, Unmatched
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import InputCoordinate, Side
-from tests.joiner.completeness.completeness_world import IN, Desk
+from tests.joiner.completeness.completeness_world import IN, CompletenessWorld
 
 LANE = WaitCondition("born", Side.SHADOW)
 batches = st.lists(
@@ -50,8 +50,8 @@ def flat(decisions: Sequence[Any]) -> Iterator[Any]:
 def test_columns_pair_wait_and_end_as_rows_do(
     batches: list[tuple[Side, list[int]]], with_inputs: bool, settle: int, warm_below: int
 ) -> None:
-    desk = Desk(started=False)
-    desk.start(warm_below)
+    world = CompletenessWorld(started=False)
+    world.start(warm_below)
     by_rows, by_columns = UniqueIdStore(1_000), UniqueIdStore(1_000)
     read = [0, 0]
     for n, (side, ids) in enumerate(batches):
@@ -60,12 +60,12 @@ def test_columns_pair_wait_and_end_as_rows_do(
         one = list(flat(by_rows.match_rows(side, ids, rows)))
         assert list(flat(by_columns.match_columns(side, ids, PendingColumns.of(rows)))) == one
         if n % settle == 0:
-            desk.done(IN, read[1] // 2, read[1])
-            desk.completeness.observe_born(read[0] // 2, {IN: read[1] // 3})
-            desk.read(*read)
-            desk.read_to_ms(read[0] * 400, read[1] * 400)
-            assert sorted(map(_key, by_columns.take_decidable(desk.completeness).matches)) == sorted(
-                map(_key, by_rows.take_decidable(desk.completeness).matches)
+            world.done(IN, read[1] // 2, read[1])
+            world.completeness.observe_born(read[0] // 2, {IN: read[1] // 3})
+            world.read(*read)
+            world.read_to_ms(read[0] * 400, read[1] * 400)
+            assert sorted(map(_key, by_columns.take_decidable(world.completeness).matches)) == sorted(
+                map(_key, by_rows.take_decidable(world.completeness).matches)
             )
         for of in (Side.PRODUCTION, Side.SHADOW):
             assert sorted(by_columns.offsets(of)) == sorted(by_rows.offsets(of))

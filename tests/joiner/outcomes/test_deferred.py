@@ -79,9 +79,7 @@ def test_the_outcomes_of_one_mark_are_committed_in_requested_sizes(
 
 
 @BETWEEN
-def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(
-    between: Callable[[World], None],
-) -> None:
+def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(between: Callable[[World], None]) -> None:
     world, registry = away()
     for key in KEYS:
         P(key, order_text("x", UNKNOWN))(world)
@@ -101,9 +99,7 @@ def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(
 
 
 @BETWEEN
-def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(
-    between: Callable[[World], None],
-) -> None:
+def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(between: Callable[[World], None]) -> None:
     world = begun(compare={"match_sample": 1})
     for key in KEYS:
         P(key)(world)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.records import Side
-from tests.joiner.joiner_world import World
 from tests.joiner.outcome_cases import (
     GRACE_MS,
     INPUTS,
@@ -28,17 +27,13 @@ BY_RETENTION = "its partner may have been deleted before it was read"
 LATER_MS = 2 * GRACE_MS
 
 
-def reasons(world: World) -> set[str | None]:
-    return {row["reason"] for row in world.last_words().values() if row["outcome"] == "evicted"}
-
-
 def test_no_shadow_record_is_extra_whose_partner_may_be_unread() -> None:
     world = begun()
     play(world, [P("a"), S("a"), {"match": 1}])
     play(world, [P("b"), P("c"), P("d"), deleted_below(Side.PRODUCTION, 3), restart])
     play(world, [S("b"), S("x"), S("d"), {"match": 1}], lost=True)
     play(world, [committed(INPUTS), {"evicted": 2}], lost=True)
-    assert reasons(world) == {BY_RETENTION}
+    assert world.evicted_reasons() == {BY_RETENTION}
 
 
 def test_what_came_a_grace_after_the_gap_is_extra_as_ever() -> None:
@@ -61,14 +56,14 @@ def test_no_production_record_is_missing_whose_partner_may_be_among_them() -> No
     play(world, [P("a"), S("a"), {"match": 1}])
     play(world, [P("b"), P("c"), S("b"), S("c"), deleted_below(Side.SHADOW, 2), restart, {"match": 1}], lost=True)
     play(world, [done(INPUTS), {"evicted": 1}], lost=True)
-    assert reasons(world) == {BY_RETENTION}
+    assert world.evicted_reasons() == {BY_RETENTION}
 
 
 def test_nor_is_the_partner_of_a_pending_record_that_refetch_lost() -> None:
     world = begun()
     play(world, [P("a"), P("b"), S("b"), {"match": 1}, deleted(Side.PRODUCTION, 0), restart, {"evicted": 1}])
     play(world, [S("a"), committed(INPUTS), {"evicted": 1}])
-    assert reasons(world) == {BY_RETENTION, "deleted from the source topic"}
+    assert world.evicted_reasons() == {BY_RETENTION, "deleted from the source topic"}
 
 
 def test_a_restart_remembers_what_retention_took() -> None:

@@ -5,16 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.joiner.joiner_world import WINDOW_MS
-from tests.joiner.outcome_cases import (
-    Case,
-    P,
-    S,
-    absent,
-    begun,
-    committed,
-    done,
-    play,
-)
+from tests.joiner.outcome_cases import Case, P, S, absent, begun, committed, done, play
 
 
 def row(case: Case, **settings: Any) -> dict[str, Any]:

@@ -19,9 +19,7 @@ from tests.joiner.whole_trial import KINDS, RULES, Trial
 
 BY_KEY = config(bounded=True, compare={"match_sample": 1, "rules": RULES})
 BY_COORDINATE = config(
-    bounded=True,
-    compare={"match_sample": 1, "rules": RULES},
-    identity={"kind": "coordinate", "header": "origin"},
+    bounded=True, compare={"match_sample": 1, "rules": RULES}, identity={"kind": "coordinate", "header": "origin"}
 )
 CRASHES = ("crash", "torn")
 
@@ -192,9 +190,7 @@ def test_nothing_is_reported_of_a_window_that_the_task_has_passed(
 
 
 @pytest.mark.parametrize("crash", [[], [("crash", 0, 0)]], ids=["straight", "restarted"])
-def test_a_shadow_record_hidden_from_the_joiner_leaves_remainder_one(
-    crash: list[tuple[str, int, int]],
-) -> None:
+def test_a_shadow_record_hidden_from_the_joiner_leaves_remainder_one(crash: list[tuple[str, int, int]]) -> None:
     kinds, history = random_history(seed=7, length=60)
     trial = Trial(BY_KEY, kinds)
     trial.start()

@@ -17,7 +17,7 @@ from shadowstream.protocol.outcomes import DECLARED, LOWERS_COVERAGE, Outcome
 from shadowstream.protocol.reasons import OTHER
 from shadowstream.records import Side
 from tests.judge.stats_records import HOUR_MS, cell, config, stats
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 
 Hours = list[dict[str, int]]
 SETTINGS = config()
@@ -25,13 +25,13 @@ SETTINGS = config()
 
 def verdict(hours: Hours, settings: Config = SETTINGS, reasons: dict[str, int] | None = None) -> dict[str, Any]:
     """The last verdict over one map of outcomes per hour; `reasons` are those of each hour."""
-    bench = Bench(1, settings)
+    loop = JudgeLoop(1, settings)
     for index, outcomes in enumerate(hours):
         window = cell(index * HOUR_MS, **outcomes) | {"reasons": reasons or {}}
-        bench.give(stats("scores/0", index + 1, window, watermark_ms=(index + 1) * HOUR_MS))
-        bench.evaluate()
-    bench.give(stats("scores/0", len(hours) + 1, complete=True))
-    return bench.evaluate()
+        loop.give(stats("scores/0", index + 1, window, watermark_ms=(index + 1) * HOUR_MS))
+        loop.evaluate()
+    loop.give(stats("scores/0", len(hours) + 1, complete=True))
+    return loop.evaluate()
 
 
 @pytest.mark.parametrize(
@@ -149,24 +149,24 @@ def test_the_minimum_is_a_setting() -> None:
 
 
 def test_coverage_lately_is_the_same_after_a_restart() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     hours: Hours = [{"match": 300, "input": 300, "unpairable_production": hour} for hour in range(12)]
     for index, outcomes in enumerate(hours):
-        bench.give(stats("scores/0", index + 1, cell(index * HOUR_MS, **outcomes), watermark_ms=(index + 1) * HOUR_MS))
-        before = bench.evaluate()
-        bench.restart()
-        assert bench.evaluate()["coverage_lately"] == before["coverage_lately"]
+        loop.give(stats("scores/0", index + 1, cell(index * HOUR_MS, **outcomes), watermark_ms=(index + 1) * HOUR_MS))
+        before = loop.evaluate()
+        loop.restart()
+        assert loop.evaluate()["coverage_lately"] == before["coverage_lately"]
 
 
 def test_a_correction_that_comes_late_changes_the_coverage_of_its_window() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     for hour in range(3):
         window = cell(hour * HOUR_MS, match=300, evicted=10)
-        bench.give(stats("scores/0", hour + 1, window, watermark_ms=(hour + 1) * HOUR_MS))
-    before = bench.evaluate()["coverage_lately"]
+        loop.give(stats("scores/0", hour + 1, window, watermark_ms=(hour + 1) * HOUR_MS))
+    before = loop.evaluate()["coverage_lately"]
     late = cell(2 * HOUR_MS, evicted=-10, match=10)
-    bench.give(stats("scores/0", 4, late, cell(3 * HOUR_MS, match=1), watermark_ms=4 * HOUR_MS))
-    assert bench.evaluate()["coverage_lately"] > before
+    loop.give(stats("scores/0", 4, late, cell(3 * HOUR_MS, match=1), watermark_ms=4 * HOUR_MS))
+    assert loop.evaluate()["coverage_lately"] > before
 
 
 def test_every_side_counts_its_own_records() -> None:

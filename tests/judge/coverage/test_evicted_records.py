@@ -14,7 +14,7 @@ from tests.joiner.joiner_world import WINDOW_MS, World
 from tests.joiner.joiner_world import config as trial_of
 from tests.joiner.outcome_cases import committed, done, play
 from tests.judge.stats_records import HOUR_MS, cell, config, stats
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 from tests.judge.trials_through_the_joiner import SILENT, joined, judged
 
 N = 1_500
@@ -99,17 +99,17 @@ def test_a_part_of_which_too_much_was_evicted_holds_a_promote_back() -> None:
 
 def verdict(evictions: dict[str, int], evicted: int, restart: bool = False) -> dict[str, Any]:
     """24 hours of 1,000 matches, and these evicted in the last one."""
-    bench = Bench(1, config())
+    loop = JudgeLoop(1, config())
     for hour in range(24):
         last = hour == 23
         window = cell(hour * HOUR_MS, match=1_000, input=1_000, **({"evicted": evicted} if last else {}))
         window |= {"evictions": evictions if last else {}}
-        bench.give(stats("scores/0", hour + 1, window, watermark_ms=(hour + 1) * HOUR_MS))
+        loop.give(stats("scores/0", hour + 1, window, watermark_ms=(hour + 1) * HOUR_MS))
         if restart:
-            bench.evaluate()
-            bench.restart()
-    bench.give(stats("scores/0", 25, complete=True))
-    return bench.evaluate()
+            loop.evaluate()
+            loop.restart()
+    loop.give(stats("scores/0", 25, complete=True))
+    return loop.evaluate()
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shadowstream.config import Config
 from shadowstream.judge.drift.rate_monitor import WINDOWS
 from tests.judge.stats_records import Trial, config
-from tests.judge.test_step import Bench, judged
+from tests.judge.test_step import JudgeLoop, judged
 
 HOUR = {"match": 1_000, "input": 1_000}
 Hours = list[dict[str, int]]
@@ -23,8 +23,8 @@ def configured(**sections: Any) -> Config:
 
 
 def verdict_of(hours: Hours, settings: Config | None = None) -> dict[str, Any]:
-    bench = judged(Trial(hours).task_logs(random.Random(1))[0], settings=settings)
-    return bench.evaluate(force=True)
+    loop = judged(Trial(hours).task_logs(random.Random(1))[0], settings=settings)
+    return loop.evaluate(force=True)
 
 
 def extra_in(hours: Hours, settings: Config | None = None) -> tuple[str, list[str]]:
@@ -69,13 +69,13 @@ def test_a_promote_goes_by_all_of_them() -> None:
 
 
 def test_what_explains_may_lie_in_another_window_and_come_later() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     hours = [HOUR | {"extra": 100}, HOUR | {"unpairable_production": 100}, HOUR]
     decisions = []
     for record in Trial(hours).task_logs(random.Random(1))[0]:
-        bench.give(record)
-        decisions.append(bench.evaluate()["decision"])
-        bench.restart()
+        loop.give(record)
+        decisions.append(loop.evaluate()["decision"])
+        loop.restart()
     assert "reject" in decisions
     assert decisions[-1] == "not_yet"
 

@@ -8,7 +8,7 @@ from shadowstream.judge.replay import course
 from shadowstream.judge.windows.event_windows import OTHERS, STRANGERS_MAX, Windows
 from shadowstream.judge.windows.sequence_numbers import GAPS_MAX, Sequence
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import DAY, A, Bench, hourly_records, judged
+from tests.judge.test_step import DAY, A, JudgeLoop, hourly_records, judged
 
 
 def test_a_number_that_lies_ahead_makes_no_later_statistics_pass_for_repeats() -> None:
@@ -22,14 +22,14 @@ def test_a_number_that_lies_ahead_makes_no_later_statistics_pass_for_repeats() -
 
 
 def test_what_fills_a_gap_counts_after_a_restart_too() -> None:
-    bench = Bench()
-    bench.give(stats(A, 1))
-    bench.give(stats(A, 4))
-    bench.evaluate()
-    bench.restart()
-    bench.give(stats(A, 2))
-    bench.give(stats(A, 2))
-    assert (bench.step.windows.gaps, bench.step.windows.duplicates) == (1, 1)
+    loop = JudgeLoop()
+    loop.give(stats(A, 1))
+    loop.give(stats(A, 4))
+    loop.evaluate()
+    loop.restart()
+    loop.give(stats(A, 2))
+    loop.give(stats(A, 2))
+    assert (loop.step.windows.gaps, loop.step.windows.duplicates) == (1, 1)
 
 
 def test_a_state_of_an_earlier_release_knows_no_open_gaps() -> None:
@@ -48,13 +48,13 @@ def test_gaps_that_are_kept_open_are_bounded() -> None:
 
 
 def test_no_number_of_records_adds_up_beyond_what_a_verdict_can_hold() -> None:
-    bench = Bench()
-    windows = bench.step.windows
+    loop = JudgeLoop()
+    windows = loop.step.windows
     windows.held = SUM_MAX - 2 * COUNT_MAX
     for seq in range(1, 5):
-        bench.give(stats(A, seq, cell(0, match=COUNT_MAX), ledgers=[], complete=seq == 2))
+        loop.give(stats(A, seq, cell(0, match=COUNT_MAX), ledgers=[], complete=seq == 2))
     assert windows.refused == {"refused": 2}
-    assert bench.evaluate()["outcomes"] == {"match": 2 * COUNT_MAX}
+    assert loop.evaluate()["outcomes"] == {"match": 2 * COUNT_MAX}
 
 
 def test_ledgers_at_their_extremes_do_not_end_the_judge() -> None:
@@ -66,34 +66,34 @@ def test_ledgers_at_their_extremes_do_not_end_the_judge() -> None:
 
 
 def test_refused_statistics_are_a_caveat_that_stays_after_a_restart() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     for record in hourly_records(DAY):
-        bench.give(record)
-    for offset, reason in enumerate(("schema", "decode", "refused", "refused"), start=bench.ends[0]):
-        bench.step.refuse(0, offset, reason)
-        bench.step.refuse(0, offset, reason)  # read again
-    verdict = bench.evaluate()
+        loop.give(record)
+    for offset, reason in enumerate(("schema", "decode", "refused", "refused"), start=loop.ends[0]):
+        loop.step.refuse(0, offset, reason)
+        loop.step.refuse(0, offset, reason)  # read again
+    verdict = loop.evaluate()
     assert (verdict["decision"], verdict["remainder"]) == ("promote", 0), "no statistics are missing"
     (caveat,) = [one for one in verdict["caveats"] if "refused" in one]
     assert caveat.startswith(
         "4 records of shadow.fraud.stats were refused and count in nothing (1 broken, 2 with impossible contents, "
         "1 not written by shadowstream; 13.8 % of its records)"
     )
-    bench.restart()
-    assert bench.evaluate()["caveats"] == verdict["caveats"]
-    assert bench.step.offsets() == {0: len(hourly_records(DAY)) + 4}
+    loop.restart()
+    assert loop.evaluate()["caveats"] == verdict["caveats"]
+    assert loop.step.offsets() == {0: len(hourly_records(DAY)) + 4}
 
 
 def test_a_refused_record_whose_number_is_missing_is_a_remainder_too() -> None:
     records = hourly_records(DAY)
-    bench = Bench()
+    loop = JudgeLoop()
     for record in records[:5]:
-        bench.give(record)
-    bench.step.refuse(0, bench.ends[0], "decode")
-    bench.ends[0] += 1
+        loop.give(record)
+    loop.step.refuse(0, loop.ends[0], "decode")
+    loop.ends[0] += 1
     for record in records[6:]:
-        bench.give(record)
-    verdict = bench.evaluate()
+        loop.give(record)
+    verdict = loop.evaluate()
     assert (verdict["decision"], verdict["remainder"]) == ("not_yet", 1)
     assert any("1 stats records are missing in the joiner's sequence" in one for one in verdict["reasons"])
 

@@ -11,7 +11,7 @@ from shadowstream.config import Config
 from shadowstream.judge.drift import incident_groups
 from shadowstream.judge.evidence import slice_excess
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 
 CARRIERS = {"UA": 6, "DL": 12, "B6": 10, "AA": 10}
 
@@ -40,28 +40,28 @@ def hour_of(hour: int, bad: dict[str, int], without: tuple[str, ...] = ()) -> di
     return found
 
 
-def run(hours: list[dict[str, int]], restarts: tuple[int, ...] = (), ua_until: int = 10_000) -> Bench:
+def run(hours: list[dict[str, int]], restarts: tuple[int, ...] = (), ua_until: int = 10_000) -> JudgeLoop:
     """`ua_until`: the hour from which on UA does not fly any more."""
-    bench = Bench(settings=sliced())
+    loop = JudgeLoop(settings=sliced())
     for hour, bad in enumerate(hours):
         record = hour_of(hour, bad, ("UA",) if hour >= ua_until else ())
-        bench.give(stats("scores/0", hour + 1, record, watermark_ms=(hour + 1) * HOUR_MS))
+        loop.give(stats("scores/0", hour + 1, record, watermark_ms=(hour + 1) * HOUR_MS))
         if hour % 100 == 99 or hour in restarts:
-            bench.evaluate()
+            loop.evaluate()
         if hour in restarts:
-            bench.restart()
-    bench.evaluate()
-    return bench
+            loop.restart()
+    loop.evaluate()
+    return loop
 
 
 def test_a_late_fault_of_one_carrier_is_one_incident_named_after_it() -> None:
-    bench = run([{}] * 500 + [{"UA": 6}] * 100)
-    opened = [event for event in bench.of("drift") if event["event"] == "opened"]
+    loop = run([{}] * 500 + [{"UA": 6}] * 100)
+    opened = [event for event in loop.of("drift") if event["event"] == "opened"]
     assert [event["incident"] for event in opened] == [
         f"mismatch:carrier=UA-{opened[0]['window_start_ms']}-{REVISION[:12]}"
     ]
     assert 490 * HOUR_MS <= opened[0]["window_start_ms"] <= 510 * HOUR_MS
-    last = bench.of("verdict")[-1]
+    last = loop.of("verdict")[-1]
     assert last["decision"] == "reject"
     assert last["slices"][0]["values"] == ["UA"]
     assert len(last["slices"]) == 1
@@ -74,29 +74,29 @@ def test_a_late_fault_of_one_carrier_is_one_incident_named_after_it() -> None:
 
 def test_a_null_run_lists_nothing_and_opens_nothing() -> None:
     draw = random.Random(2)
-    bench = run([{name: int(draw.random() < 0.005 * n) for name, n in CARRIERS.items()} for _ in range(700)])
-    assert [event for event in bench.of("drift") if event["event"] == "opened"] == []
-    assert bench.of("verdict")[-1]["slices"] == []
+    loop = run([{name: int(draw.random() < 0.005 * n) for name, n in CARRIERS.items()} for _ in range(700)])
+    assert [event for event in loop.of("drift") if event["event"] == "opened"] == []
+    assert loop.of("verdict")[-1]["slices"] == []
 
 
 def test_the_incident_closes_when_all_that_was_bad_is_quiet() -> None:
-    bench = run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 400)
-    kinds = [event["event"] for event in bench.of("drift") if event["event"] in ("opened", "closed")]
+    loop = run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 400)
+    kinds = [event["event"] for event in loop.of("drift") if event["event"] in ("opened", "closed")]
     assert kinds == ["opened", "closed"]
-    first, last = (event for event in bench.of("drift") if event["event"] in ("opened", "closed"))
+    first, last = (event for event in loop.of("drift") if event["event"] in ("opened", "closed"))
     assert first["incident"] == last["incident"]
 
 
 def test_the_incident_of_an_absent_slice_ends_after_a_season() -> None:
     """Else one value that has gone away would hold promote back for ever."""
-    bench = run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 100, ua_until=360)
-    opened, closed = (event for event in bench.of("drift") if event["event"] in ("opened", "closed"))
+    loop = run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 100, ua_until=360)
+    opened, closed = (event for event in loop.of("drift") if event["event"] in ("opened", "closed"))
     assert (opened["event"], closed["event"]) == ("opened", "closed")
     assert opened["incident"] == closed["incident"]
     assert "carrier=UA" in opened["incident"]
     assert closed["criterion"] == "mismatch:carrier=UA"
     assert "is gone" in closed["reason"]
-    assert bench.of("verdict")[-1]["incidents_open"] == []
+    assert loop.of("verdict")[-1]["incidents_open"] == []
     # It is no quiet day that ends it, but one without a record.
     ended = [event["event"] for event in run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 23, ua_until=360).of("drift")]
     assert "closed" not in ended
@@ -104,27 +104,27 @@ def test_the_incident_of_an_absent_slice_ends_after_a_season() -> None:
 
 def test_a_slice_that_returns_equally_bad_is_another_incident() -> None:
     hours = [{}] * 300 + [{"UA": 6}] * 60
-    bench = run([*hours, *[{}] * 60], ua_until=360)
+    loop = run([*hours, *[{}] * 60], ua_until=360)
     for hour in range(420, 560):
-        bench.give(stats("scores/0", hour + 1, hour_of(hour, {"UA": 6}), watermark_ms=(hour + 1) * HOUR_MS))
-    bench.evaluate()
-    kinds = [event["event"] for event in bench.of("drift") if event["event"] in ("opened", "closed")]
+        loop.give(stats("scores/0", hour + 1, hour_of(hour, {"UA": 6}), watermark_ms=(hour + 1) * HOUR_MS))
+    loop.evaluate()
+    kinds = [event["event"] for event in loop.of("drift") if event["event"] in ("opened", "closed")]
     assert kinds == ["opened", "closed", "opened"]
-    opened = [event for event in bench.of("drift") if event["event"] == "opened"]
+    opened = [event for event in loop.of("drift") if event["event"] == "opened"]
     assert len({event["incident"] for event in opened}) == 2
 
 
-def noise(hours: list[tuple[int, int]], correct_after: int = 0) -> Bench:
+def noise(hours: list[tuple[int, int]], correct_after: int = 0) -> JudgeLoop:
     """Hours of 200 pairs in which so many differ of the candidate alone, and of the twin alone; then corrections."""
-    bench = Bench(settings=config(criteria=[{"rate": "twin", "limit": 0.6}], drift={"min_records": 40}))
+    loop = JudgeLoop(settings=config(criteria=[{"rate": "twin", "limit": 0.6}], drift={"min_records": 40}))
     for hour, (shadow, twin) in enumerate(hours):
         one = cell(hour * HOUR_MS, match=200, input=200, joint_shadow=shadow, joint_twin=twin)
-        bench.give(stats("scores/0", hour + 1, one, watermark_ms=(hour + 1) * HOUR_MS))
+        loop.give(stats("scores/0", hour + 1, one, watermark_ms=(hour + 1) * HOUR_MS))
     for late in range(correct_after):
         complete = {"watermark_ms": None, "complete": True}
-        bench.give(stats("scores/0", len(hours) + late + 1, cell(0, match=1, missing=-1), **complete))
-    bench.evaluate()
-    return bench
+        loop.give(stats("scores/0", len(hours) + late + 1, cell(0, match=1, missing=-1), **complete))
+    loop.evaluate()
+    return loop
 
 
 def test_the_incident_of_an_absent_criterion_ends_after_a_season() -> None:
@@ -160,32 +160,32 @@ def test_a_restart_at_any_commit_gives_the_same_events_and_evidence() -> None:
 def test_what_there_was_no_room_to_watch_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(incident_groups, "SLICES_MAX", 2)
     monkeypatch.setattr(slice_excess, "CELLS_MAX", 3)
-    bench = run([{}] * 30 + [{"UA": 6}] * 5)
-    caveats = bench.of("verdict")[-1]["caveats"]
+    loop = run([{}] * 30 + [{"UA": 6}] * 5)
+    caveats = loop.of("verdict")[-1]["caveats"]
     # In order of their names: AA and B6 were there first.
     (caveat,) = [one for one in caveats if "no room to look" in one]
     assert "mismatch:carrier=DL, mismatch:carrier=UA;" in caveat
     (counted,) = [one for one in caveats if "no room: fewer" in one]
     assert counted.startswith(f"{35 * CARRIERS['UA']} pairs")
-    bench.restart()
-    assert bench.evaluate()["caveats"] == caveats
+    loop.restart()
+    assert loop.evaluate()["caveats"] == caveats
 
 
 def test_what_people_say_is_shown_and_changes_no_evidence() -> None:
-    bench = run([{}] * 300 + [{"UA": 6}] * 60)
-    before = bench.of("verdict")[-1]
+    loop = run([{}] * 300 + [{"UA": 6}] * 60)
+    before = loop.of("verdict")[-1]
     (incident,) = before["incidents"]
     words = {"by": "ann", "reason": "on it", "at_ms": 5}
-    bench.step.command(0, {"command": "ack", "subject": incident["id"], **words})
-    bench.step.command(1, {"command": "mute", "subject": incident["id"], "until_ms": 9, **words})
-    bench.step.command(2, {"command": "override", "subject": REVISION, "decision": "promote", **words})
-    bench.step.command(3, {"command": "override", "subject": "another", "decision": "reject", **words})
-    bench.evaluate()
-    bench.restart()
-    assert bench.step.commands_offset == 4
-    caveat = bench.evaluate()
+    loop.step.command(0, {"command": "ack", "subject": incident["id"], **words})
+    loop.step.command(1, {"command": "mute", "subject": incident["id"], "until_ms": 9, **words})
+    loop.step.command(2, {"command": "override", "subject": REVISION, "decision": "promote", **words})
+    loop.step.command(3, {"command": "override", "subject": "another", "decision": "reject", **words})
+    loop.evaluate()
+    loop.restart()
+    assert loop.step.commands_offset == 4
+    caveat = loop.evaluate()
     assert (caveat["incidents"][0]["acknowledged_by"], caveat["incidents"][0]["muted_until_ms"]) == ("ann", 9)
     assert caveat["override"] == {"decision": "promote", "until_ms": None, **words}
     assert (caveat["decision"], caveat["evidence_digest"]) == (before["decision"], before["evidence_digest"])
-    bench.step.command(4, {"command": "override", "subject": REVISION, "decision": "", **words})
-    assert bench.evaluate()["override"] is None
+    loop.step.command(4, {"command": "override", "subject": REVISION, "decision": "", **words})
+    assert loop.evaluate()["override"] is None

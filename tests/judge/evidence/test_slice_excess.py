@@ -22,11 +22,7 @@ def cells_of(flights: Iterable[Flight]) -> tuple[dict[Slice, Pair], Pair]:
     total = Counter[bool]()
     for carrier, origin, bad in flights:
         total[bad] += 1
-        for name in (
-            (("carrier",), (carrier,)),
-            (("origin",), (origin,)),
-            (("carrier", "origin"), (carrier, origin)),
-        ):
+        for name in ((("carrier",), (carrier,)), (("origin",), (origin,)), (("carrier", "origin"), (carrier, origin))):
             plus(cells, name, 1, int(bad))
     return cells, (total[True] + total[False], total[True])
 

@@ -14,7 +14,7 @@ from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.verdict.criterion_units import measure_of
 from shadowstream.judge.verdict.verdict import build
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import Bench, hourly_records, judged
+from tests.judge.test_step import JudgeLoop, hourly_records, judged
 from tests.judge.verdict.test_verdict import GOOD_HOUR, by_rate, case
 
 HOUR = {"match": 1000}
@@ -155,22 +155,22 @@ def test_a_caveat_is_part_of_the_evidence() -> None:
 
 
 def test_detectors_of_a_job_of_its_own_speak_of_its_records() -> None:
-    bench = Bench(settings=adopted())
+    loop = JudgeLoop(settings=adopted())
     for record in hourly_records([HOUR] * 10 + [{"match": 700, "undecodable_shadow": 300}] * 3):
-        bench.give(record)
-    bench.evaluate()
-    opened = [event for event in bench.of("drift") if event["event"] == "opened"]
+        loop.give(record)
+    loop.evaluate()
+    opened = [event for event in loop.of("drift") if event["event"] == "opened"]
     assert [event["criterion"] for event in opened] == ["error"]
     assert "shadow records" in opened[0]["reason"]
 
 
 def test_a_history_too_short_for_adwin_is_named_until_long_enough() -> None:
     def notes(hours: int) -> list[str]:
-        bench = Bench(settings=config(criteria=[{"rate": "mismatch", "limit": 0.01}]))
+        loop = JudgeLoop(settings=config(criteria=[{"rate": "mismatch", "limit": 0.01}]))
         for hour in range(hours):
             window = cell(hour * HOUR_MS, match=100)
-            bench.give(stats("scores/0", hour + 1, window, watermark_ms=(hour + 1) * HOUR_MS))
-        return list(bench.evaluate()["caveats"])
+            loop.give(stats("scores/0", hour + 1, window, watermark_ms=(hour + 1) * HOUR_MS))
+        return list(loop.evaluate()["caveats"])
 
     # Two hours are one window of 200 records.
     (caveat,) = notes(20)

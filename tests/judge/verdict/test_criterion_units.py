@@ -17,16 +17,16 @@ from shadowstream.judge.evidence.rates import grid_sums, log_e_grid
 from shadowstream.judge.verdict.alpha_spending import at_attempt, attempt_of
 from shadowstream.judge.verdict.outlook import outlook_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 
 CHANGE = {"name": "tax", "paths": ["tax"], "rate_max": 0.1, "until": "2100-01-01T00:00:00Z"}
 
 
 def judged(criterion: dict[str, Any], *cells: dict[str, Any], **judge: Any) -> dict[str, Any]:
     """The verdict on these windows under one criterion."""
-    bench = Bench(settings=config(criteria=[criterion], **judge))
-    bench.give(stats("scores/0", 1, *cells, complete=True))
-    return bench.evaluate()
+    loop = JudgeLoop(settings=config(criteria=[criterion], **judge))
+    loop.give(stats("scores/0", 1, *cells, complete=True))
+    return loop.evaluate()
 
 
 def only(verdict: dict[str, Any]) -> dict[str, Any]:
@@ -197,9 +197,9 @@ def test_missing_data_is_not_yet_only_if_it_is_required() -> None:
     hours = [cell(hour * HOUR_MS, match=1000) for hour in range(24)]
     assert judged({"rate": "labels", "limit": 0.5}, *hours)["decision"] == "not_yet"
     lenient = [{"rate": "mismatch", "limit": 0.01}, {"rate": "labels", "limit": 0.5, "required": False}]
-    bench = Bench(settings=config(criteria=lenient))
-    bench.give(stats("scores/0", 1, *hours, complete=True))
-    assert bench.evaluate()["decision"] == "promote"
+    loop = JudgeLoop(settings=config(criteria=lenient))
+    loop.give(stats("scores/0", 1, *hours, complete=True))
+    assert loop.evaluate()["decision"] == "promote"
 
 
 def test_least_units_and_muted_criteria() -> None:
@@ -207,11 +207,11 @@ def test_least_units_and_muted_criteria() -> None:
     good = [cell(hour * HOUR_MS, match=1000) for hour in range(24)]
     assert judged({"rate": "mismatch", "limit": 0.01, "min_units": 24_001}, *good)["decision"] == "not_yet"
     assert judged({"rate": "mismatch", "limit": 0.01, "min_units": 24_000}, *good)["decision"] == "promote"
-    bench = Bench(
+    loop = JudgeLoop(
         settings=config(criteria=[{"rate": "mismatch", "limit": 0.01, "muted": True}, {"rate": "extra", "limit": 0.01}])
     )
-    bench.give(stats("scores/0", 1, *hours, complete=True))
-    criterion = bench.evaluate()
+    loop.give(stats("scores/0", 1, *hours, complete=True))
+    criterion = loop.evaluate()
     assert (criterion["criteria"][0]["shown_bad"], criterion["decision"]) == (True, "promote")
 
 
@@ -298,10 +298,10 @@ def test_a_third_attempt_needs_more_and_names_its_number() -> None:
     hours = [cell(hour * HOUR_MS, match=30) for hour in range(30)]
     found = []
     for attempt in (1, 3):
-        bench = Bench(settings=released(1))
-        bench.step = type(bench.step)(released(1), REVISION, bench.names, attempt)
-        bench.give(stats("scores/0", 1, *hours, complete=True))
-        found.append(bench.evaluate())
+        loop = JudgeLoop(settings=released(1))
+        loop.step = type(loop.step)(released(1), REVISION, loop.names, attempt)
+        loop.give(stats("scores/0", 1, *hours, complete=True))
+        found.append(loop.evaluate())
     first, third = found
     assert (first["attempt"], third["attempt"], first["release"]) == (1, 3, "r1")
     assert third["criteria"][0]["log_promote_at"] - first["criteria"][0]["log_promote_at"] == pytest.approx(math.log(9))

@@ -21,10 +21,7 @@ DOCUMENTED = [
 GOOD = {"match": 1_000, "input": 1_000}
 BAD: dict[str, tuple[dict[str, int], str]] = {
     "silent on 99 %": ({"match": 1_000, "missing": 99_000, "input": 100_000}, "reject"),
-    "raises on 99 %": (
-        {"match": 1_000, "candidate_error": 99_000, "input": 100_000, "input_failed": 99_000},
-        "reject",
-    ),
+    "raises on 99 %": ({"match": 1_000, "candidate_error": 99_000, "input": 100_000, "input_failed": 99_000}, "reject"),
     "undecodable on 99 %": ({"match": 1_000, "undecodable_shadow": 99_000, "input": 100_000}, "reject"),
     "repeats each record 100 times": ({"match": 1_000, "duplicate_shadow": 99_000, "input": 1_000}, "reject"),
     "invents 99 %": ({"match": 1_000, "extra": 99_000, "input": 100_000}, "reject"),

@@ -12,7 +12,7 @@ from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.label_selection import SLOTS_MAX, LabelCourse
 from shadowstream.protocol.task_names import task_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 
 Hour = Callable[[int], dict[str, int]]
 LABELS = {"rate": "labels", "limit": 0.6}
@@ -33,13 +33,13 @@ def labels(agree: int, agree_ended: int, differ: int, differ_ended: int) -> dict
 def judged(hour: Hour, **criterion: Any) -> dict[str, Any]:
     """The verdict over a day of 1,000 pairs an hour, whose labels are counted afterwards as the role counts them."""
     settings = config(criteria=[LABELS | criterion, {"rate": "mismatch", "limit": 0.5}])
-    bench = Bench(1, settings)
-    bench.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
+    loop = JudgeLoop(1, settings)
+    loop.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
     day = [cell(n * HOUR_MS, match=1_000, input=1_000) for n in range(HOURS)]
-    bench.give(stats("scores/0", 1, *day, complete=True))
+    loop.give(stats("scores/0", 1, *day, complete=True))
     cells = [cell(n * HOUR_MS, **hour(n)) for n in range(HOURS)]
-    bench.give(stats(task_of("scores/0"), 1, *cells, complete=True))
-    return bench.evaluate()
+    loop.give(stats(task_of("scores/0"), 1, *cells, complete=True))
+    return loop.evaluate()
 
 
 def named(verdict: dict[str, Any]) -> list[str]:
@@ -120,18 +120,18 @@ def test_pairs_that_wait_have_no_label_yet() -> None:
 
 def test_a_part_is_not_judged_by_labels_before_the_wait_is_over() -> None:
     settings = config(criteria=[LABELS, {"rate": "mismatch", "limit": 0.5}])
-    bench = Bench(1, settings)
-    bench.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
+    loop = JudgeLoop(1, settings)
+    loop.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
     day = [cell(n * HOUR_MS, match=1_000, input=1_000) for n in range(HOURS)]
-    bench.give(stats("scores/0", 1, *day, watermark_ms=HOURS * HOUR_MS))
+    loop.give(stats("scores/0", 1, *day, watermark_ms=HOURS * HOUR_MS))
     early = [cell(n * HOUR_MS, **labels(540, 900, 60, 100)) for n in range(12)]
     recent = [cell(n * HOUR_MS, **labels(900, 900, 100, 100)) for n in range(12, HOURS)]
-    bench.give(stats(task_of("scores/0"), 1, *early, *recent, watermark_ms=12 * HOUR_MS, idle=True))
-    bench.give(stats("scores/0", 2, cell(HOURS * HOUR_MS, match=1), watermark_ms=(HOURS + 1) * HOUR_MS))
-    assert bench.evaluate()["outcomes"]["label_differ"] > 0
-    assert named(bench.evaluate()) == []
-    bench.give(stats(task_of("scores/0"), 2, watermark_ms=HOURS * HOUR_MS, idle=True))
-    assert len(named(bench.evaluate())) == 1
+    loop.give(stats(task_of("scores/0"), 1, *early, *recent, watermark_ms=12 * HOUR_MS, idle=True))
+    loop.give(stats("scores/0", 2, cell(HOURS * HOUR_MS, match=1), watermark_ms=(HOURS + 1) * HOUR_MS))
+    assert loop.evaluate()["outcomes"]["label_differ"] > 0
+    assert named(loop.evaluate()) == []
+    loop.give(stats(task_of("scores/0"), 2, watermark_ms=HOURS * HOUR_MS, idle=True))
+    assert len(named(loop.evaluate())) == 1
 
 
 def test_any_length_of_time_takes_bounded_memory_in_any_order() -> None:

@@ -17,7 +17,7 @@ from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Partition
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, stats
 from tests.judge.stats_records import config as plain
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 from tests.judge.trials_through_the_joiner import joined, trial
 
 HOURS = 24
@@ -40,22 +40,22 @@ def value(name: str, labelled: int, ended: int, dimension: str = "tenant") -> di
 def judged(shares: Shares, settings: Config | None = None, restart: bool = False) -> dict[str, Any]:
     """The verdict over a day whose labels are counted afterwards, as the labels role counts them."""
     settings = settings or config()
-    bench = Bench(1, settings)
-    bench.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
+    loop = JudgeLoop(1, settings)
+    loop.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
     day = [cell(n * HOUR_MS, match=1_000, input=1_000) for n in range(HOURS)]
-    bench.give(stats("scores/0", 1, *day, complete=True))
+    loop.give(stats("scores/0", 1, *day, complete=True))
     labelled, ended = (sum(one[at] for one in shares.values()) for at in (0, 1))
     outcomes = {"label_both_right": labelled // 2, "label_candidate_only": labelled - labelled // 2}
     outcomes |= {"label_unlabelled": ended - labelled}
     cells = [cell(n * HOUR_MS, **outcomes) for n in range(HOURS)]
     values = [value(name, *share) for name, share in shares.items()]
     cells = [one | {"values": values} for one in cells]
-    bench.give(stats(task_of("scores/0"), 1, *cells, complete=True))
+    loop.give(stats(task_of("scores/0"), 1, *cells, complete=True))
     if restart:
-        before = bench.step.state()
-        bench.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
-        bench.step.restore(before)
-    return bench.evaluate()
+        before = loop.step.state()
+        loop.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
+        loop.step.restore(before)
+    return loop.evaluate()
 
 
 def named(verdict: dict[str, Any]) -> list[str]:

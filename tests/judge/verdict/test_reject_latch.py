@@ -15,7 +15,7 @@ from shadowstream.judge.verdict.criterion_units import measure_of
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
 from shadowstream.judge.windows.event_windows import END, ClosedWindow
 from tests.judge.stats_records import HOUR_MS, Trial, cell, config, stats
-from tests.judge.test_step import Bench, judged
+from tests.judge.test_step import JudgeLoop, judged
 
 A = "scores/0"
 DAYS_MS = 40 * 24 * HOUR_MS
@@ -203,11 +203,11 @@ def test_a_restart_anywhere_changes_nothing(trial: Trial, at: int) -> None:
 @settings(max_examples=10, deadline=None)
 @given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32))
 def test_corrected_totals_equal_the_ordered_run_and_are_never_negative(trial: Trial, tasks: int, seed: int) -> None:
-    bench = Bench(tasks)
+    loop = JudgeLoop(tasks)
     for records in zip(*trial.task_logs(random.Random(seed), tasks, commits_max=1), strict=False):
         for record in records:
-            bench.give(record)
-            entry = bench.evaluate()
+            loop.give(record)
+            entry = loop.evaluate()
             assert all(units > 0 for units in entry["outcomes"].values())
             assert not any("adds up to" in reason for reason in entry["reasons"])
     # What comes when nobody corrects any more adds up all the same, but the shares of its window stay as they are.
@@ -266,10 +266,10 @@ def test_what_never_came_is_judged_as_if_nothing_had_come_late(late: int) -> Non
 
 
 def test_a_total_below_nothing_is_a_reason_and_no_count() -> None:
-    bench = Bench()
-    bench.give(stats(A, 1, cell(0, match=100), watermark_ms=HOUR_MS))
-    bench.give(stats(A, 2, cell(0, match=1, missing=-1), cell(HOUR_MS, match=1), complete=True))
-    entry = bench.evaluate()
+    loop = JudgeLoop()
+    loop.give(stats(A, 1, cell(0, match=100), watermark_ms=HOUR_MS))
+    loop.give(stats(A, 2, cell(0, match=1, missing=-1), cell(HOUR_MS, match=1), complete=True))
+    entry = loop.evaluate()
     assert entry["outcomes"] == {"match": 102}
     assert "outcome 'missing' adds up to -1: a correction came without what it corrects" in entry["reasons"]
 
@@ -279,11 +279,11 @@ def test_a_withdrawn_reject_survives_a_restart() -> None:
     records = Trial([{"match": 60, "missing": 40}, GOOD], [(1, 0, "missing", "match")] * 40).task_logs(
         random.Random(1)
     )[0]
-    bench = Bench(settings=settings_)
+    loop = JudgeLoop(settings=settings_)
     for record in records:
-        bench.give(record)
-        bench.evaluate()
-        bench.restart()
-    last = bench.of("verdict")[-1]
+        loop.give(record)
+        loop.evaluate()
+        loop.restart()
+    last = loop.of("verdict")[-1]
     assert last["decision"] == "not_yet"
     assert any(caveat.startswith("a reject was withdrawn") for caveat in last["caveats"])

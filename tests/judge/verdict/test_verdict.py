@@ -18,7 +18,7 @@ from shadowstream.judge.verdict.verdict import VerdictInput, build, criteria_has
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.window_counts import Pair, plus
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import Bench
+from tests.judge.test_step import JudgeLoop
 
 TASK = "scores/0"
 GOOD_HOUR = {"match": 1000, "input": 1000}
@@ -214,17 +214,17 @@ def test_a_latched_reject_stands_whatever_came_later() -> None:
 
 
 def test_a_latched_reject_shows_its_time_and_the_present_counts() -> None:
-    bench = Bench()
+    loop = JudgeLoop()
     bad = cell(HOUR_MS, match=60, mismatch=40, input=100)
-    bench.give(stats(TASK, 1, cell(0, match=100, input=100), bad, watermark_ms=2 * HOUR_MS))
-    first = bench.evaluate()["reasons"]
+    loop.give(stats(TASK, 1, cell(0, match=100, input=100), bad, watermark_ms=2 * HOUR_MS))
+    first = loop.evaluate()["reasons"]
     assert len(first) == 1
     assert first[0].startswith("mismatch: 40 of 200 pairs ")
     assert " are shown to be over the limit " in first[0]
     assert first[0].endswith(", as of 1970-01-01T02:00:00Z; by now 40 of 200 pairs")
     day = [cell(hour * HOUR_MS, match=10_000, input=10_000) for hour in range(2, 12)]
-    bench.give(stats(TASK, 2, *day, watermark_ms=12 * HOUR_MS))
-    record = bench.evaluate()
+    loop.give(stats(TASK, 2, *day, watermark_ms=12 * HOUR_MS))
+    record = loop.evaluate()
     assert record["decision"] == "reject"
     as_it_was = first[0].partition("; by now ")[0]
     assert record["reasons"] == [f"{as_it_was}; by now 40 of 100200 pairs"]

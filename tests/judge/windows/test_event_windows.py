@@ -85,11 +85,7 @@ def test_partitions_returning_from_quiet_count_the_same_in_any_order() -> None:
         return [stats(task, 1), stats(task, 2, idle=True), stats(task, 3, *cells, watermark_ms=3 * HOUR_MS)]
 
     one, other = returning(A), returning(B)
-    for order in (
-        [one[0], other[0], one[1], other[1], one[2], other[2]],
-        [*one, *other],
-        [*other, *one],
-    ):
+    for order in ([one[0], other[0], one[1], other[1], one[2], other[2]], [*one, *other], [*other, *one]):
         windows = two_tasks()
         results_of(windows, order)
         assert (windows.closed, windows.late, dict(windows.outcomes)) == (3, 0, {"match": 60})

@@ -155,9 +155,7 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def test_a_difference_outside_a_functions_path_is_a_mismatch_regardless(
-    hooks: HookProcess,
-) -> None:
+def test_a_difference_outside_a_functions_path_is_a_mismatch_regardless(hooks: HookProcess) -> None:
     compare = comparer_of(NoSchemas(), config(rules=[{"path": "v", "call": f"{HERE}:bad"}]), hooks.load)
     production = [b'{"v": "exits", "n": 1}', b'{"v": "exits", "n": 1}']
     results = compare(production, [b'{"v": 1, "n": 2}', b'{"v": 1, "n": 1}'])

@@ -7,31 +7,30 @@ import pytest
 from shadowstream.kafka.reading.control_records import ControlRecordGaps
 from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
-from tests.contracts.brokers import LIMIT_S, MemoryBench
+from tests.contracts.brokers import LIMIT_S, MemoryBrokerWorld
 from tests.memory.runner_world import latest
 
 CONFIG = latest("gaps")
 
 
 @pytest.mark.parametrize(
-    ("written", "raised"),
-    [("control records", 3), ("aborted records", 1), ("an open transaction", 1), ("a record", 1)],
+    ("written", "raised"), [("control records", 3), ("aborted records", 1), ("an open transaction", 1), ("a record", 1)]
 )
 def test_a_commit_is_raised_over_control_records_and_nothing_visible(written: str, raised: int) -> None:
-    with MemoryBench("") as bench, inside(bench.broker):
-        place, quiet = Partition(bench.topic("in"), 0), Partition(bench.topic("quiet"), 0)
-        bench.write(quiet.topic, "a")
-        bench.write(place.topic, "a")
+    with MemoryBrokerWorld("") as world, inside(world.broker):
+        place, quiet = Partition(world.topic("in"), 0), Partition(world.topic("quiet"), 0)
+        world.write(quiet.topic, "a")
+        world.write(place.topic, "a")
         if written == "an open transaction":
-            producer = bench.begun("open")
+            producer = world.begun("open")
             producer.produce(place.topic, b"b", partition=0)
             producer.flush(LIMIT_S)
         elif written == "control records":
-            bench.broker.logs[place].entries.append(bench.broker.logs[place].entries[-1])
+            world.broker.logs[place].entries.append(world.broker.logs[place].entries[-1])
         else:
-            bench.write(place.topic, "b", commit=written == "a record")
+            world.write(place.topic, "b", commit=written == "a record")
         gaps = ControlRecordGaps(CONFIG, "runner.gaps")
-        committed, ends = {place: 1, quiet: 1}, {place: bench.broker.logs[place].end, quiet: 2}
+        committed, ends = {place: 1, quiet: 1}, {place: world.broker.logs[place].end, quiet: 2}
         for _ in range(2):  # a gap that stands still is read at the second look
             gaps.look(committed, ends)
         assert gaps.over(committed) == {place: raised, quiet: 2}

@@ -56,8 +56,7 @@ def test_nothing_is_written_as_json_and_no_topic_planned_where_nobody_asked() ->
 
 
 @pytest.mark.parametrize(
-    ("key", "text"),
-    [(b"k-1", "k-1"), ("Zoë".encode(), "Zoë"), (b"\xff\x00", "\\xff\x00"), (b"", ""), (None, None)],
+    ("key", "text"), [(b"k-1", "k-1"), ("Zoë".encode(), "Zoë"), (b"\xff\x00", "\\xff\x00"), (b"", ""), (None, None)]
 )
 def test_bytes_are_text_and_what_is_no_text_is_escaped(key: bytes | None, text: str | None) -> None:
     assert json.loads(own.as_json({"key": key})) == {"key": text}
