@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from shadowstream.joiner.completeness.marks_log import Progress
+from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.protocol import marks
 from shadowstream.records import Partition
 from tests.joiner.joiner_world import REVISION, World
@@ -59,7 +59,7 @@ def test_the_inputs_of_a_missing_one_are_those_that_production_may_have_put_ther
     partitioner: str, inputs: tuple[int, ...], expected: str
 ) -> None:
     """Revision A has handled in/0 up to event time 1,000 and goes on there; in/2 up to 500, and B goes on there."""
-    progress = Progress(REVISION, ["in"])
+    progress = MarksLog(REVISION)
     progress.add(marks.mark("start", REVISION, partitioners=marks.partitioners_field({"out": partitioner})))
     for partition, revision, floor_ms in ((0, REVISION, 1_000), (2, REVISION, 500), (2, NEWER, 2_000)):
         place = {"input_topic": "in", "input_partition": partition}

@@ -164,16 +164,16 @@ def test_the_clock_does_not_run_ahead_of_labels_being_read() -> None:
 
 
 def test_a_pair_or_a_label_dated_ahead_ends_no_wait() -> None:
-    desk = Desk()
-    desk.scored(b"a", 0)
-    desk.scored(b"x", NOW_MS / HOUR_MS + 2)
-    desk.label(b"y", NOW_MS / HOUR_MS + 2)
-    desk.leave_unread()
-    desk.commit()
-    assert desk.counted() == Counter()
-    desk.label(b"a", 5)
-    desk.commit()
-    assert desk.counted() == Counter(label_both_right=1)
+    world = LabelsWorld()
+    world.scored(b"a", 0)
+    world.scored(b"x", NOW_MS / HOUR_MS + 2)
+    world.label(b"y", NOW_MS / HOUR_MS + 2)
+    world.leave_unread()
+    world.commit()
+    assert world.counted() == Counter()
+    world.label(b"a", 5)
+    world.commit()
+    assert world.counted() == Counter(label_both_right=1)
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from shadowstream.kafka.reading.event_times import LastTimes
+from shadowstream.kafka.reading.event_times import NewestEventTimes
 from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
-from tests.contracts.benches import MemoryBench
-from tests.memory.runners import latest
-from tests.memory.test_starts import World
+from tests.contracts.brokers import MemoryBrokerWorld
+from tests.kafka.trial.test_start_log import World
+from tests.memory.runner_world import latest
 
 LIMIT_MS = 10
 
 
 def test_of_the_newest_records_only_those_dated_ahead_are_left_out() -> None:
-    with MemoryBench("") as bench, inside(bench.broker):
-        mixed, ahead = Partition(bench.topic("mixed"), 0), Partition(bench.topic("ahead"), 0)
+    with MemoryBrokerWorld("") as world, inside(world.broker):
+        mixed, ahead = Partition(world.topic("mixed"), 0), Partition(world.topic("ahead"), 0)
         for place, times_ms in ((mixed, (5, LIMIT_MS, LIMIT_MS + 1, 7)), (ahead, (LIMIT_MS + 1,))):
             for time_ms in times_ms:
-                bench.broker.logs[place].append(Entry(b"k", b"1", time_ms))
-        assert LastTimes(latest("times")).of({mixed: 4, ahead: 1}, LIMIT_MS) == {mixed: LIMIT_MS}
+                world.broker.logs[place].append(Entry(b"k", b"1", time_ms))
+        assert NewestEventTimes(latest("times")).of({mixed: 4, ahead: 1}, LIMIT_MS) == {mixed: LIMIT_MS}
 
 
 def test_an_input_dated_ahead_makes_no_warm_up_of_all_that_follows() -> None:

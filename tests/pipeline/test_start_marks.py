@@ -59,7 +59,7 @@ def test_an_older_trials_start_is_searched_among_its_marks_once(kafka: Broker, c
         known = joiner.await_start(config, REVISION, Stoppable(), watch)
         took.append(time.monotonic() - began)
         assert known is not None
-        assert start_mark.Start.of(known.of[REVISION]) == found[0].start
+        assert start_mark.TrialStart.of(known.of[REVISION]) == found[0].start
         places = [Partition(config.inputs[0], p) for p in range(2)]
         if len(found) == 1:
             assert last_done(config, client, places) == dict.fromkeys(places, 9)

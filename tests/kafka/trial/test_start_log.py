@@ -75,7 +75,7 @@ class World(Runners):
         """Whoever starts from now on, runner or joiner, gets the first that was written, and marks name no other."""
         pinned = self.ended(self.pinning())
         first = self.written_marks("starts")[0]
-        assert pinned.start == start_mark.Start.of(first)
+        assert pinned.start == start_mark.TrialStart.of(first)
         assert self.ended(self.joining()) == first
         assert self.written_marks("progress")
         assert all(one == first for one in self.written_marks("progress"))
@@ -137,7 +137,7 @@ def test_of_processes_that_pin_at_once_one_is_first_for_all(seed: int) -> None:
         for process in processes:
             process.kill()
         world.check()
-        assert all(one.start == start_mark.Start.of(world.written_marks("starts")[0]) for one in found)
+        assert all(one.start == start_mark.TrialStart.of(world.written_marks("starts")[0]) for one in found)
 
 
 def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
@@ -155,10 +155,10 @@ def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
         before = world.joining()
         assert world.ended(before) == world.written_marks("progress")[0], "a joiner needs no newer runner"
         pinned = world.ended(world.pinning())
-        assert (pinned.start, pinned.warm) == (start_mark.Start.of(begin(REVISION, 5)), False)
+        assert (pinned.start, pinned.warm) == (start_mark.TrialStart.of(begin(REVISION, 5)), False)
         earlier = world.ended(world.pinning(OTHER))
         assert (earlier.start, earlier.warm, earlier.partitioners) == (
-            start_mark.Start.of(begin(OTHER, 1)),
+            start_mark.TrialStart.of(begin(OTHER, 1)),
             True,
             {"out": "crc32"},
         )
