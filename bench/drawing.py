@@ -1,7 +1,5 @@
 """Draws scaling.json: `python drawing.py RESULTS PLOT`, in the environment that has matplotlib."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

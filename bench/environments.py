@@ -1,7 +1,5 @@
 """The peers from PyPI, each in an environment of its own, from a lock with hashes."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 import sys

@@ -7,8 +7,6 @@ start-up. Both deliveries take turns, and so does who of the two is first, so th
 both.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

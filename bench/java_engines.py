@@ -1,7 +1,5 @@
 """Compile and start the Java engines: pinned jars by the embedded Kafka's cache, a JDK's javac where one is."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """CPU and memory of a process from /proc, and what an engine tells while it runs."""
 
-from __future__ import annotations
-
 import json
 import os
 import queue

@@ -1,7 +1,5 @@
 """What our own engines need on the broker: a config, the groups' commits, and the start said by the watcher."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

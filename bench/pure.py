@@ -4,8 +4,6 @@
 prepared (and thrown away) as often as the loop would. `python -m bench.pure --profile` says where the time goes.
 """
 
-from __future__ import annotations
-
 import argparse
 import cProfile
 import json

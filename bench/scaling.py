@@ -4,8 +4,6 @@ process adds, for tasks share nothing.
 `python -m bench.scaling` measures the joiner's step without Kafka into bench/scaling.json and draws docs/scaling.svg.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

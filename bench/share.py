@@ -1,7 +1,5 @@
 """How much of the runner's CPU time a batch candidate that works has for itself: `python -m bench.share`."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

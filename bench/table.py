@@ -1,8 +1,6 @@
 """bench/results.json as a table between two markers of the README, and as ratios in docs/benchmarks.md; a test holds
 them together."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Of the pairs 2 % are mismatches (a score beyond the tolerance), 5 % differ withi
 and is ignored, so that no two values are byte-equal; but in `flat-100-equal` those that agree are.
 """
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Iterator

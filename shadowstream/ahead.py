@@ -12,8 +12,6 @@ Where only time ends the wait for a partner, a record dated ahead waits for a wa
 record was read. So a date in the year 9999 does not keep it open forever.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 
 NEVER = -(2**63)

@@ -8,8 +8,6 @@ module adds two steps:
   zero.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 import re

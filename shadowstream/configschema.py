@@ -4,8 +4,6 @@ It is generated from the models, so that both always agree. `shadowstream schema
 compares the copy in `schemas/`. It covers keys, types and ranges. Only the models check rules between keys.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema

@@ -1,7 +1,5 @@
 """Functions of the user's code, loaded by their entry point."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 from typing import Any, cast

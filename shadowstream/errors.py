@@ -15,8 +15,6 @@ error                  cause, and reaction                                    ex
 =====================  =====================================================  =========
 """
 
-from __future__ import annotations
-
 
 class ShadowstreamError(Exception):
     """Root of all errors that shadowstream raises deliberately."""

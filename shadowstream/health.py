@@ -1,7 +1,5 @@
 """Metrics, liveness and readiness of one role."""
 
-from __future__ import annotations
-
 import time
 from typing import Literal
 

@@ -6,8 +6,6 @@ set. Lines go to stderr, because stdout is for data. The name of an event is a f
 may rely on; everything variable is data. Lines of other libraries (the standard `logging`) are handled the same way.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """Masking of secrets: the names that hold secrets, and values without them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

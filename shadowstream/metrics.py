@@ -3,8 +3,6 @@
 Each metric has the label ``shadow`` (the trial's name) in addition to its own. The values of every label are bounded.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram

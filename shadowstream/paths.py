@@ -7,8 +7,6 @@ JSONPath ``items[0]`` and ``items[*]`` are ``items.0`` and ``items.*``; ``$`` is
 a path. ``$.`` is the field with the empty name.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ The schemas and docs/topics.md define each field. Every row also has `at`, its o
 row may be delivered again, with the same `at`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from types import NoneType, UnionType

@@ -24,8 +24,6 @@ An external candidate (`candidate.topic`) has no code here: `candidate.version` 
 the job must change the version. `candidate.files`, if given, are hashed as well.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import importlib

@@ -1,7 +1,5 @@
 """Files in the package: the schemas of shadowstream's topics and of the config."""
 
-from __future__ import annotations
-
 from importlib import resources
 from pathlib import Path
 

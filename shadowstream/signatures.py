@@ -5,8 +5,6 @@ cases need an import: a decorated function, a name bound twice, a name from anot
 loaders (`runner.candidate`, `compare.hooks`), which check the object in the same way.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A bounded queue of monotone observations, each of which implies all that the earlier ones do, only later."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar

@@ -4,8 +4,6 @@ Every produced topic and every consumer group is under ``shadow.<name>.``. The p
 writer around the client checks each write again.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

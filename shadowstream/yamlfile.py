@@ -9,8 +9,6 @@ It supports a closed subset of YAML 1.2, since a config needs no more and an err
   variable is parsed again as a scalar, so ``grace_ms: ${GRACE}`` is a number; it never becomes a list or mapping.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

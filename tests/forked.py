@@ -4,8 +4,6 @@ Importing takes more than a second of CPU, and the tests start several hundred r
 its environment, its files and its exit status, and can be stopped and killed.
 """
 
-from __future__ import annotations
-
 import atexit
 import gc
 import importlib

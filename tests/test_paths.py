@@ -1,7 +1,5 @@
 """One language of paths and one walker, whatever part of a config names a field."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

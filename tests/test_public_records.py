@@ -1,7 +1,5 @@
 """The classes that subscribers get agree with the schemas, field by field, and hold what the records hold."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Mapping

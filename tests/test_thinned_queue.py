@@ -1,7 +1,5 @@
 """A thinned queue answers as the whole queue would, at most a little later, and never wrongly."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

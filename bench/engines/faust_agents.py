@@ -3,8 +3,6 @@
 The dicts are in memory and not tables: a table would add a changelog record for each. At least once, a commit a second.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 

@@ -1,7 +1,5 @@
 """The loop that a team writes by hand: a dict a side, fastavro, mismatches produced, a commit a second."""
 
-from __future__ import annotations
-
 import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition

@@ -1,7 +1,5 @@
 """Candidates: one that costs nothing, and one that works."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a team writes by hand to compare two decoded values, and what every Python peer is given to call."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable

@@ -1,8 +1,6 @@
 """The consume-produce loop that a team writes by hand around a model: decode, call, encode, produce; a transaction a
 second with the offsets in it. The model says what it was given."""
 
-from __future__ import annotations
-
 import io
 import json
 import time

@@ -1,7 +1,5 @@
 """Raw consumption: every record of both topics consumed in batches and its columns pulled; nothing is paired."""
 
-from __future__ import annotations
-
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from bench.engines.telling import Telling, spec

@@ -1,7 +1,5 @@
 """Ours: the runner as `shadowstream run` runs it, exactly-once, with a candidate that says what it was given."""
 
-from __future__ import annotations
-
 import threading
 import time
 

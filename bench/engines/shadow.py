@@ -4,8 +4,6 @@ The candidate is a job of its own (`candidate.topic`), as for everybody else her
 watcher has said the start beforehand.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """What an engine tells the harness, one JSON object a line on stdout: how far it is, and in the end what it found."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -1,7 +1,5 @@
 """Writer of single records to topics of the trial that waits for the broker's answer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.config import Config

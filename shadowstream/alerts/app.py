@@ -5,8 +5,6 @@ producer, nothing on disk, no leader topic. A custom transport provides read_com
 records.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Awaitable, Callable

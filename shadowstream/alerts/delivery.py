@@ -7,8 +7,6 @@ A crash may occur between a webhook's answer and the note of it. Then the alert 
 ``Idempotency-Key``: delivery is at least once.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

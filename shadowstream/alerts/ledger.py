@@ -1,7 +1,5 @@
 """Incidents with their history, from the topics drift, commands and deliveries; acknowledgements and mutes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 

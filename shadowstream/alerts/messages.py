@@ -3,8 +3,6 @@
 Each incident has one alert, at its opening, and each rejected revision has one. Closings and flags are only logged.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

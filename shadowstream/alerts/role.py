@@ -5,8 +5,6 @@ and verdict without a consumer group. So it sends alerts that an earlier process
 process has the group's partitions. Faust delivers all later records.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

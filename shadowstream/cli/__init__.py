@@ -1,7 +1,5 @@
 """The command line: parse, call, print, exit code. Each command's module registers it."""
 
-from __future__ import annotations
-
 import atexit
 import faulthandler
 import importlib

@@ -1,7 +1,5 @@
 """`alerts run`: the role that delivers. `alerts list`, `ack`, `mute`: open incidents, acknowledgements, mutes."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Basis of the gate, `explain` and `report`: the last verdict of a revision, if it is still valid."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Mapping

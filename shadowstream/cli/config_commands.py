@@ -1,7 +1,5 @@
 """`validate`, `config show` and `schema config`: the commands that need the config file and no cluster."""
 
-from __future__ import annotations
-
 import json
 
 import typer

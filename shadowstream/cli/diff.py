@@ -1,7 +1,5 @@
 """`diff`: show stored differences, the newest last; the last row of a pair is valid."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice

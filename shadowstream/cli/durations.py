@@ -1,7 +1,5 @@
 """Durations on the command line: `90`, `90s`, `15m`, `2h`, `1d`."""
 
-from __future__ import annotations
-
 import re
 
 from shadowstream.errors import ConfigError

@@ -1,8 +1,6 @@
 """`explain`: the obstacles to a promote, and the evidence that is still needed. Exit code 0 if it could explain
 them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any

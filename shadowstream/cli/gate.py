@@ -1,7 +1,5 @@
 """`gate`: one question, one exit code. It requires proof of "good": anything but a fresh promote is no promote."""
 
-from __future__ import annotations
-
 import time
 from typing import Annotated
 

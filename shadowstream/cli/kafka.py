@@ -1,7 +1,5 @@
 """`kafka`: a real local broker for users without one."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

@@ -1,8 +1,6 @@
 """Output of all commands: data on stdout, messages on stderr, exit codes, and no control characters for the
 terminal."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

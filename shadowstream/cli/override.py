@@ -1,7 +1,5 @@
 """`override`: an operator decides for one revision, with a name and a reason; the gate applies and shows it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 import typer

@@ -1,7 +1,5 @@
 """`replay`: judges the stored records by the criteria of this config. Nothing is written or committed."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """`report`: a verdict as an HTML page, as Markdown for a pull request, or as JUnit XML for a pipeline."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`run`, `join`, `judge`, `labels`: one role in this process. `up`: all roles as supervised processes."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """`topics plan|apply|acls`: the trial's own topics and the rights that it needs, for the cluster's administrators."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any

@@ -5,8 +5,6 @@ therefore catches every exception, record by record. fastavro's compiled reader 
 `bounds`.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Sequence
 from itertools import pairwise

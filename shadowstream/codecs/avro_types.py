@@ -7,8 +7,6 @@ Avro's Java reader; the specification asks for the last part only. An alias of e
 equal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -17,8 +17,6 @@ SystemExit, KeyboardInterrupt          re-raised
 =====================================  ======================================================
 """
 
-from __future__ import annotations
-
 from shadowstream.errors import RecordError, ShadowstreamError
 
 

@@ -6,8 +6,6 @@ reader ends the whole process with a segmentation fault somewhere between 900 an
 recursive too.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.codecs.typed import Branch

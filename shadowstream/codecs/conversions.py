@@ -1,7 +1,5 @@
 """Conversions that make values of two logical types, in their written form, comparable."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Field defaults: from the JSON in a schema to the values that a writer would have written."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.codecs.avro_types import Types, kind_of

@@ -4,8 +4,6 @@ record.
 ``python -m shadowstream.codecs.described > docs/topics.md``; a test compares.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Encoder of the candidate's values to the bytes of one output topic."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

@@ -15,8 +15,6 @@ Headers are used only if the topic's format has `header`. `headed` then puts the
 value, as in the prefix form, so that the value identifies its schema by itself from there on.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 from operator import itemgetter

@@ -4,8 +4,6 @@ The validator is jsonschema-rs (docs/decisions/0013): validation in Python takes
 value.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -15,8 +15,6 @@ one object             `names` "last", the last value counts, as for most reader
 =====================  ===============================================================================================
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

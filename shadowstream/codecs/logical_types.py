@@ -3,8 +3,6 @@
 Under the specification, readers ignore an invalid logical type: the value keeps its underlying type.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -4,8 +4,6 @@
 The full name identifies a message or an enum. Fields are matched by name, as everywhere in the comparison.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.codecs.evolution import Evolution, Step, pruned

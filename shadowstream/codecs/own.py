@@ -6,8 +6,6 @@ subscribers need no registry (docs/decisions/0002). The package also ships the s
 present schema.
 """
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Mapping

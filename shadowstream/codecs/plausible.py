@@ -9,8 +9,6 @@ The bounds are far beyond the values of a real trial, whose commits cover minute
 that sums stay within 64 bits and loops over them end.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

@@ -16,8 +16,6 @@ float, double, bytes, all integers          float, bytes, int
 Fields that the writer schema does not have are an error: they would not be compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

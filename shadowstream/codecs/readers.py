@@ -1,7 +1,5 @@
 """One reader for each writer schema, of any kind, and one for values without a schema."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Literal, Protocol

@@ -1,8 +1,6 @@
 """The paths that values of an Avro schema can have. Paths in the config are checked against them before a trial
 runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

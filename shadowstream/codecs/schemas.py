@@ -1,7 +1,5 @@
 """Writer schemas: the protocol of their sources, and their parser."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, NamedTuple, Protocol
 

@@ -1,7 +1,5 @@
 """Formats of the values of each side, for one production output topic."""
 
-from __future__ import annotations
-
 from shadowstream.config import Config, Format
 from shadowstream.records import Side
 

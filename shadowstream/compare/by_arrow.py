@@ -5,8 +5,6 @@ paths, and tolerances of numbers (for ints, only far enough from the bound for d
 any other rule, or inside a list or a map, is left to `by_value`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

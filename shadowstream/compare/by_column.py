@@ -6,8 +6,6 @@ computes only levels (indexes in `OUTCOMES`). Differences and their texts always
 that they have a single source.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import chain

@@ -4,8 +4,6 @@ Covers only fields that `by_value` would see as the same plain Python values. A 
 left to `by_value`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

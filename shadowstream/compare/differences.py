@@ -1,7 +1,5 @@
 """Representation of a difference: its path, both values as bounded JSON, and their numeric distance."""
 
-from __future__ import annotations
-
 import json
 import math
 from decimal import Decimal

@@ -7,8 +7,6 @@ first come, first served, with room for one value: the commits [a, b] and [b, a]
 neither.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from hashlib import blake2b

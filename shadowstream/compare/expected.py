@@ -5,8 +5,6 @@ and the change has not expired at production's event time. Several changes may t
 unexplained difference makes the pair a mismatch, with all its differences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 

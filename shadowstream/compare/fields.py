@@ -1,8 +1,6 @@
 """A view of one side's values by path, as columns if the decoder has them. Slices, checks and means read values through
 it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, cast
 

@@ -4,8 +4,6 @@ An exception in such a function becomes a difference with a reason, never a cras
 one value in a million must not stop the other pairs, and must not pass as an agreement either.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import math

@@ -6,8 +6,6 @@ agrees, with a tolerance of 1: in production's [1, 2] against [1, 0], 1 would ta
 Yet 1 agrees with 0, and 2 with 1.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence

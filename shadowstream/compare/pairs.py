@@ -4,8 +4,6 @@ Differing Avro values are compared as Arrow columns, one pair of writer schemas 
 decide (`by_arrow`), and all other values, are decoded and compared by `by_value` and `by_column`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import compress
 from operator import ne

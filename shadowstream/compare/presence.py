@@ -3,8 +3,6 @@
 Elements of a list that a rule compares by key are named by that key, as in the paths of their differences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ recognisable as equal, and without the secret no list of guesses finds them. A m
 redacted value that is restored from `diff` after a restart is not hashed again.
 """
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Sequence
 

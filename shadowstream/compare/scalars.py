@@ -1,7 +1,5 @@
 """The level (index in `result.OUTCOMES`) of two values without parts, under the rule of their path."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat, equal

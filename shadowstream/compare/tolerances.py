@@ -19,8 +19,6 @@ values         the map has production's value, as text, and maps it to the candi
 If a rule has several tolerances, each suffices; `ignore_case` and `ignore_space` combine.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from datetime import UTC, date, datetime, timedelta

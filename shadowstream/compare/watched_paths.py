@@ -5,8 +5,6 @@ or of another type); or below it (a part of the named object differs). Paths are
 (`paths.parse_path`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 Names = Sequence[str | None]

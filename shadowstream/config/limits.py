@@ -1,7 +1,5 @@
 """Config of bounds and of the alerts' target."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Base of all parts of the config: closed and frozen models, and the units of their numbers."""
 
-from __future__ import annotations
-
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 

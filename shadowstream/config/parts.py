@@ -1,7 +1,5 @@
 """Parts to which a criterion may be limited: values of declared dimensions, and an output topic."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from shadowstream.config.comparing import Compare

@@ -9,8 +9,6 @@ sign with another name, so that no output is byte-equal to production's and ever
   to give delays in seconds, and divides by 60. The feed never changed, so the minutes become sixtieths.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from functools import cache

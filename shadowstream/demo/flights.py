@@ -7,8 +7,6 @@ number, which is unique over the file (a test counts it).
 The package is read by path: importing it needs pkg_resources, which current setuptools no longer has.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import time

@@ -3,8 +3,6 @@
 The rules of `flights.yaml` are repeated here without `shadowstream.compare`, so an error there cannot hide here.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.demo.candidates import BUG_CARRIER, BUG_FROM_MS, JUDGES

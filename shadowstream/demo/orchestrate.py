@@ -1,7 +1,5 @@
 """The demo from nothing to a verdict: a real Kafka, a year of flights, production and the four roles as processes."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

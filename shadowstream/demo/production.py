@@ -5,8 +5,6 @@ only after the outputs of all records below them have been acknowledged, so a cr
 An output goes to its input's partition with its input's key and timestamp.
 """
 
-from __future__ import annotations
-
 import argparse
 import faulthandler
 import signal

@@ -1,7 +1,5 @@
 """Progress of the demo, from the stats topic."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from confluent_kafka import TopicPartition

@@ -4,8 +4,6 @@ The demo's production process must not depend on shadowstream's own codecs: were
 same code, an error in it would cancel out.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import struct

@@ -1,7 +1,5 @@
 """The joiner's step, pure: all tasks of one process, and the marks that they share."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any

@@ -11,8 +11,6 @@ knows the task. Only this module defines the order of the stages:
 6. commit (`recovery.task_commit`): `prepare` returns the content of one transaction, `committed` confirms it.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 

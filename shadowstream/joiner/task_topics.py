@@ -1,7 +1,5 @@
 """The topics of a task's sides, by the config and by the partitioner that the start mark names."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import NamedTuple
 

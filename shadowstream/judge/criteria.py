@@ -43,8 +43,6 @@ Beside the table a criterion may ask for rows of its own (`rate_of`), over what 
 window counts is a *figure*: outcomes by their names, the rest behind a prefix (`figures_of`).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -12,8 +12,6 @@ scope ␟ topic ␞ slice ␟ name          a figure of the records that a crite
 The separators are control characters (unit and record separator), which names hardly ever contain.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any

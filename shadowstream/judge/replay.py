@@ -4,8 +4,6 @@ Stats records in, verdicts out. With the criteria of the live judge the evidence
 the same, and the order of arrival changes nothing (`event_windows`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -4,8 +4,6 @@ Decisions happen only as windows close, one by one in time order. So the drift e
 how often `evaluate` is called: after each record, or once at the end.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Correctness: two answers compared with a label."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

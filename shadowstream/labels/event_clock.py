@@ -16,8 +16,6 @@ pairs, read to the end          the last pair of the task, because the joiner ma
 The bound of one horizon is needed because a task may never get another record, and waiting pairs must end some day.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from shadowstream.records import Partition

@@ -1,7 +1,5 @@
 """Scored pairs by value of each declared dimension: those whose wait has ended, and the unlabelled ones of these."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

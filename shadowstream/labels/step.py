@@ -8,8 +8,6 @@ A labels task belongs to one task of the joiner and is always idle, because comp
 comes days later counts as a correction of its window: as evidence, never as drift (`judge.windows.event_windows`).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace

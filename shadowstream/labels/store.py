@@ -1,7 +1,5 @@
 """Store of waiting pairs and labels: its interface, and an implementation in memory."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Names of the counts in stats records beside the outcomes."""
 
-from __future__ import annotations
-
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Side
 

@@ -1,7 +1,5 @@
 """Dead letters: unusable records with the headers of Kafka Connect's dead letter queue (KIP-298)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Protocol
 
 from shadowstream.codecs.framing import SCHEMA_HEADER

@@ -9,8 +9,6 @@ Every record of a repartition topic has the header ``p``, which names the copied
 layout is ``version u8 | partition u32 | offset u64``, big endian, 13 bytes.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple

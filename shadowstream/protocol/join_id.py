@@ -15,8 +15,6 @@ occurrence   shadow: the packed coordinate; production: none, a repeat looks lik
 ===========  =======================  ==========================  ==================================
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Sums of values in [0, 1] in any order: the joiner adds them up, the judge derives evidence from them."""
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import numpy as np

@@ -3,8 +3,6 @@
 Form ``1`` is complete. Form ``2`` is cut: a record of the same commit holds the rest.
 """
 
-from __future__ import annotations
-
 import base64
 import zlib
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Generator of docs/outcomes.md: ``python -m shadowstream.protocol.outcome_page > docs/outcomes.md``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import starmap
 

@@ -5,8 +5,6 @@ show them. All of them read this table, and docs/outcomes.md is generated from i
 row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum

@@ -1,7 +1,5 @@
 """Names of reasons in stats records, and the reasons that another role acts on."""
 
-from __future__ import annotations
-
 OTHER = "(other)"
 """The name that counts all reasons beyond the limit."""
 REASON_CHARS_MAX = 160

@@ -1,7 +1,5 @@
 """The values in scored records, which labels are compared with."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any

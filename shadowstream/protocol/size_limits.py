@@ -5,8 +5,6 @@ client accepts 1,000,000 bytes a record, and no setting of shadowstream lowers t
 Here paths, which hold the keys of maps, and keys of any length are cut.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable
 from hashlib import blake2b

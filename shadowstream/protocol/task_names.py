@@ -1,7 +1,5 @@
 """Names of labels tasks in stats records."""
 
-from __future__ import annotations
-
 
 def task_of(task: str) -> str:
     """Return the labels task of one of the joiner's tasks.

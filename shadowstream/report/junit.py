@@ -3,8 +3,6 @@
 A criterion that is not shown good fails. A skipped case would pass as green, and missing data is no pass.
 """
 
-from __future__ import annotations
-
 from xml.etree import ElementTree as xml
 
 from shadowstream.judge.evidence.rate_bounds import percent

@@ -3,8 +3,6 @@
 Text from records is set in code spans, where Markdown, mentions and HTML have no effect.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ The template engine escapes everything from records; only the plots, which shado
 they are.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.resources import files
 from typing import Any

@@ -1,7 +1,5 @@
 """Plots as SVG inside a page: no script, no external resource, the same bytes for the same facts."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Texts of numbers, times and values, the same in every form of a report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any

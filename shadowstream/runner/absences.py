@@ -4,8 +4,6 @@ The text of a reason is either the same for many inputs, or it contains a value 
 bounds its texts: beyond `TEXTS_MAX` texts it keeps only the part before the colon, such as the type of an exception.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from shadowstream.compare.redact import Redactor

@@ -5,8 +5,6 @@ output), a value (one output with the input's key), an `Output`, or a list of th
 the runner creates one object for each input partition (`candidate_state`).
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial

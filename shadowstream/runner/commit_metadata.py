@@ -5,8 +5,6 @@ the runner-state record of the same transaction with the commit's partition, off
 in the range mark that decides.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, NamedTuple
 

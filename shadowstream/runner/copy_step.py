@@ -5,8 +5,6 @@ coordinates, independent of the topic from which a record is read. Offsets are c
 transaction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -9,8 +9,6 @@ single values count instead. The clock `time.thread_time_ns` excludes threads an
 a process-wide clock would include them, but also the threads of the Kafka client.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 A loop over values appends its answers to a list; the list's length is the index of the current value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

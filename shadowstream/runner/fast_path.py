@@ -3,8 +3,6 @@
 `step` handles all other inputs one by one: no output or several, errors, own keys, carried headers, repartition topics.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from itertools import repeat

@@ -1,7 +1,5 @@
 """Outputs of a candidate for one input, as values."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Java's default is murmur2, librdkafka's is CRC32. A candidate's output must be i
 so the runner computes the partition and writes to it explicitly.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -15,8 +15,6 @@ If all are refuted, both sides are copied by identity into topics of the trial (
 any partitioner. Records with a null key count only if the identity does not need the key.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

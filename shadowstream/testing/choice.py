@@ -1,7 +1,5 @@
 """The Kafka that a test or a demo talks to: a given one, else Docker's, else the embedded one."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Kafka in Docker through testcontainers, only where that needs no download."""
 
-from __future__ import annotations
-
 import atexit
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Reasons why a broker did not start, for the person who started it."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

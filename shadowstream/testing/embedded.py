@@ -11,8 +11,6 @@ States of an `EmbeddedKafka`::
     stopped  start, restart  -> running       kept if data_dir was given  kept
 """
 
-from __future__ import annotations
-
 import atexit
 import os
 import time

@@ -1,7 +1,5 @@
 """The directory of one embedded broker: its data, configuration, log, and the lock of its owner."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

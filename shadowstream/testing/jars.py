@@ -1,7 +1,5 @@
 """Kafka's jars in a cache of their own: fetched once, verified, shared by every process of this user."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

@@ -1,7 +1,5 @@
 """One Java process that never outlives the Python process that started it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -5,8 +5,6 @@ Pinned here, so that a first start downloads no POMs, needs no Maven rules, and 
 slf4j-simple is the one jar Kafka does not ask for: without a binding the broker says nothing, not even why it died.
 """
 
-from __future__ import annotations
-
 KAFKA_VERSION = "4.1.1"
 
 KAFKA_JARS: tuple[tuple[str, str], ...] = (

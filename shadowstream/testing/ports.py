@@ -1,7 +1,5 @@
 """Free ports on the loopback."""
 
-from __future__ import annotations
-
 import errno
 import random
 import socket

@@ -1,7 +1,5 @@
 """server.properties of the embedded broker: one node that is broker and controller, small and quick to start."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -15,8 +15,6 @@ A broker must advertise the proxy, or its clients go round it after their first 
     with Proxy(broker_port) as proxy, EmbeddedKafka(properties=proxied(...)) as kafka: ...
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

@@ -1,7 +1,5 @@
 """Readiness of a broker: a client gets an answer, not only an open port."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Callable, Iterator

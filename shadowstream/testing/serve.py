@@ -1,7 +1,5 @@
 """`shadowstream kafka`: a broker that runs until it is stopped."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,7 +1,5 @@
 """An empty storage directory for KRaft: Kafka's own StorageTool, once per cache."""
 
-from __future__ import annotations
-
 import base64
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Topics made, filled and read back without any code under test."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping

@@ -3,8 +3,6 @@
 The work is done by prometheus-client's WSGI app and threading server; this module adds two paths.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """A trial whose judge is the test: it writes drift and verdict in transactions, and the alerts role is a process."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import urllib.error

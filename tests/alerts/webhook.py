@@ -1,7 +1,5 @@
 """A webhook of the tests' own: a real HTTP server that can be away or refuse, and remembers what it took."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """`make eos-cost` in short: both deliveries side by side, with the figures that it prints."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

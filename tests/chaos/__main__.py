@@ -3,8 +3,6 @@
 Prints figures as a table; exit code 1 where anything is lost, double or alien, or the plan was not fulfilled.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -5,8 +5,6 @@ written more than once, and alien is whatever must not be there at all. A record
 which the checker finds in the topics themselves.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """One run of chaos with few kills for all tests of the checker."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

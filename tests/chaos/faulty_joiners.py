@@ -6,8 +6,6 @@ The state record goes with the offsets in both, or the next process would refuse
 A commit without rows has nothing to lose or to say again: in such a one nobody dies in between.
 """
 
-from __future__ import annotations
-
 from confluent_kafka import TopicPartition
 
 from shadowstream.kafka.loop import TRANSACTION_WAIT_S, Loop

@@ -3,8 +3,6 @@
 No root is needed. Who is outside reaches it by way of the process that holds the namespace.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

@@ -4,8 +4,6 @@ Both live through whatever befalls the broker. What an ended transaction has bec
 that is then settled by what can be read, all of it or nothing (`Orders.unknown`).
 """
 
-from __future__ import annotations
-
 import logging
 import random
 import threading

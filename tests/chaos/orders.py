@@ -3,8 +3,6 @@
 Knows nothing of how the joiner decides. An order's kind is its number modulo `OUT_OF`: most are answered alike.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ connections and answers nobody), one whose disk is full, and black holes between
 The load and the checker reach the broker directly, the roles through a proxy, as they would through a network.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -3,8 +3,6 @@
 Imports nothing of shadowstream but the reader of whole topics that its tests share, which knows no record of ours.
 """
 
-from __future__ import annotations
-
 import functools
 import io
 import json

@@ -1,7 +1,5 @@
 """One run of chaos from the first order to the report: load, deaths, rest, and what the checker finds."""
 
-from __future__ import annotations
-
 import random
 import statistics
 import time

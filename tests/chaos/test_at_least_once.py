@@ -1,7 +1,5 @@
 """Without transactions, killed at random: repeats there are, and what is left without them is right."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

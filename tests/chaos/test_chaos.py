@@ -3,8 +3,6 @@
 `make chaos KILLS=200` is the same with more of it.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

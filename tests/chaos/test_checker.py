@@ -1,7 +1,5 @@
 """The checker sees one record lost, doubled or invented, and one count that is off, in what a real run has written."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

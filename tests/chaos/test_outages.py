@@ -4,8 +4,6 @@ on, exactly once.
 `make chaos-broker` is the same with ten kills, and full disks, holes and hangs of up to a minute.
 """
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from pathlib import Path
 

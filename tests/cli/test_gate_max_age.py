@@ -1,7 +1,5 @@
 """Evidence that has aged is not fresh because somebody judged it again (`gate --max-age`)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

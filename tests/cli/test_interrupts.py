@@ -1,7 +1,5 @@
 """Ctrl-C and SIGTERM at any moment end a command without a traceback, with the exit code of docs/exit-codes.md."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The README's first steps as they stand there, and every command line of the documents: the program takes each."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """`replay` on a broker whose topics the test fills: at which attempt at a release it judges."""
 
-from __future__ import annotations
-
 import math
 
 from shadowstream.codecs import own

@@ -1,7 +1,5 @@
 """`explain` names the role that makes no progress: no runner, a runner that stands, no input, no joiner."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.config import Config

@@ -1,7 +1,5 @@
 """A small real HTTP server that answers as a schema registry does, can fail, and can go away and come back."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import threading

@@ -1,7 +1,5 @@
 """A date beyond the year 9999 is a value: compared as the exact number that was written, in rows and in columns."""
 
-from __future__ import annotations
-
 import json
 import pickle
 from typing import Any

@@ -1,7 +1,5 @@
 """What the JSON reader yields the writer writes: every number digit by digit, at any depth."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from decimal import Decimal

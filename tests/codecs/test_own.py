@@ -1,7 +1,5 @@
 """Rows of diff are written by a shorter way, and come out as by the long one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hypothesis import given

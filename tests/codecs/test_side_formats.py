@@ -1,7 +1,5 @@
 """How the values of a topic are written, by its config: read, compared by the same rules, and broken."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

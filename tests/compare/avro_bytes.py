@@ -3,8 +3,6 @@
 A value is as it is written, logical types too; one of a union is (index, value).
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Generated writer schemas with values: what can be read as columns, and a little of what cannot."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import itertools

@@ -1,7 +1,5 @@
 """Generated schemas, values and rules: every kind of rule, on values as they are in life and on odd ones."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 from decimal import Decimal

@@ -3,8 +3,6 @@
 The second schema is the first after some changes, allowed by Avro's rules or not.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from typing import Any

@@ -1,7 +1,5 @@
 """Columns in Arrow say what rows say, and a schema of which they would not is refused to them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The table of docs/comparison.md says what the comparison does."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.compare.proof.table import PAGE, ROWS, Row, answers, page_with

@@ -1,7 +1,5 @@
 """Declared expected changes: what they explain, what they do not, and until when."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Lists in any order, of any length: an order that lets all agree is found, or the row names the bound."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from typing import Any

@@ -1,7 +1,5 @@
 """Texts of any length: whole where they are compared, known by a hash where they are named."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from typing import Any

@@ -1,7 +1,5 @@
 """No digit is lost before two values are compared: what was written differently differs, in rows and in columns."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The oracle of the comparison's proof: it is small, it is apart, and it knows the documented rules."""
 
-from __future__ import annotations
-
 import ast
 import math
 from decimal import Decimal

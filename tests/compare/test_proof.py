@@ -1,7 +1,5 @@
 """The comparison against its oracle on generated cases, and planted faults that this must catch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """What `make compare-proof` found, each fault as a small pair."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cases that people have brought to the trackers of other tools; each names its thread. Values are ours."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

@@ -3,8 +3,6 @@
 Where the comparison differs from a reader on purpose, `DECISIONS` says how (docs/decisions/0020).
 """
 
-from __future__ import annotations
-
 import json
 import struct
 from collections import Counter

@@ -1,8 +1,6 @@
 """Avro's schema resolution, point by point as the specification (1.12, "Schema Resolution", "Aliases", "Logical Types")
 lists it: one test a point, each alone and in a batch, at the top and inside."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID

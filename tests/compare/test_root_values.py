@@ -1,7 +1,5 @@
 """Whole values that are no objects, raw, by rows and in columns: rules, slices and keys of elements reach them."""
 
-from __future__ import annotations
-
 import io
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """One instant in two forms under `round_ms`: the unit of a number is declared, and never guessed."""
 
-from __future__ import annotations
-
 import datetime as dt
 from decimal import Decimal
 from typing import Any

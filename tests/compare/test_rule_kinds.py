@@ -1,7 +1,5 @@
 """Each kind of rule: what it tolerates, what it does not, where it holds."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """Writer schemas that change, on either side and in mid-stream: added, removed, promoted, renamed; columns as rows."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A tolerance acts on numbers in their own arithmetic: every pair of kinds against an oracle of fractions."""
 
-from __future__ import annotations
-
 import json
 import struct
 from decimal import Decimal

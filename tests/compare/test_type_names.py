@@ -1,7 +1,5 @@
 """The type of what was written is part of the value: names of records, branches of unions, messages of Protobuf."""
 
-from __future__ import annotations
-
 import io
 import json
 from functools import cache

@@ -1,7 +1,5 @@
 """Which watched paths a mismatch touches: rows, columns and Arrow find the same, and what a plain search finds."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

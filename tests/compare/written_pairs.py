@@ -1,7 +1,5 @@
 """Pairs as they are written: texts of JSON, and bodies of Avro under two writer schemas; one by one and in batches."""
 
-from __future__ import annotations
-
 import io
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """Functions of the config that cannot be called as they will be, told offline, and again where they are loaded."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

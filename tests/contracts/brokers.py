@@ -1,7 +1,5 @@
 """A broker with its clients, in memory or real, behind one set of words."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable

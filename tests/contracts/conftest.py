@@ -1,7 +1,5 @@
 """Two brokers, one suite: each contract is tried on the broker in memory and on a real Kafka."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """What a bounded read gives and when it ends, on both brokers."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a reader sees of transactions, and where it stands."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Groups: who gets what, what happens to it when others come and go, and what a zombie hears."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Transactions: fencing, pending offsets, what each call raises and what has to be done about it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -3,8 +3,6 @@
 `python -m tests.helm.chart` writes the config's JSON Schema into the chart's values.schema.json anew.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -4,8 +4,6 @@ Logs hold None where Kafka has something that no reader sees: markers of transac
 frozen: what lies beyond is committed, and its high watermark counts it, but its markers have not landed yet.
 """
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The language of the joiner's cases: steps that happen in a world, and what the joiner must have said after them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

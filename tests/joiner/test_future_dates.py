@@ -1,7 +1,5 @@
 """A record dated ahead closes no window, freezes nothing that follows, and is not moved by a clock that is set."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -7,8 +7,6 @@ the joiner has said since the dict before it, after it has read everything and c
 ``done(o)``: the candidate is done with the inputs below o. ``committed(o)``: production is, by its group's commits.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.records import Side

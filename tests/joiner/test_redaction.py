@@ -1,7 +1,5 @@
 """Dead letters of the joiner, and that nothing of what must not be read leaves it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -4,8 +4,6 @@ The joiner's own step on a broker in memory, and the judge's beside it. The live
 written, looks after each and dies now and then. A replay reads one partition of stats after the other.
 """
 
-from __future__ import annotations
-
 import os
 from random import Random
 from typing import Any

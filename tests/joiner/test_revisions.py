@@ -1,7 +1,5 @@
 """A rolling deploy in mid-stream: which revision each outcome counts for."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

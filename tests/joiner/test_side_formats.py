@@ -1,7 +1,5 @@
 """Values in the formats of their topics, from the record to outcome, correction and dead letter."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

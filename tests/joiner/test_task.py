@@ -1,7 +1,5 @@
 """How a task ends, how far it says it is, what it commits and what bounds it."""
 
-from __future__ import annotations
-
 from zlib import crc32
 
 import pytest

@@ -1,7 +1,5 @@
 """Warm-up: pairs of inputs before the start, and what production still writes of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A whole trial in memory: inputs of known kinds, a production, a candidate behind the real runner step, the joiner."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence

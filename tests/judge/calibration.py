@@ -5,8 +5,6 @@ dynamic programming over the windows. A run is one candidate of a known rate; it
 says so, for who looks all day stops at the first.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

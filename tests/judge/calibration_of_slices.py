@@ -1,8 +1,6 @@
 """The level that all slices share, measured: every value of every dimension exactly at the limit, looked at after each
 window. Part of `make calibrate` (tests/judge/calibration.py)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A config and stats records for the judge's tests, and one trial told in many ways: split, cut and interleaved."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """`make calibrate` in short: the same kinds of runs, fewer and smaller."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.judge.evidence.rates import false_promotion

@@ -1,7 +1,5 @@
 """A check counts where the candidate is worse than production: doing what production does is no reject."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

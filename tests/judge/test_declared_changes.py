@@ -1,7 +1,5 @@
 """Declared changes: within their bound they are no mismatch, beyond it nothing is promoted."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

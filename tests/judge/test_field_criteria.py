@@ -1,7 +1,5 @@
 """A criterion on a field sees every difference at, above and below its path, and says where there is no such field."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

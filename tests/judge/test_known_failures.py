@@ -6,8 +6,6 @@ the estimated shift. Flagger: a canary analysis with a request-success-rate of a
 10 iterations, as its documentation sets it up. The cases and their numbers: the end of part 7 of the design.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Criteria on means, checks and latencies from end to end: the joiner's own step counts, this judge judges."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

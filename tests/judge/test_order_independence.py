@@ -1,7 +1,5 @@
 """Byte-equal evidence: pairs permuted inside windows, partitions split otherwise, restarts at any commit."""
 
-from __future__ import annotations
-
 import json
 import random
 from typing import Any

@@ -1,7 +1,5 @@
 """Criteria of one value of a dimension, of one output topic and of both: each counts its own records and no others."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

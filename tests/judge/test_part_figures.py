@@ -1,7 +1,5 @@
 """A dimension of any number of values takes a bounded room, and the same values are kept whenever it is folded."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -3,8 +3,6 @@
 The oracle counts for itself what was compared. `make proof` runs each property over 2,000 trials, the tests over fewer.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from typing import Any

@@ -4,8 +4,6 @@
 of the stats topic; the joiner's own cells do the counting. Labels and corrections come when they come.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from dataclasses import dataclass

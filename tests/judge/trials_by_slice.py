@@ -1,7 +1,5 @@
 """Trials told window by window, with what each value of a dimension holds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

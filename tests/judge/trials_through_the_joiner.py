@@ -1,7 +1,5 @@
 """Trials of the judge that the joiner's own step has counted: values of both sides in, the last verdict out."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What health says while the candidate works on one input for long, and what happens when it takes too long."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 import urllib.request

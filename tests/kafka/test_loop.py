@@ -1,7 +1,5 @@
 """The real loop on the broker in memory: one rule a test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An exit code proves nothing: what a supervised process has reported decides whether its end is one."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

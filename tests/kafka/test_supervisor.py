@@ -1,8 +1,6 @@
 """The supervisor: a child that fails waits longer each time and leaves the others alone; a stop ends all, in order
 where they let it; and none outlives its supervisor."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The watchdog: a call that does not return ends the process, wherever it hangs; whoever gets on is left alone."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

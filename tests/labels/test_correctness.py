@@ -1,7 +1,5 @@
 """Who was right: labels and answers in the digits in which they are written."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 from uuid import UUID

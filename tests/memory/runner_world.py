@@ -1,7 +1,5 @@
 """Runners that come and go on the broker in memory, and the troubles that they live through."""
 
-from __future__ import annotations
-
 from random import Random
 
 from shadowstream.config import Config

@@ -1,7 +1,5 @@
 """A process of its own that pairs two sides in opposite order, `hold` or `spill`, and prints what that took."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

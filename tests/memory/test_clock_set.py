@@ -1,7 +1,5 @@
 """A wall clock that is set while the roles run: what is due is due by a clock that nobody sets."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

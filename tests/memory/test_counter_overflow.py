@@ -1,7 +1,5 @@
 """The real runner whose counters fit no metadata, on the broker in memory: dying at any call, it has counted once."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """In memory: a record dated ahead tells no time of its partition, and hides none."""
 
-from __future__ import annotations
-
 from shadowstream.kafka.reading.event_times import NewestEventTimes
 from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside

@@ -1,7 +1,5 @@
 """What the joiner finds changed behind its back when it comes back: said, accounted, or refused; the real roles."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from types import ModuleType

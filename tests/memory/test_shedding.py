@@ -1,7 +1,5 @@
 """Both sides lead by turns, so that holding one back keeps to no bound: the real roles on the broker in memory."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections import Counter

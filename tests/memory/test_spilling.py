@@ -1,7 +1,5 @@
 """Both sides lead by turns, and the values of what waits go to a file: the real roles on the broker in memory."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """The real runner with a counting candidate on the broker in memory: dying at any call, aborting, it counts once."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from typing import Any

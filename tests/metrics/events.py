@@ -3,8 +3,6 @@
 `python -m tests.metrics.events > docs/events.md`
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from functools import cache

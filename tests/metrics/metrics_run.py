@@ -6,8 +6,6 @@ the joiner reads it; production writes the partner of a record that was said to 
 commit of the runner and one of the joiner.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -4,8 +4,6 @@ A value is an order, `{"n": int, "amount": float, "customer": str}`. Production 
 from it in `EACH` orders of every `OUT_OF` in each of five ways, and nowhere else.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 OUT_OF = 100

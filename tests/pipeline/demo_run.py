@@ -5,8 +5,6 @@ broker, one production, a trial for each candidate. The whole year is run by `sh
 that outlives it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

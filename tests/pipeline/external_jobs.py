@@ -1,7 +1,5 @@
 """Jobs that are nobody's but their owner's: a plain consumer and producer with a group and a topic of their own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

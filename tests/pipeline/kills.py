@@ -1,7 +1,5 @@
 """kill -9 of a role once it has committed often enough, told from what it has written."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

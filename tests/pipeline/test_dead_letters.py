@@ -1,7 +1,5 @@
 """On the broker: a topic of which one record in a hundred is broken, each in one of seven ways."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections import Counter

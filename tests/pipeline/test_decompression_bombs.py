@@ -1,7 +1,5 @@
 """On the broker: records that no client decompresses, in the inputs and in what is compared. Each costs itself only."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

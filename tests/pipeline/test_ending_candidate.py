@@ -1,7 +1,5 @@
 """A candidate that hangs or ends its process on an input: the input is named, the stream goes on, whoever restarts."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

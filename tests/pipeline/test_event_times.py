@@ -1,7 +1,5 @@
 """The newest event time of a partition is that of a record, never that of a transaction's marker."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from confluent_kafka import Producer

@@ -1,7 +1,5 @@
 """A candidate that is somebody's own job: watched, never touched, and every record of it ends in its one outcome."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

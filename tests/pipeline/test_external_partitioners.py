@@ -1,7 +1,5 @@
 """A job of its own that puts keys elsewhere than production: named, copied by identity on both sides, all paired."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from pathlib import Path

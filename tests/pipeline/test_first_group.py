@@ -1,7 +1,5 @@
 """A broker on which no group has ever committed: its topic of offsets is made when somebody first asks for a group."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

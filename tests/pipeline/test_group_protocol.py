@@ -1,7 +1,5 @@
 """`kafka.group_protocol: consumer` on a real broker: two joiners, one of them killed, and every pair is said once."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An identity that does not fit production's records, on the real broker: not yet, with its share and a way out."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A candidate far behind: what waits for it stays in Kafka, not in the joiner's memory, and nothing of it is lost."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """On the broker: records whose rows of diff would be larger than any topic takes. They are cut, and work goes on."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Counters that no commit has room for, on a real broker: kill -9 several times, and the runner has counted once."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import time

@@ -1,7 +1,5 @@
 """On the broker: where production's JSON holds NaN, the few records that can be read promote nobody."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

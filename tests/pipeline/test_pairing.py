@@ -1,7 +1,5 @@
 """Pairing on the real broker: what comes late, is lost or is deployed in between has its one outcome all the same."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

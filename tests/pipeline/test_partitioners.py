@@ -1,7 +1,5 @@
 """On the broker: however production chooses partitions, it is found out and said, and everything pairs."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections import Counter

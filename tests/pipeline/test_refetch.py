@@ -1,7 +1,5 @@
 """What the joiner reads again: records that a correction is about, and what it had said before a restart."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

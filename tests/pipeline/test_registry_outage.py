@@ -1,8 +1,6 @@
 """On the broker: a schema registry that goes away and comes back, with schemas by prefix on one side and by header on
 the other. What is known goes on; what is not waits, is said, and is counted in the end."""
 
-from __future__ import annotations
-
 import io
 import json
 import urllib.error

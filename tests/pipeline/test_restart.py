@@ -1,7 +1,5 @@
 """How long it takes from the start of a killed joiner's successor to the first outcome that it commits."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

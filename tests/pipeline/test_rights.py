@@ -1,7 +1,5 @@
 """A cluster with an authorizer: the rights that `topics acls` lists suffice for a trial; one that lacks is named."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import shlex

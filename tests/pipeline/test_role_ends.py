@@ -1,7 +1,5 @@
 """On a real broker: a candidate that ends the runner's process loses nothing, whatever the exit code says."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A second run of production beside the first: what both runs differ in, and what the candidate alone does."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A candidate that takes its time: only the lag grows."""
 
-from __future__ import annotations
-
 import json
 import signal
 import time

@@ -1,8 +1,6 @@
 """A sink that takes its time: what one commit might hold does not pass the line within the transaction's timeout, and
 would not in any process after it. Only the lag grows."""
 
-from __future__ import annotations
-
 import json
 import random
 import signal

@@ -1,7 +1,5 @@
 """kill -9 of joiners whose values lie in a file: it dies with the process, and Kafka has everything still."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from functools import partial

@@ -1,7 +1,5 @@
 """On a real broker: an older trial's start is found among its marks once, and from then on without them."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A trial of some weeks: its marks are millions, and its roles start as fast as on the first day."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

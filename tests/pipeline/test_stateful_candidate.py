@@ -1,7 +1,5 @@
 """The counting candidate of docs/stateful.md on a real broker: kill -9 several times, and it has counted once."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """A later run of one trial and instance takes over for good: the older one says so, ends and does not come back."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """On the broker: production's records that cannot be read, or lie where nobody reads, are no fault of the candidate."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

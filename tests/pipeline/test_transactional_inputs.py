@@ -1,7 +1,5 @@
 """Inputs written in transactions: the last thing in a partition is a marker, which nobody's commit ever passes."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

@@ -1,8 +1,6 @@
 """A trial begins where it says: what arrives while production's first output is waited for is part of it, and a name is
 bound to the topics that it began with."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

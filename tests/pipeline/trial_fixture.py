@@ -3,8 +3,6 @@
 Production is played by the test with a plain consumer and producer: it reads orders, writes JSON, flushes, commits.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What a trial has written, read back without a consumer of shadowstream."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Which records may meet: ids of both sides, and what has none."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What earlier releases have committed is read, and what this one commits has the same form."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 from collections import Counter

@@ -1,7 +1,5 @@
 """The table of outcomes: closed, consistent, and as docs/outcomes.md shows it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

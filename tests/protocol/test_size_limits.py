@@ -1,7 +1,5 @@
 """Rows that would be too large for their topic: cut, said and counted, and never a commit that fails for ever."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.codecs import own

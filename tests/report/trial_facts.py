@@ -1,7 +1,5 @@
 """Facts of a trial that never ran: judged by the real step, with rows of diff as the joiner writes them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.config import Config

@@ -1,7 +1,5 @@
 """Why inputs have no output, as a mark holds it: type and text, bounded, redacted as the config says."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

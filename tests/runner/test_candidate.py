@@ -1,7 +1,5 @@
 """Whatever the candidate does is an observation; only what cannot be loaded is an error."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Inputs that end the process, or that a watching thread ends: found whatever dies when, and nobody else is blamed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from random import Random
 from typing import Any

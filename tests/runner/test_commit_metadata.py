@@ -1,7 +1,5 @@
 """Marks and counters on their way through Kafka: what is said comes back, and fits."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

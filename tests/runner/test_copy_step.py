@@ -1,7 +1,5 @@
 """Copies of production's outputs by identity: nothing changes but the partition, and both sides find the same one."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the candidate costs, by a clock in hand: which inputs are measured, in which window, and what is costly."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The runner's step with several output topics, with each partitioner, and with ids that outputs carry on."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The partition of a key, as production's clients compute it."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

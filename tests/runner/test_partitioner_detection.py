@@ -1,7 +1,5 @@
 """Which partitioner a sample shows: never guessed where it could be an accident without saying so."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Inputs that take long together are asked for in parts: what comes of them is what comes of all at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from random import Random
 from typing import Any

@@ -1,7 +1,5 @@
 """The runner's step: each input ends in one class, it says of itself what it did, and a crash loses nothing."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence

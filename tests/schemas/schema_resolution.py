@@ -1,7 +1,5 @@
 """Whether a schema reads what another one wrote, and which fields nobody has described."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Iterator

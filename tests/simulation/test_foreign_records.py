@@ -4,8 +4,6 @@ Real roles on the broker in memory, with all that befalls them there: they die a
 litters a topic is read again and again.
 """
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One history, its sides read in many orders, with restarts anywhere in between: one last word on every record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 from random import Random

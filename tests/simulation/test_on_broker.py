@@ -1,7 +1,5 @@
 """The simulator's trials by the real roles, on the broker in memory: `make sim-loop`, a short version of it."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

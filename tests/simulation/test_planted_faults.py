@@ -1,7 +1,5 @@
 """The simulator is able to fail: each of these faults, planted in the real joiner, is caught within 200 seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 

@@ -1,8 +1,6 @@
 """The simulator on the broker is able to fail: each of these faults, planted in the real loop or a role's edge, is
 caught within 60 seeds. (What is lost and not forgotten needs the right moment: tests/memory has it.)"""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

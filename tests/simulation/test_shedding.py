@@ -1,7 +1,5 @@
 """The simulator's trials with tasks that shed identities in the midst of it: each is paired as a whole or evicted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

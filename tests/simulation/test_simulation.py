@@ -1,7 +1,5 @@
 """The simulator itself: many seeds, what it prints of a failing one, its oracle, its coverage."""
 
-from __future__ import annotations
-
 import ast
 import os
 from collections import Counter

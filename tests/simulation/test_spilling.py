@@ -1,7 +1,5 @@
 """The simulator's trials with tasks that spill values in the midst of it: every outcome is the oracle's."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.joiner.matching.spilled_values import SpilledValues

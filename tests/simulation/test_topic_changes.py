@@ -1,7 +1,5 @@
 """Topics that change in the midst of simulated trials, by the real roles on the broker in memory."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.kafka.trial.topic_changes import TopicChanges

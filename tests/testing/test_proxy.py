@@ -1,7 +1,5 @@
 """The proxy: bytes flow, late, not at all, or end in a reset; and a broker whose clients all go through it."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

@@ -1,7 +1,5 @@
 """Banned words: no identifier holds one. docs/glossary.md has the words to use instead."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

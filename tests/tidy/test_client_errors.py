@@ -5,8 +5,6 @@ Consumers of `client.consumers` are `client.errors.TranslatingClient`. Three kin
 client, waits for an answer, and calls on the consumers that `reading.topic_reader` and `subscription` make.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

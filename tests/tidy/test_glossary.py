@@ -1,7 +1,5 @@
 """Each term of docs/glossary.md names code or a config key that exists, and each banned word has a better one."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

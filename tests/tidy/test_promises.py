@@ -1,7 +1,5 @@
 """A promise of the documents names the test that holds it, and that test exists."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

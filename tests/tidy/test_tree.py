@@ -1,7 +1,5 @@
 """docs/architecture.md shows the packages and modules that exist, each with the sentence of its docstring."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

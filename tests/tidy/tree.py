@@ -3,8 +3,6 @@
 `make docs` writes it (`python -m tests.tidy.tree`); `tests/tidy/test_tree.py` compares.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

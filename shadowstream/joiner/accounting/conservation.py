@@ -8,8 +8,6 @@
 A ledger line is (ledger, place, expected, counted). Any difference is a remainder, and the verdict is not yet.
 """
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -6,8 +6,6 @@ Values are not kept: the joiner reads the corrected record again from its topic.
 rows from the diff topic, from `floor` on: the end of the topic as observed before the row was written.
 """
 
-from __future__ import annotations
-
 from bisect import bisect, insort
 from collections import deque
 from collections.abc import Hashable

@@ -1,7 +1,5 @@
 """Counts of evicted records by side, and of those that a limit shed, by window and revision since the last commit."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 
 from shadowstream.joiner.accounting.reason_counts import At

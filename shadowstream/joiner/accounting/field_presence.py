@@ -5,8 +5,6 @@ pairs that were examined for a `field` criterion, and those in which a side has 
 so only a sample is examined: the same pairs on replay.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Collection, Sequence
 from typing import Any

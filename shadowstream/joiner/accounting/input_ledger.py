@@ -4,8 +4,6 @@ Each input partition belongs to one task. After a restart, marks that were count
 newest of them still gives the ledger line.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any

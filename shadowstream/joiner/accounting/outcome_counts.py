@@ -4,8 +4,6 @@ A correction removes an outcome from its window and counts another. The correcte
 late record is counted as ended.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence

@@ -3,8 +3,6 @@
 All are sums over pairs in integers, so that batches, commits and order have no effect.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

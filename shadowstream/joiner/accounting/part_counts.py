@@ -7,8 +7,6 @@ eu}`) has the figures of a whole window, of its own records only.
 All are sums over records, so that batches, commits and order have no effect.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple

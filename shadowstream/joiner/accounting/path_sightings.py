@@ -4,8 +4,6 @@ Values are examined until each path has been found: the first `FIRST` pairs of a
 chosen by its offset. After that the search ends and costs nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any

@@ -4,8 +4,6 @@ Only rare outcomes have a reason. A reason is shortened and its positions are re
 Beyond a limit new kinds count as `(other)` of their outcome, so that the sum of a window stays complete.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 

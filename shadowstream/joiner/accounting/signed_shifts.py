@@ -4,8 +4,6 @@ A mean of distances is the same for a candidate that is always higher and for on
 lower.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any

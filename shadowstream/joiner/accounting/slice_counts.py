@@ -4,8 +4,6 @@ Batches and commits do not change the sums of a window and revision. `compare.di
 have no cell of their own. The sum over the cells of one dimension is the window's n and s of the mismatch rate.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -12,8 +12,6 @@ both:<kind>:<path>  both sides fail; for null that is `neither`
 ==================  ============================================================================================
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

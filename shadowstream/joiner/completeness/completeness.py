@@ -36,8 +36,6 @@ warm                  1 once the end of the warm-up is known              0
 ====================  ==================================================  ==============================
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 

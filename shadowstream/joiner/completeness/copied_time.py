@@ -11,8 +11,6 @@ lowest of these holds for a reader of the copies once it has passed the ends tha
 An idle original partition does not hold back the others (`idleness`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -14,8 +14,6 @@ Partitions that return together were not idle: all were quiet, and one of them i
 idle only if it was still for `idle_ms` *while another was active for as long*.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from shadowstream.joiner.completeness.observed_offsets import lowest

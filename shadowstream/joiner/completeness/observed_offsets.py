@@ -1,7 +1,5 @@
 """Observed ends of outputs with the input offsets that belong to them, and a side's progress by its commits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

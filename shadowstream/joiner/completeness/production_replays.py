@@ -5,8 +5,6 @@ partners. A replay is remembered as the range of outputs that may hold such repe
 observed before the offset went back. It ends at the end observed once the old offset was reached again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

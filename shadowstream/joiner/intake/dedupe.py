@@ -20,8 +20,6 @@ Nearly every id is new, and that case must be cheap. So whole batches are looked
 chaining (Knuth, TAOCP 3, 6.4). Buckets and links are arrays, newest record first; an overwritten record ends a chain.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np

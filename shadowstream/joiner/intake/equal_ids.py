@@ -20,8 +20,6 @@ Pairs form within one task only. If a partitioner hashes the bytes of a key, suc
 other numbers; the verdict then hints at it (`judge.verdict.identity_fit`).
 """
 
-from __future__ import annotations
-
 import json
 from collections import deque
 from collections.abc import Hashable, Iterable

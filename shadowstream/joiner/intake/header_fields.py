@@ -1,7 +1,5 @@
 """Header values that are kept with a record after its batch, as far as the config needs them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Detection of production's own failures: outputs by which it reports that it failed (`production.error`)."""
 
-from __future__ import annotations
-
 from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.dimension_codes import text_of

@@ -1,7 +1,5 @@
 """Detection of redelivery: outputs that the runner wrote again after a crash under at_least_once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from shadowstream.protocol.headers import PackedHeader

@@ -13,8 +13,6 @@ input counts if the record names it; the runner's outputs always do. A value tha
 each time, so its duplicate ends as `repeated` too: a verdict never claims more than was compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 
 from shadowstream.joiner.intake.dedupe import DedupeWindow, digests

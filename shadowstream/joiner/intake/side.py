@@ -12,8 +12,6 @@ The steps of `SideIntake.admit`, in order:
    ``accounted_to`` are re-read after a restart and not counted again: pending ones wait again, the others have ended.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain

@@ -1,7 +1,5 @@
 """Position of one side of one task, and the records that recovery must read again."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

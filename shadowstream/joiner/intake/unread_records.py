@@ -10,8 +10,6 @@ the candidate only if production has no such record that it can be set against. 
 to production would pay for what production writes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -12,8 +12,6 @@ possible. If one side has surplus records, those are skipped whose successor is 
 with more than one possible partner is `ambiguous`: the number of pairs is right, the choice is not certain.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from bisect import bisect, insort

@@ -4,8 +4,6 @@ A group is decided once both sides are done with the input: the shadow by its ma
 then another output may come; to decide earlier could report a wrong number of outputs.
 """
 
-from __future__ import annotations
-
 import sys
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence

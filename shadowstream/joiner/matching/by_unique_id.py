@@ -6,8 +6,6 @@ An id that occurs again beyond the dedupe span is a record of its own; records o
 partitions.
 """
 
-from __future__ import annotations
-
 import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence

@@ -5,8 +5,6 @@ is a sample of whole pairs, compared as usual. At level n, all but 1 in 2^n iden
 a partner of a shed record may still come, and with a lower level it would end as missing or extra.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 

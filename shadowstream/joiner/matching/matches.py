@@ -1,7 +1,5 @@
 """Matches of a task (pairs, unmatched records, groups), and the protocol of the stores that find them."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Number of pending records, and the memory that they take."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

@@ -6,8 +6,6 @@ side, key and time change places until as many pairs as possible agree. The numb
 of unmatched records stay the same.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 

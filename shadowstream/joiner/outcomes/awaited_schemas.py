@@ -4,8 +4,6 @@ Their records stay pending, in numbers, bytes and windows. Every commit holds th
 them again. They keep their windows open and count for backpressure, as any pending record does.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain

@@ -4,8 +4,6 @@ All steps that need a schema precede the counting, because they may raise a `Reg
 the schema now. The pairs then wait (`awaited_schemas`), and `resolve` takes them up again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """Corrections: late records that wait until the value of the corrected record has been read again."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 

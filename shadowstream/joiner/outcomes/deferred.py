@@ -5,8 +5,6 @@ corrections, and a task that sheds half of its pending records. Each record here
 restart reads it again, and it keeps its window open.
 """
 
-from __future__ import annotations
-
 import sys
 from collections import deque
 from collections.abc import Iterator

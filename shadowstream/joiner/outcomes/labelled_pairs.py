@@ -1,7 +1,5 @@
 """Records of `scored` for the labels role: the answers of both sides of a compared pair."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 

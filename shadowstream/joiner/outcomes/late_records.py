@@ -4,8 +4,6 @@ An outcome becomes correctable once its diff row is committed (`remember`). A la
 until the value of the corrected record has been read again (`corrections`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 

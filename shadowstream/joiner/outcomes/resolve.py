@@ -4,8 +4,6 @@ Pairs pass to the comparison (`compare_stage`). Decisions wait if their schema i
 they would make one commit too large (`deferred`). `resume_deferred` takes both up again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Outcomes of unmatched records: missing, extra, or the cause that explains the missing partner."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ committed offset is the lowest pending one. Recovery reads from there to ``high`
 records. Form ``2`` has no runs: the pending set did not fit, and the state record of the same sequence number holds it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The pending records of a task in all its stages. Every commit holds them, so that a restart reads them again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain

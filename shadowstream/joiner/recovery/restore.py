@@ -3,8 +3,6 @@
 One transaction commits all sides of a task. So either all sides have a commit of the same sequence number, or none has.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The commit of a task: its stats record, its state record, and the offsets of its sides with their metadata."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 

@@ -4,8 +4,6 @@ Promote needs `judge.min_coverage` on both sides, over all closed windows and ov
 that could not be compared. Without this bound, a candidate that is wrong exactly there would be shown good.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence

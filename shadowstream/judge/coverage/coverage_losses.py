@@ -14,8 +14,6 @@ candidate      units of extra                           undecodable, unpairable,
 warm-up, 1 % of the records is left, and a loss is a share of that 1 %.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 

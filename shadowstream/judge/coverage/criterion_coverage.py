@@ -4,8 +4,6 @@ A mean needs numbers, labels need a label, latencies need known times. Units wit
 share the criterion cannot be shown good, because the unmeasured units may be wrong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

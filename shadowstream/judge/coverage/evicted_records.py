@@ -7,8 +7,6 @@ beside coverage, while their share is over what `judge.min_coverage` allows, bec
 What a joiner of an older release has not named counts against production's coverage, and may have been a limit's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from shadowstream.judge.coverage.coverage_losses import LossSide

@@ -31,8 +31,6 @@ is the key, so the first of each side are compared: 600 of 600 pairs differ, and
 pairs counts for a reject; the verdict asks for another identity.
 """
 
-from __future__ import annotations
-
 from shadowstream.config import Config
 from shadowstream.protocol.outcomes import Outcome, duplicate, repeated, undecodable, unpairable
 from shadowstream.records import Side

@@ -3,8 +3,6 @@
 A path with a typing error matches nothing: its criterion would be good for ever, and its rule would tolerate nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

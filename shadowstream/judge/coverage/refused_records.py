@@ -1,7 +1,5 @@
 """Caveats about refused records of shadowstream's own topics, which count in nothing."""
 
-from __future__ import annotations
-
 from shadowstream.config import Config
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.windows.event_windows import Windows

@@ -5,8 +5,6 @@ It never fires on a candidate that was wrong from the start; `shiryaev_roberts` 
 interrupted.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

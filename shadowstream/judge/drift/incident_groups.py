@@ -16,8 +16,6 @@ flies from and of later months. This is one cause, and the group reports it as o
 Two causes at the same time are one incident with two members. That is better than dozens of incidents with one cause.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field

@@ -20,8 +20,6 @@ reads the rate over these records. Shiryaev-Roberts reads the units of the crite
 1] the ratio L(x) lies under the chord between L(0) and L(1), so its expectation is at most 1 all the same.
 """
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Mapping

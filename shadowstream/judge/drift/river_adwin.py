@@ -4,8 +4,6 @@
 package is entered without its `__init__`, which stays importable for others.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 from importlib.util import find_spec, module_from_spec

@@ -3,8 +3,6 @@
 Nothing is pickled, because reading a pickle from a topic would run any code that it holds.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 It alarms on a candidate that was wrong from the start too, which ADWIN (`adwin`) never does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Windows merged until they hold enough units for a rate."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -3,8 +3,6 @@
 Counts are exact up to n = 1e9 and more, since nothing is computed as a difference of large logarithms.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import lru_cache, wraps

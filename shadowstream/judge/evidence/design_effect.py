@@ -9,8 +9,6 @@ in tens make a gate at 5 % promote wrongly 70 % of the time. It still rejects, b
 nature. Dividing n by an estimated deff does not repair it: that promotes wrongly 26-37 % of the time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 

@@ -1,7 +1,5 @@
 """Forecast: how many units a criterion needs to be shown good if further units are like the present ones."""
 
-from __future__ import annotations
-
 import math
 
 from shadowstream.judge.evidence.rates import critical_n

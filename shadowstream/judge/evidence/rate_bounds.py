@@ -1,7 +1,5 @@
 """Rates as text, separate from code that needs SciPy."""
 
-from __future__ import annotations
-
 
 def percent(share: float, digits: int = 4) -> str:
     """Format a share in percent for sentences. A share below all is never shown as all.

@@ -17,8 +17,6 @@ values of `grid_sums` and `log_e_grid` are an array always, and their mean one n
 and more: nothing is computed as a difference of large logarithms.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

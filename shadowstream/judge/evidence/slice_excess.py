@@ -19,8 +19,6 @@ e-BH holds for the evidence of one moment and not for running maxima, so a cell 
 / alpha at some closing.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple

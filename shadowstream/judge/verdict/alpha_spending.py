@@ -4,8 +4,6 @@ Without it, enough attempts would be promoted by luck. The k-th revision of a `r
 / (pi^2 k^2), which adds up to alpha over all attempts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ standard deviations above those of a rate at the limit. If they had to show it a
 with a season would lose each morning the promote of the night.
 """
 
-from __future__ import annotations
-
 import math
 
 BEYOND_DOUBT = 4.0

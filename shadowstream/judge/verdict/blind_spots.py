@@ -3,8 +3,6 @@
 They use counts alone and block nothing; each names its share and the next step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from shadowstream.config import Config

@@ -1,7 +1,5 @@
 """The most frequent errors of the candidate, as text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

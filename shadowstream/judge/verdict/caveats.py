@@ -1,7 +1,5 @@
 """Caveats: the limits of a verdict as sentences. A verdict rests on them as much as on its counts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 from shadowstream.config import Config

@@ -14,8 +14,6 @@ no split changes a bit. A share cannot be corrected once its window is part of a
 numbers for as long as corrections may come.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

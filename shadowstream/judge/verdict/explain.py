@@ -3,8 +3,6 @@
 It is computed from a verdict record alone. `explain` and `report` show the same sentences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

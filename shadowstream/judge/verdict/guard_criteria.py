@@ -4,8 +4,6 @@ A config that writes `criteria` adds to the guards. Each guard has its default l
 another limit or muted; every verdict then shows that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shadowstream.config import Config, Criterion

@@ -4,8 +4,6 @@ With an id that is not unique, all but its first record stay uncompared; with a 
 the config and not of the candidate, so the verdict is not yet, with the share and the change to make.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from shadowstream.config import Config

@@ -6,8 +6,6 @@ to one of them. So a verdict names a few late records, and many block promote: n
 evidence. Corrections take back as many records as they add; they are not late records here.
 """
 
-from __future__ import annotations
-
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.windows.covered_time import hours
 from shadowstream.judge.windows.event_windows import END, Windows, iso

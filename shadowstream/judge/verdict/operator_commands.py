@@ -12,8 +12,6 @@ override   the gate answers `decision` for the revision until `until_ms`, whatev
 The last command on a subject counts. Commands for other revisions have no effect.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 It is computed from the record alone, so every reader of the verdict gets the same outlook.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ output topic against the limit of each criterion of whole records. The tests sha
 (`slice_guard.level_of`): E_above of a part's own records must show it bad.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

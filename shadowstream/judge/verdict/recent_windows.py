@@ -3,8 +3,6 @@
 They show the candidate as it is now.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable

@@ -18,8 +18,6 @@ Detectors do not read corrections, so an incident that rests on corrected record
 reject is withdrawn once corrections bring the windows since its opening under the rate at which incidents close.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Mapping
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """Observations beside the rates of criteria: a one-sided shift, failing checks of production, the noise by field."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -11,8 +11,6 @@ No value must be *shown good*: a value with few records could not be, and would 
 values that are too small for either.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -9,8 +9,6 @@ A remainder blocks promote and never a reject: a reject only blocks the release,
 are unaccounted for. The reasons then name both. `caveats` name the limits of the verdict beside its reasons.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

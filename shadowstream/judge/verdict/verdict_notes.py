@@ -3,8 +3,6 @@
 Pure: from a verdict record alone. Gate, `explain`, Markdown, JUnit, the page and alerts show these same sentences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

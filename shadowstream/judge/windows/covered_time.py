@@ -17,8 +17,6 @@ one record of 1970, 1,500 in an hour        45 yr    the same
 Late records count at their own event time, so the sums do not depend on the order of arrival.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -32,8 +32,6 @@ complete                  none; if all are complete, all windows close
 ========================  =========================================================
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field

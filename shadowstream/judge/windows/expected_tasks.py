@@ -1,7 +1,5 @@
 """Expected tasks: those whose stats a judge must read before a window closes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from shadowstream.config import Config

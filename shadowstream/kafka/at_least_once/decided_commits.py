@@ -5,8 +5,6 @@ process continues from it. Other records of the dead process belong to an undeci
 coordinate identifies a repeated output; `rows_undone` takes rows back before any new row is written.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 

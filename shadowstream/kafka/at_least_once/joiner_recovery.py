@@ -1,7 +1,5 @@
 """Recovery of the joiner without transactions: its stats records decide commits (docs/decisions/0015)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

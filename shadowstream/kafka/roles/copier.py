@@ -8,8 +8,6 @@ Four readings translate it, in this order: production's commits; the ends E of i
 copying, until they reach E; the ends of the copies. All copies of outputs below E are below these ends.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 

@@ -27,8 +27,6 @@ A mark stays true whatever follows, and a repeated mark adds nothing. So two wat
 group that go back (a replay) revoke nothing.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Joiner role: it reads all sides in one group, follows the marks, and observes the broker."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 import uuid

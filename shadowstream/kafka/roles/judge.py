@@ -1,7 +1,5 @@
 """Judge role: one process, fenced by its transactional id, that assigns all partitions of stats to itself."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Collection

@@ -8,8 +8,6 @@ commit's number is in the metadata of these. The disk store commits after that; 
 same number.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Collection, Sequence

@@ -1,7 +1,5 @@
 """Publishing of marks by the runner, or by the watcher of an external candidate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

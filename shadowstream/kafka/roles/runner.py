@@ -1,7 +1,5 @@
 """Runner role: it calls the candidate for each input and writes outputs and marks."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

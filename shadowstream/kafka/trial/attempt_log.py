@@ -1,7 +1,5 @@
 """Reading and writing of the topic `attempts`, and the log of the candidate's failures."""
 
-from __future__ import annotations
-
 import contextlib
 import traceback
 from collections.abc import Collection, Sequence

@@ -6,8 +6,6 @@ it reads a record. The revision does not cover the topics, so that two trials of
 earlier releases name inputs and outputs by their offsets, and no other topics.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from confluent_kafka.admin import AdminClient

@@ -1,7 +1,5 @@
 """Check the paths of a config against the schemas of production's outputs in a folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

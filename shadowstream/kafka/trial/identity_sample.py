@@ -3,8 +3,6 @@
 Such a trial never gets the verdict promote (`judge.verdict.identity_fit`). The log warns before the first pair.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections import Counter
 

@@ -4,8 +4,6 @@ Runner and joiner stop with a message if a topic changes, but the gate asks only
 every later record of its partition, so that no further outcome is decided.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Detection of production's partitioner from samples of its outputs at the start, and later checks of it."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Check of the rights before the first write: the error names the missing right, before a commit fails."""
 
-from __future__ import annotations
-
 import time
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection

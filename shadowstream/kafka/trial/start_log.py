@@ -15,8 +15,6 @@ Each record is flushed before the next is written. A crash in between makes the 
 record adds nothing. docs/decisions/0016 has the reasons.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from typing import Any

@@ -9,8 +9,6 @@ outputs, *then* S = ends of the inputs. Outputs of inputs from C on may be below
 at or after E0.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Topics of the trial on the cluster: their state, and creation of missing ones; none is altered or deleted."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future

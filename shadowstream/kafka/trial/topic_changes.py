@@ -8,8 +8,6 @@ only after a later check has shown that nothing changed.
 The start mark of a revision holds the topics (schemas/mark.avsc), so that changes between runs are detected too.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping

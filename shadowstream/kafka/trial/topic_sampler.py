@@ -4,8 +4,6 @@ The sampler reads outside any group and commits nothing. Records, buffered bytes
 the records that arrive within the bounds.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 

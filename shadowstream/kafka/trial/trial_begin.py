@@ -1,7 +1,5 @@
 """Sentence for people on the start of a trial: offsets from the marks in `starts`, and the inputs since."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from shadowstream.config import Config

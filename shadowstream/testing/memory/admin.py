@@ -1,7 +1,5 @@
 """An admin client in the shape of confluent_kafka's, with the calls that the roles use."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace

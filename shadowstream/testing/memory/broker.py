@@ -1,7 +1,5 @@
 """The broker in memory: topics, transactions, groups, and the clock that all of them follow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from random import Random
 

@@ -1,7 +1,5 @@
 """A clock that moves only when a process waits."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """A consumer in the shape of confluent_kafka's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

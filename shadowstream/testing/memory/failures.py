@@ -1,7 +1,5 @@
 """Errors that clients raise, as confluent_kafka makes them."""
 
-from __future__ import annotations
-
 from confluent_kafka import KafkaError, KafkaException
 
 

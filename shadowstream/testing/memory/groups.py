@@ -4,8 +4,6 @@ States of a group: empty (no member), preparing (a member joined or left; each r
 stable (all have joined; the assignment holds). A member that is silent but within its session delays all others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple

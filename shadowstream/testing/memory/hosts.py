@@ -1,7 +1,5 @@
 """A process as the broker sees it: begin and end of client calls, and heartbeats."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar

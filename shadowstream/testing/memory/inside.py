@@ -4,8 +4,6 @@ In every loaded module of that package, confluent_kafka's three clients are repl
 the manual clock. Threads are not started: the watchdog has nothing to do where every call returns.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import threading

@@ -1,7 +1,5 @@
 """A partition: records, control records, aborted records, and the last stable offset."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from shadowstream.records import Headers

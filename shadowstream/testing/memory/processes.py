@@ -6,8 +6,6 @@ at the call where it stands, and none of what it does on its way out reaches the
 simply not run; its clients send no heartbeats, and when it goes on it is a zombie.
 """
 
-from __future__ import annotations
-
 import _thread
 import threading
 from collections import Counter

@@ -1,7 +1,5 @@
 """A producer in the shape of confluent_kafka's, with or without transactions. Records reach the broker at once."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 A commit is decided and answered at once. Its markers land after `delay_ms`, in each partition separately.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

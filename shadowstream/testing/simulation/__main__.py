@@ -1,7 +1,5 @@
 """Run the simulator: ``python -m shadowstream.testing.simulation --seeds 500 --first-seed 0``."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

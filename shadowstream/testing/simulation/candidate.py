@@ -1,7 +1,5 @@
 """The candidate of every simulated trial: what it answers stands in its input."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Compare what the joiner said in a trial with what the oracle asks for. Every difference is a line of text."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator

@@ -1,7 +1,5 @@
 """Which outcomes a run of the simulator has shown under which identity, and which cannot be."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable
 

@@ -1,7 +1,5 @@
 """Failures that are not the candidate's: of production on an input, and functions of `compare` without an answer."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

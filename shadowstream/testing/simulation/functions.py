@@ -1,7 +1,5 @@
 """Functions of `compare` that the config of a trial names, and the process that they are called in, in memory."""
 
-from __future__ import annotations
-
 import pickle
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Histories from seeds. Only such are made whose right outcome is determined by what happened, not by who was first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from random import Random

@@ -4,8 +4,6 @@ Whatever a process knows after a restart comes from what is stored here: offsets
 rows of diff, and the source topics. A commit that was torn has stored nothing.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Kafka's part: logs with gaps, high watermarks ahead of what a read_committed reader sees, retention."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

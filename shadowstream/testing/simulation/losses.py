@@ -1,7 +1,5 @@
 """Outputs that nobody can read: which of a history are, and how many others they may explain."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """How each record of a trial must end: from the generator's truth alone, without a word of the joiner's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

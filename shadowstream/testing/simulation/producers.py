@@ -1,7 +1,5 @@
 """Everybody who writes outputs without our runner: production, its twin, and a candidate that is a job of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Ids that come again with other values: several outputs of one input, tombstones after values, stamped copies."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from random import Random
 

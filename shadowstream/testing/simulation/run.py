@@ -1,7 +1,5 @@
 """Seeds to verdicts, in as many processes as there are cores."""
 
-from __future__ import annotations
-
 import multiprocessing
 import re
 import time

@@ -1,7 +1,5 @@
 """The candidate behind the real runner step: transactions, marks, crashes, a new revision in mid-stream."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Make a failing history small: leave out actions and inputs for as long as it still fails."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from shadowstream.testing.simulation.history import History

@@ -1,7 +1,5 @@
 """The truth of a played trial, as the oracle takes it: what was asked for and written, nothing that was said."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple

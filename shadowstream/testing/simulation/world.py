@@ -1,7 +1,5 @@
 """The trial's world: inputs that arrive, everybody who handles them, the progress topic, and the clock."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.codecs import own

@@ -3,8 +3,6 @@
 `--planted` plants faults in the product and says after how many cases each was caught; exit 1 if one was not.
 """
 
-from __future__ import annotations
-
 import argparse
 import pprint
 import sys

@@ -1,7 +1,5 @@
 """Types for the fields of generated Avro records: those that columns can be made of, and those that only rows know."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from random import Random

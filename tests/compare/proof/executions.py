@@ -1,7 +1,5 @@
 """Scenes through the product: pair by pair, as columns, and by the entry that the joiner uses."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from typing import Any, NamedTuple

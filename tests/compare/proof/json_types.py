@@ -1,7 +1,5 @@
 """Types of generated JSON texts: numbers as they may be written, names of any kind, fields that are absent or null."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Pairs of values under one set of schemas and rules, with what each of them must give."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Faults planted in the product, by replacing one function of it: each must be caught by the proof within 200 cases."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal

@@ -1,7 +1,5 @@
 """Types of generated Protobuf messages, with a writer of the wire format, in which order and packing are free."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Fields that each stand under a rule, with edits at the very place where the rule changes its answer."""
 
-from __future__ import annotations
-
 import math
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Rules for generated values, each written as a user may write it and as the oracle reads it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from random import Random

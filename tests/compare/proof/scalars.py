@@ -1,7 +1,5 @@
 """Scalars of Avro, with the values at which comparisons go wrong."""
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Callable

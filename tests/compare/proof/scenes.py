@@ -1,7 +1,5 @@
 """Scenes: six pairs of values each, by kind of format and schema, in an endless row."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 from random import Random

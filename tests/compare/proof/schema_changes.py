@@ -1,7 +1,5 @@
 """Pairs of writer schemas of which Avro's rules of resolution say whether their values are the same."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random

@@ -3,8 +3,6 @@
 `make docs` writes it anew (`python -m tests.compare.proof.table`), `tests/compare/test_equality_table.py` holds it.
 """
 
-from __future__ import annotations
-
 from decimal import Decimal
 from pathlib import Path
 from random import Random

@@ -1,7 +1,5 @@
 """One value in two formats: production's in Avro, the candidate's in JSON, as a candidate's own output mostly is."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal

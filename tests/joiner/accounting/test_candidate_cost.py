@@ -1,7 +1,5 @@
 """The runner's range marks say what inputs cost the candidate; each counts once, in the windows that it names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Conservation on two paths: what the runner says it wrote against what a task has read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What was said missing or extra: kept by id, bounded by number and by event time, found again after a restart."""
 
-from __future__ import annotations
-
 from shadowstream.joiner.accounting.correctable import CorrectableRow, CorrectableRows
 from shadowstream.records import Partition, Side
 

@@ -1,7 +1,5 @@
 """Latencies, checks and mean differences of compared pairs: sums that no cut and no restart changes."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Counts by value of a dimension and by scope: the same whatever the batches."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from typing import Any

@@ -1,7 +1,5 @@
 """Why records ended as they did is counted beside their outcomes, bounded, and equal causes add up."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from typing import Any

@@ -1,7 +1,5 @@
 """Pairs by slice and by key bucket: the same cells whatever the batches, and never more or less than the pairs."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The clocks of one task with what feeds them: marks one by one, positions and watermarks set by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.joiner.completeness.completeness import Completeness

@@ -1,7 +1,5 @@
 """When a partner can no longer come: marks one by one, and what they prove."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.joiner.completeness import observed_offsets

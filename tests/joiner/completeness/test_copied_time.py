@@ -1,7 +1,5 @@
 """The event time of a side that is read as a copy is that of the original furthest behind."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.joiner.completeness import copied_time as copied_module

@@ -1,7 +1,5 @@
 """Idle partitions and dead topics, where only event time decides."""
 
-from __future__ import annotations
-
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.records import Partition
 

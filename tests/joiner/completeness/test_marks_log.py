@@ -1,7 +1,5 @@
 """What marks say, gathered: start, ends, absences, and which done marks a task has passed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Production that goes back: which of its outputs may be repeats."""
 
-from __future__ import annotations
-
 import json
 
 from hypothesis import given

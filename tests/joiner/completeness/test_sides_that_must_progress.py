@@ -1,7 +1,5 @@
 """Which sides may not all be held back, for others wait for one of them to be read on."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.joiner.completeness.completeness import STILL_OBSERVATIONS

@@ -1,7 +1,5 @@
 """What waits is never scanned: the cost is that of what is new and of what is due."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Hashable, Sequence
 

@@ -1,7 +1,5 @@
 """Repeats: a property of one log, however it is cut into batches and whenever its reader restarts."""
 
-from __future__ import annotations
-
 import time
 from bisect import bisect_left
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Ids that mean the same in other bytes: a pair where both would be left alone, and never against the bytes."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

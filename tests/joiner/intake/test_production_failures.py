@@ -1,7 +1,5 @@
 """Production that says of its own output that it failed: the candidate's failure there is no difference."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Repeats and tombstones as rows of the outcome table (test_outcome_table.py), and what a row of diff says of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What lacks a partner that nobody could read: neither extra nor missing, as many as there are such records."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

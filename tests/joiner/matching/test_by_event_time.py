@@ -1,7 +1,5 @@
 """A key that comes again: partners by event time, whatever was read first."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Sequence
 

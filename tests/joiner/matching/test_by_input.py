@@ -1,7 +1,5 @@
 """Several outputs of one input: one group, decided as a whole, compared as a multiset."""
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import pytest

@@ -1,7 +1,5 @@
 """Rows that wait under a unique id: met on arrival, whichever side comes first; asked for again when they are due."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Rows on a shelf: whatever is taken in whatever order, what is left is what has not been taken."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """Rows that come as columns pair, wait and end as rows that come one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 

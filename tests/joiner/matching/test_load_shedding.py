@@ -1,7 +1,5 @@
 """Shedding: which identities go is a matter of their ids, and every record of one that goes ends once, evicted."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

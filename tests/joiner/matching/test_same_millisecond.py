@@ -1,7 +1,5 @@
 """Records of one key and one millisecond under `occurrence`: what agrees meets first."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Spilling: where the values of what waits lie changes no outcome."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from random import Random
 

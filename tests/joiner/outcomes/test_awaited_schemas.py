@@ -1,7 +1,5 @@
 """While a registry is away: what needs a schema that nobody knows yet waits, counted, and all else goes on."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

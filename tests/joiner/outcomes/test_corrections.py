@@ -1,7 +1,5 @@
 """What was said missing or extra and turns out otherwise: one word more, under the id of the first."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

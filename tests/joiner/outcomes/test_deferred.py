@@ -1,7 +1,5 @@
 """What ends at once is more than one commit is to hold: it goes out in several, and nothing is lost or said twice."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

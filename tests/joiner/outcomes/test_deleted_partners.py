@@ -1,7 +1,5 @@
 """What lacks a partner that retention may have taken: neither missing nor extra, for nobody knows."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.records import Side

@@ -1,7 +1,5 @@
 """What a row of the diff topic says, and in which window its outcome counts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.joiner.joiner_world import WINDOW_MS

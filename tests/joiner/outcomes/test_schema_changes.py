@@ -1,7 +1,5 @@
 """Pairs across two writer schemas are counted by what changed, each once, with the commit that counts its outcome."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

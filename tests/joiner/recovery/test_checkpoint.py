@@ -1,7 +1,5 @@
 """What a commit says comes back whole, and fits where the broker keeps it."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

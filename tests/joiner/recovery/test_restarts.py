@@ -1,8 +1,6 @@
 """Restarts: whatever the histories of both sides, their interleaving and the moments of a crash, the outcomes are those
 that the kinds of the inputs ask for, each once, and no ledger has a remainder."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """A state is read whole or refused: foreign commits, commits that have gone, unknown forms, records lost unread."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.errors import ConfigError

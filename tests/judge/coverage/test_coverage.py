@@ -1,7 +1,5 @@
 """Coverage decides: what could not be compared holds promote back, whatever the rest shows."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from typing import Any

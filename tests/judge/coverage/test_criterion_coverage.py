@@ -1,7 +1,5 @@
 """A criterion sees what it names, or it is not shown good: means without numbers, checks without values."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

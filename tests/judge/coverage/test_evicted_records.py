@@ -1,7 +1,5 @@
 """An evicted record lowers the coverage of its own side; what a limit shed is named while it is too much."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import Any

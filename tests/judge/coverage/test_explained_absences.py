@@ -1,7 +1,5 @@
 """Extra, missing and pairs reject only beyond what records that were never compared may explain."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

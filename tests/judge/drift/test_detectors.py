@@ -1,7 +1,5 @@
 """Detectors: what they see, what they never see, and that a restored one cannot be told from one never interrupted."""
 
-from __future__ import annotations
-
 import json
 import math
 import random

@@ -1,7 +1,5 @@
 """One cause is one incident, named after the slice that holds it: through the whole judge."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The evidence against the design's reference values, against other ways to compute it, and against its promise."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import random

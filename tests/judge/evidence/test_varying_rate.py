@@ -1,7 +1,5 @@
 """A rate that moves under its limit takes no promote back; bad units that come together still hold it back."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Evidence that is thinner than its counts is named: excused pairs, noise, few windows or keys, gaps."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

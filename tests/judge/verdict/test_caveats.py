@@ -1,7 +1,5 @@
 """What a verdict says that it cannot know, and how a candidate is judged whose inputs nobody counts for us."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

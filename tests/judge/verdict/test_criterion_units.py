@@ -1,7 +1,5 @@
 """Units of count other than the record, criteria beside the outcomes, and levels over attempts."""
 
-from __future__ import annotations
-
 import math
 import random
 from typing import Any

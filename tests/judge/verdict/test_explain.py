@@ -1,7 +1,5 @@
 """What `explain` says is needed, and a run that goes on until it is there: within 20 %."""
 
-from __future__ import annotations
-
 import random
 from statistics import median
 from typing import Any

@@ -1,7 +1,5 @@
 """Criteria that nobody forgets: missing, extra, error and duplicate are judged whatever else is written."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The sentences of an identity that does not fit: its share, and what to change."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

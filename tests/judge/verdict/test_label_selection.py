@@ -1,7 +1,5 @@
 """Labels for a selected part only are named, and a part that got too few of them holds the criterion back."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import Any

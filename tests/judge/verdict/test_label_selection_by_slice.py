@@ -1,7 +1,5 @@
 """Labels that came for some slices only are named, and a slice that got too few holds the criterion back."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What `explain` says of a criterion, for each kind of unit and each way to stand in the way; and of the rest."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

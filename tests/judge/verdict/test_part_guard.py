@@ -1,7 +1,5 @@
 """A promote is of every declared part: values of dimensions and output topics that nobody compared hold it back."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

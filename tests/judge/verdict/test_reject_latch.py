@@ -1,7 +1,5 @@
 """Rejects under corrections: what was said missing and came after all is held against nobody, all else stays."""
 
-from __future__ import annotations
-
 import json
 import random
 from typing import Any

@@ -1,7 +1,5 @@
 """What a verdict names beside its rates: paths that match nothing, shifts that go one way, production's own noise."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A value of a declared dimension that is bad holds a promote back, however little of the traffic it is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

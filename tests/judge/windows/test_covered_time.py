@@ -1,7 +1,5 @@
 """A trial lasts as long as it has traffic, not from its first record to its last."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

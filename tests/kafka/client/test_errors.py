@@ -1,7 +1,5 @@
 """What the client's errors ask for, row by row of the table in `shadowstream.kafka.client.errors`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

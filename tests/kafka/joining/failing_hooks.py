@@ -1,7 +1,5 @@
 """Functions of a comparison that do what no function should."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

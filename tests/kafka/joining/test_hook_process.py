@@ -1,7 +1,5 @@
 """Functions of `compare` in a process of their own: whatever one does is one pair's outcome, and the next goes on."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,7 +1,5 @@
 """A batch whose pairs take long to compare is left in the middle, so that the consumer is polled in between."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """In memory: a commit is as good as the end where only control records follow it, and only there."""
 
-from __future__ import annotations
-
 import pytest
 
 from shadowstream.kafka.reading.control_records import ControlRecordGaps

@@ -1,7 +1,5 @@
 """`replay --from-topics` reads from where the trial began, whichever of its revisions it judges."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any

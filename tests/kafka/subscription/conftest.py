@@ -1,7 +1,5 @@
 """A trial's topics on a real broker, filled with rows that the real joiner step has written."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Sequence

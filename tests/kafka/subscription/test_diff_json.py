@@ -1,7 +1,5 @@
 """`diff.json`: where asked for, each row of diff as JSON beside it, for kcat and other readers without Avro."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """`shadowstream.subscribe` on a real broker: committed rows, typed; alone or in a group, from then or from now on."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import subprocess

@@ -1,7 +1,5 @@
 """A trial's name is bound to the topics of its start marks, whatever release has written them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What a trial began with, bounded or not, on the broker in memory."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

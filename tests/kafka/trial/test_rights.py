@@ -1,7 +1,5 @@
 """Rights are asked for right after topics were made: a broker that does not know one yet is asked again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

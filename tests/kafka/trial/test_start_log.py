@@ -1,7 +1,5 @@
 """Where a revision begins is pinned once, whoever dies at whatever call, and whatever release has written it first."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

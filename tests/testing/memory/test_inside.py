@@ -1,7 +1,5 @@
 """The world in memory is moved by nobody but those who live in it."""
 
-from __future__ import annotations
-
 import time
 
 from shadowstream.health import RoleHealth

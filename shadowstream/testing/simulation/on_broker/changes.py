@@ -4,8 +4,6 @@ Nothing that was said may be wrong, before or after it: production's records lie
 and joiner must stop and the judge must say why.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from random import Random
 

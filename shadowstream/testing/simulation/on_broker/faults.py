@@ -1,7 +1,5 @@
 """What befalls the processes, drawn from the seed: death before or after any call, calls that fail, late markers."""
 
-from __future__ import annotations
-
 from collections import Counter
 from random import Random
 

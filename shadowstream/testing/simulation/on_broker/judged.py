@@ -2,8 +2,6 @@
 `replay` does: each delta once, the same windows, the same last verdict and the same drift events, whatever died.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any

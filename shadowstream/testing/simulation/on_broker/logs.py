@@ -1,7 +1,5 @@
 """The simulator's logs as topics of the broker in memory."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,5 @@
 """Without transactions: what of the logs counts, by the rules that their readers go by."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The real roles as processes: what `shadowstream up` would start."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any

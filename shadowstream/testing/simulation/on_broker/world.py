@@ -1,7 +1,5 @@
 """The trial's world on the broker: production, its twin and a job write from outside; the runner is a role."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shadowstream.codecs import own
