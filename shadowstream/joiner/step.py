@@ -134,7 +134,7 @@ class JoinerStep:
         """Note the ends of all sides' outputs, read *before* the ends of the inputs."""
         for task in self.tasks.values():
             for side in task.sources.sides:
-                task.completeness.observe_born(ends[task.places[side]], inputs, side)
+                task.completeness.observe_born(ends[task.sources.places[side]], inputs, side)
 
     def observe_production(
         self, committed: dict[Partition, int], ends: dict[Partition, int], stored: dict[Partition, int] | None = None
@@ -146,7 +146,7 @@ class JoinerStep:
     def observe_twin(self, committed: dict[Partition, int], ends: dict[Partition, int]) -> None:
         """Note the twin's committed offsets, read *before* the ends of its topic."""
         for task in self.tasks.values():
-            task.completeness.observe_twin(ends[task.places[Side.TWIN]], committed)
+            task.completeness.observe_twin(ends[task.sources.places[Side.TWIN]], committed)
 
     def limit_ms(self, now_ms: int) -> int:
         """The greatest event time that tells how far a partition is; see `ahead`."""
@@ -158,7 +158,7 @@ class JoinerStep:
         sides = {side: [place for place in ends if side_of(self.config, place.topic) is side] for side in Side}
         for task in self.tasks.values():
             for side in task.sources.sides:
-                place, position = task.places[side], task.completeness.positions[side]
+                place, position = task.sources.places[side], task.completeness.positions[side]
                 task.completeness.idle_watermarks[side] = self._idleness.watermark(place, position, now_ms)
                 if side not in task.completeness.copied:  # a copied side has the time of its originals
                     task.completeness.stated_ms[side] = self._idleness.stated(place, position, sides[side], now_ms)
@@ -182,7 +182,7 @@ class JoinerStep:
             return
         for task in self.tasks.values():
             if side in task.completeness.copied and topic in (task.sources.topic, self.config.candidate.topic):
-                task.completeness.copied[side].observe(ends[task.places[side]], low_ms)
+                task.completeness.copied[side].observe(ends[task.sources.places[side]], low_ms)
 
     def observe_diff(self, ends: dict[int, int]) -> None:
         """Note the ends of the diff topic's partitions: each row of a later commit lies at or above its end."""
@@ -256,7 +256,7 @@ class JoinerStep:
         shown: dict[Side, tuple[int, int, int | None]] = {}
         size = self.pending_bytes()
         for side in Side:
-            tasks = [task for task in self.tasks.values() if side < len(task.places)]
+            tasks = [task for task in self.tasks.values() if side < len(task.sources.places)]
             if not tasks:
                 continue
             known = [mark for task in tasks if (mark := task.completeness.watermarks[side]) is not None]

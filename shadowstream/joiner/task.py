@@ -29,11 +29,9 @@ from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.intake.production_failures import ProductionFailures
 from shadowstream.joiner.intake.side import IntakeParts, SideIntake
 from shadowstream.joiner.intake.unread_records import UnreadRecords
-from shadowstream.joiner.matching.by_event_time import EventTimeStore
-from shadowstream.joiner.matching.by_input import InputGroupStore
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
+from shadowstream.joiner.matching.choice import store_of
 from shadowstream.joiner.matching.load_shedding import LoadShedder
-from shadowstream.joiner.matching.matches import Store
 from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.compare_stage import CompareStage
@@ -56,7 +54,7 @@ class Task:
     def __init__(
         self, config: Config, revision: str, sources: TaskTopics, marks: MarksLog, comparer: Comparing
     ) -> None:
-        self.sources, self.name, self.places = sources, sources.name, sources.places
+        self.sources = sources
         places, ahead, unread = sources.places, Ahead(config.future_ms_max), UnreadRecords()
         passed, fields, paths = (
             PassedMarks(places[Side.SHADOW]),
@@ -101,6 +99,11 @@ class Task:
             stages=(*self.sides, self.routes, self.completeness, self.inputs, unread, self.shedding, ahead),
         )
         self.commit = TaskCommit(parts)
+
+    @property
+    def name(self) -> str:
+        """Output topic and partition, as `TaskTopics.name`."""
+        return self.sources.name
 
     def read(self, side: Side, batch: Batch, now_ms: int) -> set[str]:
         """Read a batch of one side; return the revisions that no mark has announced yet.
@@ -191,12 +194,3 @@ class Task:
         """Return the sides that must not all be paused; a side that is still being re-read is one of them."""
         rereading = [side for side in self.sources.sides if not self.sides[side].position.is_reread]
         return self.completeness.sides_that_must_progress(rereading)
-
-
-def store_of(config: Config, sides: int, ahead: Ahead) -> Store:
-    """Return an empty store for the identity of the config."""
-    if config.identity.kind == "occurrence":
-        return EventTimeStore(config.judge.window_ms, config.identity.tolerance_ms, ahead)
-    if config.identity.outputs == "many":
-        return InputGroupStore(config.judge.window_ms)
-    return UniqueIdStore(config.judge.window_ms, sides)

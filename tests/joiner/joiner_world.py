@@ -174,7 +174,7 @@ class World:
         for partition in range(self.partitions):
             task = self.joiner.assign("out", partition)
             for side in task.sources.sides:
-                place = task.places[side]
+                place = task.sources.places[side]
                 offset, metadata = self.commits.get(place, (0, ""))
                 start = self.positions[place] = max(offset, self.lows.get(place, 0))
                 point = checkpoint.decode(metadata) if metadata else None

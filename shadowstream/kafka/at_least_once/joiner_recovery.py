@@ -38,7 +38,7 @@ class AtLeastOnceRecovery:
         begins: dict[Partition, int] = {}
         for task in tasks:
             at, points = -1, []
-            for place in task.places:
+            for place in task.sources.places:
                 own, at = split_metadata(committed[place].metadata)
                 committed[place] = committed[place]._replace(metadata=own)
                 points.append(checkpoint.decode(own).sequence if committed[place].offset >= 0 else 0)
@@ -54,7 +54,7 @@ class AtLeastOnceRecovery:
         for task in tasks:
             if self._newest[task.name].sequence > known[task.name]:
                 log.info("commit_recovered", task=task.name, sequence=self._newest[task.name].sequence)
-                for place in task.places:
+                for place in task.sources.places:
                     offset, _, metadata = states[task.name]["commits"][str(place)].partition(" ")
                     committed[place] = Committed(place, int(offset), metadata)
         return states

@@ -96,7 +96,7 @@ def _assigned(
     for topic, partition in families.tasks_in(lows):
         task = step.assign(topic, partition)
         for side in task.sources.sides:
-            place = task.places[side]
+            place = task.sources.places[side]
             starts[place] = max(begins.get(place, 0), lows[place])
             task.restore(side, None, starts[place])
             if lows[place] > begins.get(place, 0):

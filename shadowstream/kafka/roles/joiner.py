@@ -120,7 +120,7 @@ class JoinerRole:
         tasks = [self._step.assign(topic, partition) for topic, partition in self._families.tasks_in(by_place)]
         if self._recovery is not None:
             states = self._recovery.adopt(tasks, by_place)
-        points = {task.name: checkpoints_of(task.name, task.places, by_place) for task in tasks}
+        points = {task.name: checkpoints_of(task.name, task.sources.places, by_place) for task in tasks}
         if self._recovery is None:
             states = self._states(tasks, points)
         self._marks.restart(
@@ -129,7 +129,7 @@ class JoinerRole:
         starts: dict[Partition, int] = {}
         for task in tasks:
             for side, point in zip(Side, points[task.name], strict=False):
-                at = task.places[side]
+                at = task.sources.places[side]
                 first = self._begins.get(at, 0) if point is None else by_place[at].offset
                 starts[at] = max(first, lows[at])
                 task.restore(side, point, starts[at])
@@ -165,7 +165,7 @@ class JoinerRole:
         sequences = {name: point.sequence for name, (point, *_) in points.items() if point is not None}
         fresh = {name: partition for name, partition in partitions.items() if name not in sequences}
         known = newest_states(self._config, fresh)
-        places = [place for task in tasks if task.name in known for place in task.places]
+        places = [place for task in tasks if task.name in known for place in task.sources.places]
         if known:
             offsets.check_not_ahead(self._client, self._config.plan.group("joiner"), places)
         for name in fresh:
@@ -227,7 +227,10 @@ class JoinerRole:
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
-        waits = [(task.places, task.store.held, len(task.places), task.sides_that_must_progress) for task in tasks]
+        waits = [
+            (task.sources.places, task.store.held, len(task.sources.places), task.sides_that_must_progress)
+            for task in tasks
+        ]
         over = self._backpressure.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
         if self._spilling is not None:
             over = self._spilling.turn(self._step.tasks, over)

@@ -66,7 +66,7 @@ class Process:
         states = {task.name: self.stored.states[task.name] for task in assigned if task.name in self.stored.states}
         begins: dict[str, int] = {}
         for task in assigned:
-            for side, place in enumerate(task.places):
+            for side, place in enumerate(task.sources.places):
                 offset, metadata = commits.get(place, (self.world.first_output.get(place, 0), ""))
                 begin = max(offset, logs.low(place))
                 self.positions[place] = begin
@@ -114,7 +114,7 @@ class Process:
 
     def places(self, side: Side) -> list[Partition]:
         """Places of one side of all our tasks."""
-        return [task.places[side] for task in self.step.tasks.values()]
+        return [task.sources.places[side] for task in self.step.tasks.values()]
 
     def observe(self, production: dict[Partition, int] | None = None) -> None:
         """Commits, then ends of outputs, then ends of inputs. `production` where its group has been set back."""
@@ -125,7 +125,7 @@ class Process:
         ends = logs.ends(self.places(Side.PRODUCTION))
         twin = dict(world.twin.committed) if world.twin else None
         twin_ends = logs.ends(self.places(Side.TWIN)) if world.twin else {}
-        born = logs.ends([place for task in self.step.tasks.values() for place in task.places])
+        born = logs.ends([place for task in self.step.tasks.values() for place in task.sources.places])
         inputs = logs.ends(world.inputs)
         self.step.observe_born(born, inputs)
         if world.config.production.group:

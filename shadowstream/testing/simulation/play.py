@@ -73,7 +73,7 @@ class Trial:
             return
         for process in self.processes:
             if task in process.tasks:
-                process.read(process.step.tasks[Partition(*task)].places[side], n)
+                process.read(process.step.tasks[Partition(*task)].sources.places[side], n)
 
     def _process(self, name: str, process: Process, n: int) -> None:
         if name in ("poll", "fetch"):

@@ -64,7 +64,7 @@ def test_the_task_uses_copied_time_not_the_copies_own_times() -> None:
     world = World(config(), outputs=1)
     step = JoinerStep(world.config, REVISION, world.compare, {"out": 1}, world.inputs, ["out"])
     task = step.assign("out", 0)
-    copy = task.places[Side.PRODUCTION]
+    copy = task.sources.places[Side.PRODUCTION]
     for side in task.sources.sides:
         task.restore(side, None, 0)
     step.read(Batch(copy, [0, 1], [17, 9], [b"a", b"b"], [b"1", b"1"], [None, None]), NOW_MS)
