@@ -45,7 +45,7 @@ _FIRST = (
     "tests/pipeline/test_stateful_candidate.py",
     "tests/demo/test_production.py",
     "tests/simulation/test_on_broker.py",
-    "tests/judge/test_any_order.py",
+    "tests/judge/test_order_independence.py",
     "tests/pipeline/test_group_protocol.py",
     "tests/pipeline/test_slow_candidate.py",
     "tests/simulation/test_simulation.py",

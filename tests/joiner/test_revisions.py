@@ -53,7 +53,7 @@ def test_a_missing_record_without_input_counts_by_event_time() -> None:
         ("input", (0, 2), NEWER),  # three inputs, two outputs: in/2 goes to out/0
     ],
 )
-def test_the_inputs_of_a_missing_one_are_those_that_production_may_have_put_there(
+def test_a_missing_record_counts_by_the_inputs_it_may_come_from(
     partitioner: str, inputs: tuple[int, ...], expected: str
 ) -> None:
     """Revision A has handled in/0 up to event time 1,000 and goes on there; in/2 up to 500, and B goes on there."""

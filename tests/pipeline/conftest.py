@@ -39,7 +39,7 @@ def demo(request: pytest.FixtureRequest, january: Frozen) -> Iterator[Demo]:
     """Each demo in turn: pytest runs all tests of one before it begins the next."""
     scale, candidate = request.param
     if scale == "summer":
-        yield request.getfixturevalue("summer").demo(candidate)
+        yield request.getfixturevalue("demo_runs").demo(candidate)
         return
     with ExitStack() as stack:
         yield run_year(candidate, request.getfixturevalue("year"), january, stack)

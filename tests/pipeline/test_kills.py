@@ -35,7 +35,7 @@ def staged(demo: Demo, limits: dict[str, Any], request: pytest.FixtureRequest) -
             rename(ready.config_path, limits=limits)
             yield ready
     else:
-        demo_runs: DemoRuns = request.getfixturevalue("summer")
+        demo_runs: DemoRuns = request.getfixturevalue("demo_runs")
         yield demo_runs.stage(demo.candidate, "killed", limits)
 
 

@@ -196,7 +196,7 @@ def caught(seeds: Iterable[int]) -> int | None:
 
 
 def test_these_seeds_are_among_those_that_show_nothing_without_a_fault() -> None:
-    """`test_two_hundred_seeds_show_no_wrong_outcome_and_with_the_rare_ones_every_outcome` plays them."""
+    """`test_two_hundred_seeds_show_every_outcome_and_none_wrong` plays them."""
     assert WITHIN <= SEEDS
 
 

@@ -23,7 +23,7 @@ RARE = (230, 355)
 """The first seeds that show outcomes which none of the short version shows."""
 
 
-def test_two_hundred_seeds_show_no_wrong_outcome_and_with_the_rare_ones_every_outcome() -> None:
+def test_two_hundred_seeds_show_every_outcome_and_none_wrong() -> None:
     played = [*run.results(0, SEEDS, os.cpu_count() or 1), *map(run.run_seed, RARE)]
     assert [(one.seed, one.offences) for one in played if one.offences] == []
     seen = Counter({(outcome, one.identity): n for one in played for outcome, n in one.seen.items()})
@@ -107,7 +107,7 @@ def test_every_outcome_of_the_judges_table_occurs_under_some_identity() -> None:
         assert any(coverage.impossible(outcome, identity) is None for identity in IDENTITIES), outcome
 
 
-def test_what_repeats_a_record_that_nobody_can_read_is_the_first_of_its_id() -> None:
+def test_a_repeat_of_an_unreadable_record_is_the_first() -> None:
     first, again = (Unit(Input(n, 0, 0, "a", again=n > 0), "A", warm=False) for n in range(2))
     for unit in (first, again):
         for side in Side:

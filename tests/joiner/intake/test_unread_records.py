@@ -124,7 +124,7 @@ def test_records_that_the_client_cannot_decompress(identity: dict[str, Any], cas
 
 
 @pytest.mark.parametrize("between", [[], [restart]], ids=["in one go", "with restarts"])
-def test_what_has_no_time_takes_that_of_what_is_read_and_not_that_of_the_wall(between: list[Step]) -> None:
+def test_an_undated_record_takes_the_time_of_the_records_beside_it(between: list[Step]) -> None:
     world, later_ms = begun(production={"outputs": ["out"]}), 5 * GRACE_MS
     case: Case = [
         S("a"), broken(Side.SHADOW, 0), {}, P("b", time_ms=GRACE_MS), S("b", of=1, time_ms=GRACE_MS), {"match": 1},
@@ -136,7 +136,7 @@ def test_what_has_no_time_takes_that_of_what_is_read_and_not_that_of_the_wall(be
     }
 
 
-def test_where_nothing_at_all_can_be_read_a_bounded_trial_ends_all_the_same() -> None:
+def test_a_bounded_trial_of_unreadable_records_ends() -> None:
     world = begun(production={"outputs": ["out"], "group": "prod", "commits": "unknown"}, bounded=True)
     play(world, [
         S("a"), S("b", of=1), P("a"), broken(Side.SHADOW, 0, 1), broken(Side.PRODUCTION, 0),
@@ -144,7 +144,7 @@ def test_where_nothing_at_all_can_be_read_a_bounded_trial_ends_all_the_same() ->
     ])  # fmt: skip
 
 
-def test_a_repeat_stands_in_the_place_of_its_first_that_nobody_could_read_whatever_comes_when() -> None:
+def test_a_repeat_replaces_an_unreadable_first_record_in_any_order() -> None:
     play(begun(), [
         P("a", "1"), S("a", "1"), S("a", "2", of=1), broken(Side.PRODUCTION, 0), committed(INPUTS),
         {"undecodable_production": 1, "evicted": 1, "repeated_shadow": 1},
