@@ -4,9 +4,9 @@ import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from shadowstream.ahead import Ahead
 from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
+from shadowstream.future_dates import Ahead
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.completeness.copied_time import CopyPosition, Originals
 from shadowstream.joiner.completeness.idleness import Idleness
@@ -149,7 +149,7 @@ class JoinerStep:
             task.completeness.observe_twin(ends[task.sources.places[Side.TWIN]], committed)
 
     def limit_ms(self, now_ms: int) -> int:
-        """The greatest event time that tells how far a partition is; see `ahead`."""
+        """The greatest event time that tells how far a partition is; see `future_dates`."""
         return self._ahead.limit_ms(now_ms)
 
     def observe_times(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:

@@ -14,9 +14,9 @@ knows the task. Only this module defines the order of the stages:
 import sys
 from collections.abc import Iterable
 
-from shadowstream.ahead import Ahead
 from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
+from shadowstream.future_dates import Ahead
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.input_ledger import InputLedger
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
@@ -24,7 +24,7 @@ from shadowstream.joiner.accounting.part_counts import DimensionReader
 from shadowstream.joiner.accounting.path_sightings import PathSightings
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import MarksLog, PassedMarks
-from shadowstream.joiner.intake.equal_ids import pair_equal_ids
+from shadowstream.joiner.intake.equivalent_ids import pair_equal_ids
 from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.intake.production_failures import ProductionFailures
 from shadowstream.joiner.intake.side import IntakeParts, SideIntake

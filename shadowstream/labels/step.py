@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from shadowstream.ahead import Ahead
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.future_dates import Ahead
 from shadowstream.labels.correctness import UNLABELLED, differ, outcome
 from shadowstream.labels.event_clock import EventClock
 from shadowstream.labels.parts import LabelledParts

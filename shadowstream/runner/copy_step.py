@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shadowstream.ahead import Ahead
 from shadowstream.config import HOUR_MS
 from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.future_dates import Ahead
 from shadowstream.protocol.headers import ORIGIN_HEADER, pack_origin
 from shadowstream.records import Batch, Commit, Partition, Side, Write
 from shadowstream.runner.partitioner import IdentityPartitioner

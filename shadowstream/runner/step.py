@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
-from shadowstream.ahead import Ahead
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
+from shadowstream.future_dates import Ahead
 from shadowstream.protocol import marks
 from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.headers import PACKED_HEADER, header, pack

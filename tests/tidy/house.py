@@ -25,7 +25,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # Who may import whom: only downwards, or within the same rank. A module that is not here has no place in the house.
 # The longest matching name decides.
 RANKS = {
-    "shadowstream.ahead": 0,
+    "shadowstream.future_dates": 0,
     "shadowstream.errors": 0,
     "shadowstream.paths": 0,
     "shadowstream.records": 0,

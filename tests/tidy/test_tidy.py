@@ -245,7 +245,7 @@ def test_the_rooms_of_a_package_form_no_circle() -> None:
 
 def test_a_circle_of_rooms_is_seen_where_no_modules_form_one() -> None:
     there = Source("shadowstream/joiner/matching/by_input.py", "from shadowstream.joiner.intake import dedupe")
-    back = Source("shadowstream/joiner/intake/equal_ids.py", "from shadowstream.joiner.matching import pending")
+    back = Source("shadowstream/joiner/intake/equivalent_ids.py", "from shadowstream.joiner.matching import pending")
     rest = [Source("shadowstream/joiner/matching/pending.py", ""), Source("shadowstream/joiner/intake/dedupe.py", "")]
     imports = imports_among([there, back, *rest])
     assert house.circle(imports) == []

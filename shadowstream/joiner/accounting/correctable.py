@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from shadowstream.joiner.intake.equal_ids import equal_form
+from shadowstream.joiner.intake.equivalent_ids import equal_form
 from shadowstream.protocol.outcomes import CORRECTABLE
 from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import InputCoordinate, Partition, Side

@@ -30,8 +30,8 @@ lane                  bound                                               thresh
 born, side, of        end of the newest born mark of side `of` that       offset of the row of side `of`
                       side has passed
 done, side, input     inputs that the side is done with                   offset of the row's input
-time, side            that side's watermark less the grace, plus one      event time (see `ahead`)
-joint, side           the lower of production's and its, less the grace   event time (see `ahead`)
+time, side            that side's watermark less the grace, plus one      event time (`future_dates`)
+joint, side           the lower of production's and its, less the grace   event time (`future_dates`)
 warm                  1 once the end of the warm-up is known              0
 ====================  ==================================================  ==============================
 """
@@ -39,8 +39,8 @@ warm                  1 once the end of the warm-up is known              0
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from shadowstream.ahead import Ahead
 from shadowstream.config import Config
+from shadowstream.future_dates import Ahead
 from shadowstream.joiner.completeness.copied_time import CopiedTime
 from shadowstream.joiner.completeness.marks_log import MarksLog, PassedMarks
 from shadowstream.joiner.completeness.observed_offsets import CommitProgress, ObservedEnd, end_queue, highest, lowest

@@ -17,9 +17,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamBug
+from shadowstream.future_dates import Ahead
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.dedupe import DedupeWindow

@@ -19,7 +19,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
 
-from shadowstream.ahead import Ahead
+from shadowstream.future_dates import Ahead
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.matching.matches import Decision, Decisions, KeyedStore, Pair, SideRows, Unmatched
 from shadowstream.joiner.pending_record import PendingRecord

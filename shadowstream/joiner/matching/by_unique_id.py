@@ -16,9 +16,9 @@ from typing import cast
 
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.wait_queue import WaitQueue
-from shadowstream.joiner.matching.column_buffer import ColumnBuffer
 from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, PairBatch, ShedRule, Unmatched
 from shadowstream.joiner.matching.pending import PendingTotals
+from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side

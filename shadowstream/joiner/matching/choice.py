@@ -1,7 +1,7 @@
 """Choice of the store that matches records under the identity of the config."""
 
-from shadowstream.ahead import Ahead
 from shadowstream.config import Config
+from shadowstream.future_dates import Ahead
 from shadowstream.joiner.matching.by_event_time import EventTimeStore
 from shadowstream.joiner.matching.by_input import InputGroupStore
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore

@@ -11,8 +11,8 @@ from shadowstream.judge.coverage.criterion_coverage import Measurable, unmeasure
 from shadowstream.judge.coverage.explained_absences import doubt
 from shadowstream.judge.evidence.design_effect import DEFF_MAX, deff_of
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.verdict.beyond_doubt import BEYOND_DOUBT, speaks_against
 from shadowstream.judge.verdict.criterion_units import ByRecord, Measure, Numbers
+from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT, speaks_against
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 from shadowstream.judge.windows.window_counts import Pair

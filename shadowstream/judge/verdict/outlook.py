@@ -12,7 +12,7 @@ from shadowstream.judge.evidence.design_effect import DEFF_MAX
 from shadowstream.judge.evidence.forecast import Shares, units_needed, units_that_show
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import critical_n
-from shadowstream.judge.verdict.beyond_doubt import BEYOND_DOUBT
+from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
 
 HOUR_MS = 3_600_000
 POWER = 0.9

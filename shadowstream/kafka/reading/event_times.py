@@ -2,7 +2,7 @@
 
 `list_offsets` with the greatest timestamp does not work: it counts transaction markers, whose time is the wall clock's
 (tests/contracts/test_consumers.py). For replayed data it returns about now, and the joiner would give up pending
-records at once. A record dated ahead (`ahead`) is skipped, but not its partition: it would hide all others.
+records at once. A record dated ahead (`future_dates`) is skipped, but not its partition: it would hide all others.
 """
 
 import contextlib

@@ -19,9 +19,9 @@ warm        once production is done to S: ends of its outputs             once a
 ==========  ============================================================  =================================
 
 If the topics of candidate and production differ in partition count or partitioner, no pair would match. Both are then
-copied by identity into topics of the trial, in the runner's group (`copier`). A mark is written once everything below
-its ends has been copied, with the ends of the copies. If the start's sample cannot show the difference and a later one
-does, the process ends with a message (`partitioner_check`).
+copied by identity into topics of the trial, in the runner's group (`repartition_copier`). A mark is written once
+everything below its ends has been copied, with the ends of the copies. If the start's sample cannot show the difference
+and a later one does, the process ends with a message (`partitioner_check`).
 
 A mark stays true whatever follows, and a repeated mark adds nothing. So two watchers do no harm, and commits of the
 group that go back (a replay) revoke nothing.
@@ -41,8 +41,8 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.role import RoleFigures
-from shadowstream.kafka.roles.copier import CopyingRole, CopyProgress, copy
 from shadowstream.kafka.roles.mark_publishing import publish_marks
+from shadowstream.kafka.roles.repartition_copier import CopyingRole, CopyProgress, copy
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks

@@ -31,8 +31,8 @@ from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
 from shadowstream.kafka.role import BATCH, PlainRole, Prepared, RoleFigures
-from shadowstream.kafka.roles.copier import CopyProgress
 from shadowstream.kafka.roles.mark_publishing import publish_marks
+from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.step_time import StepTime, timed
 from shadowstream.kafka.transaction import start_transactions

@@ -18,9 +18,9 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.future_dates import Ahead
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.completeness.marks_log import TrialStart
 from shadowstream.kafka.client import offsets

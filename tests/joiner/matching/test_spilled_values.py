@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from shadowstream.config import Config
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
-from shadowstream.joiner.matching.column_buffer import ColumnBuffer
 from shadowstream.joiner.matching.matches import PairBatch
 from shadowstream.joiner.matching.pending import ROW_BYTES
+from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.intake.equal_ids import JSON_BYTES_MAX, equal_form
+from shadowstream.joiner.intake.equivalent_ids import JSON_BYTES_MAX, equal_form
 from tests.joiner.outcome_cases import Case, P, S, T, begun, committed, done, play, restart
 
 BOTH_DONE = done(10), committed(10)

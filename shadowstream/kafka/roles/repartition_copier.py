@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.future_dates import Ahead
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client import offsets

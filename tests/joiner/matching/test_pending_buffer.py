@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching import column_buffer as column_buffer_module
-from shadowstream.joiner.matching.column_buffer import ColumnBuffer
+from shadowstream.joiner.matching import pending_buffer as pending_buffer_module
+from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
 
@@ -21,7 +21,7 @@ def made(offsets: list[int]) -> list[PendingRecord]:
 def test_taken_rows_come_unchanged_in_the_requested_order(
     puts: list[int], gaps: int, draws: list[tuple[int, int, str]], run_max: int
 ) -> None:
-    before, column_buffer_module.RUN_MAX = column_buffer_module.RUN_MAX, run_max
+    before, pending_buffer_module.RUN_MAX = pending_buffer_module.RUN_MAX, run_max
     try:
         buffer, waiting, next_offset = ColumnBuffer(), dict[int, PendingRecord](), 0
         for size in puts:
@@ -44,7 +44,7 @@ def test_taken_rows_come_unchanged_in_the_requested_order(
         left = sorted(waiting)
         assert not left or buffer.take(left).rows() == [waiting[offset] for offset in left]
     finally:
-        column_buffer_module.RUN_MAX = before
+        pending_buffer_module.RUN_MAX = before
 
 
 def test_what_is_kept_is_no_more_than_twice_what_waits() -> None:
@@ -57,4 +57,4 @@ def test_what_is_kept_is_no_more_than_twice_what_waits() -> None:
     runs = buffer._runs
     assert sum(run.left for run in runs) == 4_000
     assert sum(len(run.offsets) for run in runs) <= 2 * 4_000
-    assert len(runs) <= 2 * column_buffer_module.TIDY_AT
+    assert len(runs) <= 2 * pending_buffer_module.TIDY_AT
