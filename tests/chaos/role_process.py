@@ -36,9 +36,9 @@ HOLD_MAX_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """What befalls the process in `phase` once it has made `after` commits.
+    """The fault that meets the process in `phase`, once it has made `after` commits.
 
-    >>> Fate.parse("die:produced:3") == Fate("die", "produced", 3)
+    >>> PlannedFault.parse("die:produced:3") == PlannedFault("die", "produced", 3)
     True
     """
 
@@ -56,7 +56,7 @@ class PlannedFault:
 
 
 class FaultyHealth(RoleHealth):
-    """A watch that shows each phase on the board and meets the fate."""
+    """A `RoleHealth` that shows each phase in the phase map and carries out the planned fault."""
 
     def __init__(self, shadow: str, role: str, phase_map: PhaseMap, fault: PlannedFault | None, turn_s: float) -> None:
         super().__init__(shadow, role)

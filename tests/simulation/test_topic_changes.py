@@ -18,7 +18,7 @@ def test_roles_stop_and_records_in_unread_partitions_blame_nobody(seeds: int) ->
 
 
 def test_roles_that_do_not_look_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TopicChanges, "look", lambda self: [])
+    monkeypatch.setattr(TopicChanges, "changes", lambda self: [])
     wanted = {"has not stopped", "said, and not expected"}
     for one in results(0, SEEDS_LONG, 1, CHANGING):
         wanted -= {what for what in wanted if any(what in offence for offence in one.offences)}
