@@ -219,7 +219,7 @@ def _begin(
         if not gone:
             return begun
         log.warning("begin_deleted", places=gone, reason="retention deleted the begin; a new one is pinned")
-    begun = _begin_mark(config, revision, client)
+    begun = _begin_mark(config, revision, client, has_begun=bool(known.of))
     start_log.write(config, writer, begun)
     log.info("trial_begins", revision=revision, at=began_at(begun))
     return begun
@@ -257,8 +257,8 @@ def _partitions(config: Config, client: AdminClient) -> tuple[list[Partition], l
     return offsets.places({t: counts[t] for t in inputs}), offsets.places({t: counts[t] for t in outputs})
 
 
-def _begin_mark(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
-    """Return a begin mark of the present offsets."""
+def _begin_mark(config: Config, revision: str, client: AdminClient, *, has_begun: bool) -> dict[str, Any]:
+    """Return a begin mark of the present offsets. `has_begun`: an earlier revision has started, with nothing done."""
     inputs, outputs = _partitions(config, client)
     own = offsets.committed(client, config.plan.group("runner"), inputs)
     no_warm_up = dict.fromkeys(inputs, NO_WARM_UP)
@@ -268,7 +268,9 @@ def _begin_mark(config: Config, revision: str, client: AdminClient) -> dict[str,
         committed = {place: own.get(place, begin[place]) for place in inputs}
         ends, warm = offsets.ends(client, outputs), no_warm_up
     elif config.starts == "earliest":
-        begin = _whole_beginnings(config, client, [*inputs, *outputs])
+        # The joiner of a trial that has begun counts the outputs that retention deletes.
+        begin = offsets.beginnings(client, outputs) if has_begun else {}
+        begin |= _whole_beginnings(config, client, inputs if has_begun else [*inputs, *outputs], has_begun=has_begun)
         committed = {place: begin[place] for place in inputs}
         ends, warm = {place: begin[place] for place in outputs}, no_warm_up
     else:
@@ -295,14 +297,17 @@ def _begin_mark(config: Config, revision: str, client: AdminClient) -> dict[str,
     return marks.mark("begin", revision, ends=marks.ends_field(ends), begins=begins, floor_ms=floor, topics=topics)
 
 
-def _whole_beginnings(config: Config, client: AdminClient, places: list[Partition]) -> dict[Partition, int]:
+def _whole_beginnings(
+    config: Config, client: AdminClient, places: list[Partition], *, has_begun: bool
+) -> dict[Partition, int]:
     """Return the log start offsets of these partitions.
 
     Raises `ConfigError` if retention deleted the beginning of one of them, or of an external candidate's or the twin's
-    topic. An output without its input, or the other way round, would count as extra or missing without a fault of the
-    candidate.
+    topic before the trial. An output without its input, or the other way round, would count as extra or missing without
+    a fault of the candidate.
     """
-    others = [topic for topic, kind in topic_admin.sources_of(config).items() if kind in ("candidate", "twin")]
+    kinds = () if has_begun else ("candidate", "twin")
+    others = [topic for topic, kind in topic_admin.sources_of(config).items() if kind in kinds]
     partitions = {topic: known.partitions for topic, known in describe(client, others).items()} if others else {}
     begin = offsets.beginnings(client, [*places, *offsets.places(partitions)])
     gone = [str(place) for place, offset in sorted(begin.items()) if offset > 0]

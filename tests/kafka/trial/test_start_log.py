@@ -229,3 +229,14 @@ def test_a_trial_from_the_beginning_refuses_topics_that_lack_their_begin(topic: 
         world.turn(process, ENOUGH)
     assert isinstance(process.error, ConfigError), process.error
     assert f"beginning of {topic}/0; use start: production-group or latest" in str(process.error)
+
+
+def test_a_later_revision_of_a_begun_trial_does_not_ask_for_whole_outputs() -> None:
+    """The first has committed nothing; the joiner counts the outputs that retention deletes meanwhile."""
+    config = Config.model_validate(CONFIG.model_dump(mode="json", exclude_unset=True) | {"start": "earliest"})
+    world = World()
+    with inside(world.broker, world.host):
+        world.arrive(3)
+        world.ended(world.pinning(config=config))
+        world.broker.logs[Partition("out", 0)].low = 1
+        assert world.ended(world.pinning(OTHER, config=config)).start.revision == OTHER
