@@ -11,6 +11,7 @@ from shadowstream.records import Partition
 from shadowstream.runner.current_call import CallTracker, CurrentCall
 from shadowstream.testing.ports import free_port
 from shadowstream.web.probes import serve
+from tests.pipeline.written_records import await_that
 
 TIMEOUT_MS = 2_000
 
@@ -54,6 +55,7 @@ def test_health_names_the_input_of_a_long_call_until_its_end() -> None:
             assert (stuck, ended) == ([], [])
             calls.begin(Partition("in", 1), [8])
             await_health("ok: the candidate's call for in/1 offset 8 takes too long; the process ends")
+            await_that("the process is ended after it has been named", lambda: bool(ended))
         assert stuck == [("in/1 offset 8", "no answer within candidate.timeout_ms: 2000")]
         assert ended == [EXIT_TIMEOUT]
     finally:
