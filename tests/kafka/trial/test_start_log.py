@@ -161,7 +161,7 @@ def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
             {"out": "crc32"},
         )
         assert world.ended(world.joining()) == world.written_marks("starts")[0]
-        assert len(world.written_marks("progress")) == 2, "what stands there is not said again"
+        assert len(world.written_marks("progress")) == 2, "a mark that is there is not written again"
 
 
 def test_the_newest_mark_tells_a_partitions_progress_wherever_it_is() -> None:
@@ -231,7 +231,7 @@ def test_a_trial_from_the_beginning_refuses_topics_that_lack_their_begin(topic: 
     assert f"beginning of {topic}/0; use start: production-group or latest" in str(process.error)
 
 
-def test_a_later_revision_of_a_begun_trial_does_not_ask_for_whole_outputs() -> None:
+def test_a_later_revision_of_a_begun_trial_needs_no_whole_outputs() -> None:
     """The first has committed nothing; the joiner counts the outputs that retention deletes meanwhile."""
     config = Config.model_validate(CONFIG.model_dump(mode="json", exclude_unset=True) | {"start": "earliest"})
     world = World()
