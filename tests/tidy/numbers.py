@@ -50,8 +50,7 @@ def figures(shipped: list[Source], tests: list[Source]) -> Iterator[str]:
             of_package.setdefault(package, Counter()).update(modules=1, lines=source.text.count("\n"))
     yield f"{'package':44}{'modules':>8}{'lines':>8}"
     yield from (f"{name:44}{n['modules']:8}{n['lines']:8}" for name, n in sorted(of_package.items()))
-    modules = {source.module for source in shipped}
-    imports = {one.module: {name for _, name in house.shipped_imports(one, modules)} - {one.module} for one in shipped}
+    modules, imports = rooms.modules_of(shipped), rooms.imports_among(shipped)
     against = [one for source in shipped for one in (*house.one_way(source, modules), *rooms.side_by_side(source))]
     yield f"imports against the order: {len(against)}"
     circles = house.circle(imports), house.circle(rooms.rooms(imports))

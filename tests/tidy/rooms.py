@@ -1,9 +1,9 @@
 """Rules of packages: roles stand side by side, and the rooms of a package form no circle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.tidy.house import Source, below, imports_of
+from tests.tidy.house import Source, below, imports_of, shipped_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 # Roles that stand side by side: none imports another. What two of them share is in shadowstream.protocol.
@@ -32,6 +32,22 @@ def side_by_side(source: Source) -> Iterator[str]:
         other = next((role for role in SIDE_BY_SIDE if role != own and below(target, role)), None)
         if other is not None:
             yield source.at(line, f"{own} imports {other}: move what both need into shadowstream.protocol")
+
+
+def modules_of(found: Iterable[Source]) -> set[str]:
+    """The shipped modules among sources."""
+    return {source.module for source in found if source.is_shipped}
+
+
+def imports_among(found: Iterable[Source]) -> dict[str, set[str]]:
+    """Imports of shipped modules by shipped modules."""
+    found = tuple(found)
+    modules = modules_of(found)
+    return {
+        source.module: {target for _, target in shipped_imports(source, modules)} - {source.module}
+        for source in found
+        if source.is_shipped
+    }
 
 
 def room_of(module: str) -> str | None:

@@ -3,7 +3,7 @@
 There is no list of tolerated offenders: what offends is mended.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -46,20 +46,6 @@ def sources() -> tuple[Source, ...]:
     return tuple(found)
 
 
-def modules_of(found: Iterable[Source]) -> set[str]:
-    return {source.module for source in found if source.is_shipped}
-
-
-def imports_among(found: Iterable[Source]) -> dict[str, set[str]]:
-    found = tuple(found)
-    modules = modules_of(found)
-    return {
-        source.module: {target for _, target in house.shipped_imports(source, modules)} - {source.module}
-        for source in found
-        if source.is_shipped
-    }
-
-
 def text_offences(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -75,13 +61,13 @@ def test_the_house_keeps_the_rule(rule: Callable[[Source], Iterator[str]]) -> No
 
 
 def test_imports_point_one_way() -> None:
-    modules = modules_of(sources())
+    modules = rooms.modules_of(sources())
     offences = [offence for source in sources() for offence in house.one_way(source, modules)]
     assert not offences, "\n".join(offences)
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    circle = house.circle(imports_among(sources()))
+    circle = house.circle(rooms.imports_among(sources()))
     assert not circle, " -> ".join(circle)
 
 
@@ -227,7 +213,7 @@ HOUSE = (
     ],
 )
 def test_the_import_rule_knows_up_from_down(path: str, text: str, offends: bool) -> None:
-    assert bool(list(house.one_way(Source(path, text), modules_of(HOUSE)))) is offends
+    assert bool(list(house.one_way(Source(path, text), rooms.modules_of(HOUSE)))) is offends
 
 
 def test_a_circle_of_imports_is_seen_through_relative_imports() -> None:
@@ -235,19 +221,19 @@ def test_a_circle_of_imports_is_seen_through_relative_imports() -> None:
     back = Source(
         "shadowstream/joiner/completeness/completeness.py", "from shadowstream.joiner.matching.by_unique_id import Pair"
     )
-    assert house.circle(imports_among([there])) == []
-    assert len(house.circle(imports_among([there, back]))) == 3
+    assert house.circle(rooms.imports_among([there])) == []
+    assert len(house.circle(rooms.imports_among([there, back]))) == 3
 
 
 def test_the_rooms_of_a_package_form_no_circle() -> None:
-    assert house.circle(rooms.rooms(imports_among(sources()))) == []
+    assert house.circle(rooms.rooms(rooms.imports_among(sources()))) == []
 
 
 def test_a_circle_of_rooms_is_seen_where_no_modules_form_one() -> None:
     there = Source("shadowstream/joiner/matching/by_input.py", "from shadowstream.joiner.intake import dedupe")
     back = Source("shadowstream/joiner/intake/equivalent_ids.py", "from shadowstream.joiner.matching import pending")
     rest = [Source("shadowstream/joiner/matching/pending.py", ""), Source("shadowstream/joiner/intake/dedupe.py", "")]
-    imports = imports_among([there, back, *rest])
+    imports = rooms.imports_among([there, back, *rest])
     assert house.circle(imports) == []
     assert len(house.circle(rooms.rooms(imports))) == 3
 

@@ -153,7 +153,9 @@ class SideIntake:
 
         With `now_ms`, before later records of the side, they are returned in any case.
         """
-        time_ms = self._time_of_undated() if self._undated else None
+        if not self._undated:
+            return []
+        time_ms = self._time_of_undated()
         if (time_ms := now_ms if time_ms is None else time_ms) is None:
             return []
         dated, self._undated = self._undated, []

@@ -226,7 +226,7 @@ def _begin(
 
 
 def _deleted_begins(client: AdminClient, begun: dict[str, Any]) -> list[str]:
-    """Return the input partitions of which retention deleted records since the begin."""
+    """Return the input partitions whose records retention deleted since the begin."""
     begins = {Partition(one["topic"], one["partition"]): one["committed"] for one in begun["begins"]}
     lows = offsets.beginnings(client, begins)
     return [str(place) for place, begin in sorted(begins.items()) if begin < lows[place]]
@@ -268,9 +268,7 @@ def _begin_mark(config: Config, revision: str, client: AdminClient, *, has_begun
         committed = {place: own.get(place, begin[place]) for place in inputs}
         ends, warm = offsets.ends(client, outputs), no_warm_up
     elif config.starts == "earliest":
-        # The joiner of a trial that has begun counts the outputs that retention deletes.
-        begin = offsets.beginnings(client, outputs) if has_begun else {}
-        begin |= _whole_beginnings(config, client, inputs if has_begun else [*inputs, *outputs], has_begun=has_begun)
+        begin = _beginnings(config, client, inputs, outputs, has_begun=has_begun)
         committed = {place: begin[place] for place in inputs}
         ends, warm = {place: begin[place] for place in outputs}, no_warm_up
     else:
@@ -297,20 +295,20 @@ def _begin_mark(config: Config, revision: str, client: AdminClient, *, has_begun
     return marks.mark("begin", revision, ends=marks.ends_field(ends), begins=begins, floor_ms=floor, topics=topics)
 
 
-def _whole_beginnings(
-    config: Config, client: AdminClient, places: list[Partition], *, has_begun: bool
+def _beginnings(
+    config: Config, client: AdminClient, inputs: list[Partition], outputs: list[Partition], *, has_begun: bool
 ) -> dict[Partition, int]:
-    """Return the log start offsets of these partitions.
+    """Return the log start offsets of inputs and outputs.
 
-    Raises `ConfigError` if retention deleted the beginning of one of them, or of an external candidate's or the twin's
-    topic before the trial. An output without its input, or the other way round, would count as extra or missing without
-    a fault of the candidate.
+    Raises `ConfigError` if retention deleted the beginning of an input, or, before the trial has begun, of an output of
+    production, an external candidate or the twin. An output without its input, or the other way round, would count as
+    extra or missing without a fault of the candidate. Later the joiner counts the outputs that retention deletes.
     """
-    kinds = () if has_begun else ("candidate", "twin")
-    others = [topic for topic, kind in topic_admin.sources_of(config).items() if kind in kinds]
+    kinds = topic_admin.sources_of(config)
+    others = [] if has_begun else [topic for topic, kind in kinds.items() if kind in ("candidate", "twin")]
     partitions = {topic: known.partitions for topic, known in describe(client, others).items()} if others else {}
-    begin = offsets.beginnings(client, [*places, *offsets.places(partitions)])
-    gone = [str(place) for place, offset in sorted(begin.items()) if offset > 0]
+    begin = offsets.beginnings(client, [*inputs, *outputs, *offsets.places(partitions)])
+    gone = [str(place) for place in sorted(inputs if has_begun else begin) if begin[place] > 0]
     if gone:
         raise ConfigError(
             "start: earliest needs complete inputs and outputs, but retention has deleted the beginning of "
