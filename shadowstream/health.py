@@ -14,7 +14,7 @@ records; the coordinator has its offsets; the commit has been called; it has ret
 class OwnershipClaim:
     """A process's claim to its place among the trial's processes (`kafka.ownership`).
 
-    This one does nothing: it is for roles of which no second process can exist.
+    This one does nothing: it is for roles that cannot have a second process.
     """
 
     def take(self) -> None:

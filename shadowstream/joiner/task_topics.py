@@ -12,8 +12,8 @@ class TaskTopics(NamedTuple):
 
     `places` are the partitions by `Side`. `inputs` are those of the task's partition where partitions follow the
     inputs; `own_inputs` are the inputs that this task counts. The copier writes the
-    topics of the `copied` sides. In the topic of a `compacted` side, an offset gap may stand for records that nobody
-    has read. `incarnation` is the joiner's under at_least_once, else empty.
+    topics of the `copied` sides. In the topic of a `compacted` side, an offset gap may stand for records that were
+    never read. `incarnation` is the joiner's under at_least_once, else empty.
     """
 
     topic: str

@@ -1,4 +1,4 @@
-"""Commands of operators: records of the topic `commands`, of which the newest for a subject counts."""
+"""Commands of operators: records of the topic `commands`. The newest for a subject counts."""
 
 import contextlib
 from collections.abc import Iterator

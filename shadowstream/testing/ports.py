@@ -13,7 +13,7 @@ would otherwise be given that very port, connect to itself, and keep the broker 
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now; another process may take it before the caller does.
+    """Return a port without a listener; another process may take it before the caller does.
 
     Raises:
         BrokerError: none found.

@@ -32,7 +32,7 @@ def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(
     for at in range(3):
         alerts_trial.judge(verdict("reject", evaluated_at_ms=at))
     alerts_trial.await_failures(2)
-    assert alerts_trial.committed("drift") <= 1, "the offset of the alert is committed, and nobody has taken the alert"
+    assert alerts_trial.committed("drift") <= 1, "the offset of the alert is committed, and the alert is not delivered"
     process.kill()
     process.wait()
     process = alerts_trial.start()
@@ -75,7 +75,7 @@ def test_a_bounded_trial_ends_finally_and_an_early_stop_loses_nothing(
     await_that("the webhook has refused", lambda: alerts_trial.webhook.refused >= 1)
     process.terminate()
     alerts_trial.trial.finish(process, "alerts", limit_s=10)
-    assert alerts_trial.committed("drift") == 0, "told to stop, it gave up an alert that nobody has taken"
+    assert alerts_trial.committed("drift") == 0, "asked to stop, it gave up an alert that is not delivered"
 
     process = alerts_trial.start()
     await_that("the webhook has refused again", lambda: alerts_trial.webhook.refused >= 2)

@@ -63,6 +63,6 @@ def test_an_incident_that_closes_while_it_is_muted_is_reported_to_nobody(make_al
     mute(alerts_trial, "mismatch-1", "--for", "0")
     alerts_trial.webhook.status = 200
     alerts_trial.judge(drift("opened", "mismatch-3"))
-    await_that("the next is told", lambda: THIRD in alerts_trial.webhook.ids)
+    await_that("the next is delivered", lambda: THIRD in alerts_trial.webhook.ids)
     time.sleep(3)
     assert alerts_trial.webhook.ids == [THIRD]

@@ -56,7 +56,7 @@ def test_a_missing_record_without_input_counts_by_event_time() -> None:
 def test_a_missing_record_counts_by_the_inputs_it_may_come_from(
     partitioner: str, inputs: tuple[int, ...], expected: str
 ) -> None:
-    """Revision A has handled in/0 up to event time 1,000 and goes on there; in/2 up to 500, and B goes on there."""
+    """Revision A has handled in/0 up to event time 1,000 and continues there; in/2 up to 500, and B continues there."""
     progress = MarksLog(REVISION)
     progress.add(marks.mark("start", REVISION, partitioners=marks.partitioners_field({"out": partitioner})))
     for partition, revision, floor_ms in ((0, REVISION, 1_000), (2, REVISION, 500), (2, NEWER, 2_000)):

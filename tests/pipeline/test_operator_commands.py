@@ -78,7 +78,7 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(kafka: Broke
         assert "the override to promote by cem ended at" in ask("gate", code=4)
 
         ask("alerts mute", incident, "--by", "bob", "--for", "0")
-        await_that("the judge goes on", lambda: last()["incidents"][0]["muted_until_ms"] != found["muted_until_ms"])
+        await_that("the judge continues", lambda: last()["incidents"][0]["muted_until_ms"] != found["muted_until_ms"])
         after = last()
     assert (after["decision"], after["evidence_digest"]) == (before["decision"], before["evidence_digest"])
     assert after["incidents"][0]["acknowledged_by"] == "ann", "it remembers what it was told before it was killed"

@@ -154,7 +154,7 @@ def test_a_runner_waits_with_the_partition_whose_inputs_it_cannot_read_yet(kafka
         trial.write_orders(later, lambda n: order_of(n, 2 if n % PARTITIONS == 0 else 1))
         there = sum(n % PARTITIONS != 0 for n in later)
         await_that("the other partitions go on", lambda: written() == len(first) + there)
-        await_that("it is said which waits", lambda: "partition_paused" in trial.log_text("run"))
+        await_that("the waiting partition is named", lambda: "partition_paused" in trial.log_text("run"))
         registry.failing = False
         await_that("all are answered", lambda: written() == len(first) + len(later))
     registry.close()

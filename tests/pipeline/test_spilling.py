@@ -52,7 +52,7 @@ def test_joiners_killed_with_spilled_values_lose_nothing_and_repeat_nothing(
     with Running(trial) as running:
         for kill in range(1, KILLS + 1):
             running.start("join")
-            await_that("values lie in a file", partial(spilling_events, trial, kill))
+            await_that("values are in a file", partial(spilling_events, trial, kill))
             running.kill("join")
         before = ended(running.stats()).total()
         running.start("join")

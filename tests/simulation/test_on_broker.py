@@ -45,7 +45,7 @@ def test_whatever_dies_and_wherever_nothing_is_lost_or_repeated() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for phase, call in (*TORN, UNHEARD, ("before", "consume"), ("after", "consume")):
         assert number_in(done.stdout, f"died {phase} {call}"), (
-            f"nobody died {phase} {call}: these seeds prove nothing of it"
+            f"no process died {phase} {call}: these seeds prove nothing of it"
         )
     assert number_in(done.stdout, "a zombie woke up")
     assert number_in(done.stdout, "trouble: commit_transaction abort")
@@ -57,7 +57,7 @@ def test_without_transactions_crashes_repeat_records_and_no_count_is_wrong() -> 
     assert done.returncode == 0, done.stdout + done.stderr
     for phase, call in (*AT_LEAST_ONCE, COMMITTED):
         assert number_in(done.stdout, f"died {phase} {call}"), (
-            f"nobody died {phase} {call}: these seeds prove nothing of it"
+            f"no process died {phase} {call}: these seeds prove nothing of it"
         )
 
 

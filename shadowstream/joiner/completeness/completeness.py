@@ -238,7 +238,7 @@ class Completeness:
         return ends is not None and place in ends and rows.offsets[0] >= ends[place]
 
     def _mark_lanes(self, side: Side, awaited: Side, row: PendingRecord) -> list[tuple[WaitCondition, int]]:
-        """Return the lanes of marks, each of which suffices."""
+        """Return the lanes of marks; each of them suffices."""
         lanes: list[tuple[WaitCondition, int]] = []
         if row.at is not None and (place := self._input(row.at)) in self._inputs():
             lanes.append((WaitCondition("done", awaited, place), row.at.offset))

@@ -54,7 +54,7 @@ class ProductionReplays:
     def outcome(self, offset: int, at: InputCoordinate | None, inputs: list[str]) -> Outcome | None:
         """Return the outcome of an unmatched production output that may come from a replay, else None.
 
-        Without its input, nobody can tell whether it is a repeat.
+        Without its input, it is unknown whether it is a repeat.
         """
         for one in self.ranges:
             if offset < one.begin or 0 <= one.end <= offset:

@@ -110,7 +110,7 @@ class DedupeWindow:
         return found
 
     def _kept_slots(self, hashes: _Ints, offsets: _Ints) -> dict[int, int]:
-        """Return the newest slot of each index whose id lies in the ring and within the span. All chains are followed
+        """Return the newest slot of each index whose id is in the ring and within the span. All chains are followed
         at once, a link at a time."""
         found: dict[int, int] = {}
         chain = self._newest[hashes & self._mask]

@@ -16,7 +16,7 @@ anything else                      none
 Schema ids begin with 1 and are small. Still, whole numbers in eight bytes can look like frames: for such keys,
 `identity.equal_ids: bytes` turns the rule off.
 
-Pairs form within one task only. If a partitioner hashes the bytes of a key, such records can lie in partitions of
+Pairs form within one task only. If a partitioner hashes the bytes of a key, such records can be in partitions of
 other numbers; the verdict then hints at it (`judge.verdict.identity_fit`).
 """
 

@@ -1,7 +1,7 @@
 """Pending rows of one side by offset, kept in the columns that they came in; a pending row is no object of its own.
 
 Both sides usually come in the same order, so the rows to take are usually a slice of one run of rows. Other rows are
-gathered at C speed as well. A run of which less than half still waits is packed again, so at most twice the pending
+gathered at C speed as well. A run is packed again once less than half of it waits, so at most twice the pending
 rows are kept. Values of whole runs can be spilled. A spilled run is never joined with another one; its values return
 with the rows that are taken.
 """

@@ -1,6 +1,6 @@
 """Decisions since a group's last commit, read at a start without transactions.
 
-A crash may come after the deciding record and before the commit. A decision stays valid, whoever made it, so the next
+A crash may come after the deciding record and before the commit. A decision by any process stays valid, so the next
 process continues from it. Other records of the dead process belong to an undecided commit and are repeated. A
 coordinate identifies a repeated output; `rows_undone` takes rows back before any new row is written.
 """

@@ -2,7 +2,7 @@
 
 A producer compresses many records as one batch. A consumer that seeks into the middle of a broken batch reports its
 first offset again. One seek a record would take an hour for 10,000 records. So the search doubles and halves its steps,
-with a consumer of its own. An offset lies in the batch if the error on reading it names the same first offset.
+with a consumer of its own. An offset is in the batch if the error on reading it names the same first offset.
 """
 
 import contextlib

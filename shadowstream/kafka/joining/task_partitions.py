@@ -64,7 +64,7 @@ class TaskPartitions:
                 if found[other] != found[topics[0]]:
                     raise ConfigError(
                         f"topic {topics[0]} has {found[topics[0]]} partitions and {other} has {found[other]}: the "
-                        "records of a pair would lie in different partitions and never match. Give "
+                        "records of a pair would be in different partitions and never match. Give "
                         f"{other} {found[topics[0]]} partitions, or, if production's count has changed, remove "
                         "the topics of this trial and start anew"
                     )
@@ -84,7 +84,7 @@ class TaskPartitions:
         return side_of(self._config, topic)
 
     def whole(self, places: Collection[Partition]) -> list[Partition]:
-        """Return the partitions of those tasks of which all sides are among `places`."""
+        """Return the partitions of the tasks whose sides are all among `places`."""
         known = set(places)
         return [place for place in places if known.issuperset(self._task(place)[2])]
 
@@ -109,7 +109,7 @@ class TaskPartitions:
     def _task(self, place: Partition) -> tuple[str, int, tuple[Partition, ...]]:
         if place not in self._task_of:
             raise ConfigError(
-                f"{place} did not exist when this process started: the topic has got more partitions. Keys may lie in "
+                f"{place} did not exist when this process started: the topic has got more partitions. Keys may be in "
                 "others from now on, so that pairs would never match. Remove the topics of this trial and start anew"
             )
         return self._task_of[place]

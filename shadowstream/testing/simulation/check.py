@@ -63,7 +63,7 @@ class Verdict:
             own_id = f"{first['topic']}/{first['partition']}/{first['offset']}"
             if before is None:
                 if row["late"] or row["correction_of"] is not None:
-                    yield f"{named}: corrects what was never said"
+                    yield f"{named}: corrects an outcome without a row"
                 if row["pair_id"] != own_id:
                     yield f"{named}: the pair id is not its first record's, {own_id}"
             elif not row["late"] or row["correction_of"] != before["outcome"]:
