@@ -104,6 +104,12 @@ class CriterionVerdict:
     passed: bool
     deff_window: float | None
     deff_key: float | None
+    deff_window_max: float | None
+    deff_key_max: float | None
+    keys: int
+    keys_needed: int
+    dependence: float | None
+    dependence_max: float | None
     trailing_n: int
     trailing_bad: float
     trailing_needed: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -33,6 +34,8 @@ Level = Annotated[float, Field(gt=0, le=0.25)]
 """A significance level. A greater one would be meaningless: at .999, five pairs would suffice."""
 LIMIT_MAX = 0.99
 """The worst rate that the detectors over time support."""
+KEY_BUCKETS = 1_024
+"""Number of buckets by which `unit: key` counts."""
 SHARE_MIN = 1e-6
 """Sums of shares are kept in units of 2**-32: for a smaller mean, no sum would ever grow."""
 
@@ -77,17 +80,17 @@ class Criterion(Model):
     topic: str | None = Field(None, min_length=1, description="count only records of this output topic of production")
     unit: Literal["record", "key", "block"] = Field(
         "record",
-        description="what is counted. record: each pair or record. key: the share of bad pairs per bucket of keys and "
-        "window; for mismatch. block: the share of bad ones per window. Where mismatches cluster, records are the "
-        "wrong unit and cannot promote",
+        description="what is counted. record: each pair or record. key: the share of bad pairs of each bucket of keys, "
+        "once a season (judge.min_duration_ms); for mismatch. block: the share of bad ones per window; windows must "
+        "not depend on each other. Where mismatches cluster, records are the wrong unit and cannot promote",
     )
     alpha: Level | None = Field(None, description="level of this criterion; default: judge.alpha")
     min_units: int = Field(0, ge=0, description="least units before promote, however good they are")
     trailing_units: int = Field(
         0,
         ge=0,
-        description="least units of the last closed windows, which must show it good by themselves; default, and at "
-        "least: twice what proves a candidate without a single bad one",
+        description="units that the last closed windows must hold before promote. Default: as many as have come. Their "
+        "estimate must be under the limit; they are the last twice as many as prove a candidate without a bad one",
     )
     min_coverage: float | None = Field(
         None,
@@ -171,6 +174,22 @@ class Criterion(Model):
         return self
 
 
+def least_limit_by_key(alpha: float) -> float:
+    """Return the least limit, in steps of 0.0001, that all buckets of keys can show not to be reached at level alpha.
+
+    That is by the bets of `judge.evidence.bounded_mean`, if no bucket has a bad record.
+
+    >>> least_limit_by_key(0.05)
+    0.0042
+    """
+
+    def wealth(limit: float) -> float:
+        bets = (0.0999 * part / (1.0 - limit) for part in range(1, 11))
+        return sum(math.exp(KEY_BUCKETS * math.log1p(bet * limit)) for bet in bets) / 10
+
+    return next(step / 10_000 for step in range(1, 10_000) if wealth(step / 10_000) >= 1.0 / alpha)
+
+
 GUARDS = ("missing", "extra", "error", "duplicate")
 """Rates that are judged even if `criteria` does not name them."""
 
@@ -238,6 +257,14 @@ class Judge(Model):
         paths = [path for path, _, _ in means]
         if len(paths) > len(set(paths)):
             raise ValueError("criteria: the criteria mean of one path need one bound and one limit")
+        for criterion in self.criteria:
+            least = least_limit_by_key(criterion.alpha or self.alpha)
+            if criterion.unit == "key" and criterion.limit < least:
+                raise ValueError(
+                    f"criteria: {criterion.id}: unit: key counts {KEY_BUCKETS:,} buckets of keys, each once a season, "
+                    f"which cannot show a rate under {criterion.limit:g}; set a limit of {least:g} or more, or take "
+                    "unit: record"
+                )
         if all(criterion.muted for criterion in self.criteria):
             raise ValueError("criteria: all are muted, so nothing would be judged")
         return self

@@ -6,7 +6,7 @@ how often `evaluate` is called: after each record, or once at the end.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shadowstream.codecs.own import encode
@@ -27,10 +27,12 @@ from shadowstream.judge.drift.rate_monitor import (
     Subject,
 )
 from shadowstream.judge.drift.shiryaev_roberts import alarm_level
+from shadowstream.judge.evidence.design_effect import KeyCounts
+from shadowstream.judge.evidence.key_seasons import KeySeasons
 from shadowstream.judge.evidence.slice_excess import SliceEvidence
 from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
-from shadowstream.judge.verdict.criterion_status import CriterionCoverage, CriterionStatus, status_of
+from shadowstream.judge.verdict.criterion_status import CriterionCoverage, CriterionStatus, KeyView, status_of
 from shadowstream.judge.verdict.criterion_units import Measure, measure_of
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
@@ -40,11 +42,11 @@ from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
 from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
-from shadowstream.judge.windows.window_counts import Pair, Slice, plus
+from shadowstream.judge.windows.window_counts import Pair, Slice
 from shadowstream.protocol.metadata_codec import pack, unpack
 from shadowstream.records import Write
 
-VERSION = 5
+VERSION = 6
 STATE_BYTES_MAX = 1_000_000
 """A broker accepts messages of 1 MiB by default. Many open windows with all their buckets may be larger."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -105,7 +107,8 @@ class JudgeStep:
         self.commands = OperatorCommands(revision)
         self.topics: list[str] = []
         """Changes of the trial's topics as sentences; set by the caller, and no part of the state."""
-        self._buckets: dict[int, Pair] = {}
+        self._keys = KeyCounts()
+        self._seasons = KeySeasons(judge.min_duration_ms)
         self._offsets: dict[int, int] = {}
         self._commands_offset = 0
         self._events: list[dict[str, Any]] = []
@@ -184,23 +187,34 @@ class JudgeStep:
         for start_ms, figures in ((window.start_ms, window.outcomes), *window.corrections.items()):
             self.label_course.add(start_ms, figures)
         for buckets in (window.buckets, *window.late_buckets.values()):
-            for bucket, (n, s) in buckets.items():
-                plus(self._buckets, bucket, n, s)
+            for bucket, pair in buckets.items():
+                self._keys.add(bucket, *pair)
         if self._dimensions:
             self.windows.figures = folded(self.windows.figures, *self._dimensions) or self.windows.figures
         singles = (
             self.slice_evidence.close(window.start_ms, window.slices, window.late_slices) if self.slice_evidence else {}
         )
+        due = self._due(window)
         for measure in self.measures:
             recent, group = self.recent_windows[measure.id], self.incident_groups.get(measure.id)
-            raw = measure.raw(window.outcomes, window.buckets)
-            for start_ms, figures in window.corrections.items():
-                recent.correct(start_ms, measure.raw(figures, window.late_buckets.get(start_ms, {})))
+            counted = due if measure.criterion.unit == "key" else window
+            raw = measure.raw(counted.outcomes, counted.buckets)
+            for start_ms, figures in counted.corrections.items():
+                recent.correct(start_ms, measure.raw(figures, counted.late_buckets.get(start_ms, {})))
             recent.close(window.start_ms, raw, window.labelled_ms)
             # A window with corrections only exists because of their time of arrival.
             if group is not None and window.outcomes:
                 self._feed_monitors(measure, group, window, singles)
-            self.reject_latches[measure.id].close(window, _lasting(group, window))
+            by_key = self._keys.clusters if measure.id == "mismatch" else None
+            self.reject_latches[measure.id].close(counted, _lasting(group, window), by_key)
+
+    def _due(self, window: ClosedWindow) -> ClosedWindow:
+        """Return the window with only those buckets of keys that count now."""
+        return replace(
+            window,
+            buckets=self._seasons.due(window.start_ms, window.buckets),
+            late_buckets={at_ms: self._seasons.due(at_ms, late) for at_ms, late in window.late_buckets.items()},
+        )
 
     def _feed_monitors(
         self, measure: Measure, group: IncidentGroup, window: ClosedWindow, singles: Mapping[Slice, Pair]
@@ -273,7 +287,7 @@ class JudgeStep:
             revision=self.revision,
             windows=self.windows,
             recent_outcomes=self.recent_outcomes.outcomes,
-            keys=sum(1 for n, _ in self._buckets.values() if n),
+            keys=self._keys.keys,
             statuses=self._evaluation[0],
             rejected=rejected,
             incidents=[group.incident for group in self.incident_groups.values() if group.incident is not None],
@@ -291,11 +305,11 @@ class JudgeStep:
         )
 
     def _status(self, measure: Measure) -> CriterionStatus:
-        keyed = sum(pair[0] for pair in self._buckets.values()) if measure.criterion.unit == "key" else 0
         blind = is_blind(measure.criterion, self.paths)  # a blind criterion is reported as such, not with its few units
-        measurable = None if blind else measurable_of(measure.criterion, self.windows.figures, keyed)
+        measurable = None if blind else measurable_of(measure.criterion, self.windows.figures, self._keys.units)
         coverage = CriterionCoverage(measurable, least_of(measure.criterion, self.config))
-        return status_of(self.reject_latches[measure.id], self.recent_windows[measure.id], self._buckets, coverage)
+        keys = KeyView(self._keys.clusters if measure.id == "mismatch" else None, self._seasons.distinct)
+        return status_of(self.reject_latches[measure.id], self.recent_windows[measure.id], keys, coverage)
 
     def _slices(self) -> SliceSummary:
         if self.slice_evidence is None:
@@ -321,7 +335,8 @@ class JudgeStep:
             "levels": {rate: latch.snapshot() for rate, latch in self.reject_latches.items()},
             "lately": self.recent_outcomes.snapshot(),
             "labels": self.label_course.snapshot(),
-            "buckets": [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())],
+            "buckets": self._keys.snapshot(),
+            "seasons": self._seasons.snapshot(),
             "paths": self.paths.snapshot(),
             "written": self._written,
         }
@@ -358,7 +373,8 @@ class JudgeStep:
             latch.restore(body["levels"][rate])
         self.recent_outcomes.restore(body["lately"])
         self.label_course.restore(body["labels"])
-        self._buckets = {bucket: (n, s) for bucket, n, s in body["buckets"]}
+        self._keys.restore(body["buckets"])
+        self._seasons.restore(body["seasons"])
         self.paths.restore(body["paths"])
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,8 +19,9 @@ import numpy.typing as npt
 from scipy.stats import binom, binomtest
 
 from shadowstream.config import Config
-from shadowstream.judge.evidence.rates import log_e_above, log_e_below, promotion_probability
+from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
+from tests.judge.calibration_of_clusters import CASES, lines
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
@@ -91,7 +93,7 @@ def watched(settings: Config, windows: Iterable[Window]) -> Watched:
         promoted |= verdict["decision"] == "promote"
         rejected |= verdict["decision"] == "reject"
         good |= mismatch["shown_good"]
-        bad |= mismatch["shown_bad"]
+        bad |= mismatch["log_e_above"] >= -np.log(settings.judge.alpha)
         hasty |= all("judge.min_duration_ms" in reason for reason in verdict["reasons"])
     return Watched(promoted, rejected, good, bad, hasty)
 
@@ -135,7 +137,7 @@ class Setting:
     @property
     def exactly_bad(self) -> float:
         """The same of E_above."""
-        return ever(self, lambda n, s: log_e_above(n, s, self.limit), least=False)
+        return ever(self, lambda n, s: log_e_above(n, s, self.limit, b_of(self.limit)), least=False)
 
 
 def ever(setting: Setting, log_e: Callable[[int, int], float], *, least: bool) -> float:
@@ -256,6 +258,7 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     lambda seed: one_bad_slice(
         SliceSummary(0.01, values=20, units=5, windows=24, runs=200, rate=0.0, bad_value=0.5), seed
     ),
+    *(partial(lines, case) for case in CASES),
 )
 
 

@@ -18,6 +18,10 @@ open        no unit of the subject for a season and `WINDOWS` windows           
 A window is here a merged one: consecutive event-time windows that together hold `drift.min_records` records. ADWIN
 reads the rate over these records. Shiryaev-Roberts reads the units of the criterion, which may be shares: for x in [0,
 1] the ratio L(x) lies under the chord between L(0) and L(1), so its expectation is at most 1 all the same.
+
+A second Shiryaev-Roberts reads records against the subject's own rate so far, three standard errors above its estimate:
+a rate that was far under its limit is seen to rise sooner. It alarms only together with some evidence against the limit
+(`OVER_LIMIT`), so that a season under the limit alarms nobody.
 """
 
 import math
@@ -45,6 +49,10 @@ REVISION_DIGITS = 12
 # over all fields, one over all slices.
 HORIZON_WINDOWS = 10_000
 FALSE_ALARMS = 1.0
+# Evidence against the limit that a rise of the subject's own rate needs beside its own.
+OVER_LIMIT = 100.0
+BASELINE_MIN = 10
+"""Merged windows of which the subject's own rate is taken."""
 # Values kept by ADWIN: the maximum, and the minimum when many criteria share one state record.
 HISTORY_MAX = 10_000
 HISTORY_MIN = 200
@@ -119,6 +127,7 @@ class RateMonitor:
         self._merger = WindowMerger(settings.min_records)
         self._adwin = AdwinDetector(AdwinParams(p_ref=subject.limit, delta=settings.delta, history_max=history_max))
         self._sr = ShiryaevRoberts(subject.limit, level)
+        self._rise = ShiryaevRoberts(subject.limit, level)
         self._armed = True
         self._counted: list[float] = [0, 0]
         # Records and bad records of the last windows; windows, records and bad records of all earlier ones.
@@ -210,6 +219,8 @@ class RateMonitor:
         units, bad = self._counted
         self._counted = [0, 0]
         alarm = self._sr.update(int(units), bad)
+        if (own_rate := self._own_rate()) is not None and int(units) == merged.n:
+            alarm |= self._rise.update(int(units), bad, own_rate) and self._sr.log_evidence >= math.log(OVER_LIMIT)
         if self._sr.log_evidence < 0:
             self._armed = True
         if not alarm:
@@ -228,6 +239,13 @@ class RateMonitor:
             f"one false alarm in {HORIZON_WINDOWS} windows)"
         )
         return _Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason)
+
+    def _own_rate(self) -> float | None:
+        """Return the subject's rate before the recent windows, three standard errors above its estimate."""
+        windows, n, s = self._earlier
+        if windows < BASELINE_MIN or not n:
+            return None
+        return float(min(self.subject.limit, (s + 3.0 + 3.0 * math.sqrt(s + 2.25)) / n))
 
     def _has_grown(self, n: float, s: float, before: float) -> bool:
         """Return whether a persisting alarm now shows a change large enough to open an incident.
@@ -307,6 +325,7 @@ class RateMonitor:
         self.incident = None
         # The next alarm is counted from here.
         self._sr.reset()
+        self._rise.reset()
         self._armed = True
         self._earlier, self._recent = quiet, deque()
         return event
@@ -335,6 +354,7 @@ class RateMonitor:
             "merger": self._merger.snapshot(),
             "adwin": self._adwin.snapshot(),
             "sr": self._sr.snapshot(),
+            "rise": self._rise.snapshot(),
             "armed": [self._armed, *self._counted],
             "recent": [list(row) for row in self._recent],
             "earlier": self._earlier,
@@ -354,10 +374,12 @@ class RateMonitor:
         self._absent = list(snapshot.get("absent", [self._last_ms[1], 0]))
         self.incident = Incident(**snapshot["incident"]) if snapshot["incident"] is not None else None
         events = []
-        for name, detector in (("merger", self._merger), ("adwin", self._adwin), ("sr", self._sr)):
+        detectors = (("merger", self._merger), ("adwin", self._adwin), ("sr", self._sr), ("rise", self._rise))
+        for name, detector in detectors:
             try:
                 detector.restore(snapshot[name])
             except StateRefused as refused:
-                flag = _Flag("sr" if name == "sr" else "adwin", "up", 0.0, 0.0, 0, 0.0, f"began anew: {refused}")
+                kind: Detector = "sr" if name in ("sr", "rise") else "adwin"
+                flag = _Flag(kind, "up", 0.0, 0.0, 0, 0.0, f"began anew: {refused}")
                 events.append(self._event("restarted", flag))
         return events

@@ -5,6 +5,7 @@ It alarms on a candidate that was wrong from the start too, which ADWIN (`adwin`
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,19 +37,19 @@ class ShiryaevRoberts:
             raise ConfigError(f"Shiryaev-Roberts: the alarm level is a number of windows over 1, got {level}")
         self.p1 = p1
         self.level = level
-        rates = np.minimum(p1 * np.geomspace(1.25, 64.0, _SR_RATES), 0.99)
-        self._log_bad = [math.log(rate / p1) for rate in rates.tolist()]
-        self._log_good = [math.log1p(-rate) - math.log1p(-p1) for rate in rates.tolist()]
         self._log_m = [-math.inf] * _SR_RATES
 
-    def update(self, n: int, s: float) -> bool:
-        """Read a window of `n` units, `s` of them bad (or shares that add up to it); return whether it alarms."""
+    def update(self, n: int, s: float, p1: float | None = None) -> bool:
+        """Read a window of `n` units, `s` of them bad (or shares that add up to it); return whether it alarms.
+
+        `p1`: the rate that this window must not exceed, if it is another one; earlier windows may determine it.
+        """
         if not 0 <= s <= n:
             raise ValueError(f"not a window: {s} bad of {n} units")
         log_w = -math.log(_SR_RATES)
         self._log_m = [
             _log_sum((log_m, log_w)) + s * bad + (n - s) * good
-            for log_m, bad, good in zip(self._log_m, self._log_bad, self._log_good, strict=True)
+            for log_m, (bad, good) in zip(self._log_m, _log_ratios(p1 or self.p1), strict=True)
         ]
         return self.alarm
 
@@ -87,6 +88,13 @@ def alarm_level(detectors: int, windows: float, false_alarms: float) -> float:
     8000.0
     """
     return detectors * windows / false_alarms
+
+
+@lru_cache(maxsize=4096)
+def _log_ratios(p1: float) -> list[tuple[float, float]]:
+    """Return ln of q / p1 and of (1-q) / (1-p1) for the rates q that are looked for."""
+    rates = np.minimum(p1 * np.geomspace(1.25, 64.0, _SR_RATES), 0.99).tolist()
+    return [(math.log(rate / p1), math.log1p(-rate) - math.log1p(-p1)) for rate in rates]
 
 
 def _log_sum(logs: list[float] | tuple[float, ...]) -> float:

@@ -1,4 +1,4 @@
-"""Numerics of the uniform prior cut to one side of a limit; `rates` explains its use.
+"""Numerics of a beta prior cut to one side of a limit; `rates` explains its use.
 
 Counts are exact up to n = 1e9 and more, since nothing is computed as a difference of large logarithms.
 """
@@ -24,20 +24,22 @@ _LOGIT_MAX = 100.0
 
 # Criteria without a bad unit share their counts, and the search for a bound repeats the steps of the last window.
 @lru_cache(maxsize=16_384)
-def log_e(n: int, s: int, p: float, q: float) -> float:
+def log_e(n: float, s: float, p: float, q: float, b: float = 1.0) -> float:
     """Return ln E_below with the limit given as p and q = 1 - p, each as precise as the caller has it.
 
-    There are two forms of one integral. If the beta function is ordinary, with pmf the binomial probability of s: E =
-    I_p(s+1, n-s+1) / (p (n+1) pmf). If it underflows, its continued fraction (DLMF 8.17.22), in which every power
-    cancels: E = q / (s+1) * CF. That is far out in the tail, where the fraction converges in a few terms.
+    The prior is Beta(b, 1) cut to (0, p): uniform at b = 1, and near p if b is large. With m = n + b - 1 and a = s + b
+    bad units there are two forms of one integral. If the beta function is ordinary, with pmf the binomial probability
+    of a - 1 in m: E = b I_p(a, m-a+2) / (p (m+1) pmf). If it underflows, its continued fraction (DLMF 8.17.22), in
+    which every power cancels: E = b q / a * CF. That is far out in the tail, where the fraction converges in a few
+    terms. Counts need not be whole (`design_effect.deflated`).
     """
     from scipy import special  # slow to import, and few commands get here
 
-    a, b = s + 1.0, n - s + 1.0
-    inside = float(special.betainc(a, b, p) if p <= 0.5 else special.betaincc(b, a, q))
+    a, good = s + b, n - s
+    inside = float(special.betainc(a, good + 1.0, p) if p <= 0.5 else special.betaincc(good + 1.0, a, q))
     if inside < _TINY:
-        return math.log(q) - math.log(a) + math.log(_fraction(a, b, p))
-    return math.log(inside) - math.log(p) - math.log(n + 1.0) - _log_pmf(n, s, p, q)
+        return math.log(b * q) - math.log(a) + math.log(_fraction(a, good + 1.0, p))
+    return math.log(b * inside) - math.log(p) - math.log(a + good) - _log_pmf(a - 1.0, good, p, q)
 
 
 def _fraction(a: float, b: float, x: float) -> float:
@@ -55,10 +57,13 @@ def _fraction(a: float, b: float, x: float) -> float:
     return value
 
 
-def _log_pmf(n: int, s: int, p: float, q: float) -> float:
-    """Return ln of the binomial probability of s in n, by Loader's saddle-point form ("Fast and accurate computation of
-    binomial probabilities", 2000): the deviance is computed as such, not as a difference of log-gammas."""
-    good = n - s
+def _log_pmf(s: float, good: float, p: float, q: float) -> float:
+    """Return ln of the binomial probability of s in n = s + good, by Loader's saddle-point form.
+
+    "Fast and accurate computation of binomial probabilities", 2000: the deviance is computed as such, not as a
+    difference of log-gammas.
+    """
+    n = s + good
     if s == 0:
         return n * (math.log1p(-p) if p <= 0.5 else math.log(q))
     if good == 0:
@@ -75,7 +80,7 @@ def _deviance(mean: float, excess: float) -> float:
     return mean * ((1.0 + t) * math.log1p(t) - t) if t > -1.0 else mean
 
 
-def _stirling_error(k: int) -> float:
+def _stirling_error(k: float) -> float:
     """Return ln k! less Stirling's formula."""
     if k < 16:
         return math.lgamma(k + 1.0) - (k + 0.5) * math.log(k) + k - 0.5 * math.log(2.0 * math.pi)

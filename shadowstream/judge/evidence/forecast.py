@@ -7,7 +7,6 @@ from shadowstream.protocol.mean_sums import bets
 
 _HALVINGS = 50
 _UNITS_MAX = 10**12
-BAD_MAX = 2_000
 
 
 def units_needed(n: int, s: int, limit: float, alpha: float, every: int = 1) -> int | None:
@@ -57,26 +56,6 @@ def _needed(n: int, s: int, limit: float, alpha: float) -> int | None:
 def _bad_at(k: int, n: int, s: int) -> int:
     """Return the number of units at which the k-th bad one comes."""
     return -(-k * n // s)
-
-
-def units_that_show(rate: float, limit: float, alpha: float, power: float) -> int | None:
-    """Return the units of which a run at `rate` shows the rate under `limit` with this probability, in a single look.
-
-    With k bad ones it is shown from `critical_n(k)` on, so at that many units by k or fewer: the first of those N (k
-    growing by a tenth) with P(Binomial(N, rate) <= k) >= power. None if that takes more than `BAD_MAX` bad ones.
-
-    >>> units_that_show(0.004, 0.01, 0.05, 0.9), units_that_show(0.0099, 0.01, 0.05, 0.9)
-    (3302, None)
-    """
-    from scipy import special  # slow to import, and few commands get here
-
-    k = 0
-    while k <= BAD_MAX:
-        units = critical_n(k, limit, alpha)
-        if special.bdtr(k, units, rate) >= power:
-            return units
-        k += 1 + k // 10
-    return None
 
 
 class Shares:

@@ -60,16 +60,29 @@ def log_e_below(n: int, s: int, p0: float) -> float:
 
 
 @vectorised
-def log_e_above(n: int, s: int, p1: float) -> float:
+def log_e_above(n: int, s: int, p1: float, b: float = 1.0) -> float:
     """Return the natural log of the evidence that the rate lies above `p1`: mirror image of `log_e_below` on (p1, 1).
 
-    H0: rate <= p1. Raises ValueError unless 0 <= s <= n and 0 < p1 < 1.
+    H0: rate <= p1. The prior is Beta(1, b) cut to (p1, 1): uniform at b = 1, and near p1 if b is large (`b_of`).
+    Raises ValueError unless 0 <= s <= n and 0 < p1 < 1.
 
     >>> round(log_e_above(1000, 3, 0.01), 9)
     -6.596810844
     """
     check(n, s, "p1", p1)
-    return log_e(n, n - s, 1.0 - p1, p1)
+    return log_e(n, n - s, 1.0 - p1, p1, b)
+
+
+def b_of(p1: float) -> float:
+    """Return the b of the prior Beta(1, b) that rejects by: excesses are a few limits, and rarely near 1.
+
+    Cut to (p1, 1), b = 1 / (2 p1) has its mean at three limits for a small limit. The uniform prior has a hundredth of
+    its weight under 1 % of all, so it takes twice the records to show a rate at two limits.
+
+    >>> b_of(0.01), b_of(0.5), b_of(0.6)
+    (50.0, 1.0, 1.0)
+    """
+    return max(1.0, 1.0 / (2.0 * p1))
 
 
 @vectorised
@@ -179,11 +192,11 @@ def planned_n(p: float, p0: float, alpha: float) -> float:
 
 
 @vectorised
-def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> float:
+def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9, b: float = 1.0) -> float:
     """Return the least true rate whose excess over `p1` E_above shows at n: smaller ones a verdict may miss.
 
-    "Shows" means E_above(n, s, p1) >= 1/alpha with a probability of at least `power` when s ~ Binomial(n, rate), in a
-    single look at n. Repeated looks have at least this power. NaN if no count would have been enough.
+    "Shows" means E_above(n, s, p1, b) >= 1/alpha with a probability of at least `power` when s ~ Binomial(n, rate), in
+    a single look at n. Repeated looks have at least this power. NaN if no count would have been enough.
 
     >>> round(least_caught_rate(1000, 0.01, 0.05), 4)
     0.0315
@@ -195,7 +208,7 @@ def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> fl
     low, high = -1, n + 1
     while high - low > 1:
         middle = (low + high) // 2
-        shown = log_e_above(n, middle, p1) >= -math.log(alpha)
+        shown = log_e_above(n, middle, p1, b) >= -math.log(alpha)
         low, high = (low, middle) if shown else (middle, high)
     return math.nan if high > n else float(special.betaincinv(high, n - high + 1, power))
 

@@ -64,7 +64,11 @@ class VaryingRate:
 
     def design_effect(self, whole: float, n: int, s: int) -> float:
         """Return the design effect that counts; `whole`: the one by window of n units, s of them bad."""
-        if self.over or self._pairs < NEIGHBOURS_MIN or not 0 < s < n:
+        return whole if self.over else self.local(whole, n, s)
+
+    def local(self, whole: float, n: int, s: int) -> float:
+        """Return the smaller of the whole and the local design effect."""
+        if self._pairs < NEIGHBOURS_MIN or not 0 < s < n:
             return whole
         p = s / n
         local = self._spread / self._pairs / (p * (1.0 - p)) - math.sqrt(3.0 / self._pairs)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from shadowstream.config import Config
 from shadowstream.judge.coverage.coverage import declared_share
 from shadowstream.judge.criteria import RATES
+from shadowstream.judge.evidence.design_effect import BLOCKS_MIN, KEYS_MIN
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.protocol.count_names import LABELS
 from shadowstream.protocol.outcomes import DECLARED, PAIRS, Outcome
@@ -18,7 +19,6 @@ DECLARED_SHARE = 0.1
 NOISE_SHARE = 0.05
 WAITING_SHARE = 0.5
 UNJUDGED_SHARE = 0.01
-BLOCKS_MIN, KEYS_MIN = 12, 30
 _EXCUSED = {
     Outcome.IGNORED: "differ in ignored fields only: see the rules with ignore, and compare.added_fields",
     Outcome.TOLERATED: "differ within a tolerance: see the tolerances of compare.rules",

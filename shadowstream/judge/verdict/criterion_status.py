@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from shadowstream.judge.coverage.criterion_coverage import Measurable, unmeasured
 from shadowstream.judge.coverage.explained_absences import doubt
-from shadowstream.judge.evidence.design_effect import DEFF_MAX, deff_of
+from shadowstream.judge.evidence.bounded_mean import critical_grid_n
+from shadowstream.judge.evidence.design_effect import Clusters
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.verdict.criterion_units import ByRecord, Measure, Numbers
+from shadowstream.judge.verdict.criterion_units import ByKey, Measure, Numbers
+from shadowstream.judge.verdict.outlook import unfit_units
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT, speaks_against
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
-from shadowstream.judge.windows.window_counts import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,16 @@ class CriterionStatus:
         )
 
 
+class KeyView(NamedTuple):
+    """Keys of a criterion: clusters of its bad units by bucket, and buckets that have counted (`key_seasons`)."""
+
+    clusters: Clusters | None = None
+    distinct: int = 0
+
+
+NO_KEYS = KeyView()
+
+
 class CriterionCoverage(NamedTuple):
     """Coverage of a criterion: None if it sees all its units, and the minimum it asks for."""
 
@@ -66,10 +77,10 @@ FULL_COVERAGE = CriterionCoverage()
 
 
 def status_of(
-    latch: RejectLatch, recent: RecentWindows, buckets: Mapping[int, Pair], coverage: CriterionCoverage = FULL_COVERAGE
+    latch: RejectLatch, recent: RecentWindows, keys: KeyView = NO_KEYS, coverage: CriterionCoverage = FULL_COVERAGE
 ) -> CriterionStatus:
     """Return the status of a criterion by all its evidence, its recent windows, its coverage and its clusters."""
-    measure, amount = latch.measure, latch.amount
+    measure, amount = latch.measure, latch.now.total
     criterion = measure.criterion
     possible, n = measure.possible(amount), amount[0]
     below, above = measure.log_e(amount) if possible else (0.0, 0.0)
@@ -77,8 +88,8 @@ def status_of(
     lower, upper = (measure.limits(amount) if known else None) or (None, None)
     bad = float(measure.bad(amount))
     good = below >= measure.log_promote_at
-    by_window = latch.deff(amount) if known and isinstance(measure, ByRecord) else None
-    by_key = deff_of(buckets.values()) if known and measure.id == "mismatch" else None
+    clusters = {"window": latch.now.clusters() if known else None, "key": keys.clusters if known else None}
+    dependence = latch.now.dependence()
     recent_amount = recent.amount
     record: dict[str, Any] = {
         "rate": measure.id,
@@ -101,14 +112,18 @@ def status_of(
         "log_promote_at": measure.log_promote_at,
         "log_reject_at": measure.log_reject_at,
         "shown_good": good,
-        "shown_bad": above >= measure.log_reject_at and latch.excess(amount) is not None,
+        "shown_bad": latch.shown_bad,
         "least_caught": measure.least_caught(n) if known else None,
         "units_needed": measure.units_needed(amount) if possible and not good else None,
-        "deff_window": by_window,
-        "deff_key": by_key,
+        **{f"deff_{block}": one and one.deff for block, one in clusters.items()},
+        **{f"deff_{block}_max": one and one.by_chance for block, one in clusters.items()},
+        "keys": keys.distinct,
+        "keys_needed": critical_grid_n(measure.limit, measure.alpha) if isinstance(measure, ByKey) else 0,
+        "dependence": dependence and dependence.correlation,
+        "dependence_max": dependence and dependence.by_chance,
         "trailing_n": recent_amount[0],
         "trailing_bad": float(measure.bad(recent_amount)),
-        "trailing_needed": recent.units,
+        "trailing_needed": criterion.trailing_units,
         "path_seen": True,
         "coverage": coverage.measurable.value if coverage.measurable else None,
         "eligible": coverage.measurable.eligible if coverage.measurable else 0,
@@ -135,7 +150,8 @@ def _why(
             "however "
             "good they are"
         )
-    return [*why, *_clustered(measure, record), *_lately(measure, record, recent, recent_amount)]
+    wrong_units = [f"{measure.id}: {reason}" for reason in unfit_units(record)]
+    return [*why, *wrong_units, *_lately(measure, record, recent, recent_amount)]
 
 
 def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
@@ -181,39 +197,21 @@ def _not_shown(measure: Measure, record: Mapping[str, Any], possible: bool) -> s
     )
 
 
-def _clustered(measure: Measure, record: Mapping[str, Any]) -> list[str]:
-    if not isinstance(measure, ByRecord):
-        return []
-    effects = [
-        f"{record[name]:.3g} by {block}"
-        for name, block in (("deff_window", "window"), ("deff_key", "key"))
-        if record[name] is not None and record[name] > DEFF_MAX
-    ]
-    if not effects:
-        return []
-    other_unit = "key or block" if measure.id == "mismatch" else "block"
-    return [
-        f"{measure.id}: bad ones cluster (design effect {' and '.join(effects)}, at most {DEFF_MAX:g} for unit: "
-        "record), "
-        f"so the records do not count for as many; set unit: {other_unit}"
-    ]
-
-
 def _lately(measure: Measure, record: Mapping[str, Any], recent: RecentWindows, recent_amount: Numbers) -> list[str]:
+    """Return the reason why the recent windows speak against the criterion, whatever the whole shows."""
     n, bad = recent_amount[0], measure.bad(recent_amount)
     if not recent.full:
         if not record["n"]:
             return []
         so_far = "good so far; " if not bad else ""
-        return [f"{measure.id}: {so_far}the last closed windows hold {n} {measure.units}; {recent.units} are needed"]
-    if measure.possible(recent_amount) and measure.log_e(recent_amount)[0] >= measure.log_promote_at:
+        needed = measure.criterion.trailing_units
+        return [f"{measure.id}: {so_far}the last closed windows hold {n} {measure.units}; {needed} are needed"]
+    if not n or (measure.possible(recent_amount) and bad < n * measure.limit):
         return []
     beyond_doubt = record["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
     if beyond_doubt and measure.possible(recent_amount) and not speaks_against(n, bad, measure.limit):
         return []
-    if not bad:
-        return [f"{measure.id}: good so far; the last {n} {measure.units} hold no bad one and are too few alone"]
     return [
-        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({percent(bad / n if n else 0)}) do not show "
-        f"the rate to lie under {percent(measure.limit)} now, whatever came before"
+        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({percent(bad / n)}) are bad: now the rate is "
+        f"not under {percent(measure.limit)}, whatever came before"
     ]

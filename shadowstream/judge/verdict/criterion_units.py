@@ -5,7 +5,7 @@ unit                  raw, per window    amount, over windows                   
 ====================  =================  ============================================  ==========================
 record                n, s               n, s                                          mixture (`rates`)
 block                 n, s               windows, sums of their shares s/n             grid against m = limit
-key                   buckets of keys    buckets with pairs, sums of their shares      grid against m = limit
+key                   buckets due        buckets once a season, sums of their shares   grid against m = limit
 record, of a mean     pairs, their sums  the same                                      grid against m = limit
 ====================  =================  ============================================  ==========================
 
@@ -24,12 +24,13 @@ import numpy as np
 
 from shadowstream.config import Config, Criterion
 from shadowstream.judge.criteria import Counts, rate_of
+from shadowstream.judge.evidence.binomial_mixture import log_e
 from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import (
+    b_of,
     critical_n,
     least_caught_rate,
-    log_e_above,
     log_e_below,
     lower_limit,
     upper_limit,
@@ -40,8 +41,10 @@ Numbers: TypeAlias = tuple[int, ...]
 Buckets: TypeAlias = Mapping[int, tuple[int, int]]
 
 POWER = 0.9
-# The recent windows hold this many times the units that just prove a candidate without a bad one.
+# The recent windows hold this many times the units that just prove a candidate without a bad one, and at least so many:
+# with 60 units at half the share of a limit of 0.6 or more, the estimate is under the limit nine times in ten.
 _TRAILING_FACTOR = 2
+_TRAILING_MIN = 60
 
 
 def added(first: Numbers, second: Numbers) -> Numbers:
@@ -138,7 +141,7 @@ class Measure(ABC):
 
     @property
     def trailing_units(self) -> int:
-        """Number of units that the recent windows must hold."""
+        """Number of units in the recent windows."""
         return max(self.criterion.trailing_units, self._trailing_least)
 
     @property
@@ -155,22 +158,31 @@ class Measure(ABC):
         """Return the amount without `excused` bad records; unchanged if units are not records."""
         return amount
 
-    def excess(self, amount: Numbers, excused: int = 0) -> str | None:
+    def log_e_above(self, amount: Numbers, effect: float = 1.0) -> float:
+        """Return ln E above the limit where `effect` units count as one (`design_effect`)."""
+        return self.log_e(amount)[1]
+
+    def excess(self, amount: Numbers, excused: int = 0, effect: float = 1.0) -> str | None:
         """Return the sentence by which an amount shows the criterion bad, or None.
 
-        `excused`: bad records that need not be the candidate's fault.
+        `excused`: bad records that need not be the candidate's fault. `effect`: the number of records that count as
+        one because bad ones cluster.
         """
         amount = self.without(amount, excused)
         n = amount[0]
         # At or under the limit no evidence can support a rate above it.
         if not self.possible(amount) or n == 0 or self.bad(amount) <= n * self.limit:
             return None
-        above = self.log_e(amount)[1]
-        if above < self.log_reject_at:
-            return None
+        above = self.log_e_above(amount, effect)
+        return self.shown_over(amount, above, effect) if above >= self.log_reject_at else None
+
+    def shown_over(self, amount: Numbers, above: float, effect: float = 1.0) -> str:
+        """Return the sentence of an excess. `above`: its ln E."""
+        n, bad = amount[0], self.bad(amount)
+        clusters = f", as bad ones cluster {effect:.3g} count as one" if effect > 1.0 else ""
         return (
-            f"{self.id}: {self.bad(amount):.12g} of {n} {self.units} ({percent(self.bad(amount) / n)}) are shown to "
-            f"be over the limit {percent(self.limit)} (ln E {above:.4g}, needed {self.log_reject_at:.4g})"
+            f"{self.id}: {bad:.12g} of {n} {self.units} ({percent(bad / n)}) are shown to be over the limit "
+            f"{percent(self.limit)} (ln E {above:.4g}, needed {self.log_reject_at:.4g}{clusters})"
         )
 
 
@@ -202,7 +214,12 @@ class ByRecord(Measure):
     def log_e(self, amount: Numbers) -> tuple[float, float]:
         """Return the ln E of the mixture."""
         n, s = amount
-        return log_e_below(n, s, self.limit), log_e_above(n, s, self.limit)
+        return log_e_below(n, s, self.limit), self.log_e_above(amount)
+
+    def log_e_above(self, amount: Numbers, effect: float = 1.0) -> float:
+        """Return the ln E of n / effect units, s / effect of them bad."""
+        n, s, p = amount[0] / effect, amount[1] / effect, self.limit
+        return log_e(n, n - s, 1.0 - p, p, b_of(p))
 
     def limits(self, amount: Numbers) -> tuple[float, float] | None:
         """Return the limits of the mixture."""
@@ -215,13 +232,13 @@ class ByRecord(Measure):
 
     def least_caught(self, n: int) -> float | None:
         """Return the rate for a single look at n units."""
-        caught = least_caught_rate(n, self.limit, math.exp(-self.log_reject_at), POWER)
+        caught = least_caught_rate(n, self.limit, math.exp(-self.log_reject_at), POWER, b_of(self.limit))
         return None if math.isnan(caught) else caught
 
     @property
     def _trailing_least(self) -> int:
         """Twice `critical_n(0)`."""
-        return _TRAILING_FACTOR * critical_n(0, self.limit, self.alpha)
+        return max(_TRAILING_MIN, _TRAILING_FACTOR * critical_n(0, self.limit, self.alpha))
 
 
 class _ByShare(Measure):
@@ -296,29 +313,29 @@ class ByBlock(_ByShare):
     def amount(self, raw: Numbers) -> Numbers:
         """Return one unit if the window has a record."""
         n, s = raw[:2]
-        return (1, *_share_sums(s / n, self.limit)) if 0 <= s <= n and n else self.nothing
+        return (1, *share_sums(s / n, self.limit)) if 0 <= s <= n and n else self.nothing
 
 
 class ByKey(_ByShare):
-    """Units of which each is the share of bad pairs of one bucket of keys in one window.
+    """Units of which each is the share of bad pairs of one bucket of keys in its first window of a season.
 
-    Late pairs are units of the window in which they were reported. Only records reported missing or extra come late.
-    They were in no bucket before, so no existing share changes.
+    The caller passes the buckets that are due (`key_seasons`). A late record of a bucket that has counted counts for
+    the rate of all records only, so no existing share changes.
     """
 
     @property
     def units(self) -> str:
-        """Buckets, counted once per window."""
-        return "buckets of keys and windows"
+        """Buckets, counted once a season."""
+        return "buckets of keys"
 
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
-        """Return a unit for each bucket with a pair, in the order of buckets, although order does not matter."""
+        """Return a unit for each bucket, in the order of buckets, although order does not matter."""
         return self._of_shares([s / n for n, s in buckets.values() if 0 <= s <= n and n])
 
 
 @lru_cache(maxsize=8192)
-def _share_sums(share: float, m: float) -> Numbers:
-    """Give the sums of one share. Each verdict adds up all windows anew, and most windows have the same share: 0."""
+def share_sums(share: float, m: float) -> Numbers:
+    """Return the sums of one share against the mean m. Most windows have the same share: 0."""
     return grid_sums(np.array([share]), m)
 
 

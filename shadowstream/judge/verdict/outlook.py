@@ -8,17 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shadowstream.judge.evidence.design_effect import DEFF_MAX
-from shadowstream.judge.evidence.forecast import Shares, units_needed, units_that_show
+from shadowstream.judge.evidence.forecast import Shares, units_needed
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.evidence.rates import critical_n
-from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
 
 HOUR_MS = 3_600_000
-POWER = 0.9
 State = Literal[
     "shown good", "not shown yet", "too few yet", "over the limit", "shown bad", "no records", "not good lately",
-    "clustered", "no such field", "not seen", "good so far",
+    "clustered", "too few keys", "no such field", "not seen", "good so far",
 ]  # fmt: skip
 Record = Mapping[str, Any]
 
@@ -81,7 +77,7 @@ def outlook_of(record: Record, verdict: Record) -> Outlook:
         more,
         None if more is None or per_hour is None else more / per_hour,
         per_hour,
-        tuple(_why(record, state, needed)),
+        tuple(_why(record, state)),
     )
 
 
@@ -116,14 +112,45 @@ def _shares(record: Record) -> Shares:
     return Shares(record["n"], record["bad"] / record["n"], record["log_e_below"], record["limit"])
 
 
+def unfit_units(record: Record) -> list[str]:
+    """Return the reasons why units are no pieces of evidence of their own, so that no number of them is enough."""
+    return [*_clusters(record), *_stretches(record), *_few_keys(record)]
+
+
 def _clusters(record: Record) -> list[str]:
-    named = (("deff_window", "window"), ("deff_key", "key"))
-    if _of_shares(record):
+    found = [
+        block for block in ("window", "key") if (record[f"deff_{block}"] or 0) > (record[f"deff_{block}_max"] or 0)
+    ]
+    if _of_shares(record) or not found:
+        return []
+    effects = " and ".join(
+        f"{record[f'deff_{block}']:.3g} by {block}, of which {record[f'deff_{block}_max']:.3g} may be chance"
+        for block in found
+    )
+    other_unit = "key" if "key" in found else "key or block" if record["rate"] == "mismatch" else "block"
+    return [
+        f"bad ones cluster (design effect {effects}), so the records do not count for as many: set unit: {other_unit}; "
+        "a single burst is outweighed as more records come"
+    ]
+
+
+def _stretches(record: Record) -> list[str]:
+    """Return the reason if neighbouring windows depend on each other beyond chance."""
+    if record["dependence"] is None or record["dependence"] <= record["dependence_max"]:
         return []
     return [
-        f"{record[name]:.3g} by {block}"
-        for name, block in named
-        if record[name] is not None and record[name] > DEFF_MAX
+        f"bad records come in stretches of windows (correlation of neighbours {record['dependence']:.2g}, at most "
+        f"{record['dependence_max']:.2g} by chance), so a window is no piece of evidence of its own: set a longer "
+        "judge.window_ms"
+    ]
+
+
+def _few_keys(record: Record) -> list[str]:
+    if record["keys"] >= record["keys_needed"]:
+        return []
+    return [
+        f"its records are of {record['keys']} buckets of keys; at least {record['keys_needed']} are needed: judge "
+        "traffic with more keys, or set a higher limit"
     ]
 
 
@@ -156,8 +183,10 @@ def _state(record: Record) -> State:
         return "over the limit"
     if _is_unseen(record):
         return "not seen"
-    if _clusters(record):
+    if _clusters(record) or _stretches(record):
         return "clustered"
+    if _few_keys(record):
+        return "too few keys"
     if not record["shown_good"]:
         return "not shown yet"
     if record["n"] < _least(record):
@@ -168,13 +197,14 @@ def _state(record: Record) -> State:
 
 def _least(record: Record) -> int:
     """Return the units that must come in any case."""
-    least: int = max(record["trailing_needed"], record["min_units"])
+    least: int = max(record["trailing_needed"], record["min_units"], record.get("keys_needed", 0))
     return least
 
 
 def _needed(record: Record, per_window: int) -> int | None:
     n = record["n"]
-    if record["shown_bad"] or _clusters(record) or _is_unseen(record) or _is_over_by_records(record):
+    clustered = _clusters(record) or _stretches(record)
+    if record["shown_bad"] or clustered or _is_unseen(record) or _is_over_by_records(record):
         return None
     if not _of_shares(record):
         units = units_needed(n, record["s"], record["limit"], _alpha(record), per_window)
@@ -188,7 +218,7 @@ def _needed(record: Record, per_window: int) -> int | None:
     return None if units is None else max(units, _least(record))
 
 
-def _why(record: Record, state: State, needed: int | None) -> list[str]:
+def _why(record: Record, state: State) -> list[str]:
     reasons = []
     if _is_unseen(record) and not record["muted"]:
         reasons.append(
@@ -198,13 +228,7 @@ def _why(record: Record, state: State, needed: int | None) -> list[str]:
         )
     if record["n"] < record["min_units"]:
         reasons.append(f"its min_units asks for {record['min_units']} however good they are")
-    if state == "clustered":
-        other_unit = "key or block" if record["rate"] == "mismatch" else "block"
-        reasons.append(
-            f"bad ones cluster (design effect {' and '.join(_clusters(record))}; at most {DEFF_MAX:g} for unit: "
-            "record), "
-            f"so no number of them is enough: set unit: {other_unit}"
-        )
+    reasons += unfit_units(record)
     if state == "good so far":
         reasons.append(
             f"good so far; the last closed windows hold {record['trailing_n']:,} {record['units']}, "
@@ -212,38 +236,7 @@ def _why(record: Record, state: State, needed: int | None) -> list[str]:
         )
     if state == "not good lately":
         reasons.append(
-            f"of the last {record['trailing_n']} {record['units']} {record['trailing_bad']:.6g} are bad, which do "
-            "not show "
-            "the rate to lie under the limit now, whatever came before"
+            f"of the last {record['trailing_n']} {record['units']} {record['trailing_bad']:.6g} are bad: now the rate "
+            "is not under the limit, whatever came before"
         )
-    return reasons if needed is None else [*reasons, *_lately(record)]
-
-
-def _lately(record: Record) -> list[str]:
-    """Return the obstacle if the recent windows, which hold a bounded number of units, are unlikely to pass."""
-    n, s, limit, units = record["n"], record["s"], record["limit"], record["trailing_needed"]
-    if not n or not record["bad"] or record["passed"]:
-        return []
-    if _of_shares(record):
-        if _shares(record).log_e(units) >= record["log_promote_at"]:
-            return []
-        return [
-            f"the last windows must show it as well: of a mean of {record['bad'] / n:.4g} their {units} "
-            f"{record['units']} "
-            "do not, so it passes only in a stretch that is better than the rest"
-        ]
-    bad_max = 0
-    while critical_n(bad_max + 1, limit, _alpha(record)) <= units:
-        bad_max += 1
-    if s * units <= bad_max * n:
-        return []
-    enough = units_that_show(s / n, limit, _alpha(record), POWER)
-    remedy = "" if enough is None else f"; with trailing_units: {enough} nine stretches in ten of that rate do"
-    remedy += (
-        f"; from ln E {record['log_promote_at'] + BEYOND_DOUBT:.3g} on it is enough that they do not speak against it"
-    )
-    return [
-        f"the last windows must show it as well: of their {units} at most {bad_max} may be bad, and at {s / n:.4g} "
-        "about "
-        f"{s / n * units:.1f} are, so it passes only in a stretch that is better than the rest{remedy}"
-    ]
+    return reasons

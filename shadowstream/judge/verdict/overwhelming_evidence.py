@@ -1,9 +1,9 @@
-"""Evidence beyond doubt: from there on the recent windows need not show a criterion good once more.
+"""Evidence beyond doubt: from there on chance may take the recent windows over the limit.
 
-It begins `BEYOND_DOUBT` above the ln E that promotes: of candidates at the limit that are promoted, at most one in 55
-reaches it. The recent windows then only must not speak against the criterion: their bad units are at most `LATELY_SD`
-standard deviations above those of a rate at the limit. If they had to show it anew, a rate that moves under its limit
-with a season would lose each morning the promote of the night.
+The recent windows must be under the limit, by their estimate. Evidence beyond doubt begins `BEYOND_DOUBT` above the ln
+E that promotes: of candidates at the limit that are promoted, at most one in 55 reaches it. The bad units of the recent
+windows then are at most `LATELY_SD` standard deviations above those of a rate at the limit. Otherwise a rate that moves
+under its limit with a season would lose each morning the promote of the night.
 """
 
 import math

@@ -60,8 +60,8 @@ class RecentWindows:
 
     @property
     def full(self) -> bool:
-        """Whether the run has enough units."""
-        return self._held >= self.units
+        """Whether the run has the units that the config asks for."""
+        return self._held >= self.measure.criterion.trailing_units
 
     @property
     def amount(self) -> Numbers:

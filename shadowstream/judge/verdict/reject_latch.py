@@ -14,6 +14,8 @@ This is the safer of the two ways. A promote needs every criterion shown good ov
 recent windows, with or without an earlier reject, so withdrawing one promotes nothing unproven. Keeping it would hold a
 fault against the candidate that it does not have. Beyond the horizon of corrections a reject is final.
 
+Where bad records cluster, a reject counts fewer of them (`running_evidence`), an incident's own windows as well.
+
 Detectors do not read corrections, so an incident that rests on corrected records stays open until it is quiet. Its
 reject is withdrawn once corrections bring the windows since its opening under the rate at which incidents close.
 """
@@ -21,15 +23,18 @@ reject is withdrawn once corrections bring the windows since its opening under t
 from bisect import bisect_left
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from shadowstream.config import Config
 from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
-from shadowstream.judge.evidence.design_effect import NO_SQUARES, Squares, design_effect, squared
-from shadowstream.judge.evidence.varying_rate import VaryingRate
+from shadowstream.judge.evidence.design_effect import Clusters
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
+from shadowstream.judge.verdict.running_evidence import UNKNOWN, RunningEvidence
 from shadowstream.judge.windows.event_windows import END, NEVER, ClosedWindow, iso
+
+Window: TypeAlias = tuple[int, bool, Numbers, float]
+"""Start, whether corrected, raw numbers, and the design effect by key at its closing (`running_evidence`)."""
 
 
 class LastingIncident(NamedTuple):
@@ -52,12 +57,10 @@ class RejectLatch:
         self._rejects = measure.criterion.critical and not measure.criterion.muted
         self._kept_ms = config.correctable_ms + 2 * config.judge.window_ms
         self._window_ms = config.judge.window_ms
-        # Sorted tuples: start, whether corrected, raw numbers. Earlier windows are one amount that no correction
-        # changes.
-        self._windows: list[tuple[int, bool, Numbers]] = []
-        self._before: Numbers = measure.nothing
-        self._squares: Squares = NO_SQUARES
-        self._regimes = VaryingRate(measure.limit)
+        # Sorted by start. No correction changes what came before them.
+        self._windows: list[Window] = []
+        self._before = RunningEvidence(measure)
+        self._now: RunningEvidence | None = None
         self._counted = [0, 0]
         self._from_ms = NEVER
         self._settled: str | None = None
@@ -80,17 +83,18 @@ class RejectLatch:
             # This is no caveat: whether a reject existed for a moment depends on which side was read first.
             self.reason = self._judged(all_closings=True)
 
-    def close(self, window: ClosedWindow, lasting: LastingIncident | None) -> None:
-        """Add a closed window with its corrections, and the present lasting incident."""
+    def close(self, window: ClosedWindow, lasting: LastingIncident | None, by_key: Clusters | None = None) -> None:
+        """Add a closed window with its corrections, the present lasting incident, and the clusters by key so far."""
+        effect = UNKNOWN if by_key is None else by_key.counted
         for figures in (window.outcomes, *window.corrections.values()):
             n, s = self.measure.counts(figures)
             self._counted = [self._counted[0] + n, self._counted[1] + s]
-        self._add(window.start_ms, self.measure.raw(window.outcomes, window.buckets), corrected=False)
+        self._add((window.start_ms, False, self.measure.raw(window.outcomes, window.buckets), effect))
         for start_ms, figures in window.corrections.items():
             late = window.late_buckets.get(start_ms, {})
-            self._add(start_ms, self.measure.raw(figures, late), corrected=True)
+            self._add((start_ms, True, self.measure.raw(figures, late), effect))
         if self._lasting is None or not self._stands(self._lasting):
-            self._lasting = lasting if lasting is not None and self._stands(lasting) else None
+            self._lasting = lasting if lasting is not None and self._stands(lasting, opening=True) else None
         if self._rejects:
             former_reason, self.reason = self.reason, self._judged(all_closings=bool(window.corrections))
             # Labels of one window that come before those of another are no correction.
@@ -111,45 +115,51 @@ class RejectLatch:
         return self.withdrawn if self.reason is None and not self.excused else None
 
     @property
-    def amount(self) -> Numbers:
+    def now(self) -> RunningEvidence:
         """All evidence, corrections included."""
-        total = self._before
-        for _, _, raw in self._windows:
-            total = added(total, self.measure.amount(raw))
-        return total
+        if self._now is None:
+            self._now = self._before.copy()
+            for _, _, raw, _ in self._windows:
+                self._now.add(raw)
+        return self._now
 
-    def excess(self, amount: Numbers) -> str | None:
-        """Return the reason why an amount shows the criterion bad; None if it does not, or if it is excused."""
-        return None if self._is_excused() else self.measure.excess(amount, self.excused)
+    @property
+    def shown_bad(self) -> bool:
+        """Whether all evidence, corrections included, shows the criterion bad."""
+        return not self._is_excused() and self.now.excess(self.excused, self._effect) is not None
+
+    @property
+    def _effect(self) -> float:
+        """The design effect by which all evidence rejects."""
+        return self.now.effect(self._windows[-1][3] if self._windows else UNKNOWN)
 
     @property
     def counts(self) -> tuple[int, int]:
         """Records and bad ones, whatever the unit."""
         return self._counted[0], self._counted[1]
 
-    def deff(self, counts: Numbers) -> float:
-        """Return the design effect by window of the counts (units, bad units) of `amount`; see `varying_rate`."""
-        squares, regimes = self._squares, self._regimes.copy()
-        for _, _, raw in self._windows:
-            squares = squared(squares, raw)
-            regimes.add(raw)
-        n, s = counts[:2]
-        return regimes.design_effect(design_effect(n, s, squares), n, s)
-
-    def _add(self, start_ms: int, raw: Numbers, *, corrected: bool) -> None:
+    def _add(self, window: Window) -> None:
+        start_ms, corrected, raw, _ = window
         if not any(raw):
             return
         if start_ms < self._from_ms:
             # Beyond the horizon no corrections are expected. If one comes, counts are still added, and shares stay.
-            if len(raw) == len(self._before):
-                self._before = added(self._before, raw)
+            if len(raw) == len(self._before.total):
+                self._before.add_counts(raw)
+                self._now = None
             return
+        if not self._windows or self._windows[-1][0] < start_ms:
+            self._windows.append(window)
+            if self._now is not None:
+                self._now.add(raw)
+            return
+        self._now = None
         index = bisect_left(self._windows, start_ms, key=itemgetter(0))
-        if index < len(self._windows) and self._windows[index][0] == start_ms:
-            _, before, former_raw = self._windows[index]
-            self._windows[index] = (start_ms, before or corrected, added(former_raw, raw))
+        if self._windows[index][0] == start_ms:
+            _, before, former_raw, effect = self._windows[index]
+            self._windows[index] = (start_ms, before or corrected, added(former_raw, raw), effect)
         else:
-            self._windows.insert(index, (start_ms, corrected, raw))
+            self._windows.insert(index, window)
 
     def _judged(self, *, all_closings: bool) -> str | None:
         """Return the reason of the first closing that shows an excess.
@@ -162,14 +172,14 @@ class RejectLatch:
             return None
         if self.reason is not None and not all_closings:
             return self.reason
-        total = self._before
-        for index, (_, _, raw) in enumerate(self._windows, start=1):
-            total = added(total, self.measure.amount(raw))
-            if all_closings or index == len(self._windows):
-                shown = self.measure.excess(total, self.excused)
-                if shown is not None:
-                    end_ms = self._windows[index - 1][0] + self._window_ms
-                    return f"{shown}, as of {iso(end_ms)}"
+        if all_closings:
+            running = self._before.copy()
+            for start_ms, _, raw, effect in self._windows:
+                running.add(raw)
+                if (shown := running.excess(self.excused, running.effect(effect))) is not None:
+                    return f"{shown}, as of {iso(start_ms + self._window_ms)}"
+        elif self._windows and (shown := self.now.excess(self.excused, self._effect)) is not None:
+            return f"{shown}, as of {iso(self._windows[-1][0] + self._window_ms)}"
         return self._lasting.why if self._lasting is not None else None
 
     def _is_excused(self) -> bool:
@@ -187,18 +197,24 @@ class RejectLatch:
     @property
     def bad(self) -> float:
         """Bad records; of a mean, which has none, the sum of its values."""
-        return self._counted[1] if self.measure.rate.s else self.measure.bad(self.amount)
+        return self._counted[1] if self.measure.rate.s else self.measure.bad(self.now.total)
 
-    def _stands(self, lasting: LastingIncident) -> bool:
-        """Return whether the windows of an incident are still bad after corrections and excuses."""
+    def _stands(self, lasting: LastingIncident, *, opening: bool = False) -> bool:
+        """Return whether the windows of an incident are still bad after corrections and excuses.
+
+        `opening`: whether it is new; then they must show an excess by themselves if bad records may cluster.
+        """
         if self._is_excused():
             return False
         if lasting.opened_ms < self._from_ms:
             return True
         inside = [window for window in self._windows if lasting.opened_ms <= window[0] < lasting.end_ms]
-        total = self.measure.nothing
-        for _, _, raw in inside:
-            total = added(total, self.measure.amount(raw))
+        evidence = RunningEvidence(self.measure)
+        for _, _, raw, _ in inside:
+            evidence.add(raw)
+        if opening and self._effect != 1.0 and evidence.excess(self.excused, self._effect) is None:
+            return False
+        total = evidence.total
         bad = self.measure.bad(self.measure.without(total, self.excused))
         as_it_was = bad == self.measure.bad(total) and not any(window[1] for window in inside)
         return as_it_was or bad >= total[0] * EXIT_SHARE * self.measure.limit
@@ -206,12 +222,12 @@ class RejectLatch:
     def _settle(self, horizon_ms: int) -> None:
         """Drop windows beyond the reach of corrections and keep their result."""
         while self._windows and self._windows[0][0] < horizon_ms:
-            start_ms, _, raw = self._windows.pop(0)
-            self._before = added(self._before, self.measure.amount(raw))
-            self._squares = squared(self._squares, raw)
-            self._regimes.add(raw)
-            if self._rejects and self._settled is None and (shown := self.excess(self._before)) is not None:
-                self._settled = f"{shown}, as of {iso(start_ms + self._window_ms)}"
+            start_ms, _, raw, effect = self._windows.pop(0)
+            self._before.add(raw)
+            if not self._rejects or self._settled is not None or self._is_excused():
+                continue
+            shown = self._before.excess(self.excused, self._before.effect(effect))
+            self._settled = f"{shown}, as of {iso(start_ms + self._window_ms)}" if shown is not None else None
         self._from_ms = max(self._from_ms, horizon_ms)
         if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
             self._settled = self._settled or self._lasting.why
@@ -220,17 +236,18 @@ class RejectLatch:
         """Return the state as JSON."""
         return {
             "windows": [list(window) for window in self._windows],
-            "before": [self._from_ms, list(self._before), list(self._squares), self._counted],
-            "regimes": self._regimes.snapshot(),
+            "before": [self._from_ms, self._counted, self._before.snapshot()],
             "said": [self.reason, self.withdrawn, self._settled, self.excused],
             "lasting": self._lasting,
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Restore the state from a snapshot."""
-        self._windows = [(start, corrected, tuple(raw)) for start, corrected, raw in snapshot["windows"]]
-        self._from_ms, before, squares, self._counted = snapshot["before"]
-        self._before, self._squares = tuple(before), tuple(squares)
-        self._regimes.restore(snapshot["regimes"])
+        self._windows = [
+            (start, corrected, tuple(raw), effect) for start, corrected, raw, effect in snapshot["windows"]
+        ]
+        self._from_ms, self._counted, before = snapshot["before"]
+        self._before.restore(before)
+        self._now = None
         self.reason, self.withdrawn, self._settled, self.excused = snapshot["said"]
         self._lasting = LastingIncident(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

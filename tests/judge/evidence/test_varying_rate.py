@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pytest
 
-from shadowstream.judge.evidence.design_effect import DEFF_MAX, deff_of
+from shadowstream.judge.evidence.design_effect import NO_SQUARES, Clusters, design_effect, squared
 from shadowstream.judge.evidence.varying_rate import VaryingRate
 from shadowstream.judge.step import JudgeStep
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
@@ -87,7 +88,8 @@ def test_what_comes_together_at_the_limit_is_still_clustered(draw: Callable[[np.
             blocks.append((500, draw(dice, hour)))
             regimes.add(blocks[-1])
         n, s = sum(one[0] for one in blocks), sum(one[1] for one in blocks)
-        held += regimes.design_effect(deff_of(blocks), n, s) > DEFF_MAX
+        whole = design_effect(n, s, reduce(squared, blocks, NO_SQUARES))
+        held += Clusters(regimes.design_effect(whole, n, s), len(blocks), s).shown
     assert held >= 0.9 * runs
 
 
@@ -120,5 +122,5 @@ def test_a_rate_over_the_limit_now_is_not_good_lately() -> None:
     last = verdicts([1] * 100 + [18])[-1]
     (mismatch,) = (one for one in last["criteria"] if one["rate"] == "mismatch")
     assert (last["decision"], mismatch["shown_good"]) == ("not_yet", True)
-    why = "mismatch: 18 of the last 1000 pairs (1.8 %) do not show the rate to lie under 1 % now"
+    why = "mismatch: 18 of the last 1000 pairs (1.8 %) are bad: now the rate is not under 1 %, whatever came before"
     assert last["reasons"][0].startswith(why)

@@ -43,18 +43,47 @@ def test_by_block_each_window_is_one_unit_with_its_share() -> None:
     assert (criterion["upper"], criterion["shown_good"]) == (None, True)
 
 
-def test_by_key_each_bucket_is_one_unit_per_window() -> None:
+def test_by_key_each_bucket_is_one_unit_a_season() -> None:
     cells = []
-    for hour in range(30):
+    for hour in range(60):
         one = cell(hour * HOUR_MS, match=40)
-        one["buckets"] = [{"bucket": b, "n": 4, "s": int(b == 3)} for b in range(10)]
+        one["buckets"] = [{"bucket": b, "n": 4, "s": int(b == 3 and hour != 24)} for b in range(10)]
         cells.append(one)
-    criterion = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "key"}, *cells))
-    y = np.tile([0, 0, 0, 0.25, 0, 0, 0, 0, 0, 0], 30)
-    assert criterion["n"] == 300
+    criterion = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "key"}, *cells, min_duration_ms=24 * HOUR_MS))
+    # A bucket counts in the hours 0, 24 and 48, by its share in that hour.
+    y = np.array([0, 0, 0, 0.25, 0, 0, 0, 0, 0, 0] + [0] * 10 + [0, 0, 0, 0.25, 0, 0, 0, 0, 0, 0])
+    assert (criterion["n"], criterion["bad"]) == (30, 0.5)
     assert criterion["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
-    # One key of ten has all that is bad.
-    assert criterion["deff_key"] is None or criterion["deff_key"] > 1.5
+    assert (criterion["keys"], criterion["keys_needed"]) == (10, critical_grid_n(0.05, 0.05))
+
+
+@pytest.mark.parametrize(("keys", "decision"), [(50, "not_yet"), (500, "promote")])
+def test_many_windows_of_few_keys_never_promote_by_key(keys: int, decision: str) -> None:
+    cells = []
+    for hour in range(30 * 24):
+        one = cell(hour * HOUR_MS, match=keys, input=keys)
+        one["buckets"] = [{"bucket": b, "n": 1, "s": 0} for b in range(keys)]
+        cells.append(one)
+    verdict = judged({"rate": "mismatch", "limit": 0.01, "unit": "key"}, *cells)
+    assert only(verdict)["shown_good"], "30 seasons of keys"
+    assert verdict["decision"] == decision
+    outlook = outlook_of(only(verdict), verdict)
+    assert outlook.state == ("shown good" if decision == "promote" else "too few keys")
+    if decision == "not_yet":
+        assert verdict["reasons"][0].startswith("mismatch: its records are of 50 buckets of keys; at least 424 are")
+
+
+@pytest.mark.parametrize(("stretch", "decision"), [(1, "promote"), (12, "not_yet")])
+def test_outages_of_many_windows_are_no_pieces_of_evidence_of_their_own(stretch: int, decision: str) -> None:
+    bad_hours = {hour + more for hour in range(100, 20 * 24, 40 * stretch) for more in range(stretch)}
+    cells = [
+        cell(hour * HOUR_MS, match=100 - bad, mismatch=bad, input=100)
+        for hour in range(20 * 24)
+        for bad in [40 if hour in bad_hours else 0]
+    ]
+    verdict = judged({"rate": "mismatch", "limit": 0.05, "unit": "block"}, *cells)
+    assert verdict["decision"] == decision
+    assert (only(verdict)["dependence"] > only(verdict)["dependence_max"]) == (decision == "not_yet")
 
 
 @pytest.mark.parametrize("bad", [999, 20])
@@ -173,7 +202,7 @@ def test_inputs_over_the_cost_decide_as_any_rate_does(over: int, decision: str) 
     hours = [
         cell(hour * HOUR_MS, match=100) | {"outcomes": {"match": 100, "cost_measured:3ms": 100} | costly}
         for hour in range(24)
-        for costly in [{"cost_over:3ms": over // 2} if hour % 12 == 5 and over else {}]
+        for costly in [{"cost_over:3ms": 2} if hour < over // 2 else {}]
     ]
     verdict = judged(COST, *hours)
     assert (only(verdict)["n"], only(verdict)["s"], verdict["decision"]) == (2_400, over // 2 * 2, decision)

@@ -112,15 +112,6 @@ def test_shown_good_over_all_and_not_over_the_last_windows_is_reported() -> None
     assert "it was good and is not now" in " ".join(run.explained().todo)
 
 
-def test_a_rate_that_the_last_windows_will_not_show_is_reported() -> None:
-    run = Run()
-    for hour in range(60):
-        run.go_on(bad=hour % 8 == 7)
-    outlook = of(run.explained(), "mismatch")
-    assert outlook.state == "not shown yet"
-    assert "of their 898 at most 2 may be bad, and at 0.005833 about 5.2 are" in outlook.why[0]
-
-
 def test_what_makes_it_not_yet_beside_the_criteria_is_reported() -> None:
     run = Run()
     for _ in range(50):

@@ -9,7 +9,7 @@ from tests.judge.stats_records import config
 
 def trailing(units: int, rate: str = "missing", **more: object) -> RecentWindows:
     """A run that must hold `units` units."""
-    settings = config(criteria=[{"rate": rate, "limit": 0.01, **more}])
+    settings = config(criteria=[{"rate": rate, "limit": 0.01, "trailing_units": units, **more}])
     run = RecentWindows(measure_of(settings.judge.criteria[0], settings))
     run.units = units
     return run

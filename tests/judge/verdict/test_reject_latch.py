@@ -113,24 +113,27 @@ def test_counts_that_cannot_be_reject_nobody() -> None:
 
 def test_a_lasting_incident_rejects_until_corrections_have_emptied_its_windows() -> None:
     one = level()
-    lasting = LastingIncident("it has not gone away", 0, 4 * HOUR_MS)
-    for hour in range(3):
+    lasting = LastingIncident("it has not gone away", 12 * HOUR_MS, 16 * HOUR_MS)
+    for hour in range(15):
         one.close(closed(hour, match=2000, missing=20), None)
     assert one.reason is None
-    one.close(closed(3, match=2000, missing=20), lasting)
+    one.close(closed(15, match=2000, missing=20), lasting)
     assert one.reason == lasting.why
-    half = {hour: came(10) for hour in range(4)}
-    one.close(closed(4, half, match=2000), lasting._replace(end_ms=5 * HOUR_MS))
+    half = {hour: came(10) for hour in range(12, 16)}
+    one.close(closed(16, half, match=2000), lasting._replace(end_ms=17 * HOUR_MS))
     assert one.reason is None, "40 of 8,080 are under half of the limit"
     # The incident is still open, for no detector is fed again; it rejects nobody anew.
-    one.close(closed(5, match=2000), lasting._replace(end_ms=6 * HOUR_MS))
+    one.close(closed(17, match=2000), lasting._replace(end_ms=18 * HOUR_MS))
     assert one.reason is None
 
 
 def test_an_uncorrected_incident_stays_a_reject_after_its_end() -> None:
     one = level()
-    one.close(closed(0, match=2000, missing=20), LastingIncident("it has not gone away", 0, HOUR_MS))
-    for hour in range(1, 9):
+    for hour in range(12):
+        one.close(closed(hour, match=2000, missing=20), None)
+    incident = LastingIncident("it has not gone away", 12 * HOUR_MS, 13 * HOUR_MS)
+    one.close(closed(12, match=2000, missing=20), incident)
+    for hour in range(13, 21):
         one.close(closed(hour, match=100_000), None)
     assert one.reason == "it has not gone away"
 
@@ -237,27 +240,27 @@ GOOD = {"match": 1000, "input": 1000}
 
 
 def verdict_with(corrections: list[tuple[int, int, str, str]], first: dict[str, int] | None = None) -> dict[str, Any]:
-    hours = [first or {"match": 960, "missing": 40, "input": 1000}, *[GOOD] * 47]
+    hours = [first or {"match": 940, "missing": 60, "input": 1000}, *[GOOD] * 47]
     return judged(Trial(hours, corrections).task_logs(random.Random(1))[0], every=10**6).of("verdict")[-1]
 
 
 def test_a_candidate_with_all_records_late_is_promoted_with_a_caveat() -> None:
     kept = verdict_with([])
     assert (kept["decision"], kept["caveats"]) == ("reject", [])
-    corrected = verdict_with([(5, 0, "missing", "match")] * 40)
+    corrected = verdict_with([(5, 0, "missing", "match")] * 60)
     assert corrected["decision"] == "promote"
     assert corrected["outcomes"] == {"match": 48_000, "input": 48_000}
     (caveat,) = corrected["caveats"]
     assert caveat.startswith(
         "a reject was withdrawn, since records said missing or extra have come after all, or may have their partner "
-        "among records that were never compared: missing: 40"
+        "among records that were never compared: missing: 60"
     )
 
 
 @pytest.mark.parametrize("late", [20, 39])
 def test_what_never_came_is_judged_as_if_nothing_had_come_late(late: int) -> None:
     corrected = verdict_with([(5, 0, "missing", "match")] * late)
-    one_verdict = verdict_with([], {"match": 960 + late, "missing": 40 - late, "input": 1000})
+    one_verdict = verdict_with([], {"match": 940 + late, "missing": 60 - late, "input": 1000})
     assert [corrected[part] for part in ("decision", "outcomes", "criteria")] == [
         one_verdict[part] for part in ("decision", "outcomes", "criteria")
     ]

@@ -7,14 +7,14 @@ import pytest
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.judge.drift.incident_groups import OpenIncident
+from shadowstream.judge.evidence.design_effect import KeyCounts
 from shadowstream.judge.evidence.rates import log_e_above
-from shadowstream.judge.verdict.criterion_status import CriterionStatus, status_of
+from shadowstream.judge.verdict.criterion_status import CriterionStatus, KeyView, status_of
 from shadowstream.judge.verdict.criterion_units import measure_of
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 from shadowstream.judge.verdict.verdict import VerdictInput, build, criteria_hash, digest, evidence_digest
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
-from shadowstream.judge.windows.window_counts import Pair, plus
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import JudgeLoop
 
@@ -41,17 +41,17 @@ def case(
 def standings(settings: Config, closed: list[ClosedWindow]) -> list[CriterionStatus]:
     """Where the criteria stand after these windows, as the step finds it."""
     found = []
-    buckets: dict[int, Pair] = {}
+    keys = KeyCounts()
     for window in closed:
         for bucket, pair in window.buckets.items():
-            plus(buckets, bucket, *pair)
+            keys.add(bucket, *pair)
     for criterion in settings.judge.criteria:
         measure = measure_of(criterion, settings)
         level, trailing = RejectLatch(measure, settings), RecentWindows(measure)
         for window in closed:
             level.close(window, None)
             trailing.close(window.start_ms, measure.raw(window.outcomes, window.buckets))
-        found.append(status_of(level, trailing, buckets))
+        found.append(status_of(level, trailing, KeyView(keys.clusters, keys.keys)))
     return found
 
 
@@ -140,18 +140,22 @@ def test_promote_needs_the_last_windows_to_be_good_as_well() -> None:
     assert by_rate(record, "mismatch")["shown_good"]
     assert record["decision"] == "not_yet"
     assert record["reasons"] == [
-        "mismatch: bad ones cluster (design effect 61.3 by window, at most 1.5 for unit: record), so the records do "
-        "not count for as many; set unit: key or block",
-        "mismatch: 60 of the last 1000 pairs (6 %) do not show the rate to lie under 1 % now, whatever came before",
+        "mismatch: bad ones cluster (design effect 61.3 by window, of which 1.93 may be chance), so the records do not "
+        "count for as many: set unit: key or block; a single burst is outweighed as more records come",
+        "mismatch: 60 of the last 1000 pairs (6 %) are bad: now the rate is not under 1 %, whatever came before",
     ]
 
 
-def test_the_trailing_windows_hold_twice_what_can_just_prove_a_candidate() -> None:
-    settings = config()
+@pytest.mark.parametrize(("trailing", "decision"), [(0, "promote"), (898, "not_yet")])
+def test_all_that_came_is_recent_unless_the_config_asks_for_more(trailing: int, decision: str) -> None:
+    criterion = {"rate": "mismatch", "limit": 0.01, "trailing_units": trailing}
+    settings = config(min_duration_ms=0, criteria=[criterion])
     assert measure_of(settings.judge.criteria[0], settings).trailing_units == 898
-    record = build(case({"match": 500, "input": 2000}, settings=config(min_duration_ms=0)), 7)
+    record = build(case({"match": 500, "input": 500}, settings=settings), 7)
     assert by_rate(record, "mismatch")["shown_good"]
-    assert record["reasons"][0] == "mismatch: good so far; the last closed windows hold 500 pairs; 898 are needed"
+    assert record["decision"] == decision
+    if trailing:
+        assert record["reasons"] == ["mismatch: good so far; the last closed windows hold 500 pairs; 898 are needed"]
 
 
 def test_a_remainder_makes_it_not_yet_and_names_the_line() -> None:
@@ -240,8 +244,8 @@ def test_an_excess_is_shown_from_k_over_alpha_on() -> None:
     settings = config()
     measure = measure_of(settings.judge.criteria[0], settings)
     shown = [s for s in range(101) if measure.excess((100, s))]
-    # By the definition: least s with E_above(100, s, .01) >= 4/.05.
-    least = next(s for s in range(101) if log_e_above(100, s, 0.01) >= math.log(100))
+    # By the definition: least s with E_above(100, s, .01) >= 5/.05, by the prior that rejects.
+    least = next(s for s in range(101) if log_e_above(100, s, 0.01, 50.0) >= math.log(100))
     assert shown == list(range(least, 101))
     assert 4 <= least <= 10
     assert measure.excess((0, 0)) is None
