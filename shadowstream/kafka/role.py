@@ -21,7 +21,7 @@ The loop reads `finished` each turn. Between `dropped` and `assigned` the role g
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from shadowstream.joiner.recovery.restore import Committed
@@ -39,9 +39,12 @@ class Prepared(NamedTuple):
 
 
 class Role(Protocol):
-    """A pure step with its edge, as the loop sees it."""
+    """A pure step with its edge, as the loop sees it.
 
-    finished: bool  # Whether the role has committed all of a bounded trial. The loop then ends.
+    The defaults are for a role whose partitions are independent, whose records end at once, and that restores nothing.
+    """
+
+    finished: bool = False  # Whether the role has committed all of a bounded trial. The loop then ends.
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return the partitions of those tasks that have all their partitions among `places`.
@@ -49,6 +52,7 @@ class Role(Protocol):
         The loop loads these and pauses the others. It calls this only under `group.protocol: consumer`, after
         `dropped`, with all assigned partitions.
         """
+        return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Take partitions with their committed state; return the offset to read each of them from.
@@ -68,9 +72,11 @@ class Role(Protocol):
         Called each turn. False may follow True: a pair may wait for its schema. While it is False, the process is not
         ready and a transaction does not bound the number of records in a turn.
         """
+        return True
 
     def limit(self) -> int:
         """Return the largest number of records that the role takes in the next turn. Called each turn."""
+        return BATCH
 
     def accounted_to(self, place: Partition) -> int:
         """Return the offset below which the last commit accounts for every record of a partition.
@@ -78,6 +84,7 @@ class Role(Protocol):
         Called once for each partition, directly after `assigned`. The loop re-reads records below it; they add nothing
         to a transaction.
         """
+        return 0
 
     def wants_headers(self, topic: str) -> bool:
         """Return whether batches of this topic need their headers. Reading them costs time for each record."""
@@ -101,12 +108,14 @@ class Role(Protocol):
         `new` is the number of records read for the first time since the last commit. Called each turn; the loop commits
         early once this reaches the size that the sink can take.
         """
+        return new
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """Record that a partition was read to its present end `offset`. The call may repeat, and records may follow."""
 
     def tick(self, now_ms: int) -> None:
         """Do the work that depends on time, each turn, within `TICK_MAX_S`: marks, observations, backpressure."""
+        return
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Return the effects of one transaction.
@@ -118,38 +127,18 @@ class Role(Protocol):
 
     def committed(self, now_ms: int) -> None:
         """Act on the commit of the last `prepare`: show metrics, publish marks."""
+        return
 
+    def deciding(self) -> dict[str, int | None]:
+        """Return the topics of the deciding records with their partitions; None stands for the committed partition.
 
-class PlainRole:
-    """Base of a role whose partitions are independent, whose records end at once, and that restores nothing."""
+        This and `decided` are called only if the config's delivery needs no transactions.
+        """
+        return {}
 
-    finished = False
-
-    def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
-        """Return all: each partition is a task of its own."""
-        return list(places)
-
-    def restored(self) -> bool:
-        """Return True: a commit accounts for everything that was read."""
-        return True
-
-    def limit(self) -> int:
-        """Return the size of a whole batch."""
-        return BATCH
-
-    def accounted_to(self, place: Partition) -> int:
-        """Return 0: the role re-reads no record."""
-        return 0
-
-    def records_in_transaction(self, new: int) -> int:
-        """Return `new`: each record ends in the transaction after it was read."""
-        return new
-
-    def tick(self, now_ms: int) -> None:
-        """Do nothing."""
-
-    def committed(self, now_ms: int) -> None:
-        """Do nothing."""
+    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
+        """Take the offsets of the last deciding records. Raises `BrokerError` if another process was first."""
+        return
 
 
 class RoleFigures:

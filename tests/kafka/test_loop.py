@@ -11,7 +11,7 @@ from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.loop import Loop
-from shadowstream.kafka.role import PlainRole, Prepared
+from shadowstream.kafka.role import Prepared, Role
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.records import Batch, Commit, Partition, Write
 from shadowstream.testing.memory.broker import MemoryBroker
@@ -31,7 +31,7 @@ CONFIG = Config.model_validate(
 TOPIC = "shadow.loop.copy"
 
 
-class Copier(PlainRole):
+class Copier(Role):
     """The smallest role: writes each record of `in` anew."""
 
     def __init__(self) -> None:

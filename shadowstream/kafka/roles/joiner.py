@@ -33,7 +33,7 @@ from shadowstream.kafka.reading.correctable_rows import read_correctable
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import SourceFetcher
 from shadowstream.kafka.reading.state_records import newest_states, read_states
-from shadowstream.kafka.role import Prepared, RoleFigures
+from shadowstream.kafka.role import Prepared, Role, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
@@ -68,7 +68,7 @@ class TrialStart(NamedTuple):
     families: TaskPartitions
 
 
-class JoinerRole:
+class JoinerRole(Role):
     """Joiner's step between the loop and the broker."""
 
     def __init__(
@@ -90,13 +90,11 @@ class JoinerRole:
         self._spilling = Spiller(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
-        self.finished = False
 
     def limit(self) -> int:
         return BATCH
 
     def accounted_to(self, place: Partition) -> int:
-        """Return the offset to which the task had read at its last commit."""
         return self._step.accounted_to(place)
 
     def wants_headers(self, topic: str) -> bool:
@@ -109,7 +107,6 @@ class JoinerRole:
         return self._families.side_of(topic).word
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
-        """Return the partitions of those tasks that have all their sides among `places`."""
         return self._families.whole(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:

@@ -24,7 +24,7 @@ from shadowstream.kafka.reading.newest import BackwardReader
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
 from shadowstream.kafka.role import RoleFigures
-from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, publish_in_order, start_transactions
+from shadowstream.kafka.transaction import commit_exactly_once, publish_in_order, start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
@@ -203,8 +203,7 @@ class JudgeLoop:
         metrics.set("conservation_remainder", verdict["remainder"])
 
     def _transaction(self, writes: list[Write]) -> None:
-        producer, topic = self._writer.producer, self._config.plan.of("stats")
-        reached = self._watch.reached
+        topic, reached = self._config.plan.of("stats"), self._watch.reached
         ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
         if not self._writer.transactional:
             # The judge-state record decides. It is a function of the statistics: an older one leads to the same state.
@@ -214,16 +213,7 @@ class JudgeLoop:
                 self._consumer.commit(offsets=ends, asynchronous=False)
             reached("committed")
             return
-        producer.begin_transaction()
-        reached("begun")
-        self._writer.write(writes)
-        reached("produced")
-        if ends:
-            producer.send_offsets_to_transaction(ends, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
-        reached("offsets_sent")
-        reached("committing")
-        commit_transaction(self._writer)
-        reached("committed")
+        commit_exactly_once(self._writer, self._consumer, writes, ends, reached)
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:

@@ -28,7 +28,7 @@ from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.topic_reader import TopicRecord, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
-from shadowstream.kafka.role import PlainRole, Prepared, RoleFigures
+from shadowstream.kafka.role import Prepared, Role, RoleFigures
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
@@ -55,7 +55,7 @@ class Clients(NamedTuple):
     tasks: set[str]
 
 
-class LabelsRole(PlainRole):
+class LabelsRole(Role):
     """Step of labels between the loop and the broker."""
 
     def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: RoleHealth) -> None:
@@ -137,7 +137,6 @@ class LabelsRole(PlainRole):
         self._step = None
 
     def restored(self) -> bool:
-        """Return whether the store is that of the last commit."""
         return self._step is not None
 
     def consume(self, batch: Batch, now_ms: int) -> int:

@@ -23,7 +23,7 @@ from shadowstream.kafka.client.consumers import Stoppable, group_consumer, trans
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
-from shadowstream.kafka.role import PlainRole, Prepared
+from shadowstream.kafka.role import Prepared, Role
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial.start_mark import PinnedStart
 from shadowstream.logs import get_logger
@@ -118,7 +118,7 @@ class CopyProgress:
         return self.step.reached(self._goal)
 
 
-class CopyingRole(PlainRole):
+class CopyingRole(Role):
     """Role that copies records and calls `each_second` with the wall time in ms."""
 
     def __init__(self, copies: CopyProgress, each_second: Callable[[int], None], watch: RoleHealth) -> None:

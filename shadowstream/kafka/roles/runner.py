@@ -30,7 +30,7 @@ from shadowstream.kafka.loop import Loop, now_ms
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
-from shadowstream.kafka.role import BATCH, PlainRole, Prepared, RoleFigures
+from shadowstream.kafka.role import BATCH, Prepared, Role, RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
@@ -67,7 +67,7 @@ class RunnerParts(NamedTuple):
     step_time: StepTime
 
 
-class RunnerRole(PlainRole):
+class RunnerRole(Role):
     """The runner's step between the loop and the broker."""
 
     def __init__(
@@ -226,11 +226,8 @@ class RunnerRole(PlainRole):
         publish_marks(self._write_marks)
 
     def deciding(self) -> dict[str, int | None]:
-        """Return the topic of range marks: each is written after the outputs that it reports."""
+        """Return the topic of range marks, written after their outputs. The next process reads which was first."""
         return {self._config.plan.of("progress"): 0}
-
-    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Do nothing: the next process to start reads which mark was first."""
 
     def _write_marks(self) -> None:
         self._next_marks_at = time.monotonic() + MARKS_EVERY_S
