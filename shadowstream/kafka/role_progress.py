@@ -16,7 +16,6 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
-from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
 from shadowstream.records import Partition
 
@@ -53,16 +52,14 @@ def _seen(config: Config, client: AdminClient) -> TrialProgress:
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
     marks = offsets.ends(client, [Partition(config.plan.of("progress"), 0)])
     # Asked for commits on a broker where no group has ever committed, the client ends this process (SIGSEGV, 2.15.1).
-    with translated_errors("list_topics"):
-        known = client.list_topics(timeout=offsets.TIMEOUT_S).topics
+    known = offsets.existing(client)
     asks = any(marks.values()) or "__consumer_offsets" in known
     waiting, ends = _lag(config, client, "runner" if asks else None, inputs)
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
     unjoined, _ = _lag(config, client, "joiner" if asks else None, outputs)
     # Outputs may have more partitions than at the creation of the topic of statistics.
     stats_topic = config.plan.of("stats")
-    stats_partitions = known[stats_topic].partitions if stats_topic in known else {}
-    stats = offsets.ends(client, [Partition(stats_topic, partition) for partition in stats_partitions])
+    stats = offsets.ends(client, offsets.places({stats_topic: known.get(stats_topic, 0)}))
     return TrialProgress(
         waiting,
         unjoined,

@@ -36,11 +36,6 @@ def settings() -> dict[str, Any]:
     return {"error_cb": on_error, "logger": _DebugLog(), "log_level": 3}
 
 
-def admin_settings() -> dict[str, Any]:
-    """Return the settings of an admin client. It is never polled, so its log lines would only pile up."""
-    return {"error_cb": on_error, "log_level": 0}
-
-
 def on_error(error: KafkaError) -> None:
     """Log a client's error. `_ALL_BROKERS_DOWN` follows an error of each broker, which names its address: skip it."""
     if error.code() == KafkaError._ALL_BROKERS_DOWN:

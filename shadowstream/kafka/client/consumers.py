@@ -46,10 +46,8 @@ def make_client(make: Callable[[dict[str, Any]], Client], settings: dict[str, An
     try:
         return make(settings)
     except KafkaException as error:
-        refused = f"kafka.client: {error.args[0].str()}"
-        raise ConfigError(
-            f"{refused}; give librdkafka properties, except those that shadowstream sets itself"
-        ) from error
+        give = "give librdkafka properties, except those that shadowstream sets itself"
+        raise ConfigError(f"kafka.client: {error.args[0].str()}; {give}") from error
 
 
 def _translating(make: Callable[[dict[str, Any]], Consumer], settings: dict[str, Any], whose: str) -> Consumer:
@@ -58,9 +56,9 @@ def _translating(make: Callable[[dict[str, Any]], Consumer], settings: dict[str,
 
 def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
     """Create an admin client; raises `BrokerError` if no broker answers within `connect_s`."""
-    client = make_client(
-        AdminClient, {"bootstrap.servers": kafka.bootstrap, **client_log.admin_settings(), **kafka.client}
-    )
+    # It is never polled, so its log lines would only pile up.
+    quiet = {"bootstrap.servers": kafka.bootstrap, "error_cb": client_log.on_error, "log_level": 0}
+    client = make_client(AdminClient, quiet | kafka.client)
     try:
         client.list_topics(timeout=connect_s)
     except KafkaException as error:
@@ -190,7 +188,6 @@ class Stoppable:
         """Whether work has begun that must end in order; before it, the process may end at any moment."""
 
     def begin(self) -> None:
-        """Begin the work that ends after its next commit."""
         self.begun = True
 
     def stop(self) -> None:
@@ -198,10 +195,8 @@ class Stoppable:
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait for this time, or until the stop is requested."""
         self._event.wait(seconds)
 
     @property
     def stopped(self) -> bool:
-        """Whether the stop was requested."""
         return self._event.is_set()

@@ -28,10 +28,7 @@ group that go back (a replay) revoke nothing.
 """
 
 import time
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-
-from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
@@ -60,10 +57,6 @@ SHOWN_MAX = 10
 UNWRITTEN_MAX = 1_000
 
 
-Translate = Callable[[Mapping[Partition, int]], "dict[Partition, int] | None"]
-"""From ends of outputs to ends of the topics that the joiner reads; None until everything below has been copied."""
-
-
 class JobProgress(NamedTuple):
     """The commits `done` of the job; its outputs of these inputs lie below `ends`."""
 
@@ -71,26 +64,19 @@ class JobProgress(NamedTuple):
     ends: dict[Partition, int]
 
 
-class WatcherClients(NamedTuple):
-    """Clients of the watcher; `translate` is another than `dict` if both sides are copied."""
-
-    admin: AdminClient
-    marks: GuardedWriter
-    translate: Translate = dict
-
-
 class Watcher:
     """Publisher of the marks of an external candidate."""
 
-    def __init__(self, config: Config, revision: str, clients: WatcherClients, pinned: start_mark.PinnedStart) -> None:
+    def __init__(self, config: Config, revision: str, writer: GuardedWriter, copies: CopyProgress) -> None:
         candidate = config.candidate
         if candidate.topic is None or candidate.group is None:
             raise ConfigError("candidate.topic: the watcher is for a candidate that writes a topic of its own")
         self._config, self._revision, self._group = config, revision, candidate.group
-        self._client, self._writer, self._translate = clients
+        self._client, self._writer, self._translate = copies.client, writer, copies.translated
         counts = offsets.partition_counts(self._client, [*config.inputs, candidate.topic])
         self._outputs = offsets.places({candidate.topic: counts.pop(candidate.topic)})
         self._inputs = offsets.places(counts)
+        pinned = copies.pinned
         self._below = pinned.start.warm_below
         self._warm = pinned.warm or not pinned.start.has_warm_up or config.production.group is None
         self._announced: dict[Partition, int] = {}
@@ -202,7 +188,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
         decode = Decoder(schema_source(config.schemas), names="last").decode_many
         copies = CopyProgress(config, client, pinned, decode)
-        watcher = Watcher(config, revision, WatcherClients(client, writer, copies.translated), pinned)
+        watcher = Watcher(config, revision, writer, copies)
         rechecks = PartitionerRechecks(config, client, pinned.partitioners)
         if copies.topics:
             role = CopyingRole(copies, lambda at_ms: _turn(watcher, watch), watch)

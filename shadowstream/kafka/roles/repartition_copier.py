@@ -42,7 +42,7 @@ class CopyProgress:
     """
 
     def __init__(self, config: Config, client: AdminClient, pinned: PinnedStart, decode: DecodeMany) -> None:
-        self._config, self._client, self._pinned = config, client, pinned
+        self._config, self.client, self.pinned = config, client, pinned
         if pinned.repartitioned and config.delivery == "at_least_once":
             raise ConfigError(
                 f"delivery: at_least_once: the partitioner of {', '.join(pinned.repartitioned)} is unknown, so both "
@@ -65,18 +65,18 @@ class CopyProgress:
             self.step.assign(one.place, one.offset, one.metadata)
             return one.offset
         self._check_fresh(one.place)
-        first = self._pinned.start.ends.get(one.place, -1)
+        first = self.pinned.start.ends.get(one.place, -1)
         if first < 0:  # the mark pins the ends of production's outputs only
-            first = offsets.beginnings(self._client, [one.place])[one.place]
+            first = offsets.beginnings(self.client, [one.place])[one.place]
         self.step.assign(one.place, first, None)
         return first
 
     def _check_fresh(self, place: Partition) -> None:
         """Raise `ConfigError` if marks show work of a group without commits: records would be copied twice."""
-        group, begun = self._config.plan.group("runner"), self._pinned.start.committed
-        if offsets.committed(self._client, group, self._originals):
+        group, begun = self._config.plan.group("runner"), self.pinned.start.committed
+        if offsets.committed(self.client, group, self._originals):
             return
-        if any(offset > begun[at] for at, offset in last_done(self._config, self._client, begun).items()):
+        if any(offset > begun[at] for at, offset in last_done(self._config, self.client, begun).items()):
             raise ConfigError(
                 f"group {group} has no commit for {place} nor for any other partition of {', '.join(self.topics)}, but "
                 "marks report its work: the commits expired or were deleted. Refused to guess: remove the topics of "
@@ -88,13 +88,13 @@ class CopyProgress:
         wanted = {place: end for place, end in ends.items() if place.topic in self._routes}
         if not wanted:
             return dict(ends)
-        copied = offsets.committed(self._client, self._config.plan.group("runner"), wanted)
+        copied = offsets.committed(self.client, self._config.plan.group("runner"), wanted)
         if any(copied.get(place, -1) < end for place, end in wanted.items()):
             return None
         own = {place: end for place, end in ends.items() if place not in wanted}
         routes = [self._routes[topic] for topic in {place.topic for place in wanted}]
         copies = offsets.places({route.topic: route.partitions for route in routes})
-        return own | offsets.ends(self._client, copies)
+        return own | offsets.ends(self.client, copies)
 
     def committed(self, watch: RoleHealth) -> None:
         """Count the copies of the last transaction, which has been committed."""
@@ -108,12 +108,12 @@ class CopyProgress:
         if not self.topics:
             return True
         if self._goal is None:
-            bounds = self._pinned.start.bounds
+            bounds = self.pinned.start.bounds
             committed = self._commits.of(self._config.production.group or "", bounds)
             self._commits.look(bounds)
             if any(committed.get(place, 0) < end for place, end in bounds.items()):
                 return False
-            self._goal = offsets.ends(self._client, self._originals)
+            self._goal = offsets.ends(self.client, self._originals)
             log.info("production_is_done", to_copy={str(place): end for place, end in self._goal.items()})
         return self.step.reached(self._goal)
 

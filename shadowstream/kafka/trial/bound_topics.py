@@ -6,6 +6,7 @@ it reads a record. The revision does not cover the topics, so that two trials of
 earlier releases name inputs and outputs by their offsets, and no other topics.
 """
 
+import contextlib
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -14,7 +15,6 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial import start_log
 from shadowstream.kafka.trial.start_log import Starts
@@ -79,9 +79,7 @@ def refuse_other_topics(config: Config, known: Starts, revision: str | None = No
 
 def check(config: Config, client: AdminClient) -> bool:
     """Check the topics by the marks on the cluster like `refuse_other_topics`; return whether a start mark exists."""
-    with translated_errors("list_topics"):
-        existing = client.list_topics(timeout=offsets.TIMEOUT_S).topics
-    if config.plan.of("starts") not in existing:
+    if config.plan.of("starts") not in offsets.existing(client):
         return False
     known = start_log.read(config, "topics")
     refuse_other_topics(config, known)
@@ -91,17 +89,10 @@ def check(config: Config, client: AdminClient) -> bool:
 def read_starts(config: Config, timeout_s: float) -> Starts:
     """Read `starts` for a command, which has no client of its own; return no starts if the topic is missing."""
     found = Starts()
-    try:
-        rows = read_topic(config.kafka, config.plan.of("starts"), timeout_s)
-    except TopicMissing:
-        return found
-    for row in rows:
-        try:
-            name, record = own.decode(row.value or b"")
-        except RecordError:
-            continue  # the roles log it
-        if name == "mark":
-            found.add(record)
+    with contextlib.suppress(TopicMissing):
+        for row in read_topic(config.kafka, config.plan.of("starts"), timeout_s):
+            with contextlib.suppress(RecordError):  # the roles log it
+                found.add(own.read("mark", row.value))
     return found
 
 

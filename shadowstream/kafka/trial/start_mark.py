@@ -227,7 +227,7 @@ def _begin(
 
 def _deleted_begins(client: AdminClient, begun: dict[str, Any]) -> list[str]:
     """Return the input partitions whose records retention deleted since the begin."""
-    begins = {Partition(one["topic"], one["partition"]): one["committed"] for one in begun["begins"]}
+    begins = TrialStart.of(begun).committed
     lows = offsets.beginnings(client, begins)
     return [str(place) for place, begin in sorted(begins.items()) if begin < lows[place]]
 
