@@ -33,10 +33,7 @@ class LabelledParts:
     def of(self, window: At) -> list[dict[str, Any]]:
         """Return the values of one window, as in schemas/stats.avsc."""
         cell = self._cells.get(window, {})
-        exact = {
-            dimension: least((value for name, value in cell if name == dimension), self._values_max)
-            for dimension in self._names
-        }
+        exact = {one: least((value for name, value in cell if name == one), self._values_max) for one in self._names}
         sums: dict[tuple[str, str], Counter[str]] = {}
         for (name, value), counts in cell.items():
             sums.setdefault((name, value if value in exact[name] else OTHER), Counter()).update(counts)
@@ -46,5 +43,4 @@ class LabelledParts:
         ]
 
     def clear(self) -> None:
-        """Drop the counts after their commit."""
         self._cells.clear()

@@ -152,14 +152,10 @@ class LabelStep:
         """Return the partition in which the joiner writes a task's pairs."""
         return Partition(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
 
-    @property
-    def labels_at_end(self) -> bool:
-        """Whether all existing labels have been read."""
-        return not any(place.topic == self._labels.topic for place in self.clock.unread)
-
     def _expire(self) -> None:
         """End all pairs that the horizon has passed; at the end of a bounded run all pairs."""
-        done = self._config.bounded and self.labels_at_end and all(one.all_scored for one in self.tasks.values())
+        unread = any(place.topic == self._labels.topic for place in self.clock.unread)
+        done = self._config.bounded and not unread and all(one.all_scored for one in self.tasks.values())
         clock_ms = self._clock_ms()
         if clock_ms is None and not done:
             return
@@ -235,7 +231,6 @@ class LabelStep:
         return min(clock_ms, counts.scored_ms) - self._labels.horizon_ms
 
     def committed(self) -> None:
-        """Confirm the commit of the last `prepare`."""
         self.sequence += 1
         for task in self._moved:
             self.tasks[task].seq += 1
@@ -257,5 +252,4 @@ class LabelStep:
 
 
 def state_key(kind: str, id_: bytes) -> bytes:
-    """Return the key of an entry in labels-state."""
     return kind.encode() + b"/" + id_

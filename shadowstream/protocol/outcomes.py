@@ -5,7 +5,7 @@ show them. All of them read this table, and docs/outcomes.md is generated from i
 row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from types import MappingProxyType
@@ -51,7 +51,6 @@ class Outcome(StrEnum):
     UNCOMPARED = "uncompared"
 
     def __repr__(self) -> str:
-        """The text in quotes, as topics and reports show it."""
         return repr(self.value)
 
 
@@ -208,24 +207,12 @@ class Result(NamedTuple):
     """Empty here; `compare.result` names the declared changes that explain a pair."""
 
 
-def duplicate(side: Side) -> Outcome:
-    """Return the outcome of a record that its side wrote twice."""
-    return (Outcome.DUPLICATE_PRODUCTION, Outcome.DUPLICATE_SHADOW, Outcome.DUPLICATE_TWIN)[side]
+def _by_side(kind: str) -> Callable[[Side], Outcome]:
+    return tuple(Outcome(f"{kind}_{side.word}") for side in Side).__getitem__
 
 
-def repeated(side: Side) -> Outcome:
-    """Return the outcome of a record that repeats an id of its side with another value or input."""
-    return (Outcome.REPEATED_PRODUCTION, Outcome.REPEATED_SHADOW, Outcome.REPEATED_TWIN)[side]
-
-
-def unpairable(side: Side) -> Outcome:
-    """Return the outcome of a record of a side that cannot be paired."""
-    return (Outcome.UNPAIRABLE_PRODUCTION, Outcome.UNPAIRABLE_SHADOW, Outcome.UNPAIRABLE_TWIN)[side]
-
-
-def undecodable(side: Side) -> Outcome:
-    """Return the outcome of a record of a side that cannot be decoded."""
-    return (Outcome.UNDECODABLE_PRODUCTION, Outcome.UNDECODABLE_SHADOW, Outcome.UNDECODABLE_TWIN)[side]
+duplicate, repeated, unpairable, undecodable = map(_by_side, ("duplicate", "repeated", "unpairable", "undecodable"))
+"""The outcomes by side: a record written twice, one that repeats an id, one without an id, one that is no value."""
 
 
 def of_twin(outcome: Outcome) -> Outcome:

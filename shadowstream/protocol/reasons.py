@@ -10,7 +10,6 @@ WHOSE, WHY_UNREAD = ("production", "the candidate"), ("could not be read", "was 
 
 
 def reason_name(outcome: str, reason: str) -> str:
-    """Return the name under which a reason is counted."""
     return outcome + SEPARATOR + reason
 
 

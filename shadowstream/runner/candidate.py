@@ -16,7 +16,7 @@ from shadowstream.entry_points import load_entry_point
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
 from shadowstream.runner.candidate_state import CandidateObject
 from shadowstream.runner.cpu_cost import Meter
-from shadowstream.runner.current_call import CallTracker, never
+from shadowstream.runner.current_call import CallTracker
 from shadowstream.runner.outputs import Call, outputs_of, outputs_of_each
 
 
@@ -39,7 +39,7 @@ class CallObserver:
         self,
         calls: CallTracker | None = None,
         raised: Callable[[BaseException, CandidateError], None] | None = None,
-        enough: Callable[[], bool] = never,
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self._calls, self._raised, self.enough = calls, raised, enough
 
@@ -79,15 +79,10 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
     if "" not in sys.path:
         sys.path.insert(0, "")  # finds a candidate next to the config, like `python -m`
     function = load_entry_point(candidate.call, "candidate.call")
-    check_callable(candidate, function)
-    return function
-
-
-def check_callable(candidate: Candidate, function: Any) -> None:
-    """Raise `ConfigError` for a function whose calls would all fail, or return an awaitable."""
     refused = refusal(function, 0 if candidate.state != "none" else 1)
-    if refused is not None:
+    if refused is not None:  # all its calls would fail, or return an awaitable
         raise ConfigError(f"candidate.call: {candidate.call!r} {refused}")
+    return function
 
 
 def load(candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER) -> Call:

@@ -55,12 +55,10 @@ class WarmUp:
 
     @classmethod
     def endless(cls) -> WarmUp:
-        """Return a warm-up without end."""
         return cls.of([_ENDLESS, 0])
 
     @classmethod
     def of(cls, record: Sequence[int]) -> WarmUp:
-        """Parse the form of `record`."""
         made = cls(None, None)
         made._kind, made._n = record
         return made
@@ -163,9 +161,8 @@ class Stateful:
             self._report("written", place)
             record = {"input": str(place), "offset": position, "revision": self._revision, "snapshot": snapshot}
             key, partition = str(place).encode(), place.partition % self.partitions
-            writes.append(
-                Write(self._config.plan.of("runner-state"), partition, key, own.encode("runner_state", record))
-            )
+            topic, value = self._config.plan.of("runner-state"), own.encode("runner_state", record)
+            writes.append(Write(topic, partition, key, value))
         else:
             self._report("unchanged", place)
         return StateNote(held.snapshot_at, held.warm_up.record()), writes

@@ -105,7 +105,6 @@ class CopyStep:
         state.position = max(state.position, offset)
 
     def prepare(self) -> tuple[list[Write], list[Commit]]:
-        """Return copies and offsets of one transaction."""
         advanced = [(place, state) for place, state in self.places.items() if state.position > state.committed]
         commits = [Commit(place, state.position, f"{METADATA}:{state.time_ms}") for place, state in advanced]
         return list(self.writes), commits

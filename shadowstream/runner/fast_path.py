@@ -30,7 +30,6 @@ def is_whole(results: Sequence[Any]) -> bool:
 
 
 def partitions_of(route: Route, batch: Batch) -> list[int]:
-    """Return the partition of each output."""
     if route.kind == "input":
         return [batch.place.partition % route.partitions] * len(batch)
     return [partition_for(route.kind, key, batch.place.partition, route.partitions) for key in batch.keys]

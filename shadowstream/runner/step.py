@@ -39,7 +39,6 @@ class ValueDecoder(Protocol):
 
     def of(self, topic: str) -> ValueDecoder:
         """Return the decoder of one topic, in its configured format."""
-        ...
 
 
 class ValueEncoder(Protocol):
@@ -49,7 +48,6 @@ class ValueEncoder(Protocol):
 
     def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
         """Encode each value as `encode` does; return None if the caller must encode them individually."""
-        ...
 
 
 @dataclass(slots=True)
