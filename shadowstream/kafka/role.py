@@ -22,20 +22,12 @@ The loop reads `finished` each turn. Between `dropped` and `assigned` the role g
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.records import Batch, Commit, Partition, Write
+from shadowstream.records import Batch, Partition, Prepared
 
 BATCH = 1_000  # default number of records that a role takes in one turn
-
-
-class Prepared(NamedTuple):
-    """Effects of one transaction. `has_more`: the role holds further effects, which did not fit into it."""
-
-    writes: list[Write]
-    commits: list[Commit]
-    has_more: bool = False
 
 
 class Role(Protocol):

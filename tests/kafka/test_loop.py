@@ -11,9 +11,9 @@ from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.loop import Loop
-from shadowstream.kafka.role import Prepared, Role
+from shadowstream.kafka.role import Role
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.records import Batch, Commit, Partition, Write
+from shadowstream.records import Batch, Commit, Partition, Prepared, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside

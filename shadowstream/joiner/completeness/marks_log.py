@@ -60,7 +60,6 @@ class TrialStart(NamedTuple):
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> TrialStart:
-        """Return the content of a start mark."""
         begins = {Partition(b["topic"], b["partition"]): b for b in record["begins"]}
         committed, warm_below, bounds = (
             {place: b[name] for place, b in begins.items()} for name in ("committed", "end", "bound")
@@ -85,6 +84,11 @@ def place_of(text: str) -> Partition:
     """Parse a partition written as topic/partition."""
     topic, _, partition = text.rpartition("/")
     return Partition(topic, int(partition))
+
+
+def of_kind(counts: Mapping[str, int], kind: str) -> dict[str, int]:
+    """Return the counts ``kind:name`` of a state record by their names."""
+    return {name.removeprefix(f"{kind}:"): n for name, n in counts.items() if name.startswith(f"{kind}:")}
 
 
 def position_of(snapshot: bytes) -> int:
@@ -150,7 +154,6 @@ class MarksLog:
         self.position = max(self.position, at + 1)
 
     def begin(self, record: dict[str, Any]) -> None:
-        """Set the start mark."""
         self._start_record, self.start = record, TrialStart.of(record)
 
     def _done(self, record: dict[str, Any], at: int, again: bool) -> DoneMark:
@@ -324,9 +327,7 @@ class PassedMarks:
         return {f"passed:{place}": offset for place, offset in self.offsets.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        for name, offset in counts.items():
-            if name.startswith("passed:"):
-                self.offsets[place_of(name.removeprefix("passed:"))] = offset
+        self.offsets |= {place_of(text): offset for text, offset in of_kind(counts, "passed").items()}
 
     def first_at(self) -> int | None:
         """Return the offset in the topic of the oldest mark that has not been passed; None if there is none."""

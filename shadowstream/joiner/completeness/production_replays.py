@@ -8,7 +8,7 @@ observed before the offset went back. It ends at the end observed once the old o
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shadowstream.joiner.completeness.marks_log import place_of
+from shadowstream.joiner.completeness.marks_log import of_kind, place_of
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import InputCoordinate, Partition
 
@@ -77,9 +77,7 @@ class ProductionReplays:
 
     def restore(self, counts: Mapping[str, int], names: list[str]) -> None:
         self._end = counts.get("replay_seen_to", 0)
-        for name, value in counts.items():
-            if name.startswith("most:"):
-                self.maximum[place_of(name.removeprefix("most:"))] = value
+        self.maximum |= {place_of(text): offset for text, offset in of_kind(counts, "most").items()}
         n = 0
         while f"replay:{n}:topic" in counts:
             topic, partition, *rest = (counts[f"replay:{n}:{field}"] for field in _FIELDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from shadowstream.joiner.completeness.marks_log import of_kind
 from shadowstream.protocol.headers import PackedHeader
 
 
@@ -42,7 +43,4 @@ class Redelivery:
         return {f"route_k:{place}": k for place, (_, k) in self._reached.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        for name, value in counts.items():
-            kind, _, place = name.partition(":")
-            if kind == "route_k":
-                self._reached[place] = counts[f"route_last:{place}"], value
+        self._reached |= {place: (counts[f"route_last:{place}"], k) for place, k in of_kind(counts, "route_k").items()}

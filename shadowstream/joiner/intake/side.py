@@ -267,7 +267,7 @@ class SideIntake:
     def _reach(self, offset: int) -> None:
         position, completeness = self.position, self._parts.completeness
         position.read_to = offset
-        completeness.move(self._side, offset)
+        completeness.positions[self._side] = offset
         if offset >= position.accounted_to:
             position.accounted_to = offset
             if position.restored_watermark_ms is not None:  # valid again, now that all records are re-read
@@ -293,7 +293,7 @@ class SideIntake:
     def begin(self, start: int, accounted_to: int | None = None, pending: Collection[int] = ()) -> None:
         """Begin at offset `start`, with the content of the last commit; `accounted_to` is None without a commit."""
         self.position.begin(start, accounted_to, pending)
-        self._parts.completeness.move(self._side, start)
+        self._parts.completeness.positions[self._side] = start
 
     def snapshot(self) -> dict[str, int]:
         counts = self.position.snapshot(self._side.word, self._parts.completeness.watermarks[self._side])

@@ -189,7 +189,8 @@ class ColumnBuffer:
         run = self._runs[index]
         if not run.left:
             if run.on_disk is not None:
-                run.on_disk.extent.free()
+                spill, begin, size = run.on_disk.extent
+                spill.free(begin, size)
             del self._runs[index], self._firsts[index]
         elif 2 * run.left < len(run.offsets):
             self._runs[index] = packed = run.packed()

@@ -38,10 +38,6 @@ class SpillRange(NamedTuple):
     begin: int
     size: int
 
-    def free(self) -> None:
-        """Release the bytes."""
-        self.spill.free(self.begin, self.size)
-
 
 class SpilledValues(NamedTuple):
     """The values of rows as offsets and sizes within one spill range, in the order of the rows."""
@@ -55,11 +51,9 @@ class SpilledValues(NamedTuple):
         return SpilledValues(self.extent, self.begins[places], self.sizes[places])
 
     def total(self) -> int:
-        """Return the bytes that these values take."""
         return int(self.sizes[self.sizes > 0].sum())
 
     def values(self) -> list[bytes | None]:
-        """Read the values."""
         spill, size = self.extent.spill, self.total()
         first, end = int(self.begins.min()), int((self.begins + self.sizes).max())
         if end - first <= GAPS_MAX * size:

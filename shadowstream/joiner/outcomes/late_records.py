@@ -80,10 +80,6 @@ class LateRecords:
             FetchedCorrection(one.earlier, one.pair(None), DELETED) for one in self.corrections.gone(place, gone)
         ]
 
-    def observe_diff_end(self, offset: int) -> None:
-        """Note the end of the diff partition as read before the next commit."""
-        self.diff_end = max(self.diff_end, offset)
-
     def read_again_from(self, counts: OutcomeCounts) -> int | None:
         """Return the diff offset from which a restart must read, given the `counts` to be committed.
 

@@ -18,7 +18,7 @@ from shadowstream.joiner.intake.side import EndedRecord
 from shadowstream.joiner.intake.unread_records import UnreadableId
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, assign
 from shadowstream.joiner.matching.matches import Decision, OutputGroup, Pair, PairBatch, ShedRule, Unmatched
-from shadowstream.joiner.outcomes.compare_stage import WARM_UP, CompareStage
+from shadowstream.joiner.outcomes.compare_stage import COMPARE_AT, WARM_UP, CompareStage
 from shadowstream.joiner.outcomes.corrections import Correction, FetchedCorrection
 from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.joiner.outcomes.late_records import LateRecords
@@ -73,7 +73,7 @@ class OutcomeResolver:
                     self._resolve_group(one)
             except RegistryError:
                 self._comparing.awaiting.add(one)
-        self._comparing.compare_if_full()
+        self._comparing.compare_gathered(COMPARE_AT)
 
     def defer(self, matches: Iterable[Decision | PairBatch]) -> None:
         """Defer pairs with a record that was read again, because their number has no limit."""
@@ -214,7 +214,6 @@ class OutcomeResolver:
             self._take_back(earlier, Correction(earlier, end.row, end.id).pair(None), SHED)
 
     def _correct_all(self, corrected: Sequence[FetchedCorrection]) -> None:
-        """Compare and count corrections with their values."""
         results: Results | None = None
         with suppress(RegistryError):
             results = self._comparing.results([one.pair for one in corrected])
@@ -235,7 +234,7 @@ class OutcomeResolver:
         result = results[place]
         compared = None if pair.twin is None else self._comparing.result_of_twin(pair.production, pair.twin)
         columns = self._comparing.columns([pair], [result], earlier.revision if earlier.side is Side.SHADOW else None)
-        scored = self._comparing.scored(pair, columns)
+        scored = self._comparing.scoring.scored([pair], columns)
         self._take_back(earlier, pair, result)
         self._counts.changes.update(results.changes.get(place, ()))
         self._counts.slices.add(columns)

@@ -29,14 +29,6 @@ OF_MARKS = ("passed", "input_floor", "input_read", "input_ended")
 """Kinds of counts that are derived from marks; they are valid only with a snapshot of the marks."""
 
 
-class PreparedCommit(NamedTuple):
-    """The content of one transaction. `has_more`: the next commit can follow at once."""
-
-    writes: list[Write]
-    commits: list[Commit]
-    has_more: bool
-
-
 class Stage(Protocol):
     """A stage with counts in the state record. `TaskCommit` calls it at each commit and after a restart."""
 

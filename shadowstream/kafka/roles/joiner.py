@@ -33,7 +33,7 @@ from shadowstream.kafka.reading.correctable_rows import read_correctable
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import SourceFetcher
 from shadowstream.kafka.reading.state_records import newest_states, read_states
-from shadowstream.kafka.role import Prepared, Role, RoleFigures
+from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
@@ -41,7 +41,7 @@ from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topi
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.outcomes import OF_ABSENCE
-from shadowstream.records import Batch, Partition, Side
+from shadowstream.records import Batch, Partition, Prepared, Side
 
 log = get_logger("joiner")
 BATCH = 2_000
@@ -248,9 +248,7 @@ class JoinerRole(Role):
         """Return one transaction; its outcomes of absence need topics that are unchanged after the decision."""
         prepared = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
         absence = any(outcome in OF_ABSENCE for book in self._step.prepared_counts() for _, outcome in book.records)
-        if absence and not self.topics.unchanged():
-            return Prepared([], [])
-        return Prepared(*prepared)
+        return Prepared([], []) if absence and not self.topics.unchanged() else prepared
 
     def committed(self, now_ms: int) -> None:
         self._show()
@@ -265,7 +263,7 @@ class JoinerRole(Role):
     def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
         """Raise an abortable `BrokerError` if another process decided first."""
         if self._recovery is not None:
-            self._recovery.check(self._step.prepared(), delivered)
+            self._recovery.check(self._step.prepared, delivered)
 
     def _warn(self) -> None:
         """Log what bounds have cut since the last commit: it may change outcomes or evidence."""

@@ -28,7 +28,7 @@ from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.topic_reader import TopicRecord, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
-from shadowstream.kafka.role import Prepared, Role, RoleFigures
+from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
@@ -39,7 +39,7 @@ from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
 from shadowstream.protocol.scored_value import at_path
-from shadowstream.records import Batch, Commit, Partition
+from shadowstream.records import Batch, Commit, Partition, Prepared
 
 log = get_logger("labels")
 READ_TIMEOUT_S = 30.0

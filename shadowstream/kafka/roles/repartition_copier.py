@@ -23,11 +23,11 @@ from shadowstream.kafka.client.consumers import Stoppable, group_consumer, trans
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
-from shadowstream.kafka.role import Prepared, Role
+from shadowstream.kafka.role import Role
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial.start_mark import PinnedStart
 from shadowstream.logs import get_logger
-from shadowstream.records import Batch, Partition, Side
+from shadowstream.records import Batch, Partition, Prepared, Side
 from shadowstream.runner.copy_step import CopyStep, Route
 from shadowstream.runner.partitioner import DecodeMany, IdentityPartitioner
 

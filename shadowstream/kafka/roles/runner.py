@@ -30,7 +30,7 @@ from shadowstream.kafka.loop import Loop, now_ms
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
-from shadowstream.kafka.role import BATCH, Prepared, Role, RoleFigures
+from shadowstream.kafka.role import BATCH, Role, RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
@@ -42,7 +42,7 @@ from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.records import Batch, Partition
+from shadowstream.records import Batch, Partition, Prepared
 from shadowstream.runner import candidate, commit_metadata
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import CandidateObject, Stateful
