@@ -53,7 +53,6 @@ class PendingColumns:
 
     @classmethod
     def of(cls, rows: Sequence[PendingRecord]) -> PendingColumns:
-        """Turn rows into columns."""
         if not rows:
             return cls((), (), (), ())
         columns = enumerate(zip(*rows, strict=True))
@@ -98,11 +97,9 @@ class PendingColumns:
         return self.columns[7]
 
     def row(self, i: int) -> PendingRecord:
-        """Return the i-th row."""
         return _row([None if column is None else column[i] for column in self.columns])
 
     def rows(self) -> list[PendingRecord]:
-        """Return all rows as records."""
         return list(map(_row, zip(*(repeat(None) if column is None else column for column in self.columns))))  # noqa: B905  the repeated ones have no end
 
     def bare(self) -> PendingColumns:

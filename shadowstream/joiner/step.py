@@ -82,11 +82,7 @@ class JoinerStep:
         self._originals.clear()
 
     def read(self, batch: Batch, now_ms: int) -> set[str]:
-        """Read a batch of any side of an assigned task; return the revisions that no mark has announced yet.
-
-        In that case the batch is not consumed. Read further marks and offer it again, or call
-        `MarksLog.take_as_named`.
-        """
+        """Read a batch as `Task.read` does. Offer it again after further marks, or after `MarksLog.take_as_named`."""
         task, side = self._by_place[batch.place]
         return task.read(side, batch, now_ms)
 

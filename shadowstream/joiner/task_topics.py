@@ -8,12 +8,11 @@ from shadowstream.records import Partition, Side
 
 
 class TaskTopics(NamedTuple):
-    """The topics that a task reads, and the name under which it commits.
+    """The topics that a task reads, and the name under which it commits. `places` are the partitions by `Side`.
 
-    `places` are the partitions by `Side`. `inputs` are those of the task's partition where partitions follow the
-    inputs; `own_inputs` are the inputs that this task counts. The copier writes the
-    topics of the `copied` sides. In the topic of a `compacted` side, an offset gap may stand for records that were
-    never read. `incarnation` is the joiner's under at_least_once, else empty.
+    `inputs` are those of the task's partition where partitions follow the inputs; `own_inputs` are the inputs that this
+    task counts. The copier writes the topics of the `copied` sides. In the topic of a `compacted` side, an offset gap
+    may stand for records never read. `incarnation` is the joiner's under at_least_once, else empty.
     """
 
     topic: str
@@ -36,7 +35,6 @@ class TaskTopics(NamedTuple):
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """The two sides of the task, or three with a twin."""
         return tuple(Side(n) for n in range(len(self.places)))
 
 

@@ -45,7 +45,6 @@ class CallWatch:
         threading.Thread(target=self._turn, args=(time,), name="calls", daemon=True).start()
 
     def close(self) -> None:
-        """Stop watching."""
         self._closed = True
         self._watch.busy = ""
         if self._watch.own_process:

@@ -325,7 +325,6 @@ class Loop:
 
 
 def places_of(partitions: Iterable[TopicPartition]) -> list[Partition]:
-    """Return the partitions of the client's callbacks."""
     return [Partition(tp.topic, tp.partition) for tp in partitions]
 
 

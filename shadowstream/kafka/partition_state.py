@@ -108,7 +108,6 @@ class Assignment:
         """Number of resets so far. The client delivers a message again that it fetched under an earlier one."""
 
     def state_of(self, place: Partition) -> State:
-        """Return the state of a partition."""
         return self._states.get(place, State.UNASSIGNED)
 
     def in_state(self, state: State) -> list[Partition]:

@@ -41,8 +41,8 @@ class Role(Protocol):
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return the partitions of those tasks that have all their partitions among `places`.
 
-        The loop loads these and pauses the others. It calls this only under `group.protocol: consumer`, after
-        `dropped`, with all assigned partitions.
+        The loop calls this only under `group.protocol: consumer`, after `dropped`; it loads these and pauses the
+        others.
         """
         return list(places)
 

@@ -92,7 +92,6 @@ def _newest_ms(config: Config, ends: dict[Partition, int]) -> int | None:
 
 
 def obstacles(config: Config, seen: TrialProgress, waits: bool = False) -> list[str]:
-    """Describe the obstacles to progress in `seen`."""
     found = []
     waits = waits and not seen.unjoined
     if config.candidate.call is not None and not waits and not (config.bounded and seen.waiting == 0):

@@ -84,7 +84,6 @@ class Reports:
         os.close(self.child_end)
 
     def read(self) -> list[tuple[str, str]]:
-        """Return the reports received since the last call."""
         with suppress(BlockingIOError):
             while chunk := os.read(self._end, 65_536):
                 self._begun += chunk
@@ -94,5 +93,4 @@ class Reports:
         return found
 
     def close(self) -> None:
-        """Close the supervisor's end."""
         os.close(self._end)

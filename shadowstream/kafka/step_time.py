@@ -25,7 +25,6 @@ class StepTime:
         self._until = 0.0
 
     def begin(self) -> None:
-        """Begin a step."""
         self._until = time.monotonic() + STEP_S
 
     def up(self) -> bool:

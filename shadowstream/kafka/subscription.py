@@ -252,10 +252,7 @@ class Subscription(Generic[R]):
             log.info("row_not_taken", topic=self.topic, error=error.args[0].str())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Continue from the committed offsets; a new group begins at the subscription's start.
-
-        A new group stores its start offsets at once. Otherwise it would lose rows that come before its first commit.
-        """
+        """Continue from the commits; a new group stores its start, or it would lose rows before its first commit."""
         found = consumer.committed(partitions, timeout=CONNECT_S) if partitions else []
         if errors := [tp.error for tp in found if tp.error is not None]:
             raise KafkaException(errors[0])

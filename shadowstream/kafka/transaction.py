@@ -24,9 +24,7 @@ PhaseReport = Callable[[Phase], None]
 
 
 def start_transactions(writer: GuardedWriter, watch: RoleHealth) -> None:
-    """Claim the role's place, then call `init_transactions` (rule 1 of the loop).
-
-    The call fences a predecessor and waits for its open transaction. Without transactions there is only the claim.
+    """Claim the role's place; call `init_transactions` (rule 1), which fences a predecessor and awaits its end.
 
     Raises `ConfigError` if the broker does not accept a transaction timeout as long as the configured one.
     """
@@ -94,8 +92,7 @@ def publish_in_order(
 ) -> None:
     """Deliver the records of all topics but `deciding`, then those of `deciding`.
 
-    Raises `BrokerError` if a record was not delivered. No deciding record was then written, or all others were
-    delivered.
+    Raises `BrokerError` if a record was not delivered: no deciding record was written, or all others were delivered.
     """
     reached("begun")
     writer.write(one for one in writes if one.topic not in deciding)

@@ -34,10 +34,7 @@ class EventClock:
         self._labels_ms[place] = max(time_ms, self._labels_ms.get(place, time_ms))
 
     def now_ms(self, scored_ms: Mapping[str, int], places: Mapping[str, Partition]) -> int | None:
-        """Return the event time, or None while it is not known.
-
-        `scored_ms`: event time of the last pair of each task that has one. `places`: partition of each task's pairs.
-        """
+        """Return the event time, None while unknown, by the time of the last pair of each task, and its partition."""
         heard = {*self._labels_ms, *(places[task] for task in scored_ms)}
         if not scored_ms or not self.unread <= heard:
             return None

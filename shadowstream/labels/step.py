@@ -44,15 +44,11 @@ class TaskCounts:
     scored_ms: int | None = None
 
     def record(self) -> dict[str, int]:
-        """Return the counts as in schemas/label_state.avsc."""
         return {name: int(value) for name, value in asdict(self).items() if value is not None}
 
 
 class LabelStep:
-    """The step of all labels tasks ("topic/partition" of production's outputs).
-
-    `store`: waiting pairs and labels. `ended_counts`: outcomes since the last commit.
-    """
+    """The step of all labels tasks ("topic/partition" of production's outputs)."""
 
     def __init__(self, config: Config, revision: str, store: Store, tasks: Iterable[str]) -> None:
         if config.labels is None:

@@ -30,10 +30,7 @@ NO_K = -1
 
 
 class PackedHeader(NamedTuple):
-    """The unpacked header ``s``.
-
-    `revision`: the first 16 hex digits of the revision. `warm`: the candidate's state was not complete yet.
-    """
+    """The unpacked header ``s``. `revision`: its first 16 hex digits; `warm`: the candidate's state was incomplete."""
 
     revision: str
     coordinate: InputCoordinate

@@ -76,7 +76,6 @@ class Identity:
 
     @property
     def is_coordinate(self) -> bool:
-        """Whether ids are input coordinates."""
         return self._kind == "coordinate"
 
     def needs_headers(self, side: Side) -> bool:

@@ -40,13 +40,11 @@ class Counters:
         return self.with_output + self.silent + sum(self.absent.values())
 
     def record(self) -> dict[str, Any]:
-        """Return the counts as in schemas/mark.avsc."""
         plain = {"read": self.read, "with_output": self.with_output, "silent": self.silent}
         return {**plain, "absent": dict(sorted(self.absent.items())), "written": dict(sorted(self.written.items()))}
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Counters:
-        """Read the counts from the record of a mark."""
         absent, written = Counter(record["absent"]), Counter(record["written"])
         return cls(record["read"], record["with_output"], record["silent"], absent, written)
 

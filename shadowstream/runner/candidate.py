@@ -69,10 +69,7 @@ def check_trusted(candidate: Candidate) -> None:
 
 
 def _imported(candidate: Candidate) -> Callable[..., Any]:
-    """Import the callable that `candidate.call` names.
-
-    Raises `ConfigError` if it cannot be imported, is not callable, or is not trusted.
-    """
+    """Import `candidate.call`. Raises `ConfigError` if it cannot be imported or called, or is not trusted."""
     if candidate.call is None:
         raise ShadowstreamBug("an external candidate cannot be called: candidate.call is not set")
     check_trusted(candidate)

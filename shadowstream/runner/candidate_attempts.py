@@ -82,10 +82,7 @@ class _Guarded:
 
 
 class Attempts:
-    """Calls of the candidate, recorded in `topic` so that the attempts outlive the process.
-
-    `enough`: whether the inputs of this step have taken so long that the rest waits for the next step.
-    """
+    """Calls of the candidate, recorded in `topic` before they are made; `enough` leaves the rest to the next step."""
 
     def __init__(
         self, topic: str, revision: str, write: WriteRecords, enough: Callable[[], bool] = lambda: False

@@ -64,7 +64,6 @@ class WarmUp:
         return made
 
     def record(self) -> list[int]:
-        """Return the form in commit metadata."""
         return [self._kind, self._n]
 
     def take(self, times_ms: Sequence[int]) -> int:

@@ -66,10 +66,7 @@ class CopyStep:
     ahead: Ahead = field(default_factory=lambda: Ahead(HOUR_MS))
 
     def assign(self, place: Partition, position: int, metadata: str | None) -> None:
-        """Start a partition at `position`; `metadata` is that of its commit, None without a commit.
-
-        Raises `ConfigError` for metadata of a foreign commit.
-        """
+        """Start a partition with the metadata of its commit, if any. Raises `ConfigError` for a foreign commit."""
         time_ms = None if metadata is None else copied_to_ms(metadata)
         # A partition without a commit gets one even if it is empty: later, a missing commit means that it was lost.
         self.places[place] = CopiedPartition(

@@ -58,7 +58,6 @@ class Meter:
         del self._ns[len(self._ns) - entries :]
 
     def drop(self) -> None:
-        """Forget the entries that have not been counted."""
         self._ns.clear()
 
     def count(self, costs: Costs, times_ms: Sequence[int], results: Sequence[Any], window_ms: int) -> None:

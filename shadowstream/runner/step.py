@@ -68,7 +68,6 @@ class InputProgress:
 
     @property
     def ended(self) -> bool:
-        """Whether the end of a bounded input has been committed."""
         return 0 <= self.bound <= self.committed
 
 
@@ -138,10 +137,7 @@ class RunnerStep:
         self.records = 0
 
     def step(self, batch: Batch, now_ms: int) -> int:
-        """Call the candidate with a batch; collect the records in `writes`; return how many inputs are completed.
-
-        These are fewer than all if they take long together.
-        """
+        """Call the candidate with a batch, fill `writes`; return how many inputs are completed, fewer if it is slow."""
         state, whole_batch = self.inputs[batch.place], len(batch)
         crossed = 0 <= state.bound <= batch.offsets[-1]
         if crossed:
@@ -177,10 +173,7 @@ class RunnerStep:
         return len(batch)
 
     def _results(self, batch: Batch) -> list[Any]:
-        """Return the candidate's answer to each input; a `RecordError` if it cannot be called with it.
-
-        A long call may end early; then the results end before the first unanswered input.
-        """
+        """Return the answer to each input, or its `RecordError`; only the first ones if a long call ends early."""
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)

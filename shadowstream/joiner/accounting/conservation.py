@@ -20,10 +20,7 @@ _TAIL_MAX = 1_000_000
 
 
 class RouteLedger:
-    """The second ledger of one task: candidate outputs read, by input partition.
-
-    `once`: the trial delivers exactly once.
-    """
+    """The second ledger of one task: candidate outputs read by input partition. `once`: delivery is exactly once."""
 
     def __init__(self, inputs: Sequence[str], output: Partition, *, once: bool = True) -> None:
         self._inputs = inputs
@@ -81,7 +78,6 @@ class RouteLedger:
 
 
 def line(ledger: int, place: str, expected: int, counted: int) -> dict[str, Any]:
-    """Return a ledger line as in schemas/stats.avsc."""
     return {"ledger": ledger, "place": place, "expected": expected, "counted": counted}
 
 
@@ -101,8 +97,5 @@ def records_lines(
 
 
 def lost_lines(places: Sequence[Partition], lost: Sequence[int]) -> list[dict[str, Any]]:
-    """Return lines of the third ledger for offsets that retention deleted before they were read.
-
-    No outcome can end these offsets, so the remainder stays and the verdict is not yet.
-    """
+    """Return lines for offsets that retention deleted before they were read: no outcome can end them."""
     return [line(3, f"{place} deleted before it was read", n, 0) for place, n in zip(places, lost, strict=True) if n]

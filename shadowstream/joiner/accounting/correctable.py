@@ -66,7 +66,6 @@ class CorrectableRows:
         return len(self._live)
 
     def add(self, row: CorrectableRow) -> None:
-        """Keep a row; beyond the limit drop the oldest."""
         self._number += 1
         entry = (row.time_ms, self._number, row)
         self._live.add(self._number)

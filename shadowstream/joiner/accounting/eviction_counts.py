@@ -29,9 +29,7 @@ class EvictionCounts:
             self._cells[at][side.word + BY_LIMIT] += n
 
     def of(self, at: At) -> dict[str, int]:
-        """Return the counts of one window and revision."""
         return {name: n for name, n in self._cells.get(at, Counter()).items() if n}
 
     def clear(self) -> None:
-        """Drop the counts after their commit."""
         self._cells.clear()

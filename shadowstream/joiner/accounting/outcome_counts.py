@@ -48,11 +48,7 @@ class WindowCounts:
 
 
 class RowDetails(NamedTuple):
-    """Further content of a diff row.
-
-    `ambiguous`: more than one partner was possible. `corrects`: the corrected row. `twin`: the twin's partner of an
-    unmatched production record.
-    """
+    """Further content of a diff row. `ambiguous`: several partners were possible; `twin`: of an unmatched record."""
 
     ambiguous: bool = False
     corrects: CorrectableRow | None = None

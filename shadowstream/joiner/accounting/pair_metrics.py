@@ -59,7 +59,6 @@ class MetricSums:
         self.shifts = ShiftSums()
 
     def add(self, measured: PairMetrics, mask: _Mask, latency: Latency | None) -> None:
-        """Add the pairs of `mask`."""
         if measured.latencies is not None and latency is not None:
             production, shadow = measured.latencies
             self._add_latencies(production[mask], shadow[mask], latency)
@@ -124,10 +123,7 @@ class MetricReader:
         times_ms: Sequence[int],
         header_infos: tuple[_HeaderInfos, _HeaderInfos],
     ) -> PairMetrics:
-        """Return the metrics of pairs, given both sides' values, production's times and both sides' header fields.
-
-        Raises as `compare` does.
-        """
+        """Return the metrics of pairs; `times_ms` are production's. Raises as `compare` does."""
         latencies = None if self.latency is None else _latencies(times_ms, *header_infos)
         checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
         if self._counts_repeated_names:

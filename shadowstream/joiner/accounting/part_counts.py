@@ -32,15 +32,11 @@ OF_FIELDS = ("looked:", "there:")
 
 
 def fields_of(config: Config) -> list[str]:
-    """Return the paths of the `field` criteria."""
     return list(dict.fromkeys(one.path for one in config.judge.criteria if one.rate == "field" and one.path))
 
 
 def touched_of(paths: Sequence[str], results: Sequence[Any], outcomes: Sequence[str]) -> dict[str, Mask]:
-    """Return the pairs that differ at, above or below the path of a `field` criterion, by path.
-
-    A pair with different numbers of outputs differs at each path, because an absent output has no field.
-    """
+    """Return the pairs that differ at, above or below a `field` criterion's path; an absent output has no field."""
     if not paths or DIFFERS.isdisjoint(outcomes):
         return {}
     found = {path: np.zeros(len(outcomes), np.bool_) for path in paths}
@@ -69,7 +65,6 @@ class FieldDifferences:
         self.differ: Counter[str] = Counter()
 
     def add(self, mask: Mask, touched: Mapping[str, Mask]) -> None:
-        """Add the compared pairs of `mask`."""
         self.pairs += int(np.count_nonzero(mask))
         for path, where in touched.items():
             if n := int(np.count_nonzero(where & mask)):
@@ -247,7 +242,6 @@ class DimensionReader:
         self._redactor = Redactor(config.compare.redact)
 
     def __call__(self, side: Side, row: PendingRecord) -> list[str | None]:
-        """Return the names of the values, as slices have them."""
         fields = iter(self._fields(side, row))
         headers = iter(row.header_fields.values if side is Side.SHADOW and row.header_fields is not None else ())
         return [next(fields) if one.header is None else self._header(one.header, headers) for one in self._dimensions]

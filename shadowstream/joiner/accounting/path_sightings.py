@@ -48,7 +48,6 @@ class PathSightings:
         return bool(self._unseen)
 
     def clear(self) -> None:
-        """Drop the sightings after their commit."""
         self._looked = 0
         self._seen: list[str] = []
         self._holds: list[str] = []

@@ -60,10 +60,8 @@ class ReasonCounts:
         cell[name] += 1
 
     def of(self, at: At) -> dict[str, int]:
-        """Return the counts of one window and revision."""
         return dict(self._cells.get(at, ()))
 
     def clear(self) -> None:
-        """Drop the counts after their commit."""
         self._cells.clear()
         self._left = BYTES_MAX

@@ -262,8 +262,7 @@ class Completeness:
     def time_of_undated(self, side: Side) -> int | None:
         """Return the event time for a record without one: the time to which its side, or else another, has been read.
 
-        Where no time decides, it is the wall clock's. None while it is unknown: by the wall clock's, the record would
-        wait too long.
+        Where no time decides, it is the wall clock's, by which the record would else wait too long. None while unknown.
         """
         known = [mark for n in range(len(self._places)) if (mark := self.read_to_ms(Side(n))) is not None]
         if known:
@@ -276,10 +275,7 @@ class Completeness:
         return lowest(self.watermarks)
 
     def watermark_of_idle(self) -> int | None:
-        """Return the `watermark` of an idle task, whose sides take the time of active partitions (`idleness`).
-
-        The time taken is less the grace, and rounded down to a window's start.
-        """
+        """Return the `watermark` of an idle task: sides take the time of active partitions, less the grace."""
         window_ms, grace_ms = self._config.judge.window_ms, self._config.grace_ms
         taken = [None if mark is None else (mark - grace_ms) // window_ms * window_ms for mark in self.stated_ms]
         return lowest(list(map(highest, self.watermarks, taken)))

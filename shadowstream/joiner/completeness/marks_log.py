@@ -169,10 +169,7 @@ class MarksLog:
         return done
 
     def needed_from(self) -> int:
-        """Return the offset of the topic from which a restart must read, in addition to a `snapshot`.
-
-        That is the offset of the oldest kept absence or end mark.
-        """
+        """Return the offset of the oldest kept absence or end mark: a restart reads from it, beside a `snapshot`."""
         oldest = next(iter(self._absent.values()), None)
         return min([self.position if oldest is None else oldest.at, *(done.at for done in self.ends.values())])
 
@@ -286,10 +283,7 @@ class MarksLog:
             self._drop([at for at in self._absent if at[1] < production_ended.get(at[0], 0)])
 
     def forget_absences_before(self, time_ms: int) -> None:
-        """Drop the absences of inputs whose windows begin before this event time.
-
-        Their records are no longer awaited; one that comes nevertheless is missing without a reason.
-        """
+        """Drop absences of windows that begin before this time: a record that comes now is missing without a reason."""
         to = -1
         while self._absent_times and self._absent_times[0][1] < time_ms:
             to = self._absent_times.popleft()[0]

@@ -32,7 +32,6 @@ def highest(*marks: int | None) -> int | None:
 
 
 def end_queue() -> ThinnedQueue[ObservedEnd]:
-    """Return an empty, bounded queue of observations."""
     return ThinnedQueue(OBSERVATIONS_MAX)
 
 

@@ -52,10 +52,7 @@ class ProductionReplays:
         self._end = max(self._end, end)
 
     def outcome(self, offset: int, at: InputCoordinate | None, inputs: list[str]) -> Outcome | None:
-        """Return the outcome of an unmatched production output that may come from a replay, else None.
-
-        Without its input, it is unknown whether it is a repeat.
-        """
+        """Return the outcome of an unmatched output that is, or without its input may be, of a replay; else None."""
         for one in self.ranges:
             if offset < one.begin or 0 <= one.end <= offset:
                 continue

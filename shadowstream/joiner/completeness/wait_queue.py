@@ -55,7 +55,6 @@ class _Run(NamedTuple):
     offsets: Sequence[int]
 
     def of(self, change: Callable[[Sequence[Any]], Sequence[Any]]) -> _Run:
-        """Return the run with each column changed."""
         return _Run(*map(change, self))
 
 

@@ -91,7 +91,6 @@ def failed_by_header(config: Config) -> bool:
 
 
 def says_failed(error: Failure, headers: Headers) -> bool:
-    """Return whether these headers report that production failed."""
     found = header(headers, error.header or "")
     return found is not None and (error.equals is None or text_of(found) == error.equals)
 

@@ -56,7 +56,6 @@ class SidePosition:
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the position has reached the last reported end."""
         return self.end_seen is not None and self.end_seen >= self.read_to
 
     def snapshot(self, side: str, watermark_ms: int | None) -> dict[str, int]:

@@ -49,5 +49,4 @@ class LoadShedder:
         self.level = counts.get("shed_level", 0)
 
     def sheds(self, id_: Hashable) -> bool:
-        """Return whether records with this id are shed."""
         return _hash(id_) & ((1 << self.level) - 1) != 0

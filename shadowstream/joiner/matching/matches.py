@@ -28,7 +28,6 @@ class PairBatch(NamedTuple):
     ids: Sequence[Hashable]
 
     def pair(self, i: int) -> Pair:
-        """Return the i-th pair."""
         return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
 
 

@@ -10,7 +10,6 @@ ROW_BYTES = 450  # measured: a row, its id, its entries in dictionary, lane and 
 
 
 def row_bytes(row: PendingRecord) -> int:
-    """Return the approximate memory of a pending row."""
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
 
 
@@ -33,17 +32,14 @@ class PendingTotals:
         self._windows: Counter[int] = Counter()
 
     def enter(self, side: Side, row: PendingRecord) -> None:
-        """Add a pending row."""
         self.bytes[side] += row_bytes(row)
         self.records[side] += 1
         self._windows[row.time_ms // self._window_ms] += 1
 
     def enter_all(self, side: Side, rows: PendingColumns) -> None:
-        """Add pending rows."""
         self._move(side, rows, 1)
 
     def leave_all(self, side: Side, rows: PendingColumns) -> None:
-        """Remove pending rows."""
         self._move(side, rows, -1)
 
     def spill(self, side: int, size: int) -> None:
@@ -65,7 +61,6 @@ class PendingTotals:
                 del self._windows[window]
 
     def leave(self, side: int, row: PendingRecord) -> None:
-        """Remove a pending row."""
         self.bytes[side] -= row_bytes(row)
         self.records[side] -= 1
         window = row.time_ms // self._window_ms

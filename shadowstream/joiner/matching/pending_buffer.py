@@ -126,14 +126,12 @@ class ColumnBuffer:
         return PendingColumns.joined(pieces)
 
     def row(self, offset: int) -> PendingRecord:
-        """Return the pending row at an offset."""
         run = self._runs[bisect_right(self._firsts, offset) - 1]
         place = run.place(offset)
         row = run.rows.row(place)
         return row if run.on_disk is None else row._replace(value=run.on_disk.at(slice(place, place + 1)).values()[0])
 
     def take_row(self, offset: int) -> PendingRecord:
-        """Remove and return the row at an offset."""
         index = bisect_right(self._firsts, offset) - 1
         run = self._runs[index]
         place = run.place(offset)
@@ -214,7 +212,6 @@ class ColumnBuffer:
 
 
 def _picked(rows: PendingColumns, places: list[int]) -> PendingColumns:
-    """Return the rows at these indexes."""
     if len(places) == 1:
         return rows.part(places[0], places[0] + 1)
     pick: Any = itemgetter(*places)

@@ -54,7 +54,6 @@ class AwaitedSchemas:
         return len(self._decisions) + len(self._corrected)
 
     def add(self, decision: Decision) -> None:
-        """Let a decision wait."""
         self._decisions.append(decision)
         for side, row in rows_of(decision):
             self._held.enter(side, row)

@@ -116,10 +116,7 @@ class CompareStage:
         return [outcome in PLAIN for outcome in results.outcomes]
 
     def untied(self, matches: list[Decision]) -> list[Decision]:
-        """Exchange partners among records of one event time, so that more pairs agree (`same_millisecond`).
-
-        While a schema is unavailable, agreement is unknown, and the order of the log stays.
-        """
+        """Exchange partners of one event time so that more pairs agree; not while a schema is unavailable."""
         if self._config.identity.kind == "occurrence":
             with suppress(RegistryError):
                 return untied(matches, self.agree)

@@ -99,7 +99,6 @@ class Corrections:
         return found
 
     def count(self, side: Side) -> int:
-        """Count the late records of a side that wait."""
         return sum(1 for _ in self.offsets(side))
 
     def offsets(self, side: Side) -> Iterator[int]:

@@ -90,10 +90,7 @@ class LateRecords:
         return min((floor for floor in floors if floor is not None), default=None)
 
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Restore from diff records (schemas/diff.avsc) of this task from `correctable_from` on, in topic order.
-
-        The last row of a pair counts.
-        """
+        """Restore from diff records (schemas/diff.avsc) in topic order: the last row of a pair counts."""
         last: dict[str, Mapping[str, Any]] = {}
         for row in rows:
             last.pop(row["pair_id"], None)

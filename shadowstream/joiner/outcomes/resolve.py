@@ -43,10 +43,7 @@ class OutcomeResolver:
     _counts: OutcomeCounts
 
     def end(self, side: Side, ended: Iterable[EndedRecord]) -> None:
-        """Count records of a side that end at intake.
-
-        Shed records that were read again are deferred, because their number has no limit.
-        """
+        """Count records that end at intake. Shed ones that were read again are deferred: their number has no limit."""
         for row, id_, result, is_reread in ended:
             if result is not None:
                 self._counts.unmatched(side, row, result)

@@ -17,10 +17,7 @@ from shadowstream.records import Side
 
 @dataclass(frozen=True, slots=True)
 class PendingRecords:
-    """Pending records in the store, in corrections, for a schema, deferred, or at intake.
-
-    The totals of the store include records that wait for a schema.
-    """
+    """Pending records in the store (for a schema too), in corrections, deferred, or at intake."""
 
     _store: Store
     _corrections: Corrections
@@ -48,6 +45,5 @@ class PendingRecords:
         return [floor for floor in floors if floor is not None]
 
     def has_waiting(self) -> bool:
-        """Return whether any record that has been read waits."""
         counts = (*self._store.held.records, len(self._corrections), len(self._deferred))
         return any(counts) or any(one.count() for one in self._sides)

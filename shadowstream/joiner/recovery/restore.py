@@ -24,10 +24,7 @@ class Committed(NamedTuple):
 def checkpoints_of(
     task: str, places: Sequence[Partition], committed: Mapping[Partition, Committed]
 ) -> tuple[checkpoint.Checkpoint | None, ...]:
-    """Return the checkpoints of a task by side; all None if there is no commit.
-
-    Raises `ConfigError` unless the joiner made all commits, in one transaction.
-    """
+    """Return a task's checkpoints by side, or None; raise `ConfigError` unless the joiner made all together."""
     points: list[checkpoint.Checkpoint | None] = []
     for place in places:
         one = committed[place]

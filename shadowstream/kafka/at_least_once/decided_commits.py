@@ -109,7 +109,6 @@ def advance(newest: dict[str, NewestCommit], records: Iterator[dict[str, Any]]) 
 def stats_between(
     config: Config, begins: Mapping[Partition, int], ends: Mapping[Partition, int]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the stats records of these ranges."""
     refusals = Refusals()
     spans = {place: (begin, ends[place]) for place, begin in begins.items()}
     for message in read_range(config, "joiner.decided", spans):

@@ -58,8 +58,7 @@ def is_outage(error: BrokerError) -> bool:
 def repeated_later(log_delay: Callable[[str], object]) -> Iterator[None]:
     """Run work that the caller repeats at its next turn: a broker that does not answer now is no error.
 
-    `log_delay` gets the text of the error. It does not get an outage, which has a log line of its own. Raises the
-    `BrokerError` if it is not retriable.
+    `log_delay` gets the text of an error that is no outage (`is_outage`). Raises the `BrokerError` if not retriable.
     """
     try:
         yield

@@ -147,10 +147,7 @@ class GuardedWriter:
 
 
 def transactional_writer(config: Config, role: str, instance: str) -> GuardedWriter:
-    """Create the transactional producer of a role's instance; its id is stable, so that a zombie is fenced.
-
-    The judge has one id whatever its instance: a trial has one judge.
-    """
+    """Create the transactional producer of a role's instance; its id is stable, so that a zombie is fenced."""
     name = f"{config.plan.group(role)}.{'0' if role == 'judge' else instance}"
     transaction = {"transactional.id": name, "transaction.timeout.ms": config.limits.transaction_timeout_ms}
     return GuardedWriter(config, {**transaction, **_effects_settings(config, role)})

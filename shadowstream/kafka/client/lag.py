@@ -30,7 +30,6 @@ class Lag:
         self._next_ask = 0.0
 
     def assigned(self, starts: Mapping[Partition, int]) -> None:
-        """Begin at these offsets, after an assignment."""
         self._positions = dict(starts)
         self._newest_ms.clear()
         self._next_ask = 0.0

@@ -50,7 +50,6 @@ def existing(client: AdminClient) -> dict[str, int]:
 
 
 def places(counts: dict[str, int]) -> list[Partition]:
-    """Return all partitions of the topics."""
     return [Partition(topic, partition) for topic, n in counts.items() for partition in range(n)]
 
 

@@ -60,7 +60,6 @@ class HookProcess:
         self.in_use = False
 
     def turn(self) -> None:
-        """Begin a turn of the loop."""
         self._left_s = self._turn_s
 
     def load(self, entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
@@ -107,7 +106,6 @@ class HookProcess:
         return what, answer
 
     def close(self) -> None:
-        """End the process."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
@@ -157,7 +155,6 @@ class HookProcess:
             return "raised", f"{entry}: UnpicklingError: its result is no plain value"
 
     def _ended(self) -> str:
-        """Describe how the process ended that has closed its end."""
         code: int | None = None
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):

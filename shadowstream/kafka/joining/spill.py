@@ -33,8 +33,7 @@ class Spiller:
         self._spilled_warning.reset()
 
     def turn(self, tasks: Mapping[Partition, Task], over: Sequence[Partition]) -> list[Partition]:
-        """Spill values of the tasks at production's partitions `over`; return the partitions that still exceed their
-        share.
+        """Spill values of the tasks at production's partitions `over`; return those that still exceed their share.
 
         Each task spills down to half of its share, because small amounts would make many small pieces.
         """

@@ -72,7 +72,6 @@ class TaskPartitions:
 
     @property
     def topics(self) -> list[str]:
-        """All topics to subscribe to."""
         return [name for topics in self._of.values() for name in topics]
 
     def places(self, side: Side) -> list[Partition]:
@@ -80,7 +79,6 @@ class TaskPartitions:
         return [task[side] for tasks in self._tasks.values() for task in tasks if side < len(task)]
 
     def side_of(self, topic: str) -> Side:
-        """Return the side that a topic belongs to."""
         return side_of(self._config, topic)
 
     def whole(self, places: Collection[Partition]) -> list[Partition]:
@@ -91,8 +89,8 @@ class TaskPartitions:
     def tasks_in(self, places: Collection[Partition]) -> list[tuple[str, int]]:
         """Return the tasks of these partitions, as (production's logical output topic, partition).
 
-        Raises `ConfigError` for an incomplete task, whose pairs could not match, and for a topic that has got more
-        partitions since the start of the process.
+        Raises `ConfigError` for an incomplete task, and for a topic that has got more partitions since the process
+        began.
         """
         tasks = set()
         for place in places:

@@ -80,7 +80,6 @@ class MarksReader:
             turned()
 
     def close(self) -> None:
-        """Close the client."""
         self._consumer.close()
 
 

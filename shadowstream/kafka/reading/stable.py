@@ -13,12 +13,8 @@ _LOOK_S = 0.1
 def await_settled(config: Config, topic: str, timeout_s: float) -> None:
     """Return once the last stable offset of each partition has reached its high watermark at the call.
 
-    A commit returns before its markers land. A reader may see one record of a transaction before another in a different
-    topic. The other lies below the high watermark.
-
-    Raises:
-        ConfigError: there is no such topic.
-        BrokerError: no broker answers, or a transaction stays open for `timeout_s`.
+    A commit returns before its markers land, so a reader may see one record of a transaction before another. Raises
+    `ConfigError` without such a topic, and `BrokerError` if no broker answers or a transaction is open for `timeout_s`.
     """
     client = admin(config.kafka)
     waiting = offsets.ends(client, offsets.places(offsets.partition_counts(client, [topic])))

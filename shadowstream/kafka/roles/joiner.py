@@ -170,15 +170,10 @@ class JoinerRole(Role):
         return read_states(self._config, partitions, sequences)
 
     def _restore_correctable(self, tasks: list[Task]) -> None:
-        wanted = {
-            task.name: (task.sources.partition, task.late.correctable_from)
-            for task in tasks
-            if task.late.correctable_from is not None
-        }
-        correctable = read_correctable(self._config, self._client, wanted)
-        for task in tasks:
-            if task.name in correctable:
-                task.late.restore(correctable[task.name])
+        late = {task.name: task for task in tasks if task.late.correctable_from is not None}
+        wanted = {name: (task.sources.partition, task.late.correctable_from or 0) for name, task in late.items()}
+        for name, rows in read_correctable(self._config, self._client, wanted).items():
+            late[name].late.restore(rows)
 
     def dropped(self) -> None:
         self._backpressure.dropped()
@@ -286,7 +281,6 @@ class JoinerRole(Role):
         self._cut[event] = records
 
     def _show(self) -> None:
-        """Update the metrics with the last commit."""
         metrics = self._watch.metrics
         for book in self._step.prepared_counts():
             for (word, outcome), n in book.records.items():

@@ -66,10 +66,7 @@ def resumed_step(config: Config, revision: str, tasks: Collection[str], attempt:
 
 
 def attempt_at(config: Config, revision: str) -> int:
-    """Return the number of the revision's attempt at its release, counted in the topic audit.
-
-    The topic is streamed up to the revision's first verdict: it gets a record with every evaluation.
-    """
+    """Return the number of the revision's attempt at its release; the topic audit is read up to its first verdict."""
     if config.release is None:
         return 1
     topic = config.plan.of("audit")
@@ -185,7 +182,6 @@ class JudgeLoop:
         self._watch.reached("consuming")
 
     def _show(self, verdict: dict[str, Any], seconds: float) -> None:
-        """Update the metrics with the last commit."""
         metrics = self._watch.metrics
         metrics.observe("commit_seconds", seconds, role="judge")
         metrics.add("records_total", self.records - self._shown, role="judge", side="stats", outcome="added")

@@ -204,10 +204,7 @@ def _waiting(record: dict[str, Any]) -> WaitingEntry:
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
-    """Run the labels role until it has finished or is stopped; return its figures.
-
-    Raises `ConfigError` if the config has no `labels`.
-    """
+    """Run the labels role to its end or stop; return its figures. Raises `ConfigError` without `labels`."""
     if config.labels is None:
         raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
     figures, client = RoleFigures("labels"), admin(config.kafka)

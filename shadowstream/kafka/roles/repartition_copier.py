@@ -36,10 +36,7 @@ EVERY_S = 1.0
 
 
 class CopyProgress:
-    """Copies of production's outputs with an unknown partitioner, and of an external candidate's topic beside them.
-
-    Most trials have none.
-    """
+    """Copies of production's outputs with an unknown partitioner, and of an external candidate's topic beside them."""
 
     def __init__(self, config: Config, client: AdminClient, pinned: PinnedStart, decode: DecodeMany) -> None:
         self._config, self.client, self.pinned = config, client, pinned
@@ -159,7 +156,6 @@ class CopyingRole(Role):
 
 
 def copy(config: Config, role: CopyingRole, client: AdminClient, stop: Stoppable, instance: str) -> None:
-    """Copy until stopped."""
     writer = transactional_writer(config, "runner", instance)
     start_transactions(writer, role.watch)
     Loop(config, role, group_consumer(config, "runner", instance), writer, client, role.watch).run(role.topics, stop)

@@ -25,15 +25,12 @@ STACK_CHARS_MAX = 4_000
 
 def read_attempts(config: Config, places: Collection[Partition]) -> dict[Partition, dict[str, Any]]:
     """Return the newest record of `attempts` for each of these input partitions that has one."""
-    found: dict[Partition, dict[str, Any]] = {}
-    if places:
-        keys = {key_of(place) for place in places}
-        with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
-            for _, record in reader.to_end():
-                if record is None:  # no mark; the reader has logged it
-                    continue
-                found[Partition(record["input_topic"], record["input_partition"])] = record
-    return found
+    if not places:
+        return {}
+    keys = {key_of(place) for place in places}
+    with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
+        records = [record for _, record in reader.to_end() if record is not None]  # the reader has logged others
+    return {Partition(record["input_topic"], record["input_partition"]): record for record in records}
 
 
 def attempt_writer(writer: GuardedWriter) -> WriteRecords:

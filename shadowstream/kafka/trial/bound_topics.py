@@ -27,7 +27,6 @@ TopicsBySide = dict[str, frozenset[str]]
 
 
 def topics_by_side(config: Config) -> TopicsBySide:
-    """Return the topics of a config."""
     candidate, twin = config.candidate.topic, config.twin
     return {
         "input": frozenset(config.inputs),
@@ -48,7 +47,6 @@ def topics_field(config: Config) -> list[dict[str, Any]]:
 
 
 def recorded_topics(record: dict[str, Any]) -> TopicsBySide:
-    """Return the topics that a begin or start mark names."""
     if record["topics"]:
         return {side: frozenset(one["topic"] for one in record["topics"] if one["side"] == side) for side in KEYS}
     found = {
@@ -61,8 +59,7 @@ def recorded_topics(record: dict[str, Any]) -> TopicsBySide:
 def refuse_other_topics(config: Config, known: Starts, revision: str | None = None) -> None:
     """Raise `ConfigError` if the trial began with other topics than those of the config.
 
-    The start of `revision` decides, or else the newest start. A begin mark without a start mark binds no topics:
-    nothing has been counted yet.
+    The start of `revision` decides, else the newest. A begin mark alone binds none: nothing has been counted yet.
     """
     record = known.of.get(revision or "") or next(reversed([*known.of.values()]), None)
     if record is None:

@@ -16,8 +16,7 @@ from shadowstream.yamlfile import KeyPath
 def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield each path that no schema of an output has: its place in the config, and a message.
 
-    If the subject `<topic>-value` of an output is not in the folder, or not Avro, no path is wrong: its values may have
-    any path.
+    Without an Avro subject `<topic>-value` of each output no path is wrong: its values may have any path.
     """
     if config.schemas.dir is None:
         return

@@ -45,7 +45,7 @@ class Starts:
         self.moved = False
 
     def ends(self) -> dict[Partition, int]:
-        """Return the lowest E0 of all revisions by partition of production's outputs: no pair below it counts.
+        """Return the lowest E0 of all revisions, by production's output partitions: no pair below it counts.
 
         The newest revision's E0 would be too high: outputs of an earlier revision may not be matched yet. A revision
         without ends is matched from the beginning.
@@ -76,7 +76,6 @@ class Starts:
 
 
 def read(config: Config, purpose: str) -> Starts:
-    """Read `starts` to its end."""
     found = Starts()
     with contextlib.closing(MarksReader(config, purpose, "starts")) as reader:
         for _, record in reader.to_end():

@@ -82,12 +82,8 @@ def pin(
     """Return the start of this revision; write its mark if there is none. The first in `starts` counts.
 
     If production's partitioner is unknown, this waits for its first records. Each turn of the wait, and of reading the
-    marks of an earlier release, calls `keeps_running`; False ends it.
-
-    Raises:
-        Stopped: `keeps_running` ended the wait.
-        ConfigError: production's outputs contradict the config or the start of this trial; or the config has `bounded`
-            and the trial began without it.
+    marks of an earlier release, calls `keeps_running`. Raises `Stopped` once that returns False. Raises `ConfigError`
+    if production's outputs contradict the config or the start of this trial, or if only the config has `bounded`.
     """
     known = start_log.read(config, "runner")
     if not known.moved:
@@ -233,10 +229,7 @@ def _deleted_begins(client: AdminClient, begun: dict[str, Any]) -> list[str]:
 
 
 def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> dict[str, Any]:
-    """Return the start mark of a begin mark.
-
-    Partitions that were added since are read from their beginning. A bounded run ends at the present ends of inputs.
-    """
+    """Return the start mark of a begin mark: added partitions begin at 0, a bounded run ends at the present ends."""
     inputs, outputs = _partitions(config, client)
     bounds = offsets.ends(client, inputs) if config.bounded else {}
     known = {Partition(one["topic"], one["partition"]): one for one in begun["begins"]}
@@ -318,10 +311,7 @@ def _beginnings(
 
 
 def _floor_ms(config: Config, ends: dict[Partition, int]) -> int | None:
-    """Return the greatest event time of the last records below `ends` that is not dated ahead.
-
-    Up to it plus grace, unpaired records are warm-up.
-    """
+    """Return the greatest time below `ends` not dated ahead: up to it plus grace, unpaired records are warm-up."""
     limit_ms = Ahead(config.future_ms_max).limit_ms(time.time_ns() // 1_000_000)
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "runner.start")) as consumer:
         times = [_last_time(consumer, place, end, limit_ms) for place, end in ends.items() if end > 0]

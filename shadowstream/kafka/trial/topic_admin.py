@@ -32,10 +32,9 @@ BINDING = ("cleanup.policy", "retention.ms")
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """State of a planned topic on the cluster.
+    """State of a planned topic on the cluster. `problems` must be solved; `notes` are allowed differences.
 
-    `partitions` and `config` are None if the topic is missing or may not be described. `problems` must be solved;
-    `notes` are allowed differences.
+    `partitions` and `config` are None if the topic is missing or may not be described.
     """
 
     spec: TopicSpec
@@ -64,10 +63,7 @@ def sources_of(config: Config) -> dict[str, str]:
 
 
 def planned(config: Config, counts: dict[str, int], repartitioned: Collection[str] = ()) -> list[TopicSpec]:
-    """Return every topic of the trial.
-
-    `counts` holds at least the partitions of production's outputs; `repartitioned` are those copied by identity.
-    """
+    """Return every topic of the trial, given `counts` of production's outputs and those of them copied by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
     settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
     specs = config.plan.specs(outputs, repartitioned=repartitioned, **settings)
@@ -132,10 +128,7 @@ def ensure(
 
 
 def _await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
-    """Return once a leader answers for every partition, or after `LEADERS_WAIT_S`.
-
-    The metadata shows a new topic before its leader serves it; requests in between fail with NOT_LEADER_FOR_PARTITION.
-    """
+    """Wait, at most `LEADERS_WAIT_S`, for all leaders: the metadata shows a new topic before they serve it."""
     deadline = time.monotonic() + LEADERS_WAIT_S
     waiting = offsets.places({spec.name: spec.partitions for spec in specs})
     while waiting and time.monotonic() < deadline:

@@ -54,7 +54,6 @@ class Sampler:
         )
 
     def close(self) -> None:
-        """Close the client."""
         self._consumer.close()
 
     def production_is_done(self) -> bool:
