@@ -158,10 +158,6 @@ class JoinerStep:
                 if side not in task.completeness.copied:  # a copied side has the time of its originals
                     task.completeness.stated_ms[side] = self._idleness.stated(place, position, sides[side], now_ms)
 
-    def has_idle(self, now_ms: int) -> bool:
-        """Return whether any task is idle, so that its time is that of the other partitions."""
-        return any(task.commit.is_idle(now_ms) for task in self.tasks.values())
-
     def observe_originals(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
         """Note the ends and greatest event times of the original partitions of a copied topic."""
         for topic in {place.topic for place in ends}:

@@ -7,7 +7,7 @@ eu}`) has the figures of a whole window, of its own records only.
 All are sums over records, so that batches, commits and order have no effect.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -128,8 +128,8 @@ class PartCounts:
 
     def __init__(self, scopes: Sequence[Scope]) -> None:
         self._scopes = scopes
-        self._scoped: dict[str, _Scoped] = {}
-        self._values: dict[tuple[int, str], Counter[str]] = {}
+        self._scoped = defaultdict[str, _Scoped](_Scoped)
+        self._values = defaultdict[tuple[int, str], Counter[str]](Counter)
 
     def add(self, pairs: CountedPairs, window: Mask, folded: Sequence[Coded], latency: Latency | None) -> None:
         """Add the pairs of `window`. `folded`: the dimensions with the exact values that slices have."""
@@ -137,12 +137,12 @@ class PartCounts:
         for name, mask in _figures(pairs, window, compared, latency):
             for place, column in enumerate(folded):
                 for value, n in _counted(column, mask):
-                    self._value(place, value)[name] += n
+                    self._values[place, value][name] += n
         for scope in self._scopes:
             inside = window & _inside(scope, pairs.dimensions)
             if not inside.any():
                 continue
-            one = self._of(scope)
+            one = self._scoped[scope.name]
             for outcome, n in _counted(pairs.outcomes, inside):
                 one.outcomes[outcome] += n
             one.named.add(inside & pairs.compared, pairs.touched)
@@ -152,10 +152,10 @@ class PartCounts:
         """Add an unmatched record; `names`: its value of each dimension, None if unknown."""
         for place, value in enumerate(names):
             if value is not None:
-                self._value(place, value)[outcome] += n
+                self._values[place, value][outcome] += n
         for scope in self._scopes:
             if all(names[place] == value for place, value in scope.values):
-                self._of(scope).outcomes[outcome] += n
+                self._scoped[scope.name].outcomes[outcome] += n
 
     def record(self, paths: Sequence[str]) -> list[dict[str, Any]]:
         """Return the scopes as in schemas/stats.avsc."""
@@ -185,12 +185,6 @@ class PartCounts:
             {"dimension": dimension, "value": value, "figures": dict(sorted(figures.items()))}
             for (dimension, value), figures in sorted(sums.items())
         ]
-
-    def _value(self, place: int, value: str) -> Counter[str]:
-        return self._values.setdefault((place, value), Counter())
-
-    def _of(self, scope: Scope) -> _Scoped:
-        return self._scoped.setdefault(scope.name, _Scoped())
 
 
 def _counted(column: Coded, mask: Mask) -> Iterator[tuple[str, int]]:

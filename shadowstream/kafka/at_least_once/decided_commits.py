@@ -111,10 +111,8 @@ def stats_between(
 ) -> Iterator[dict[str, Any]]:
     refusals = Refusals()
     spans = {place: (begin, ends[place]) for place, begin in begins.items()}
-    for message in read_range(config, "joiner.decided", spans):
-        record = own_record("stats", message, refusals)
-        if record is not None:
-            yield record
+    records = (own_record("stats", message, refusals) for message in read_range(config, "joiner.decided", spans))
+    return (record for record in records if record is not None)
 
 
 class LastRow(NamedTuple):

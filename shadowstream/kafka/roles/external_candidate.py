@@ -41,6 +41,7 @@ from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyingRole, CopyProgress, copy
 from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
@@ -201,12 +202,11 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
 
 
 def _watch(watcher: Watcher, rechecks: PartitionerRechecks, stop: Stoppable, watch: RoleHealth) -> None:
-    next_s = 0.0
+    every = Throttle(EVERY_S)
     stop.begin()
     while not stop.stopped:
         watch.turned()
-        if time.monotonic() >= next_s:
-            next_s = time.monotonic() + EVERY_S
+        if every.is_due():
             _turn(watcher, watch)
             rechecks.turn(time.monotonic())
         time.sleep(TURN_S)

@@ -60,30 +60,21 @@ class Clients(NamedTuple):
     hooks: HookProcess
 
 
-class TrialStart(NamedTuple):
-    """Start mark of the revision, beginnings of production's outputs in the trial, and partitions of its tasks."""
-
-    start: dict[str, Any]
-    begins: Mapping[Partition, int]
-    families: TaskPartitions
-
-
 class JoinerRole(Role):
     """Joiner's step between the loop and the broker."""
 
     def __init__(
-        self, config: Config, step: JoinerStep, trial: TrialStart, clients: Clients, watch: RoleHealth
+        self, step: JoinerStep, begun: start_log.Starts, families: TaskPartitions, clients: Clients, watch: RoleHealth
     ) -> None:
-        self._config, self._step, self._watch = config, step, watch
-        self._start, self._begins, self._families = trial
+        self._config, self._step, self._families, self._watch = step.config, step, families, watch
+        config, self._start, self._begins = step.config, begun.of[step.revision], begun.ends()
         self._client = clients.admin
-        self._recovery = (
-            None if clients.writer.transactional else AtLeastOnceRecovery(config, clients.admin, clients.writer)
-        )
+        recovery = AtLeastOnceRecovery(config, clients.admin, clients.writer)
+        self._recovery = None if clients.writer.transactional else recovery
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
-        self._observer = BrokerObserver(config, step, clients.admin, trial.families)
-        self.topics = TopicChanges(config, clients.admin, topics_of(trial.start))
+        self._observer = BrokerObserver(config, step, clients.admin, families)
+        self.topics = TopicChanges(config, clients.admin, topics_of(self._start))
         self._fetcher = SourceFetcher(config, clients.admin, clients.received.settings())
         self._backpressure = Backpressure(clients.consumer, config.limits.pending_bytes_max)
         self._slow_hooks = TimedComparison(clients.hooks, config.compare)
@@ -348,14 +339,13 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     start_transactions(writer, watch)
     begun = await_start(config, revision, stop, watch)
     if begun is not None:
-        start = begun.of[revision]
-        families = TaskPartitions(config, repartitioned_of(start), client)
+        families = TaskPartitions(config, repartitioned_of(begun.of[revision]), client)
         step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
         step.compacted = compacted(client, families.topics)
         received = TrafficMeter(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
         clients = Clients(client, consumer, writer, received, hooks)
-        role = JoinerRole(config, step, TrialStart(start, begun.ends(), families), clients, watch)
+        role = JoinerRole(step, begun, families, clients, watch)
         loop = Loop(config, role, consumer, writer, client, watch)
         with role.topics.explaining(), contextlib.closing(hooks):
             loop.run(families.topics, stop)

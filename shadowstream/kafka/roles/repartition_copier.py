@@ -8,7 +8,6 @@ Four readings translate it, in this order: production's commits; the ends E of i
 copying, until they reach E; the ends of the copies. All copies of outputs below E are below these ends.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka.admin import AdminClient
@@ -24,6 +23,7 @@ from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.role import Role
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial.start_mark import PinnedStart
 from shadowstream.logs import get_logger
@@ -120,7 +120,7 @@ class CopyingRole(Role):
 
     def __init__(self, copies: CopyProgress, each_second: Callable[[int], None], watch: RoleHealth) -> None:
         self._copies, self._each_second, self.watch = copies, each_second, watch
-        self._next_at = 0.0
+        self._every = Throttle(EVERY_S)
         self.topics = copies.topics
 
     def wants_headers(self, topic: str) -> bool:
@@ -144,8 +144,7 @@ class CopyingRole(Role):
         self._copies.step.end(place, offset)
 
     def tick(self, now_ms: int) -> None:
-        if time.monotonic() >= self._next_at:
-            self._next_at = time.monotonic() + EVERY_S
+        if self._every.is_due():
             self._each_second(now_ms)
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
