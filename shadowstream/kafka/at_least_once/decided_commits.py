@@ -163,7 +163,5 @@ def _is_decided(message: Message, newest: Mapping[str, NewestCommit]) -> bool:
 
 def _restoring(place: Partition, key: bytes, row: Message | None) -> Write:
     if row is None:
-        return Write(place.topic, place.partition, key, None)
-    return Write(
-        place.topic, place.partition, key, row.value(), max(0, row.timestamp()[1]), cast(Headers, row.headers())
-    )
+        return Write(*place, key, None)
+    return Write(*place, key, row.value(), max(0, row.timestamp()[1]), cast(Headers, row.headers()))

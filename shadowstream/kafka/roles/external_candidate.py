@@ -170,12 +170,9 @@ class Watcher:
         if without != self._without:
             self._without = without
             if without:
-                log.warning(
-                    "candidate_without_commits",
-                    group=self._group,
-                    places=[str(place) for place in without[:SHOWN_MAX]],
-                    reason="no record becomes missing before the group has committed there; check candidate.group",
-                )
+                places = [str(place) for place in without[:SHOWN_MAX]]
+                reason = "no record becomes missing before the group has committed there; check candidate.group"
+                log.warning("candidate_without_commits", group=self._group, places=places, reason=reason)
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:

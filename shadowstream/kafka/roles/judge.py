@@ -162,11 +162,8 @@ class JudgeLoop:
         effects = self._step.evaluate(now_ms(), force=force)
         writes = effects.writes
         if effects.unsaved:
-            log.warning(
-                "state_too_large",
-                bytes=effects.unsaved,
-                why="too many windows are open; a restart re-reads statistics from the last state",
-            )
+            why = "too many windows are open; a restart re-reads statistics from the last state"
+            log.warning("state_too_large", bytes=effects.unsaved, why=why)
         if not writes:
             return
         began = time.monotonic()

@@ -60,7 +60,8 @@ class FolderSchemas:
         self._schemas: dict[int, Schema] = {}
         self._subjects: dict[str, list[int]] = {}
         files: dict[int, Path] = {}
-        for path in schema_files(self._folder):
+        # Every `.avsc`, and other types with an id before the name: a wrong name of the former is an error.
+        for path in sorted(one for one in self._folder.iterdir() if one.suffix == ".avsc" or _FILE.fullmatch(one.name)):
             schema_id, subject = _named(path)
             if schema_id in files:
                 used = f"id {schema_id} is used by {files[schema_id].name} already"
@@ -80,8 +81,8 @@ class FolderSchemas:
                 raise RecordError(f"{named(schema_id)} is unknown: no *.avsc in {self._folder} has it", reason="schema")
             return self._schemas[self._fingerprints[schema_id]]
         if isinstance(schema_id, UUID):
-            named_by = f"schema {schema_id} is named by GUID and a folder has ids only"
-            raise RecordError(f"{named_by}; use schemas.registry", reason="schema")
+            by_guid = f"schema {schema_id} is named by GUID and a folder has ids only; use schemas.registry"
+            raise RecordError(by_guid, reason="schema")
         if schema_id not in self._schemas:
             missing = f"no {schema_id}.*.avsc, .json or .proto in {self._folder}"
             raise RecordError(f"schema {schema_id} is unknown: {missing}", reason="schema")
@@ -102,11 +103,6 @@ def _named(path: Path) -> tuple[int, str]:
         name = f"name it <id>.<subject>.avsc, the id from 0 to {_ID_MAX}"
         raise ConfigError(f"{path}: {name}, for example 1.orders-value.avsc")
     return int(match[1]), match[2]
-
-
-def schema_files(folder: Path) -> list[Path]:
-    """Return the schema files of a folder, in order: every `.avsc`, and other types with an id before the name."""
-    return sorted(path for path in folder.iterdir() if path.suffix == ".avsc" or _FILE.fullmatch(path.name))
 
 
 def _read(path: Path) -> Schema:
@@ -138,7 +134,8 @@ class RegistrySchemas:
         except ImportError as error:
             missing = f"schemas.registry: the registry client lacks {error.name}"
             raise ConfigError(f"{missing}; install shadowstream[registry]") from error
-        self._shown = _without_secrets(url)
+        parts = urlsplit(url)
+        self._shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))  # without secrets
         try:
             self._client: Any = SchemaRegistryClient({"url": url, **_CLIENT})
         except (TypeError, ValueError) as error:
@@ -247,8 +244,3 @@ class RegistrySchemas:
         if self._silent:
             log.info("registry_reached", registry=self._shown)
         self._silent, self._ask_at = 0, 0.0
-
-
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -72,8 +72,5 @@ class FirstFailures:
             return
         self._known.add(kind)
         frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call itself
-        log.error(
-            "candidate_raised",
-            reason=short(self._redactor.reason(str(failure)) or ""),
-            stack="".join(traceback.format_list(frames))[-STACK_CHARS_MAX:],
-        )
+        stack = "".join(traceback.format_list(frames))[-STACK_CHARS_MAX:]
+        log.error("candidate_raised", reason=short(self._redactor.reason(str(failure)) or ""), stack=stack)

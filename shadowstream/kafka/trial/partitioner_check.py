@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import ConfigError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.trial.topic_sampler import LIMIT_S, PER_PARTITION, Sampler
 from shadowstream.logs import get_logger
 from shadowstream.protocol.headers import ORIGIN_HEADER
@@ -196,14 +196,8 @@ class PartitionerRechecks:
         if not self._kinds or now_s < self._next_at:
             return
         self._next_at = now_s + CHECK_EVERY_S
-        try:
+        with repeated_later(lambda error: log.warning("partitioner_check_delayed", error=error)):
             certain = check(self._config, self._client, self._kinds, CHECK_PER_PARTITION, CHECK_LIMIT_S)
-        except BrokerError as error:
-            if not error.retriable:
-                raise
-            if not is_outage(error):
-                log.warning("partitioner_check_delayed", error=str(error))
-        else:
             self._next_at = now_s + (CHECK_EVERY_S if certain else CHECK_SOON_S)
 
 
