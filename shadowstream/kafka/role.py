@@ -147,12 +147,8 @@ class RoleFigures:
     def ended(self) -> dict[str, Any]:
         """Return all figures, with wall time since the creation of this object and CPU time of the process."""
         wall_s = time.monotonic() - self._began_s
-        return {
-            **self._figures,
-            "wall_s": round(wall_s, 2),
-            "records_per_s": round(self._figures["records"] / wall_s),
-            **process_seconds(),
-        }
+        speed = {"wall_s": round(wall_s, 2), "records_per_s": round(self._figures["records"] / wall_s)}
+        return self._figures | speed | process_seconds()
 
 
 def process_seconds() -> dict[str, Any]:

@@ -60,14 +60,9 @@ def _seen(config: Config, client: AdminClient) -> TrialProgress:
     # Outputs may have more partitions than at the creation of the topic of statistics.
     stats_topic = config.plan.of("stats")
     stats = offsets.ends(client, offsets.places({stats_topic: known.get(stats_topic, 0)}))
-    return TrialProgress(
-        waiting,
-        unjoined,
-        _newest_ms(config, marks),
-        _newest_ms(config, stats) if unjoined else None,
-        None if waiting else _newest_ms(config, ends),
-        time.time_ns() // 1_000_000,
-    )
+    stats_ms = _newest_ms(config, stats) if unjoined else None
+    input_ms = None if waiting else _newest_ms(config, ends)
+    return TrialProgress(waiting, unjoined, _newest_ms(config, marks), stats_ms, input_ms, time.time_ns() // 1_000_000)
 
 
 def _lag(

@@ -141,13 +141,9 @@ class Subscription(Generic[R]):
         self._client_errors: deque[str] = deque(maxlen=8)
         self._last: Message | None = None
         self._open: set[int] | None = None
-        session: dict[str, Any] = {
-            **SESSION,
-            "partition.assignment.strategy": "range",
-            "auto.commit.interval.ms": COMMIT_MS,
-        }
+        session: dict[str, Any] = {**SESSION, "partition.assignment.strategy": "range"}
         # Only `_take_last` stores offsets for a commit: the current row has not been taken yet.
-        session["enable.auto.commit"] = group is not None
+        session |= {"enable.auto.commit": group is not None, "auto.commit.interval.ms": COMMIT_MS}
         own_group = group or plan.group("reading")
         self._consumer: Consumer | None = topic_consumer(kafka, own_group, self._client_errors, **session)
         try:

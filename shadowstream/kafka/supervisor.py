@@ -198,11 +198,8 @@ class Supervisor:
         """Start a child; with an output folder, append its stdout and stderr to files there."""
         assert self._lifeline is not None, "children are started by `run`"
         reports = Reports()
-        environment = {
-            **(os.environ if self._environment is None else self._environment),
-            LIFELINE: str(self._lifeline),
-            role_report.VARIABLE: str(reports.child_end),
-        }
+        environment = dict(os.environ if self._environment is None else self._environment)
+        environment |= {LIFELINE: str(self._lifeline), role_report.VARIABLE: str(reports.child_end)}
         # A process group of its own: Ctrl-C at the terminal reaches only this process, which ends the children in
         # order. A child that is still importing would print a traceback.
         fds = (self._lifeline, reports.child_end)

@@ -49,9 +49,8 @@ def pack(
     True
     """
     version = _PACKED_IN_WARM_UP if warm else _PACKED_VERSION
-    return _PACKED.pack(
-        version, bytes.fromhex(revision[: 2 * REVISION_BYTES]), *coordinate, input_time_ms, emit_time_ms
-    )
+    head = bytes.fromhex(revision[: 2 * REVISION_BYTES])
+    return _PACKED.pack(version, head, *coordinate, input_time_ms, emit_time_ms)
 
 
 def pack_many(

@@ -69,9 +69,8 @@ class CopyStep:
         """Start a partition with the metadata of its commit, if any. Raises `ConfigError` for a foreign commit."""
         time_ms = None if metadata is None else copied_to_ms(metadata)
         # A partition without a commit gets one even if it is empty: later, a missing commit means that it was lost.
-        self.places[place] = CopiedPartition(
-            position, -1 if metadata is None else position, -1 if time_ms is None else time_ms
-        )
+        committed = -1 if metadata is None else position
+        self.places[place] = CopiedPartition(position, committed, -1 if time_ms is None else time_ms)
 
     def drop(self) -> None:
         """Forget everything: only committed state is restored."""

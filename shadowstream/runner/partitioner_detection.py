@@ -97,13 +97,10 @@ def weigh(
     {'input': True, 'murmur2': False, 'crc32': False}
     """
     keyed = [record for record in sample if record.key is not None or not by_key]
-    return {
-        INPUT: _by_place(INPUT, keyed, inputs, partitions),
-        **{
-            kind: _evidence(kind, partitions, keyed, [_hashed(kind, partitions, one) for one in keyed])
-            for kind in ("murmur2", "crc32")
-        },
-    }
+    found = {INPUT: _by_place(INPUT, keyed, inputs, partitions)}
+    for kind in ("murmur2", "crc32"):
+        found[kind] = _evidence(kind, partitions, keyed, [_hashed(kind, partitions, one) for one in keyed])
+    return found
 
 
 def evidence_of_same(sample: Sequence[SampledRecord], production: Sequence[SampledRecord], partitions: int) -> Evidence:

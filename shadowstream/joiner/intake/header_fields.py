@@ -74,15 +74,11 @@ class HeaderReader:
             return [HeaderFields(one) for one in values]
         packed = map(packed_of, batch.headers)
         own = latency.shadow_header if latency else None
-        return [
-            HeaderFields(
-                one,
-                at.input_time_ms if at else None,
-                _millis(headers, own) if own else at.emit_time_ms if at else None,
-                warm=bool(at and at.warm),
-            )
-            for one, at, headers in zip(values, packed, batch.headers, strict=True)
-        ]
+        found = []
+        for one, at, headers in zip(values, packed, batch.headers, strict=True):
+            own_ms = _millis(headers, own) if own else at.emit_time_ms if at else None
+            found.append(HeaderFields(one, at.input_time_ms if at else None, own_ms, warm=bool(at and at.warm)))
+        return found
 
 
 def failed_by_header(config: Config) -> bool:

@@ -77,10 +77,8 @@ class CompareStage:
 
     def results(self, pairs: Sequence[Pair]) -> Results:
         """Compare the values of pairs; raise a `RegistryError` if a schema is unavailable now."""
-        times_ms = [pair.production.time_ms for pair in pairs]
-        return self._comparer(
-            [pair.production.value for pair in pairs], [pair.shadow.value for pair in pairs], times_ms
-        )
+        values = [pair.production.value for pair in pairs], [pair.shadow.value for pair in pairs]
+        return self._comparer(*values, [pair.production.time_ms for pair in pairs])
 
     def result_of_twin(self, production: PendingRecord, twin: PendingRecord) -> ComparisonResult:
         """Compare the twin's record with production's; raise a `RegistryError` as `results` does."""

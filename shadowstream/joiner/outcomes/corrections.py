@@ -22,10 +22,8 @@ class Correction(NamedTuple):
     def pair(self, value: bytes | None, header_info: HeaderFields | None = None) -> Pair:
         """Return the pair, given the corrected record's value and the fields of its headers."""
         earlier = self.earlier
-        own = (earlier.place, earlier.offset)
-        first = PendingRecord(
-            earlier.offset, earlier.time_ms, value, earlier.key, earlier.at, origin=own, header_fields=header_info
-        )
+        record = (earlier.offset, earlier.time_ms, value, earlier.key, earlier.at, None)
+        first = PendingRecord(*record, (earlier.place, earlier.offset), header_info)
         both = (first, self.late) if earlier.side is Side.PRODUCTION else (self.late, first)
         return Pair(*both, self.twin, False, earlier.id)
 

@@ -122,10 +122,8 @@ class OutcomeResolver:
         partners, is_bounded = self._assigned(production, shadow)  # precedes the counting: it may raise
         for row in surplus:
             self._counts.unmatched(more, row, WARM_UP)
-        self._comparing.gather(
-            Pair(row, shadow[partner], None, is_bounded, group.id)
-            for row, partner in zip(production, partners, strict=True)
-        )
+        matched = zip(production, partners, strict=True)
+        self._comparing.gather(Pair(row, shadow[n], None, is_bounded, group.id) for row, n in matched)
 
     def _assigned(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> tuple[list[int], bool]:
         """Choose a shadow record for each production record, so that as many pairs as possible agree.
@@ -183,9 +181,8 @@ class OutcomeResolver:
             if end.twin is not None:  # precedes the counting: it may raise
                 compared = self._comparing.result_of_twin(row, end.twin)
             result, revision = self._unmatched.of_production(row)
-        self._counts.unmatched(
-            Side.PRODUCTION, row, result, revision, RowDetails(end.ambiguous, None, end.id, end.twin)
-        )
+        details = RowDetails(end.ambiguous, None, end.id, end.twin)
+        self._counts.unmatched(Side.PRODUCTION, row, result, revision, details)
         self._counts.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
     def shed(self, sheds: ShedRule, pending: Iterable[Unmatched]) -> int:

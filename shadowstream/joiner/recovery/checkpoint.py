@@ -112,7 +112,6 @@ def decode(metadata: str) -> Checkpoint:
     """Read a checkpoint; raise `ConfigError` for metadata that this release did not write."""
     sequence, high, progress, correctable_floor, runs, rest = opened(metadata, _fields)
     if len(rest) != 2 * runs:
-        raise ConfigError(
-            f"commit metadata names {runs} runs and holds {len(rest) // 2}; did another program change it?"
-        )
+        named = f"commit metadata names {runs} runs and holds {len(rest) // 2}"
+        raise ConfigError(f"{named}; did another program change it?")
     return Checkpoint(sequence, high, _spread(rest), progress, correctable_floor, overflows(metadata))

@@ -49,12 +49,8 @@ class TaskPartitions:
             topic: [places_of(config, topic, partition, repartitioned) for partition in range(count)]
             for topic, count in self.counts.items()
         }
-        self._task_of = {
-            place: (topic, partition, task)
-            for topic, tasks in self._tasks.items()
-            for partition, task in enumerate(tasks)
-            for place in task
-        }
+        numbered = [(topic, n, task) for topic, tasks in self._tasks.items() for n, task in enumerate(tasks)]
+        self._task_of = {place: one for one in numbered for place in one[2]}
 
     def _counted(self, client: AdminClient) -> dict[str, int]:
         """Return partition counts; refuse topics of one task that differ, because their pairs would never match."""

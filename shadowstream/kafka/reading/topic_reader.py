@@ -91,10 +91,8 @@ def _group(topic: str) -> str:
 def ranges(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
     """Return the first offset and last stable offset of each partition. Raises KafkaException."""
     deadline = time.monotonic() + timeout_s
-    return {
-        partition: _extent(consumer, TopicPartition(topic, partition), deadline)
-        for partition in _partitions(consumer, topic, deadline)
-    }
+    found = _partitions(consumer, topic, deadline)
+    return {partition: _extent(consumer, TopicPartition(topic, partition), deadline) for partition in found}
 
 
 def offset_range(consumer: Consumer, place: TopicPartition, timeout_s: float = 15.0) -> tuple[int, int]:

@@ -151,11 +151,8 @@ class RunnerRole(Role):
 
         Inputs without records are left out: each start of an old trial would read its marks for nothing.
         """
-        begins = {
-            one.place: self._pinned.start.committed.get(one.place, 0)
-            for one in committed
-            if one.offset < 0 and not self._is_copied(one.place)
-        }
+        without = [one.place for one in committed if one.offset < 0 and not self._is_copied(one.place)]
+        begins = {place: self._pinned.start.committed.get(place, 0) for place in without}
         ends = offsets.ends(self._client, begins) if begins else {}
         return {place: begin for place, begin in begins.items() if ends[place] > begin}
 

@@ -46,8 +46,5 @@ def began_of(config: Config, revision: str, timeout_s: float) -> TrialBegin | No
         return None
     at = TrialStart.of(record).committed
     ends = offsets.ends(admin(config.kafka), at)
-    return TrialBegin(
-        {str(place): offset for place, offset in at.items()},
-        {str(place): max(0, ends[place] - offset) for place, offset in at.items()},
-        revision not in known.of,
-    )
+    since = {str(place): max(0, ends[place] - offset) for place, offset in at.items()}
+    return TrialBegin({str(place): offset for place, offset in at.items()}, since, revision not in known.of)
