@@ -111,17 +111,14 @@ class PendingColumns:
         return PendingColumns(*self.columns[:2], None, *self.columns[3:])
 
     def with_values(self, values: Sequence[bytes | None]) -> PendingColumns:
-        """Return the same rows with these values."""
         return PendingColumns(*self.columns[:2], values, *self.columns[3:])
 
     def part(self, begin: int, end: int) -> PendingColumns:
-        """Return the rows from index `begin` to before index `end`."""
         if begin == 0 and end >= len(self):
             return self
         return PendingColumns(*(None if column is None else column[begin:end] for column in self.columns))
 
     def where(self, mask: Iterable[object]) -> PendingColumns:
-        """Return the rows at which the mask is true."""
         chosen = list(mask)
         return PendingColumns(*(None if column is None else list(compress(column, chosen)) for column in self.columns))
 

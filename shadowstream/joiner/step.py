@@ -87,7 +87,6 @@ class JoinerStep:
         return task.read(side, batch, now_ms)
 
     def compare_gathered(self, place: Partition) -> None:
-        """Compare the pairs that the task of a partition has gathered so far."""
         self._by_place[place][0].comparing.compare_gathered()
 
     def accounted_to(self, place: Partition) -> int:
@@ -238,7 +237,6 @@ class JoinerStep:
         return [task.counts for task in self.prepared]
 
     def sides(self) -> dict[Side, tuple[int, int, int | None]]:
-        """Return the pending records, their bytes and the lowest watermark, by side."""
         shown: dict[Side, tuple[int, int, int | None]] = {}
         size = self.pending_bytes()
         for side in Side:

@@ -30,7 +30,6 @@ class TaskTopics(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The task's name: production's output topic and the partition."""
         return f"{self.topic}/{self.partition}"
 
     @property
@@ -57,12 +56,10 @@ def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tup
 
 
 def places_of(config: Config, topic: str, partition: int, repartitioned: Collection[str]) -> tuple[Partition, ...]:
-    """Return the partitions of a task, indexed by `Side`."""
     return tuple(Partition(name, partition) for name in topics_of(config, topic, repartitioned))
 
 
 def side_of(config: Config, topic: str) -> Side:
-    """Return the side of a topic that the joiner reads."""
     if config.twin is not None and topic == config.twin.topic:
         return Side.TWIN
     shadow = topic == config.candidate.topic or topic.startswith(config.plan.out(""))

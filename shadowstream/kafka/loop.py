@@ -113,7 +113,6 @@ class Loop:
                 self._consumer.close()
 
     def _full(self) -> bool:
-        """Return whether the next transaction holds as many records as it may."""
         read = self._since_commit >= self._config.limits.commit_records
         return read or self._role.records_in_transaction(self._since_commit) >= self._commit_size.limit
 

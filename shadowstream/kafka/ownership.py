@@ -105,7 +105,6 @@ class RoleClaim(OwnershipClaim):
 
 
 def begin_session(config: Config, client: AdminClient) -> str:
-    """Claim a trial for the roles of one `up`; return the name of the session."""
     session = uuid.uuid4().hex
     _write(client, config, _session_group(config), session)
     return session

@@ -154,7 +154,6 @@ class Assignment:
         self.move(list(self._states), Event.RESET)
 
     def close(self) -> None:
-        """Give up every partition without a commit."""
         self.move(list(self._states), Event.LOSE)
 
     def new_records(self, place: Partition, messages: Sequence[Message]) -> int:

@@ -41,7 +41,6 @@ class ReadAhead:
         return groups, events
 
     def put_back(self, messages: Sequence[Message]) -> None:
-        """Put messages first in the queue, for the next turn."""
         self._messages = [*messages, *self._messages]
 
     def drop(self, place: Partition) -> None:

@@ -57,7 +57,6 @@ def connect() -> None:
 
 
 def is_supervised() -> bool:
-    """Return whether a supervisor reads the reports of this process."""
     return _Pipe.end is not None
 
 
@@ -80,7 +79,6 @@ class Reports:
         self.received: dict[str, str] = {}  # the last text of each report
 
     def started(self) -> None:
-        """Close the child's end in this process, once the child has it."""
         os.close(self.child_end)
 
     def read(self) -> list[tuple[str, str]]:

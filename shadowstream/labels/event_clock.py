@@ -30,7 +30,6 @@ class EventClock:
         self._labels_ms: dict[Partition, int] = {}
 
     def label(self, place: Partition, time_ms: int) -> None:
-        """Record that a label of that event time was read in a partition."""
         self._labels_ms[place] = max(time_ms, self._labels_ms.get(place, time_ms))
 
     def now_ms(self, scored_ms: Mapping[str, int], places: Mapping[str, Partition]) -> int | None:

@@ -145,7 +145,6 @@ class LabelStep:
         return self.clock.now_ms(scored_ms, {task: self._place(task) for task in scored_ms})
 
     def _place(self, task: str) -> Partition:
-        """Return the partition in which the joiner writes a task's pairs."""
         return Partition(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
 
     def _expire(self) -> None:
@@ -238,7 +237,6 @@ class LabelStep:
 
     @property
     def waiting(self) -> int:
-        """Number of pairs that wait for their label."""
         return self._waiting.total()
 
     @property

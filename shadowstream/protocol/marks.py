@@ -36,7 +36,6 @@ class Counters:
     written: Counter[str] = field(default_factory=Counter)
 
     def ended(self) -> int:
-        """Return the sum of inputs over the classes in which they ended."""
         return self.with_output + self.silent + sum(self.absent.values())
 
     def record(self) -> dict[str, Any]:
@@ -73,7 +72,6 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
 
 
 def ends_field(ends: dict[Partition, int]) -> list[dict[str, Any]]:
-    """Convert offsets by partition to the form of the schema."""
     return [{"topic": p.topic, "partition": p.partition, "offset": o} for p, o in sorted(ends.items())]
 
 

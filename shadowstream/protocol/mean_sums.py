@@ -55,6 +55,5 @@ def log_wealth(values: npt.NDArray[np.float64], m: float, bits: int) -> list[int
 
 
 def check_rate(name: str, rate: float) -> None:
-    """Raise ValueError unless 0 < rate < 1."""
     if not 0.0 < rate < 1.0:
         raise ValueError(f"{name} must lie between 0 and 1, both excluded, got {rate!r}")

@@ -234,7 +234,6 @@ def unit_of(rate: RateName) -> tuple[Outcome, ...]:
 
 
 def bad_unit_of(rate: RateName) -> tuple[Outcome, ...]:
-    """Return the outcomes that are bad units of a rate."""
     return tuple(one for one in Outcome if rate in RULES[one].bad)
 
 

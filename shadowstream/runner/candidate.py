@@ -49,7 +49,6 @@ class CallObserver:
             self._calls.answer(answers)
 
     def failure(self, error: BaseException) -> CandidateError:
-        """Convert an exception of the candidate to the error of one value."""
         failure = failure_of(error)
         if self._raised is not None:
             self._raised(error, failure)

@@ -61,7 +61,6 @@ class AttemptState:
         return cls(record["from_offset"], record["to_offset"], record["tries"], ended)
 
     def record(self, revision: str, place: Partition) -> dict[str, Any]:
-        """Return the record, as in schemas/mark.avsc."""
         texts = list(dict.fromkeys(reason.text for reason in self.ended.values()))
         absences = [
             {"offset": offset, "count": 1, "reason": reason.absence, "ids": [], "why": texts.index(reason.text)}

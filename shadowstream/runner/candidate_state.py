@@ -140,7 +140,6 @@ class Stateful:
         self._held.clear()
 
     def call(self, place: Partition, values: Sequence[Any]) -> list[Any]:
-        """Return the candidate's answers to inputs of a partition, in order."""
         return self._held[place].made.call(values)
 
     def warm(self, place: Partition, times_ms: Sequence[int]) -> int:

@@ -104,7 +104,6 @@ def weigh(
 
 
 def evidence_of_same(sample: Sequence[SampledRecord], production: Sequence[SampledRecord], partitions: int) -> Evidence:
-    """Return the evidence of a sample of another topic for the kind `same`."""
     homes: dict[bytes, set[int]] = {}
     for record in production:
         if record.key is not None:

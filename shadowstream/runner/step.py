@@ -298,7 +298,6 @@ class RunnerStep:
         add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, state.texts.index(reason.text))
 
     def dirty(self) -> bool:
-        """Return whether a commit would contain anything new."""
         return any(state.position > state.committed for state in self.inputs.values())
 
     def prepare(self) -> tuple[list[Write], list[Commit]]:

@@ -47,7 +47,6 @@ class _Run:
         return np.searchsorted(self.at, offsets)
 
     def drop(self, begin: int, n: int) -> None:
-        """Mark `n` rows from `begin` on as taken."""
         self.left -= n
         if self.taken is None and begin == self.begin:
             self.begin += n
@@ -65,13 +64,11 @@ class _Run:
         return self.taken
 
     def waiting(self) -> PendingColumns:
-        """Return the rows that have not been taken."""
         if self.taken is not None:
             return self.rows.where((~self.taken).tolist())
         return self.rows.part(self.begin, len(self.offsets)) if self.begin else self.rows
 
     def packed(self) -> _Run:
-        """Return a run of the rows that have not been taken."""
         if self.on_disk is None:
             return _Run(self.waiting())
         return _Run(self.waiting(), self.on_disk.at(slice(self.begin, None) if self.taken is None else ~self.taken))

@@ -105,7 +105,6 @@ class CompareStage:
         return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
     def in_warm_up(self, shadow: PendingRecord) -> bool:
-        """Return whether the pair of a shadow record belongs to the warm-up."""
         return shadow.warm or (shadow.at is not None and self._completeness.input_is_warm_up(shadow.at))
 
     def agree(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> list[bool]:

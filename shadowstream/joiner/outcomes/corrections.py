@@ -47,7 +47,6 @@ class Corrections:
         return len(self._waiting)
 
     def add(self, correction: Correction) -> None:
-        """Request the value of the corrected record."""
         self._waiting[correction.earlier.place, correction.earlier.offset] = correction
 
     def wanted(self) -> dict[Partition, list[int]]:
@@ -81,7 +80,6 @@ class Corrections:
         self._read.discard((earlier.place, earlier.offset))
 
     def waits(self, earlier: CorrectableRow) -> bool:
-        """Return whether the correction of a row has not been counted yet."""
         return (earlier.place, earlier.offset) in self._waiting
 
     def gone(self, place: Partition, offsets: Iterable[int]) -> list[Correction]:
@@ -100,7 +98,6 @@ class Corrections:
         return sum(1 for _ in self.offsets(side))
 
     def offsets(self, side: Side) -> Iterator[int]:
-        """Yield the offsets of a side's late records that wait."""
         for one in self._waiting.values():
             if side is Side.TWIN:
                 if one.twin is not None:

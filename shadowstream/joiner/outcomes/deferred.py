@@ -61,7 +61,6 @@ class Backlog:
         self._corrected.append(one)
 
     def take(self, limit: int = sys.maxsize) -> DeferredBatch:
-        """Remove and return the first of each kind, at most `limit` each."""
         due = DeferredBatch(_first(self._pairs, limit), _first(self._evicted, limit), _first(self._corrected, limit))
         for side, row in chain(*map(rows_of, due.pairs)):
             self.held.leave(side, row)

@@ -70,7 +70,6 @@ class LateRecords:
         return self._redactor.key(id_) if isinstance(id_, bytes) else id_
 
     def expire(self, watermark_ms: int) -> None:
-        """Drop outcomes that are too old for a correction."""
         self._correctable.expire(watermark_ms - self._config.correctable_ms)
 
     def fetched(self, place: Partition, batch: Batch | None, gone: Iterable[int]) -> list[FetchedCorrection]:

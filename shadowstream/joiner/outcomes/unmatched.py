@@ -51,7 +51,6 @@ class UnmatchedOutcomes:
         return SOME_UNREAD if self._unread.explains(side, Side(1 - side), records) else None
 
     def _may_be_gone(self, side: Side, row: PendingRecord) -> bool:
-        """Return whether the partner on `side` may have been deleted before it was read."""
         until_ms = self._positions[side].retention_gap_until_ms
         return until_ms is not None and row.time_ms <= until_ms + self._config.grace_ms
 

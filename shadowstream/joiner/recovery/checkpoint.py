@@ -73,7 +73,6 @@ def pending_text(pending: Iterable[int]) -> str:
 
 
 def pending_of(text: str) -> frozenset[int]:
-    """Return the pending set that `pending_text` has converted."""
     return _spread(_numbers(unpack(text)))
 
 

@@ -26,7 +26,6 @@ class PendingRecords:
     _sides: Sequence[SideIntake]
 
     def offsets(self, side: Side) -> npt.NDArray[np.int64]:
-        """Return the pending offsets of a side, in order."""
         stages = (self._store, self._corrections, self._awaiting, self._deferred)
         pending: Iterator[int] = chain.from_iterable(stage.offsets(side) for stage in stages)
         return np.sort(np.fromiter(chain(pending, self._sides[side].offsets()), dtype=np.int64))

@@ -32,7 +32,6 @@ class _DebugLog:
 
 
 def settings() -> dict[str, Any]:
-    """Return the settings of a client for its errors and log lines."""
     return {"error_cb": on_error, "logger": _DebugLog(), "log_level": 3}
 
 

@@ -128,7 +128,6 @@ class TranslatingClient:
 
 @contextlib.contextmanager
 def translated_errors(doing: str) -> Iterator[None]:
-    """Raise the client's exceptions in this block as `BrokerError`."""
     try:
         yield
     except KafkaException as error:

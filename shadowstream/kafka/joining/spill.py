@@ -27,7 +27,6 @@ class Spiller:
         self.full = False  # whether the file has no room for values that should be spilled
 
     def dropped(self) -> None:
-        """Clear the file, after every task was dropped."""
         self._file.clear()
         self._logged = False
         self._spilled_warning.reset()

@@ -78,7 +78,6 @@ class TaskPartitions:
         return side_of(self._config, topic)
 
     def whole(self, places: Collection[Partition]) -> list[Partition]:
-        """Return the partitions of the tasks whose sides are all among `places`."""
         known = set(places)
         return [place for place in places if known.issuperset(self._task(place)[2])]
 

@@ -65,7 +65,6 @@ class Polled(NamedTuple):
 
 
 def fail(message: Message, error: KafkaError) -> None:
-    """Raise any error as a retriable `BrokerError`."""
     raise BrokerError(f"{place_of(message)}: {error.str()}", retriable=True)
 
 

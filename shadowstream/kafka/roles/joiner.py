@@ -199,7 +199,6 @@ class JoinerRole(Role):
         self._step.end(place, offset, now_ms)
 
     def tick(self, now_ms: int) -> None:
-        """Follow marks, observe the broker, re-read records, and bound the memory."""
         self.topics.turn()
         self._slow_hooks.tick()
         if not self._step.tasks:
@@ -247,7 +246,6 @@ class JoinerRole(Role):
         return {self._config.plan.of("stats"): None}
 
     def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Raise an abortable `BrokerError` if another process decided first."""
         if self._recovery is not None:
             self._recovery.check(self._step.prepared, delivered)
 

@@ -148,7 +148,6 @@ class LabelStore:
         self._db.rollback()
 
     def rebuild(self, entries: Iterable[tuple[Kind, WaitingEntry]], sequence: int) -> None:
-        """Replace the content by these entries, as of the commit of this number."""
         with self._disk_errors_named():
             self.forget()
             self._db.execute("DELETE FROM waiting")

@@ -74,7 +74,6 @@ class LabelsRole(Role):
         self.rebuilt = 0
 
     def wants_headers(self, topic: str) -> bool:
-        """Return whether headers of labels name their schemas."""
         formats = self._config.schemas.formats
         return topic in formats and formats[topic].header
 
@@ -107,7 +106,6 @@ class LabelsRole(Role):
         return dict(self._positions)
 
     def _restore(self, sequence: int) -> dict[str, dict[str, int]]:
-        """Restore the store of commit `sequence`; return the counts of the tasks."""
         self._store.forget()
         if sequence == 0:
             self._store.rebuild([], 0)

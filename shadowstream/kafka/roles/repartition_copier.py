@@ -94,7 +94,6 @@ class CopyProgress:
         return own | offsets.ends(self.client, copies)
 
     def committed(self, watch: RoleHealth) -> None:
-        """Count the copies of the last transaction, which has been committed."""
         for route in self._routes.values():
             n = sum(write.topic == route.topic for write in self.step.writes)
             watch.metrics.add("records_total", n, role="runner", side=route.side.word, outcome="copied")

@@ -190,7 +190,6 @@ class RunnerRole(Role):
         self._copies.step.drop()
 
     def consume(self, batch: Batch, now_ms: int) -> int:
-        """Call the candidate with a batch of inputs, or copy a batch of outputs."""
         if self._is_copied(batch.place):
             self._copies.step.copy(batch, now_ms)
             return len(batch)

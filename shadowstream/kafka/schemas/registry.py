@@ -89,7 +89,6 @@ class FolderSchemas:
         return self._schemas[schema_id]
 
     def versions(self, subject: str) -> list[Schema]:
-        """Return all schemas of a subject, oldest first."""
         return [self._schemas[one] for one in sorted(self._subjects.get(subject, ()))]
 
     def latest_id(self, subject: str) -> int | None:
@@ -184,7 +183,6 @@ class RegistrySchemas:
         return parse(found.schema_str, self._references(found))
 
     def _referred(self, found: Any) -> Iterator[tuple[str, Any]]:
-        """Yield the names and schemas of other subjects that a schema refers to."""
         for reference in found.references or ():
             what = f"{reference.subject} version {reference.version}"
             registered = self._ask(what, self._client.get_version, reference.subject, reference.version)

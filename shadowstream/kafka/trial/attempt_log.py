@@ -34,7 +34,6 @@ def read_attempts(config: Config, places: Collection[Partition]) -> dict[Partiti
 
 
 def attempt_writer(writer: GuardedWriter) -> WriteRecords:
-    """Return a function that writes records of attempts with this writer."""
 
     def write(writes: Sequence[Write], wait: bool) -> None:
         writer.write(writes)

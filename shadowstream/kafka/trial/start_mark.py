@@ -68,7 +68,6 @@ class PinnedStart:
 
     @property
     def repartitioned(self) -> list[str]:
-        """Production's output topics that are copied by identity."""
         return [topic for topic, kind in self.partitioners.items() if kind == REPARTITION]
 
 
@@ -222,7 +221,6 @@ def _begin(
 
 
 def _deleted_begins(client: AdminClient, begun: dict[str, Any]) -> list[str]:
-    """Return the input partitions whose records retention deleted since the begin."""
     begins = TrialStart.of(begun).committed
     lows = offsets.beginnings(client, begins)
     return [str(place) for place, begin in sorted(begins.items()) if begin < lows[place]]
@@ -244,7 +242,6 @@ def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> di
 
 
 def _partitions(config: Config, client: AdminClient) -> tuple[list[Partition], list[Partition]]:
-    """Return the partitions of the inputs and of production's outputs."""
     counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
     inputs, outputs = config.inputs, config.production.outputs
     return offsets.places({t: counts[t] for t in inputs}), offsets.places({t: counts[t] for t in outputs})
