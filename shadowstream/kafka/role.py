@@ -31,10 +31,7 @@ BATCH = 1_000  # default number of records that a role takes in one turn
 
 
 class Role(Protocol):
-    """A pure step with its edge, as the loop sees it.
-
-    The defaults are for a role whose partitions are independent, whose records end at once, and that restores nothing.
-    """
+    """A pure step with its edge, as the loop sees it. The defaults are for independent partitions without state."""
 
     finished: bool = False  # Whether the role has committed all of a bounded trial. The loop then ends.
 

@@ -33,10 +33,7 @@ class StepTime:
 
 
 def timed(call: Call, watch: RoleHealth, call_size: CallSize, calls: CallTracker, enough: Callable[[], bool]) -> Call:
-    """Wrap the candidate's call: at most `call_size` values at once, and no further call once `enough` returns True.
-
-    The answers are then those of the first values only.
-    """
+    """Wrap the candidate's call: at most `call_size` values at once; only the first answers once `enough` is True."""
 
     def timed_call(values: Sequence[Any]) -> list[Any]:
         results: list[Any] = []

@@ -30,18 +30,14 @@ FOREVER = 2**63 - 1
 
 @dataclass(slots=True)
 class TaskCounts:
-    """Cumulative counts of one task.
-
-    `all_scored`: the joiner's task of a bounded run is complete. `complete`: its labels task as well. `scored_ms`:
-    event time of the last scored pair.
-    """
+    """Cumulative counts of one task. `all_scored`: the joiner's task is complete; `complete`: the labels task too."""
 
     seq: int = 0
     read: int = 0
     ended: int = 0
     all_scored: bool = False
     complete: bool = False
-    scored_ms: int | None = None
+    scored_ms: int | None = None  # event time of the last scored pair
 
     def record(self) -> dict[str, int]:
         return {name: int(value) for name, value in asdict(self).items() if value is not None}

@@ -171,9 +171,8 @@ class Attempts:
             self.calls.end()
 
     def timed_out(self, asked: CurrentCall, text: str) -> None:
-        """End the input of a call as `timeout`, or suspect those of a batch.
-
-        A watching thread calls this while the asking thread waits for the candidate. The process ends after it.
+        """End the input of a call as `timeout`, or suspect a batch's. A watching thread calls it, then ends the
+        process.
         """
         guarded = self._guarded.get(asked.place)
         ended = dict(guarded.current.ended) if guarded is not None else {}

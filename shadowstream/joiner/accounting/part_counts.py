@@ -170,9 +170,8 @@ class PartCounts:
         ]
 
     def by_value(self, names: Sequence[str], compared: Sequence[list[str]], values_max: int) -> list[dict[str, Any]]:
-        """Return the values as in schemas/stats.avsc.
-
-        `compared`: values of compared pairs by dimension. A dimension has at most `values_max` exact values in all.
+        """Return the values of dimensions, `compared` or not, as in schemas/stats.avsc; at most `values_max` exact
+        ones.
         """
         exact = [
             least([*others, *(value for at, value in self._values if at == place)], values_max)

@@ -13,10 +13,7 @@ LEVEL_MAX = 32
 
 
 def _hash(id_: Hashable) -> int:
-    """Hash an id, which is bytes or a tuple of integers, to 64 bits.
-
-    The hash is personalised, so that a candidate that samples by a hash of the key does not sample the same records.
-    """
+    """Hash an id to 64 bits; personalised, so that a candidate that samples by a hash samples other records."""
     text = id_ if isinstance(id_, bytes) else repr(tuple(id_) if isinstance(id_, tuple) else id_).encode()
     return int.from_bytes(blake2b(text, digest_size=8, person=b"shed").digest(), "big")
 

@@ -30,9 +30,8 @@ class AtLeastOnceRecovery:
         self._ends: dict[Partition, int] = {}
 
     def adopt(self, tasks: Sequence[Task], committed: dict[Partition, Committed]) -> dict[str, dict[str, Any]]:
-        """Advance the commits of these tasks to the newest decided ones; return the state records by task.
-
-        Raises `ConfigError` if a task has no commit although it has records.
+        """Advance commits to the newest decided ones; return state records by task. Raises `ConfigError` for a lost
+        one.
         """
         self._newest = {}
         begins: dict[Partition, int] = {}

@@ -18,10 +18,9 @@ warm        once production is done to S: ends of its outputs             once a
                                                                           the candidate's topic as well
 ==========  ============================================================  =================================
 
-If the topics of candidate and production differ in partition count or partitioner, no pair would match. Both are then
-copied by identity into topics of the trial, in the runner's group (`repartition_copier`). A mark is written once
-everything below its ends has been copied, with the ends of the copies. If the start's sample cannot show the difference
-and a later one does, the process ends with a message (`partitioner_check`).
+Topics that differ in partition count or partitioner are copied by identity, in the runner's group
+(`repartition_copier`). A mark is then written once everything below its ends has been copied, with the ends of the
+copies. If only a later sample shows the difference, the process ends with a message (`partitioner_check`).
 
 A mark stays true whatever follows, and a repeated mark adds nothing. So two watchers do no harm, and commits of the
 group that go back (a replay) revoke nothing.

@@ -12,9 +12,6 @@ T = TypeVar("T")
 
 
 def publish_marks(publish: Callable[[], T]) -> T | None:
-    """Call `publish` and return its result; None if the broker does not answer now: the caller repeats it each second.
-
-    Raises a `BrokerError` that is not retriable.
-    """
+    """Call `publish`; None if the broker does not answer now: the caller repeats it. Raises other `BrokerError`s."""
     with repeated_later(lambda error: log.warning("marks_delayed", error=error)):
         return publish()

@@ -36,10 +36,7 @@ BACK_OFF_S = (0.25, 10.0)
 
 
 def schema_source(schemas: config.Schemas) -> SchemaSource:
-    """Return the source that a config names; loading the config file has made `dir` absolute.
-
-    Without either no schema is known, as JSON topics need none. Raises `ConfigError`.
-    """
+    """Return the source that a config names; JSON topics need none. Raises `ConfigError`."""
     if schemas.registry:
         return RegistrySchemas(schemas.registry)
     return FolderSchemas(schemas.dir) if schemas.dir else NoSchemas()

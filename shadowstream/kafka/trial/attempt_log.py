@@ -51,10 +51,7 @@ def log_ended(news: list[EndedInput]) -> None:
 
 
 class FirstFailures:
-    """Log of the candidate's exceptions: the first of each type and raising line, with its traceback.
-
-    If values are redacted, the text of the exception is left out.
-    """
+    """Log of the candidate's exceptions: the first of each type and line, with traceback; no text if redacted."""
 
     def __init__(self, config: Config) -> None:
         self._redactor = Redactor(config.compare.redact)

@@ -56,10 +56,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PinnedStart:
-    """The start mark that counts, with the topics that it describes.
-
-    `warm`: its warm-up is closed. `partitioners`: the kind of each of production's output topics.
-    """
+    """The start mark that counts, and its topics. `warm`: its warm-up is closed; `partitioners`: kinds by output."""
 
     start: TrialStart
     warm: bool
