@@ -33,8 +33,7 @@ class PendingRecord(NamedTuple):
         return self.header_fields is not None and self.header_fields.warm
 
 
-_ALWAYS = 4
-"""The number of columns that are kept even if all their values are None."""
+_ALWAYS = 4  # the number of columns that are kept even if all their values are None
 _row = partial(tuple.__new__, PendingRecord)  # a fifth of the cost of calling the class, a thousand times a batch
 
 

@@ -37,8 +37,7 @@ class JoinerStep:
         self.partitions = dict(partitions)
         self.inputs = frozenset(inputs)
         self.repartitioned = frozenset(repartitioned)
-        self.compacted: frozenset[str] = frozenset()
-        """The compared topics that are compacted."""
+        self.compacted: frozenset[str] = frozenset()  # the compared topics that are compacted
         self.tasks: dict[Partition, Task] = {}
         self.progress = MarksLog(revision)
         self.incarnation = ""
@@ -48,8 +47,7 @@ class JoinerStep:
         self._originals: dict[str, Originals] = {}
         self._by_place: dict[Partition, tuple[Task, Side]] = {}
         self._by_input: dict[Partition, Task] = {}
-        self.prepared: list[Task] = []
-        """The tasks of the last `prepare`, until `committed`."""
+        self.prepared: list[Task] = []  # the tasks of the last `prepare`, until `committed`
 
     def assign(self, topic: str, partition: int) -> Task:
         """Add the task of a partition of production's output `topic`; `Task.restore` gives it its committed state."""

@@ -9,8 +9,7 @@ from shadowstream.config import Config
 from shadowstream.labels.correctness import UNLABELLED
 from shadowstream.protocol.count_names import LABEL_PAIRS
 
-At = tuple[str, int, str]
-"""Task, start of a window (ms), revision."""
+At = tuple[str, int, str]  # task, start of a window (ms), revision
 
 
 class LabelledParts:

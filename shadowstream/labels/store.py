@@ -16,8 +16,7 @@ class WaitingEntry(NamedTuple):
     revision: str = ""
     production: str | None = None
     shadow: str | None = None
-    parts: tuple[str, ...] = ()
-    """The values of `compare.dimensions`."""
+    parts: tuple[str, ...] = ()  # the values of `compare.dimensions`
 
 
 class Store(Protocol):

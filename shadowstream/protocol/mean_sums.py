@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 BETS = 10
-SUMS = 2 * BETS + 1
-"""Number of sums: ten for evidence below m, ten for evidence above it, and the sum of the values."""
+SUMS = 2 * BETS + 1  # number of sums: ten for evidence below m, ten for evidence above it, and the sum of the values
 # 2**-32 of a nat: 300 million of the worst values fit 64 bits, and a million values lose less than 3e-4 nats.
 STORED_BITS = 32
 _CHUNK = 50_000

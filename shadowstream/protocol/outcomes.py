@@ -203,8 +203,7 @@ class Result(NamedTuple):
     outcome: Outcome
     reason: str | None = None
     differences: Sequence[Any] = ()
-    declared: tuple[str, ...] = ()
-    """Empty here; `compare.result` names the declared changes that explain a pair."""
+    declared: tuple[str, ...] = ()  # empty here; `compare.result` names the declared changes that explain a pair
 
 
 def _by_side(kind: str) -> Callable[[Side], Outcome]:
@@ -244,13 +243,11 @@ if RULES.keys() != set(Outcome):
 PLAIN = frozenset(one for one, rule in RULES.items() if rule.sampled)
 AGREES = frozenset(one for one, rule in RULES.items() if rule.agrees)
 VALUES_COMPARED = frozenset(one for one, rule in RULES.items() if rule.pair is ComparedPart.VALUES)
-PAIRS = unit_of("mismatch")
-"""Outcomes of compared pairs, by values or by numbers of outputs."""
+PAIRS = unit_of("mismatch")  # outcomes of compared pairs, by values or by numbers of outputs
 PAIRS_UNREAD = frozenset(one for one, rule in RULES.items() if rule.pair is ComparedPart.NOTHING)
 DIFFERS = frozenset(bad_unit_of("mismatch"))
 FAILED = tuple(one for one, rule in RULES.items() if rule.candidate_failed)
-FAILED_CAUSES = frozenset(RULES[one].cause for one in FAILED)
-"""Causes of absence that are the candidate's fault."""
+FAILED_CAUSES = frozenset(RULES[one].cause for one in FAILED)  # causes of absence that are the candidate's fault
 BY_CAUSE: Mapping[str, Outcome] = MappingProxyType({rule.cause: one for one, rule in RULES.items() if rule.cause})
 IN_RATES = tuple(one for one, rule in RULES.items() if rule.units)
 """Outcomes that are units of a rate: the evidence over time. The warm-up is none."""

@@ -1,7 +1,6 @@
 """Names of reasons in stats records, and the reasons that another role acts on."""
 
-OTHER = "(other)"
-"""The name that counts all reasons beyond the limit."""
+OTHER = "(other)"  # the name that counts all reasons beyond the limit
 REASON_CHARS_MAX = 160
 SEPARATOR = ": "
 PARTNER_UNREAD = "its partner may be a record of {} that {}"

@@ -99,8 +99,7 @@ class Stateful:
         self._config, self._revision, self._make, self.partitions = config, revision, make, partitions
         self._snapshots = config.candidate.state == "snapshot"
         self._held: dict[Partition, PartitionObject] = {}
-        self.snapshot_results: list[SnapshotResult] = []
-        """Results of snapshots; the reader empties the list."""
+        self.snapshot_results: list[SnapshotResult] = []  # results of snapshots; the reader empties the list
 
     def wanted(self, place: Partition, note: StateNote | None) -> int | None:
         """Return the offset of the snapshot to read for a partition with this commit; None if no snapshot applies."""

@@ -15,8 +15,7 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError
 
-Costs = dict[int, list[int]]
-"""The numbers of measured inputs and of those over the threshold, by start of the window."""
+Costs = dict[int, list[int]]  # the numbers of measured inputs and of those over the threshold, by start of the window
 
 
 class Meter:

@@ -24,8 +24,7 @@ from shadowstream.records import Partition
 from shadowstream.runner.partitioner import partition_for
 
 INPUT, SAME, REPARTITION = "input", "same", "repartition"
-KINDS = (INPUT, "murmur2", "crc32", SAME)
-"""The kinds in order of preference."""
+KINDS = (INPUT, "murmur2", "crc32", SAME)  # the kinds in order of preference
 CERTAIN_BITS = 20.0
 """Evidence with which an accident is rarer than one in a million: log2 of the partitions for each key."""
 STRAYS = 0.01

@@ -63,16 +63,14 @@ class InputProgress:
     texts: ReasonTexts = field(default_factory=ReasonTexts)
     windows: dict[int, list[int]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
-    announced: int = -1
-    """The position in the last done mark."""
+    announced: int = -1  # the position in the last done mark
 
     @property
     def ended(self) -> bool:
         return 0 <= self.bound <= self.committed
 
 
-Encoded = tuple[str, bytes | None, bytes | None]
-"""An output to be written: its production topic, its key and its bytes."""
+Encoded = tuple[str, bytes | None, bytes | None]  # an output to be written: its production topic, its key and its bytes
 
 
 @dataclass

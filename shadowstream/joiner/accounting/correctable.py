@@ -41,12 +41,10 @@ class CorrectableRow(NamedTuple):
     pair_id: str
     floor: int
     outcome: str
-    unread: bool = False
-    """Whether an unreadable record explains the outcome."""
+    unread: bool = False  # whether an unreadable record explains the outcome
 
 
-_Entry = tuple[int, int, CorrectableRow]
-"""Event time, running number, row."""
+_Entry = tuple[int, int, CorrectableRow]  # event time, running number, row
 
 
 class CorrectableRows:

@@ -6,8 +6,7 @@ from shadowstream.joiner.accounting.reason_counts import At
 from shadowstream.protocol.count_names import BY_LIMIT
 from shadowstream.records import Side
 
-SHED = "shed: pending_bytes_max"
-"""Reason of a record that a limit shed."""
+SHED = "shed: pending_bytes_max"  # reason of a record that a limit shed
 
 
 class EvictionCounts:

@@ -22,8 +22,7 @@ from shadowstream.protocol.mean_sums import SUMS, grid_sums
 from shadowstream.records import Side
 
 _GROWTH = math.log(1.01 / 0.99)
-NOTHING = -(2**31)
-"""The bucket of a latency of 0 or less."""
+NOTHING = -(2**31)  # the bucket of a latency of 0 or less
 REPEATED_NAMES = "repeated_names:"
 """Pairs with a JSON value that repeats a name in one object, where the last one counts."""
 _Mask = npt.NDArray[np.bool_]

@@ -27,8 +27,7 @@ from shadowstream.protocol.outcomes import DIFFERS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
-OF_FIELDS = ("looked:", "there:")
-"""Figures of `field_presence`, which only the coverage of a `field` criterion needs."""
+OF_FIELDS = ("looked:", "there:")  # figures of `field_presence`, which only the coverage of a `field` criterion needs
 
 
 def fields_of(config: Config) -> list[str]:

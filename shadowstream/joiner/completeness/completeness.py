@@ -49,8 +49,7 @@ from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitConditio
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import InputCoordinate, Partition, Side
 
-STILL_OBSERVATIONS = 3
-"""Observations without growth, one a second, after which the inputs count as idle."""
+STILL_OBSERVATIONS = 3  # observations without growth, one a second, after which the inputs count as idle
 
 
 def time_may_decide(config: Config) -> bool:

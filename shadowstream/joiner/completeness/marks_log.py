@@ -107,10 +107,8 @@ class MarksLog:
         self.ends: dict[Partition, DoneMark] = {}
         self.latest: dict[Partition, DoneMark] = {}
         self.absences_dropped = 0
-        self.position = 0
-        """The offset of the progress topic below which all marks are known."""
-        self.refused = 0
-        """The number of records of the progress topic that are no marks."""
+        self.position = 0  # the offset of the progress topic below which all marks are known
+        self.refused = 0  # the number of records of the progress topic that are no marks
         self._start_record: dict[str, Any] | None = None
         self._absent: dict[tuple[Partition, int], Absence] = {}
         self._absent_times: deque[tuple[int, int]] = deque()

@@ -32,8 +32,7 @@ class WaitCondition(NamedTuple):
     of: Side = Side.PRODUCTION
 
 
-Waits = Sequence[tuple[WaitCondition, int]]
-"""The lanes of a row, each with the row's threshold."""
+Waits = Sequence[tuple[WaitCondition, int]]  # the lanes of a row, each with the row's threshold
 
 LanesOfAll = Sequence[tuple[WaitCondition, Sequence[int]]]
 """The lanes of many rows, each with a column of their thresholds."""

@@ -28,12 +28,10 @@ from numpy.typing import NDArray
 FIRST_RECORDS = 4_096
 _LOW = 2**32 - 1
 _ONE_BY_ONE = 16
-PRUNE_AT = 4_096
-"""The number of superseded contents beyond which those out of the span are dropped."""
+PRUNE_AT = 4_096  # the number of superseded contents beyond which those out of the span are dropped
 Digests = NDArray[np.int64]
 _Ints = NDArray[np.int64]
-_Columns = tuple[_Ints, _Ints, _Ints]
-"""Hashes of ids, digests of contents, and offsets."""
+_Columns = tuple[_Ints, _Ints, _Ints]  # hashes of ids, digests of contents, and offsets
 
 
 class DedupeWindow:
@@ -48,8 +46,7 @@ class DedupeWindow:
 
     def __init__(self, span: int, first_records: int = FIRST_RECORDS) -> None:
         self._span = span
-        self._taken = 0
-        """The number of records ever entered. Record n, from 1, has the ring's slot n modulo its size."""
+        self._taken = 0  # The number of records ever entered. Record n, from 1, has the ring's slot n modulo its size.
         self._kept_from = 1
         self._superseded: dict[tuple[int, int], int] = {}
         """The offset of the last record with an id and content, if a record with another content has followed it."""

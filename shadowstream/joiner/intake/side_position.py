@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from shadowstream.joiner.completeness.observed_offsets import highest
 
-UNREAD_MS = 2**63 - 1
-"""Later than any event time."""
+UNREAD_MS = 2**63 - 1  # later than any event time
 
 
 @dataclass(slots=True)

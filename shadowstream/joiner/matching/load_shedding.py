@@ -8,8 +8,7 @@ a partner of a shed record may still come, and with a lower level it would end a
 from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 
-LEVEL_MAX = 32
-"""One identity in four billion is left: if memory is still full, identities are not the cause."""
+LEVEL_MAX = 32  # one identity in four billion is left: if memory is still full, identities are not the cause
 
 
 def _hash(id_: Hashable) -> int:

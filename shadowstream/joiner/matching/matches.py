@@ -59,8 +59,7 @@ class Decisions(NamedTuple):
     has_more: bool
 
 
-ShedRule = Callable[[Hashable], bool]
-"""A function that decides whether records with an id are shed."""
+ShedRule = Callable[[Hashable], bool]  # a function that decides whether records with an id are shed
 
 
 class Store(Protocol):
@@ -87,8 +86,7 @@ class Store(Protocol):
         """Return the offsets of a side's pending rows."""
 
 
-SideRows = tuple[list[PendingRecord], list[PendingRecord]]
-"""The rows of one id, of production and of the shadow."""
+SideRows = tuple[list[PendingRecord], list[PendingRecord]]  # the rows of one id, of production and of the shadow
 
 
 class KeyedStore(Store):

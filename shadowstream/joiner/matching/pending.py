@@ -26,8 +26,7 @@ class PendingTotals:
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
         self.bytes = [0, 0, 0]
-        self.spilled = [0, 0, 0]
-        """Bytes of spilled values, not included in `bytes`."""
+        self.spilled = [0, 0, 0]  # bytes of spilled values, not included in `bytes`
         self.records = [0, 0, 0]
         self._windows: Counter[int] = Counter()
 

@@ -21,8 +21,7 @@ from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
 RUN_MAX = 4_096
 PIECES_MAX = 8
-TIDY_AT = 64
-"""The number of runs at which small neighbours are joined; next at twice the number that remains."""
+TIDY_AT = 64  # the number of runs at which small neighbours are joined; next at twice the number that remains
 
 
 class _Run:

@@ -12,10 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-NO_VALUE = -1
-"""The size that stands for a tombstone's value."""
-GAPS_MAX = 2
-"""Values with gaps are read as one piece if it is at most this many times their size, else one by one."""
+NO_VALUE = -1  # the size that stands for a tombstone's value
+GAPS_MAX = 2  # values with gaps are read as one piece if it is at most this many times their size, else one by one
 
 
 class SpillStore(Protocol):

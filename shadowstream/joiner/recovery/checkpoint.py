@@ -15,8 +15,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack, unpack
 from shadowstream.records import METADATA_CHARS_MAX
 
-PENDING_MAX = 100_000_000
-"""Limit of the pending set, because a few characters can encode any number of offsets."""
+PENDING_MAX = 100_000_000  # limit of the pending set, because a few characters can encode any number of offsets
 
 
 class Checkpoint(NamedTuple):

@@ -46,8 +46,7 @@ from shadowstream.records import Batch, Partition, Prepared, Side
 log = get_logger("joiner")
 BATCH = 2_000
 """The fixed work of a batch costs as much as some hundred records; larger batches leave the processor's cache."""
-NAMED_WITHIN_S = 5.0
-"""The time to wait for a mark that names an unknown revision, once for each."""
+NAMED_WITHIN_S = 5.0  # the time to wait for a mark that names an unknown revision, once for each
 
 
 class Clients(NamedTuple):

@@ -31,8 +31,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
 CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
 """
-_BESIDE = ("-wal", "-shm", "-journal")
-"""Suffixes of files that SQLite keeps beside the store and trusts as much."""
+_BESIDE = ("-wal", "-shm", "-journal")  # suffixes of files that SQLite keeps beside the store and trusts as much
 _COLUMNS = "id, time_ms, task, revision, production, shadow, parts"
 
 

@@ -52,8 +52,7 @@ from shadowstream.runner.step import RunnerStep
 
 log = get_logger("runner")
 MARKS_EVERY_S = 1.0
-REPEAT_S = 10.0
-"""An unchanged mark is written again after this time: its delivery may have failed."""
+REPEAT_S = 10.0  # an unchanged mark is written again after this time: its delivery may have failed
 
 
 class RunnerParts(NamedTuple):

@@ -18,8 +18,7 @@ from shadowstream.runner.candidate_attempts import EndedInput, WriteRecords
 
 log = get_logger("runner")
 FLUSH_S = 20.0
-KINDS_MAX = 32
-"""Kinds of failure that one process logs with a traceback."""
+KINDS_MAX = 32  # kinds of failure that one process logs with a traceback
 STACK_CHARS_MAX = 4_000
 
 

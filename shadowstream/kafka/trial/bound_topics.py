@@ -22,8 +22,7 @@ from shadowstream.protocol import marks
 
 KEYS = {"input": "inputs", "production": "production.outputs", "candidate": "candidate.topic", "twin": "twin.topic"}
 """Config keys by side."""
-TopicsBySide = dict[str, frozenset[str]]
-"""Topics by side, without the sides of unknown topics."""
+TopicsBySide = dict[str, frozenset[str]]  # topics by side, without the sides of unknown topics
 
 
 def topics_by_side(config: Config) -> TopicsBySide:

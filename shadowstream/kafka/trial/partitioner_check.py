@@ -25,18 +25,15 @@ from shadowstream.runner.partitioner_detection import (
 )
 
 log = get_logger("start")
-SETTLE_S = 3.0
-"""The time to wait for more records if a sample is too small to be certain."""
+SETTLE_S = 3.0  # the time to wait for more records if a sample is too small to be certain
 SAMPLE_EVERY_S = 0.5
 NO_EVIDENCE = "the sample holds no evidence"
 CHECK_EVERY_S = 60.0
-CHECK_SOON_S = 5.0
-"""The interval while an accident could still explain the sample."""
+CHECK_SOON_S = 5.0  # the interval while an accident could still explain the sample
 CHECK_PER_PARTITION = 200
 CHECK_LIMIT_S = 2.0
 
-KeepsRunning = Callable[[], bool]
-"""A function that is called each turn of a wait; False ends it."""
+KeepsRunning = Callable[[], bool]  # a function that is called each turn of a wait; False ends it
 
 
 def settle(

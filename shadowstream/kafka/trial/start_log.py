@@ -28,8 +28,7 @@ from shadowstream.records import Partition
 
 log = get_logger("start")
 FLUSH_S = 30.0
-MOVED = frozenset((b"start", b"warm"))
-"""Keys of those marks in `progress`."""
+MOVED = frozenset((b"start", b"warm"))  # keys of those marks in `progress`
 
 
 class Starts:
@@ -38,8 +37,7 @@ class Starts:
     def __init__(self) -> None:
         self.of: dict[str, dict[str, Any]] = {}
         """The start mark that counts, by revision, in the order of the revisions' starts."""
-        self.begun: dict[str, dict[str, Any]] = {}
-        """The newest begin mark of each revision."""
+        self.begun: dict[str, dict[str, Any]] = {}  # the newest begin mark of each revision
         self.announced: set[str] = set()
         self.warm: set[str] = set()
         self.moved = False

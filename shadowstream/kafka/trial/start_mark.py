@@ -46,8 +46,7 @@ from shadowstream.runner.partitioner_detection import INPUT, REPARTITION
 
 log = get_logger("start")
 QUIET_S = 1.0
-NO_WARM_UP = -1
-"""In place of S: every pair counts."""
+NO_WARM_UP = -1  # in place of S: every pair counts
 
 
 class Stopped(Exception):

@@ -18,8 +18,7 @@ from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Partition, Side
 from shadowstream.runner.partitioner_detection import SAME, EvidenceByKind, SampledRecord, evidence_of_same, weigh
 
-PER_PARTITION = 1_000
-"""The number of newest records of each partition, fewer if all together exceed `IN_ALL`."""
+PER_PARTITION = 1_000  # the number of newest records of each partition, fewer if all together exceed `IN_ALL`
 IN_ALL = 50_000
 INPUT_SPAN = 3
 """Inputs around production's commits are read this many times further: outputs of a batch come before its commit."""
