@@ -194,8 +194,7 @@ class JoinerStep:
     def prepare(self, now_ms: int, limit: int = sys.maxsize) -> Prepared:
         """Return the content of one transaction, from all tasks that have something new to commit.
 
-        A mark, a restart or a bound may end more records than one transaction can hold. About `limit` of them go into
-        this transaction, and the rest into the next ones (`has_more`).
+        A mark, a restart or a bound may end more records than about `limit`: the rest is for the next (`has_more`).
         """
         share = max(1, limit // max(1, len(self.tasks)))
         writes: list[Write] = []

@@ -44,12 +44,10 @@ class Role(Protocol):
         return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
-        """Take partitions with their committed state; return the offset to read each of them from.
+        """Take partitions with their committed state, -1 for no offset; return the offset to read each of them from.
 
-        `committed` holds all partitions that the role will have; an offset of -1 means that nothing is committed.
-        The role holds no partition when this is called. It may block for as long as it restores its state.
-
-        Raises `ConfigError` where the committed state and the topics contradict each other, and `BrokerError`.
+        `committed` holds all partitions that the role will have. This may block for as long as the role restores its
+        state. Raises `ConfigError` where the committed state and the topics contradict each other, and `BrokerError`.
         """
 
     def dropped(self) -> None:
@@ -68,11 +66,7 @@ class Role(Protocol):
         return BATCH
 
     def accounted_to(self, place: Partition) -> int:
-        """Return the offset below which the last commit accounts for every record of a partition.
-
-        Called once for each partition, directly after `assigned`. The loop re-reads records below it; they add nothing
-        to a transaction.
-        """
+        """Return the offset below which the last commit accounts for every record: re-reading those adds nothing."""
         return 0
 
     def wants_headers(self, topic: str) -> bool:
@@ -82,21 +76,15 @@ class Role(Protocol):
         """Return the label of a topic in the metrics of lag: input, production, shadow, twin, scored or labels."""
 
     def consume(self, batch: Batch, now_ms: int) -> int:
-        """Process records of one partition; return the number of records processed, one at least.
+        """Process records of one partition; return the number processed, one at least; the others come again.
 
-        The loop offers the others again, in the next turn. Offsets rise from call to call and may have gaps. The role
-        writes nothing here: it buffers effects until `prepare`.
-
-        Raises `RegistryError` if a schema is not available now. The role must then have processed nothing of the batch;
-        the loop pauses the partition and offers the batch again.
+        Offsets rise from call to call and may have gaps. Effects are buffered until `prepare`. Raises `RegistryError`
+        if a schema is not available now. Nothing of the batch is processed then; the loop offers it again after a
+        pause.
         """
 
     def records_in_transaction(self, new: int) -> int:
-        """Return the number of records that the next transaction would account for.
-
-        `new` is the number of records read for the first time since the last commit. Called each turn; the loop commits
-        early once this reaches the size that the sink can take.
-        """
+        """Return how many records the next transaction accounts for, given the `new` ones since the last commit."""
         return new
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
@@ -107,11 +95,10 @@ class Role(Protocol):
         return
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
-        """Return the effects of one transaction.
+        """Return the effects of one transaction; no commits if there is nothing to commit.
 
-        The transaction holds all consumed records. Of further effects, such as pairs that became decidable without a
-        new record, it holds those of about `limit` records. An empty list of commits means that nothing is to be
-        committed. `committed` or `dropped` follows, or another `prepare` if the list was empty.
+        It holds all consumed records. Of further effects, such as pairs that became decidable without a new record, it
+        holds those of about `limit` records. `committed` or `dropped` follows, or another `prepare` after no commits.
         """
 
     def committed(self, now_ms: int) -> None:

@@ -30,9 +30,8 @@ LIFELINE = "SHADOWSTREAM_LIFELINE"
 def end_with_supervisor() -> None:
     """End this process as by SIGTERM once its supervisor is gone; SIGKILL follows `STOP_S` later.
 
-    Other processes than a child of a `Supervisor` are not affected. Only the supervisor holds the other end of a pipe.
-    The system closes it with the process, so even kill -9 is noticed, without polling. Call this after the handler of
-    SIGTERM is installed.
+    Only the supervisor holds the other end of a pipe, which the system closes even on kill -9. Call this after the
+    handler of SIGTERM is installed; it affects only a child of a `Supervisor`.
     """
     pipe = role_report.inherited_pipe(LIFELINE)
     if pipe is None:

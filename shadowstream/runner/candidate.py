@@ -82,10 +82,9 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
 
 
 def load(candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER) -> Call:
-    """Import the candidate and return a function from values to outputs or errors.
+    """Import the candidate and return a function from values to outputs or errors, measured by `meter`.
 
-    The function returns one entry for each value, or only the first ones if `observer.enough()`. `meter` measures the
-    calls. Raises `ConfigError` if the candidate cannot be loaded or is not trusted.
+    It returns one entry for each value, or only the first ones if `observer.enough()`. Raises as `_imported` does.
     """
     calls = _call_batches if candidate.takes == "batch" else _call_values
     return calls(_imported(candidate), meter, observer)
@@ -94,10 +93,9 @@ def load(candidate: Candidate, meter: Meter | None = None, observer: CallObserve
 def load_stateful(
     candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER
 ) -> Callable[[], CandidateObject]:
-    """Import a candidate with state and return a factory of its objects, one for each input partition.
+    """Import a candidate with state and return a factory of its objects, whose calls `meter` measures.
 
-    `meter` measures all their calls. One object is created at once. Raises `ConfigError` as `load` does, and if an
-    object cannot be created or lacks a method that `candidate.state` requires.
+    One object is created at once. Raises `ConfigError` as `load` does, and if that fails or lacks a required method.
     """
     function = _imported(candidate)
 

@@ -171,9 +171,7 @@ class Attempts:
             self.calls.end()
 
     def timed_out(self, asked: CurrentCall, text: str) -> None:
-        """End the input of a call as `timeout`, or suspect a batch's. A watching thread calls it, then ends the
-        process.
-        """
+        """End the input of a call as `timeout`, or suspect a batch's; a watching thread then ends the process."""
         guarded = self._guarded.get(asked.place)
         ended = dict(guarded.current.ended) if guarded is not None else {}
         state = AttemptState(asked.offsets[0], asked.offsets[-1] + 1, 1, ended)

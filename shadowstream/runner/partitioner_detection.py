@@ -157,8 +157,7 @@ def _evidence(
 def choose(logs: Sequence[EvidenceByKind]) -> Choice | None:
     """Return the kind that explains every log, or `repartition`; None if the sample decides nothing.
 
-    Among the kinds that are no accident, choose the one that explains most keys, then the first of `KINDS`. Without
-    such a kind, choose the first of `KINDS` that explains anything.
+    It is the one with most keys among those that are no accident, else the first of `KINDS` that explains anything.
     """
     seen = [max(evidence.checked for evidence in weighed.values()) for weighed in logs]
     if not all(seen):

@@ -343,8 +343,8 @@ class RunnerStep:
         """Return done marks of the partitions, and end marks of completed bounded inputs.
 
         Unless `again`, done marks are only for partitions that have advanced: an unchanged position is already done
-        below its first ends. `ends` are the high watermarks of the candidate's output partitions, read after the
-        last commit returned. Call only while nothing is uncommitted: a mark states what is committed.
+        below its first ends. `ends` are the high watermarks of the candidate's output partitions, read after the last
+        commit returned. Call only while nothing is uncommitted: a mark states what is committed.
         """
         if self.dirty():
             raise ShadowstreamBug("done marks requested while inputs are uncommitted")

@@ -169,9 +169,7 @@ class PartCounts:
         ]
 
     def by_value(self, names: Sequence[str], compared: Sequence[list[str]], values_max: int) -> list[dict[str, Any]]:
-        """Return the values of dimensions, `compared` or not, as in schemas/stats.avsc; at most `values_max` exact
-        ones.
-        """
+        """Return the values of dimensions as in schemas/stats.avsc; at most `values_max` of each are exact."""
         exact = [
             least([*others, *(value for at, value in self._values if at == place)], values_max)
             for place, others in enumerate(compared)
@@ -225,8 +223,7 @@ def _figures(pairs: CountedPairs, window: Mask, compared: Mask, latency: Latency
 class DimensionReader:
     """Reader of a record's values of the dimensions, as `PartCounts.unmatched` takes them.
 
-    For a record of production, dimensions in headers are unknown: the runner copies them only to the candidate's
-    outputs. For a record of the candidate, dimensions in fields are the candidate's own values.
+    Production's records lack those in headers: the runner copies them only to the candidate's outputs.
     """
 
     def __init__(self, config: Config, compare: Comparing) -> None:

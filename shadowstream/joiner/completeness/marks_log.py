@@ -122,8 +122,7 @@ class MarksLog:
     def add(self, record: dict[str, Any], at: int | None = None) -> DoneMark | None:
         """Add the mark at offset `at` of the topic; return it if it is a done or end mark.
 
-        A mark below the position of a restored snapshot is read again for the content that the snapshot omits:
-        absences, and done marks that a task has not passed yet.
+        A mark below a restored snapshot is read for what that omits: absences, and done marks not passed by a task.
         """
         kind = record["kind"]
         at = self.position if at is None else at

@@ -15,11 +15,10 @@ _DIGITS_MAX = 18
 
 
 class HeaderFields(NamedTuple):
-    """Header values of one record. `values` and `input_ms` are a shadow record's: dimensions in the config's order, and
-    the time of its input.
+    """Header values of one record. A shadow record has `values`, the dimensions in order, and its input's time.
 
-    `emit_ms` is the time at which the side wrote the record, if a header holds it. `head` is the number of bytes of
-    the value that came from a header (`codecs.framing.headed`). `warm`: the candidate wrote it in its state's warm-up.
+    `emit_ms` is the time at which the side wrote the record, if a header holds it. `head` is the number of bytes of the
+    value that came from a header (`codecs.framing.headed`). `warm`: the candidate wrote it in its state's warm-up.
     `failed`: a header reports that production failed on the input.
     """
 

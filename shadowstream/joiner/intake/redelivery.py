@@ -9,8 +9,8 @@ from shadowstream.protocol.headers import PackedHeader
 class Redelivery:
     """The last output of each input partition in one partition of the candidate.
 
-    The runner writes the outputs of one input partition in the order of offset and k, until a crash sets it back. So
-    an output that is not above all earlier ones is a repeat, however far apart they are.
+    The runner writes the outputs of one input partition in the order of offset and k, until a crash sets it back. So an
+    output that is not above all earlier ones is a repeat, however far apart they are.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:

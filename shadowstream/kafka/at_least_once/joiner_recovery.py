@@ -30,9 +30,7 @@ class AtLeastOnceRecovery:
         self._ends: dict[Partition, int] = {}
 
     def adopt(self, tasks: Sequence[Task], committed: dict[Partition, Committed]) -> dict[str, dict[str, Any]]:
-        """Advance commits to the newest decided ones; return state records by task. Raises `ConfigError` for a lost
-        one.
-        """
+        """Advance commits to the newest decided ones; return states by task. Raises `ConfigError` for a lost one."""
         self._newest = {}
         begins: dict[Partition, int] = {}
         for task in tasks:

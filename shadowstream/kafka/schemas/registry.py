@@ -45,9 +45,8 @@ def schema_source(schemas: config.Schemas) -> SchemaSource:
 class FolderSchemas:
     """A folder of ``<id>.<subject>.avsc`` files, read once, here; ``.json`` is a JSON Schema, ``.proto`` Protobuf.
 
-    Other files are ignored; a ``.proto`` without an id is an import of others. Raises `ConfigError` for a folder that
-    is missing or has no such file. The same holds for an `.avsc` file with another name, an invalid schema, and an id
-    used twice.
+    Other files are ignored; a ``.proto`` without an id is an import. Raises `ConfigError` for a folder that is missing
+    or has no such file, an `.avsc` file with another name, an invalid schema, and an id used twice.
     """
 
     def __init__(self, folder: str | Path) -> None:

@@ -286,9 +286,8 @@ def _beginnings(
 ) -> dict[Partition, int]:
     """Return the log start offsets of inputs and outputs.
 
-    Raises `ConfigError` if retention deleted the beginning of an input, or, before the trial has begun, of an output of
-    production, an external candidate or the twin. An output without its input, or the other way round, would count as
-    extra or missing without a fault of the candidate. Later the joiner counts the outputs that retention deletes.
+    Raises `ConfigError` if retention deleted the beginning of an input or, before the trial has begun, of any output:
+    one without the other would count as extra or missing. Later the joiner counts the outputs that retention deletes.
     """
     kinds = topic_admin.sources_of(config)
     others = [] if has_begun else [topic for topic, kind in kinds.items() if kind in ("candidate", "twin")]

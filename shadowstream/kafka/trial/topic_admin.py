@@ -94,10 +94,9 @@ def source_counts(client: AdminClient, config: Config) -> dict[str, int]:
 
 
 def survey(client: AdminClient, config: Config) -> list[TopicState]:
-    """Return the state of each planned topic on the cluster.
+    """Return the state of each planned topic on the cluster; copies of outputs are planned if they exist.
 
-    Copies of production's outputs are planned if they exist: the runner decides whether they are needed. Raises
-    `ConfigError` as `source_counts` does, and `BrokerError` if no broker answers.
+    Raises `ConfigError` as `source_counts` does, and `BrokerError` if no broker answers.
     """
     existing = offsets.existing(client)
     copies = [topic for topic in config.production.outputs if config.plan.repartition(topic) in existing]
@@ -111,8 +110,7 @@ def ensure(
 ) -> dict[str, int]:
     """Create the missing planned topics; return the partition counts of the topics that the trial only reads.
 
-    `repartitioned` are production's outputs that are copied by identity. Raises `ConfigError` as `source_counts` does,
-    or if an existing topic has another partition count than planned. Raises `BrokerError` if the broker refuses.
+    Raises `ConfigError` as `source_counts` does, or for another partition count than planned; else `BrokerError`.
     """
     sources = source_counts(client, config)
     specs = planned(config, sources, repartitioned)
