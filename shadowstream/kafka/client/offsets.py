@@ -66,11 +66,10 @@ def ask(
 
 def _list(client: AdminClient, wanted: Iterable[Partition], *how: Any) -> dict[Partition, int]:
     places = list(wanted)
-
-    def offsets() -> dict[Partition, int]:
-        return {place: future.result(TIMEOUT_S).offset for place, future in ask(client, places, *how).items()}
-
-    return once_settled(offsets, "cannot list offsets")
+    return once_settled(
+        lambda: {place: future.result(TIMEOUT_S).offset for place, future in ask(client, places, *how).items()},
+        "cannot list offsets",
+    )
 
 
 def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
