@@ -30,7 +30,6 @@ class LabelledParts:
             counts[UNLABELLED] += not labelled
 
     def of(self, window: At) -> list[dict[str, Any]]:
-        """Return the values of one window, as in schemas/stats.avsc."""
         cell = self._cells.get(window, {})
         exact = {one: least((value for name, value in cell if name == one), self._values_max) for one in self._names}
         sums: dict[tuple[str, str], Counter[str]] = {}

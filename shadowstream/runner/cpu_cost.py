@@ -70,7 +70,6 @@ class Meter:
         self._ns.clear()
 
     def record(self, counts: Sequence[int] | None) -> dict[str, Any]:
-        """Return a window's part of a range mark (schemas/mark.avsc)."""
         if counts is None:
             return {}
         return {"cost": {"over_ns": self._over_ns, "measured": counts[0], "over": counts[1]}}

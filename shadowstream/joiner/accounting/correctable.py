@@ -23,7 +23,6 @@ MAY_BE_UNREAD = frozenset(PARTNER_UNREAD.format(whose, why) for whose in WHOSE f
 
 
 def is_correctable(outcome: str, reason: str | None) -> bool:
-    """Return whether a late partner corrects an outcome with this reason."""
     return outcome in CORRECTABLE or reason == MAY_BE_GONE or reason in MAY_BE_UNREAD
 
 

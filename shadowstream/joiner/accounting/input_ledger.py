@@ -26,7 +26,6 @@ class InputLedger:
         self._lines: dict[Partition, list[dict[str, Any]]] = {}
 
     def count_range(self, record: Mapping[str, Any]) -> None:
-        """Count the inputs of a range mark once."""
         place = Partition(record["input_topic"], record["input_partition"])
         counters = Counters.of(record["counters"])
         if record["to_offset"] > self._counted.get(place, -1):
@@ -41,7 +40,6 @@ class InputLedger:
         self._lines[place] = conservation.inputs_lines(str(place), counters.read, ended, by_window)
 
     def is_complete(self) -> bool:
-        """Return whether all inputs of a bounded trial have been counted."""
         bounds = self._marks.start.bounds if self._marks.start else {}
         return all(self._counted_to(place) >= bounds.get(place, 0) for place in self._inputs)
 

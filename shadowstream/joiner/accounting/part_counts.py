@@ -157,7 +157,6 @@ class PartCounts:
                 self._scoped[scope.name].outcomes[outcome] += n
 
     def record(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the scopes as in schemas/stats.avsc."""
         return [
             {
                 "scope": name,

@@ -219,7 +219,6 @@ class Completeness:
         return ends is not None and place in ends and rows.offsets[0] >= ends[place]
 
     def _mark_lanes(self, side: Side, awaited: Side, row: PendingRecord) -> list[tuple[WaitCondition, int]]:
-        """Return the lanes of marks; each of them suffices."""
         lanes: list[tuple[WaitCondition, int]] = []
         if row.at is not None and (place := self._input(row.at)) in self._inputs():
             lanes.append((WaitCondition("done", awaited, place), row.at.offset))
@@ -306,7 +305,6 @@ class Completeness:
         return bool(ends) and all(done.get(place, 0) >= end for place, end in ends.items())
 
     def _knows_warm_up(self) -> bool:
-        """Return whether `is_warm_up` is known for every record."""
         start = self._progress.start
         if start is None:
             return False

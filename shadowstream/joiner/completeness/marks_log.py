@@ -81,7 +81,6 @@ def _places(plain: Iterable[list[Any]]) -> dict[Partition, Any]:
 
 
 def place_of(text: str) -> Partition:
-    """Parse a partition written as topic/partition."""
     topic, _, partition = text.rpartition("/")
     return Partition(topic, int(partition))
 
@@ -222,7 +221,6 @@ class MarksLog:
             self._full.setdefault(short, short)
 
     def revision_at(self, place: Partition, offset: int) -> str:
-        """Return the revision that ran on an input."""
         ranges = [one for one in self._ranges.get(place, ()) if one.begin <= offset]
         return ranges[-1].revision if ranges else self.revision
 
@@ -267,7 +265,6 @@ class MarksLog:
         return (self._absent[at], *at) if at is not None else None
 
     def absence_of_input(self, place: Partition, offset: int) -> Absence | None:
-        """Return the absence of this input, if a mark reported one."""
         return self._absent.get((place, offset))
 
     def forget_absences(self, production_ended: dict[Partition, int]) -> None:
@@ -309,7 +306,6 @@ class PassedMarks:
         self.offsets: dict[Partition, int] = {}
 
     def add(self, done: DoneMark) -> None:
-        """Add a new mark, if it names the task's partition."""
         if self._shadow in done.ends:
             self._waiting.setdefault(done.input, ThinnedQueue(MARKS_MAX)).append(done)
 

@@ -63,7 +63,6 @@ class DedupeWindow:
         which are unique among the kept records."""
 
     def __len__(self) -> int:
-        """Return the number of kept ids."""
         return self._taken + 1 - self._kept_from
 
     def repeats(self, ids: Sequence[Hashable], contents: Digests, offsets: Sequence[int]) -> dict[int, bool]:
@@ -125,7 +124,6 @@ class DedupeWindow:
         return found
 
     def _live(self, numbers: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        """Return whether each number is that of a record in the ring."""
         found: NDArray[np.bool_] = np.uint32(self._taken & _LOW) - numbers < len(self)
         return found
 
@@ -142,7 +140,6 @@ class DedupeWindow:
         self._enter(columns)
 
     def _enter(self, columns: _Columns) -> None:
-        """Add records at the heads of their chains."""
         hashes = columns[0]
         numbers = np.arange(self._taken + 1, self._taken + 1 + len(hashes))
         slots, buckets, low = numbers & self._mask, hashes & self._mask, numbers.astype(np.uint32)
@@ -161,7 +158,6 @@ class DedupeWindow:
         self._taken += len(hashes)
 
     def _forget(self, least: int) -> None:
-        """Drop records below this offset."""
         while self._kept_from <= self._taken:
             end = min(self._taken + 1, (self._kept_from | self._mask) + 1)
             first, last = self._kept_from & self._mask, (end - 1) & self._mask

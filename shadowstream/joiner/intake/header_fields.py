@@ -81,7 +81,6 @@ class HeaderReader:
 
 
 def failed_by_header(config: Config) -> bool:
-    """Return whether headers of production's records report its failures."""
     return config.production.error is not None and config.production.error.header is not None
 
 

@@ -35,7 +35,6 @@ class Redelivery:
         return found
 
     def accept(self) -> None:
-        """Keep the positions that `find` has staged."""
         self._again, self._reached = self._staged
 
     def snapshot(self) -> dict[str, int]:

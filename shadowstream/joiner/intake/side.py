@@ -170,7 +170,6 @@ class SideIntake:
         return [self._parts.identity.packed(headers) for headers in batch.headers]
 
     def _reread(self, batch: Batch) -> int:
-        """Count the records of a batch that had been read before a restart."""
         return sum(offset < self.position.accounted_to for offset in batch.offsets)
 
     def _without_redelivered(

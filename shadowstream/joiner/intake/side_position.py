@@ -50,7 +50,6 @@ class SidePosition:
 
     @property
     def is_reread(self) -> bool:
-        """Whether all records from before a restart have been read again."""
         return self.read_to >= self.accounted_to
 
     @property

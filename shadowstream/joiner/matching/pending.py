@@ -68,5 +68,4 @@ class PendingTotals:
             del self._windows[window]
 
     def floor_ms(self) -> int | None:
-        """Return the start of the lowest event-time window that holds a pending row."""
         return min(self._windows) * self._window_ms if self._windows else None

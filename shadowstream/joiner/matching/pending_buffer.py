@@ -151,7 +151,6 @@ class ColumnBuffer:
         return 0
 
     def _whole(self, run: _Run, rows: PendingColumns, places: slice | npt.NDArray[np.int64]) -> PendingColumns:
-        """Return rows that are being taken from a run, with their values."""
         if run.on_disk is None:
             return rows
         on_disk = run.on_disk.at(places)

@@ -45,7 +45,6 @@ class SpilledValues(NamedTuple):
     sizes: npt.NDArray[np.int64]
 
     def at(self, places: slice | npt.NDArray[np.generic]) -> SpilledValues:
-        """Return the values at these indexes, or at which a mask is true."""
         return SpilledValues(self.extent, self.begins[places], self.sizes[places])
 
     def total(self) -> int:

@@ -39,7 +39,6 @@ class PendingRecords:
         return self._store.held.records[side] + self._deferred.held.records[side]
 
     def floors_ms(self) -> list[int]:
-        """Return the starts of the lowest event-time windows with pending records."""
         floors = (self._store.held.floor_ms(), self._deferred.held.floor_ms())
         return [floor for floor in floors if floor is not None]
 

@@ -156,7 +156,6 @@ class RunnerRole(Role):
         return {place: begin for place, begin in begins.items() if ends[place] > begin}
 
     def _overflows(self, inputs: Sequence[Committed]) -> dict[Partition, marks.Counters]:
-        """Read the counters that did not fit into the metadata of their commits."""
         named = {p: commit_metadata.overflow_of(metadata, offset) for p, offset, metadata in inputs if offset >= 0}
         wanted = {place: overflow for place, overflow in named.items() if overflow is not None}
         return read_counters(self._config, wanted, self._state_partitions(wanted))
