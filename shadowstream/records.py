@@ -101,3 +101,11 @@ class Commit(NamedTuple):
     place: Partition
     offset: int
     metadata: str
+
+
+class Prepared(NamedTuple):
+    """Effects of one transaction. `has_more`: there are further effects, which did not fit into it."""
+
+    writes: list[Write]
+    commits: list[Commit]
+    has_more: bool = False

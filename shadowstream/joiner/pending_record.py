@@ -33,8 +33,7 @@ class PendingRecord(NamedTuple):
         return self.header_fields is not None and self.header_fields.warm
 
 
-_ALWAYS = 4
-"""The number of columns that are kept even if all their values are None."""
+_ALWAYS = 4  # the number of columns that are kept even if all their values are None
 _row = partial(tuple.__new__, PendingRecord)  # a fifth of the cost of calling the class, a thousand times a batch
 
 
@@ -53,7 +52,6 @@ class PendingColumns:
 
     @classmethod
     def of(cls, rows: Sequence[PendingRecord]) -> PendingColumns:
-        """Turn rows into columns."""
         if not rows:
             return cls((), (), (), ())
         columns = enumerate(zip(*rows, strict=True))
@@ -98,11 +96,9 @@ class PendingColumns:
         return self.columns[7]
 
     def row(self, i: int) -> PendingRecord:
-        """Return the i-th row."""
         return _row([None if column is None else column[i] for column in self.columns])
 
     def rows(self) -> list[PendingRecord]:
-        """Return all rows as records."""
         return list(map(_row, zip(*(repeat(None) if column is None else column for column in self.columns))))  # noqa: B905  the repeated ones have no end
 
     def bare(self) -> PendingColumns:
@@ -114,17 +110,14 @@ class PendingColumns:
         return PendingColumns(*self.columns[:2], None, *self.columns[3:])
 
     def with_values(self, values: Sequence[bytes | None]) -> PendingColumns:
-        """Return the same rows with these values."""
         return PendingColumns(*self.columns[:2], values, *self.columns[3:])
 
     def part(self, begin: int, end: int) -> PendingColumns:
-        """Return the rows from index `begin` to before index `end`."""
         if begin == 0 and end >= len(self):
             return self
         return PendingColumns(*(None if column is None else column[begin:end] for column in self.columns))
 
     def where(self, mask: Iterable[object]) -> PendingColumns:
-        """Return the rows at which the mask is true."""
         chosen = list(mask)
         return PendingColumns(*(None if column is None else list(compress(column, chosen)) for column in self.columns))
 

@@ -12,10 +12,9 @@ from shadowstream.joiner.completeness.copied_time import CopyPosition, Originals
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.joiner.completeness.marks_log import MarksLog, position_of
 from shadowstream.joiner.completeness.observed_offsets import lowest
-from shadowstream.joiner.recovery.task_commit import PreparedCommit
 from shadowstream.joiner.task import Task
 from shadowstream.joiner.task_topics import TaskTopics, places_of, side_of
-from shadowstream.records import Batch, Commit, Partition, Side, Write
+from shadowstream.records import Batch, Commit, Partition, Prepared, Side, Write
 
 
 class JoinerStep:
@@ -38,8 +37,7 @@ class JoinerStep:
         self.partitions = dict(partitions)
         self.inputs = frozenset(inputs)
         self.repartitioned = frozenset(repartitioned)
-        self.compacted: frozenset[str] = frozenset()
-        """The compared topics that are compacted."""
+        self.compacted: frozenset[str] = frozenset()  # the compared topics that are compacted
         self.tasks: dict[Partition, Task] = {}
         self.progress = MarksLog(revision)
         self.incarnation = ""
@@ -49,7 +47,7 @@ class JoinerStep:
         self._originals: dict[str, Originals] = {}
         self._by_place: dict[Partition, tuple[Task, Side]] = {}
         self._by_input: dict[Partition, Task] = {}
-        self._prepared: list[Task] = []
+        self.prepared: list[Task] = []  # the tasks of the last `prepare`, until `committed`
 
     def assign(self, topic: str, partition: int) -> Task:
         """Add the task of a partition of production's output `topic`; `Task.restore` gives it its committed state."""
@@ -76,22 +74,17 @@ class JoinerStep:
         self.tasks.clear()
         self._by_place.clear()
         self._by_input.clear()
-        self._prepared.clear()
+        self.prepared.clear()
         self.progress = MarksLog(self.revision)
         self._idleness = Idleness(self.config.idle_ms)
         self._originals.clear()
 
     def read(self, batch: Batch, now_ms: int) -> set[str]:
-        """Read a batch of any side of an assigned task; return the revisions that no mark has announced yet.
-
-        In that case the batch is not consumed. Read further marks and offer it again, or call
-        `MarksLog.take_as_named`.
-        """
+        """Read a batch as `Task.read` does. Offer it again after further marks, or after `MarksLog.take_as_named`."""
         task, side = self._by_place[batch.place]
         return task.read(side, batch, now_ms)
 
     def compare_gathered(self, place: Partition) -> None:
-        """Compare the pairs that the task of a partition has gathered so far."""
         self._by_place[place][0].comparing.compare_gathered()
 
     def accounted_to(self, place: Partition) -> int:
@@ -100,7 +93,6 @@ class JoinerStep:
         return task.sides[side].position.accounted_to
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
-        """Note that a partition has been read to its present end."""
         task, side = self._by_place[place]
         task.sides[side].end(offset, now_ms)
 
@@ -146,7 +138,7 @@ class JoinerStep:
     def observe_twin(self, committed: dict[Partition, int], ends: dict[Partition, int]) -> None:
         """Note the twin's committed offsets, read *before* the ends of its topic."""
         for task in self.tasks.values():
-            task.completeness.observe_twin(ends[task.sources.places[Side.TWIN]], committed)
+            task.completeness.twin.observe(ends[task.sources.places[Side.TWIN]], committed)
 
     def limit_ms(self, now_ms: int) -> int:
         """The greatest event time that tells how far a partition is; see `future_dates`."""
@@ -162,10 +154,6 @@ class JoinerStep:
                 task.completeness.idle_watermarks[side] = self._idleness.watermark(place, position, now_ms)
                 if side not in task.completeness.copied:  # a copied side has the time of its originals
                     task.completeness.stated_ms[side] = self._idleness.stated(place, position, sides[side], now_ms)
-
-    def has_idle(self, now_ms: int) -> bool:
-        """Return whether any task is idle, so that its time is that of the other partitions."""
-        return any(task.commit.is_idle(now_ms) for task in self.tasks.values())
 
     def observe_originals(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
         """Note the ends and greatest event times of the original partitions of a copied topic."""
@@ -187,7 +175,7 @@ class JoinerStep:
     def observe_diff(self, ends: dict[int, int]) -> None:
         """Note the ends of the diff topic's partitions: each row of a later commit lies at or above its end."""
         for task in self.tasks.values():
-            task.late.observe_diff_end(ends.get(task.sources.partition, 0))
+            task.late.diff_end = max(task.late.diff_end, ends.get(task.sources.partition, 0))
 
     def wanted(self) -> dict[Partition, list[int]]:
         """Return the records of source topics that corrections need, as sorted offsets by partition."""
@@ -203,31 +191,30 @@ class JoinerStep:
         for task in self.tasks.values():
             task.fetched(place, batch, lost)
 
-    def prepare(self, now_ms: int, limit: int = sys.maxsize) -> PreparedCommit:
+    def prepare(self, now_ms: int, limit: int = sys.maxsize) -> Prepared:
         """Return the content of one transaction, from all tasks that have something new to commit.
 
-        A mark, a restart or a bound may end more records than one transaction can hold. About `limit` of them go into
-        this transaction, and the rest into the next ones (`has_more`).
+        A mark, a restart or a bound may end more records than about `limit`: the rest is for the next (`has_more`).
         """
         share = max(1, limit // max(1, len(self.tasks)))
         writes: list[Write] = []
         commits: list[Commit] = []
         has_more = False
-        self._prepared = []
+        self.prepared = []
         for task in self.tasks.values():
             prepared = task.prepare(now_ms, share)
             has_more |= prepared.has_more
             if prepared.commits:
                 writes += prepared.writes
                 commits += prepared.commits
-                self._prepared.append(task)
-        return PreparedCommit(writes, commits, has_more)
+                self.prepared.append(task)
+        return Prepared(writes, commits, has_more)
 
     def committed(self) -> None:
         """Note that the transaction of the last `prepare` has been committed."""
-        for task in self._prepared:
+        for task in self.prepared:
             task.commit.committed()
-        self._prepared = []
+        self.prepared = []
         # Ended records count, not read ones: a record that waits for marks may be much older.
         tasks = self.tasks.values()
         if (ended_ms := lowest([task.commit.watermark() for task in tasks])) is not None:
@@ -240,19 +227,13 @@ class JoinerStep:
             self.progress.forget_absences({place: min(e.get(place, 0) for e in ended) for place in ended[0]})
 
     def ended_records(self) -> int:
-        """Count the records that have ended since the last commit."""
         return sum(task.ended_records() for task in self.tasks.values())
-
-    def prepared(self) -> list[Task]:
-        """Return the tasks of the last `prepare`, until `committed`."""
-        return list(self._prepared)
 
     def prepared_counts(self) -> list[OutcomeCounts]:
         """Return the counts of the tasks of the last `prepare`, until `committed`."""
-        return [task.counts for task in self._prepared]
+        return [task.counts for task in self.prepared]
 
     def sides(self) -> dict[Side, tuple[int, int, int | None]]:
-        """Return the pending records, their bytes and the lowest watermark, by side."""
         shown: dict[Side, tuple[int, int, int | None]] = {}
         size = self.pending_bytes()
         for side in Side:
@@ -265,11 +246,9 @@ class JoinerStep:
         return shown
 
     def pending_bytes(self) -> tuple[int, ...]:
-        """Return the bytes of pending records in memory, by side."""
         return tuple(sum(task.store.held.bytes[side] for task in self.tasks.values()) for side in Side)
 
     def spilled_bytes(self) -> tuple[int, ...]:
-        """Return the bytes of pending records that are spilled, by side."""
         return tuple(sum(task.store.held.spilled[side] for task in self.tasks.values()) for side in Side)
 
     def finished(self) -> bool:

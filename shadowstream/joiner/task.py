@@ -42,10 +42,10 @@ from shadowstream.joiner.outcomes.resolve import OutcomeResolver
 from shadowstream.joiner.outcomes.unmatched import UnmatchedOutcomes
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.pending_records import PendingRecords
-from shadowstream.joiner.recovery.task_commit import CommitParts, PreparedCommit, TaskCommit
+from shadowstream.joiner.recovery.task_commit import CommitParts, Stage, TaskCommit
 from shadowstream.joiner.task_topics import TaskTopics
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import Batch, Partition, Side
+from shadowstream.records import Batch, Partition, Prepared, Side
 
 
 class Task:
@@ -54,13 +54,10 @@ class Task:
     def __init__(
         self, config: Config, revision: str, sources: TaskTopics, marks: MarksLog, comparer: Comparing
     ) -> None:
-        self.sources = sources
+        self.sources, self.name = sources, sources.name
         places, ahead, unread = sources.places, Ahead(config.future_ms_max), UnreadRecords()
-        passed, fields, paths = (
-            PassedMarks(places[Side.SHADOW]),
-            HeaderReader(config, sources.topic),
-            PathSightings(config),
-        )
+        passed, paths = PassedMarks(places[Side.SHADOW]), PathSightings(config)
+        fields = HeaderReader(config, sources.topic)
         output, once = Partition(sources.topic, sources.partition), config.delivery == "exactly_once"
         self.identity = Identity(config, comparer.decode)
         self.shedding = LoadShedder()
@@ -81,29 +78,10 @@ class Task:
         stages = (self.completeness, unmatched, self.comparing, self.late, self.deferred, self.counts)
         self.resolver = OutcomeResolver(revision, *stages)
         pending = PendingRecords(self.store, self.late.corrections, awaiting, self.deferred, self.sides)
-        parts = CommitParts(
-            config=config,
-            revision=revision,
-            sources=sources,
-            identity=self.identity,
-            marks=marks,
-            completeness=self.completeness,
-            sides=self.sides,
-            inputs=self.inputs,
-            routes=self.routes,
-            pending=pending,
-            late=self.late,
-            counts=self.counts,
-            paths=paths,
-            scoring=scoring,
-            stages=(*self.sides, self.routes, self.completeness, self.inputs, unread, self.shedding, ahead),
-        )
-        self.commit = TaskCommit(parts)
-
-    @property
-    def name(self) -> str:
-        """Output topic and partition, as `TaskTopics.name`."""
-        return self.sources.name
+        counted: tuple[Stage, ...] = (*self.sides, self.routes, self.completeness, self.inputs, unread, self.shedding)
+        of_trial = (config, revision, sources, self.identity, marks, self.completeness, self.sides)
+        of_counts = (self.inputs, self.routes, pending, self.late, self.counts, paths, scoring)
+        self.commit = TaskCommit(CommitParts(*of_trial, *of_counts, (*counted, ahead)))
 
     def read(self, side: Side, batch: Batch, now_ms: int) -> set[str]:
         """Read a batch of one side; return the revisions that no mark has announced yet.
@@ -169,12 +147,12 @@ class Task:
         """Count the records that have ended since the last commit, pairs that wait for comparison included."""
         return self.counts.records.total() + self.comparing.records_to_compare()
 
-    def prepare(self, now_ms: int, limit: int = sys.maxsize) -> PreparedCommit:
+    def prepare(self, now_ms: int, limit: int = sys.maxsize) -> Prepared:
         """Return the content of one transaction; empty if there is nothing new. `settle` explains `limit`."""
         has_more = self.settle(limit)
         pending = sum(self.commit.pending.count(side) for side in self.sources.sides)
-        complete = self.completeness.finished() and not pending and self.inputs.is_complete()
-        return PreparedCommit(*self.commit.prepare(now_ms, complete=complete), has_more)
+        complete = self.completeness.finished and not pending and self.inputs.is_complete()
+        return Prepared(*self.commit.prepare(now_ms, complete=complete), has_more)
 
     def restore(self, side: Side, point: Checkpoint | None, start: int) -> None:
         """Begin a side at offset `start`, with the checkpoint of its commit; None if it has none."""

@@ -8,12 +8,11 @@ from shadowstream.records import Partition, Side
 
 
 class TaskTopics(NamedTuple):
-    """The topics that a task reads, and the name under which it commits.
+    """The topics that a task reads, and the name under which it commits. `places` are the partitions by `Side`.
 
-    `places` are the partitions by `Side`. `inputs` are those of the task's partition where partitions follow the
-    inputs; `own_inputs` are the inputs that this task counts. The copier writes the
-    topics of the `copied` sides. In the topic of a `compacted` side, an offset gap may stand for records that were
-    never read. `incarnation` is the joiner's under at_least_once, else empty.
+    `inputs` are those of the task's partition where partitions follow the inputs; `own_inputs` are the inputs that this
+    task counts. The copier writes the topics of the `copied` sides. In the topic of a `compacted` side, an offset gap
+    may stand for records never read. `incarnation` is the joiner's under at_least_once, else empty.
     """
 
     topic: str
@@ -31,12 +30,10 @@ class TaskTopics(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The task's name: production's output topic and the partition."""
         return f"{self.topic}/{self.partition}"
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """The two sides of the task, or three with a twin."""
         return tuple(Side(n) for n in range(len(self.places)))
 
 
@@ -59,12 +56,10 @@ def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tup
 
 
 def places_of(config: Config, topic: str, partition: int, repartitioned: Collection[str]) -> tuple[Partition, ...]:
-    """Return the partitions of a task, indexed by `Side`."""
     return tuple(Partition(name, partition) for name in topics_of(config, topic, repartitioned))
 
 
 def side_of(config: Config, topic: str) -> Side:
-    """Return the side of a topic that the joiner reads."""
     if config.twin is not None and topic == config.twin.topic:
         return Side.TWIN
     shadow = topic == config.candidate.topic or topic.startswith(config.plan.out(""))

@@ -45,7 +45,6 @@ class CallWatch:
         threading.Thread(target=self._turn, args=(time,), name="calls", daemon=True).start()
 
     def close(self) -> None:
-        """Stop watching."""
         self._closed = True
         self._watch.busy = ""
         if self._watch.own_process:
@@ -81,15 +80,8 @@ class CallWatch:
     def _stuck(self, asked: CurrentCall) -> None:
         first, last = asked.offsets[0], asked.offsets[-1]
         stack = "".join(traceback.format_stack(sys._current_frames().get(self._asks)))
-        log.error(
-            "candidate_timeout",
-            **asked.place._asdict(),
-            offset=first,
-            last_offset=last,
-            timeout_ms=self._timeout_ms,
-            exit_code=EXIT_TIMEOUT,
-            stack=stack[-4_000:],
-        )
+        at = {**asked.place._asdict(), "offset": first, "last_offset": last, "timeout_ms": self._timeout_ms}
+        log.error("candidate_timeout", **at, exit_code=EXIT_TIMEOUT, stack=stack[-4_000:])
         try:
             self._timed_out(asked, f"no answer within candidate.timeout_ms: {self._timeout_ms}")
         except Exception as error:  # noqa: BLE001 - the next process detects the input without this note

@@ -34,10 +34,10 @@ from shadowstream.kafka.paused_partitions import PausedPartitions
 from shadowstream.kafka.read_ahead import LoopTurn, ReadAhead
 from shadowstream.kafka.role import Role
 from shadowstream.kafka.step_time import StepTime
-from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, DecidingRole, commit_at_least_once, commit_transaction
+from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_at_least_once, commit_exactly_once
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.logs import get_logger
-from shadowstream.records import Commit, Partition, Write
+from shadowstream.records import Partition
 
 log = get_logger("loop")
 IDLE_WAIT_S = 0.02
@@ -113,7 +113,6 @@ class Loop:
                 self._consumer.close()
 
     def _full(self) -> bool:
-        """Return whether the next transaction holds as many records as it may."""
         read = self._since_commit >= self._config.limits.commit_records
         return read or self._role.records_in_transaction(self._since_commit) >= self._commit_size.limit
 
@@ -289,10 +288,11 @@ class Loop:
         try:
             with self._watchdog.call("transaction", self._transaction_max_s):
                 if self._writer.transactional:
-                    self._transaction(writes, commits)
+                    offsets = [TopicPartition(*c.place, c.offset, c.metadata) for c in commits]
+                    commit_exactly_once(self._writer, self._consumer, writes, offsets, self._watch.reached)
                 else:
-                    role, reached = cast(DecidingRole, self._role), self._watch.reached
-                    commit_at_least_once(self._writer, self._consumer, (writes, commits), role, reached)
+                    effects, reached = (writes, commits), self._watch.reached
+                    commit_at_least_once(self._writer, self._consumer, effects, self._role, reached)
         except BrokerError as error:
             self._watch.metrics.add("aborts_total", role=self._watch.role)
             self._commit_size.failed()
@@ -304,22 +304,6 @@ class Loop:
         self.commits += 1
         self._role.committed(now_ms())
         self._watch.reached("consuming")
-
-    def _transaction(self, writes: list[Write], commits: list[Commit]) -> None:
-        producer, reached = self._writer.producer, self._watch.reached
-        with translated_errors("begin_transaction"):
-            producer.begin_transaction()
-        reached("begun")
-        with translated_errors("produce"):
-            self._writer.write(writes)
-        reached("produced")
-        offsets = [TopicPartition(*c.place, c.offset, c.metadata) for c in commits]
-        with translated_errors("send_offsets_to_transaction"):
-            producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
-        reached("offsets_sent")
-        reached("committing")
-        commit_transaction(self._writer)
-        reached("committed")
 
     def _failed(self, error: BrokerError) -> None:
         """Abort and rewind within the process where the client allows it; else raise, which ends the process."""
@@ -340,7 +324,6 @@ class Loop:
 
 
 def places_of(partitions: Iterable[TopicPartition]) -> list[Partition]:
-    """Return the partitions of the client's callbacks."""
     return [Partition(tp.topic, tp.partition) for tp in partitions]
 
 

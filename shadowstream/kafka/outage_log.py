@@ -17,7 +17,6 @@ class OutageLog:
         self._next_line = self._last = 0.0
 
     def seen(self, reason: str) -> None:
-        """Note that a broker could not be reached, for this reason."""
         now = time.monotonic()
         if self._lines and now - self._last > max(QUIET_S, self._wait_s()):
             self._lines = 0

@@ -17,7 +17,6 @@ process a trial, whatever their instance, and have one claim.
 """
 
 import os
-import time
 import uuid
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -28,6 +27,7 @@ from shadowstream.errors import BrokerError, TakenOver
 from shadowstream.health import OwnershipClaim
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
 from shadowstream.records import Partition
 
@@ -47,7 +47,7 @@ class RoleClaim(OwnershipClaim):
         self._claim = f"{self._session} {uuid.uuid4().hex}"
         self._client: AdminClient | None = None
         self._taken = False
-        self._next_check = 0.0
+        self._every = Throttle(CHECK_EVERY_S)
 
     def take(self) -> None:
         """Claim the place, before any run is fenced. Raises `TakenOver` if a later `up` runs this trial."""
@@ -70,9 +70,8 @@ class RoleClaim(OwnershipClaim):
 
     def check(self, *, now: bool = False) -> None:
         """Raise `TakenOver` if the place is lost; ask every `CHECK_EVERY_S`, or `now`. A silent broker is ignored."""
-        if not now and time.monotonic() < self._next_check:
+        if not self._every.is_due() and not now:
             return
-        self._next_check = time.monotonic() + CHECK_EVERY_S
         try:
             lost = self.is_lost()
         except BrokerError as error:
@@ -106,7 +105,6 @@ class RoleClaim(OwnershipClaim):
 
 
 def begin_session(config: Config, client: AdminClient) -> str:
-    """Claim a trial for the roles of one `up`; return the name of the session."""
     session = uuid.uuid4().hex
     _write(client, config, _session_group(config), session)
     return session

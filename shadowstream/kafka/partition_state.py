@@ -108,7 +108,6 @@ class Assignment:
         """Number of resets so far. The client delivers a message again that it fetched under an earlier one."""
 
     def state_of(self, place: Partition) -> State:
-        """Return the state of a partition."""
         return self._states.get(place, State.UNASSIGNED)
 
     def in_state(self, state: State) -> list[Partition]:
@@ -155,7 +154,6 @@ class Assignment:
         self.move(list(self._states), Event.RESET)
 
     def close(self) -> None:
-        """Give up every partition without a commit."""
         self.move(list(self._states), Event.LOSE)
 
     def new_records(self, place: Partition, messages: Sequence[Message]) -> int:

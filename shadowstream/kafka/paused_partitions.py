@@ -34,7 +34,6 @@ class PausedPartitions:
         return bool(self._until)
 
     def pause(self, place: Partition, offset: int, error: RegistryError) -> None:
-        """Pause a partition for `PAUSE_S`, then re-read it from `offset`."""
         log.warning("partition_paused", place=str(place), offset=offset, error=str(error))
         self._until[place] = time.monotonic() + PAUSE_S
         self._consumer.pause([TopicPartition(*place)])

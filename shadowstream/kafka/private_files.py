@@ -37,7 +37,6 @@ def private_file(path: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raise `NotPrivate` for an existing file that other users can change."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:

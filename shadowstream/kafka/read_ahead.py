@@ -25,8 +25,7 @@ class ReadAhead:
     ) -> LoopTurn:
         """Append the fetched messages and take the first `limit`, with at most `room` new records among them.
 
-        `new_records` counts the records of one partition that are read for the first time. The others add nothing to
-        the transaction.
+        `new_records` counts the records that are read for the first time. The others add nothing to the transaction.
         """
         all_messages = self._messages + fetched
         messages, self._messages = all_messages[:limit], all_messages[limit:]
@@ -42,7 +41,6 @@ class ReadAhead:
         return groups, events
 
     def put_back(self, messages: Sequence[Message]) -> None:
-        """Put messages first in the queue, for the next turn."""
         self._messages = [*messages, *self._messages]
 
     def drop(self, place: Partition) -> None:
@@ -50,5 +48,4 @@ class ReadAhead:
         self._messages = [message for message in self._messages if place_of(message) != place]
 
     def clear(self) -> None:
-        """Remove all messages."""
         self._messages = []

@@ -66,7 +66,6 @@ def own_record(name: str, message: Message, refusals: Refusals) -> dict[str, Any
 
 
 def refuse(refusals: Refusals, error: RecordError, topic: str, row: TopicRecord) -> None:
-    """Count a refused record, and log it if it is the first of its kind."""
     if refusals.is_first(error):
         place = {"topic": topic, "partition": row.partition, "offset": row.offset}
         log.error("own_record_refused", **place, error=str(error), further=FURTHER)

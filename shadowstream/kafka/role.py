@@ -21,42 +21,33 @@ The loop reads `finished` each turn. Between `dropped` and `assigned` the role g
 """
 
 import time
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.records import Batch, Commit, Partition, Write
+from shadowstream.records import Batch, Partition, Prepared
 
 BATCH = 1_000  # default number of records that a role takes in one turn
 
 
-class Prepared(NamedTuple):
-    """Effects of one transaction. `has_more`: the role holds further effects, which did not fit into it."""
-
-    writes: list[Write]
-    commits: list[Commit]
-    has_more: bool = False
-
-
 class Role(Protocol):
-    """A pure step with its edge, as the loop sees it."""
+    """A pure step with its edge, as the loop sees it. The defaults are for independent partitions without state."""
 
-    finished: bool  # Whether the role has committed all of a bounded trial. The loop then ends.
+    finished: bool = False  # Whether the role has committed all of a bounded trial. The loop then ends.
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return the partitions of those tasks that have all their partitions among `places`.
 
-        The loop loads these and pauses the others. It calls this only under `group.protocol: consumer`, after
-        `dropped`, with all assigned partitions.
+        The loop calls this only under `group.protocol: consumer`, after `dropped`; it loads these and pauses the
+        others.
         """
+        return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
-        """Take partitions with their committed state; return the offset to read each of them from.
+        """Take partitions with their committed state, -1 for no offset; return the offset to read each of them from.
 
-        `committed` holds all partitions that the role will have; an offset of -1 means that nothing is committed.
-        The role holds no partition when this is called. It may block for as long as it restores its state.
-
-        Raises `ConfigError` where the committed state and the topics contradict each other, and `BrokerError`.
+        `committed` holds all partitions that the role will have. This may block for as long as the role restores its
+        state. Raises `ConfigError` where the committed state and the topics contradict each other, and `BrokerError`.
         """
 
     def dropped(self) -> None:
@@ -68,16 +59,15 @@ class Role(Protocol):
         Called each turn. False may follow True: a pair may wait for its schema. While it is False, the process is not
         ready and a transaction does not bound the number of records in a turn.
         """
+        return True
 
     def limit(self) -> int:
         """Return the largest number of records that the role takes in the next turn. Called each turn."""
+        return BATCH
 
     def accounted_to(self, place: Partition) -> int:
-        """Return the offset below which the last commit accounts for every record of a partition.
-
-        Called once for each partition, directly after `assigned`. The loop re-reads records below it; they add nothing
-        to a transaction.
-        """
+        """Return the offset below which the last commit accounts for every record: re-reading those adds nothing."""
+        return 0
 
     def wants_headers(self, topic: str) -> bool:
         """Return whether batches of this topic need their headers. Reading them costs time for each record."""
@@ -86,70 +76,45 @@ class Role(Protocol):
         """Return the label of a topic in the metrics of lag: input, production, shadow, twin, scored or labels."""
 
     def consume(self, batch: Batch, now_ms: int) -> int:
-        """Process records of one partition; return the number of records processed, one at least.
+        """Process records of one partition; return the number processed, one at least; the others come again.
 
-        The loop offers the others again, in the next turn. Offsets rise from call to call and may have gaps. The role
-        writes nothing here: it buffers effects until `prepare`.
-
-        Raises `RegistryError` if a schema is not available now. The role must then have processed nothing of the batch;
-        the loop pauses the partition and offers the batch again.
+        Offsets rise from call to call and may have gaps. Effects are buffered until `prepare`. Raises `RegistryError`
+        if a schema is not available now. Nothing of the batch is processed then; the loop offers it again after a
+        pause.
         """
 
     def records_in_transaction(self, new: int) -> int:
-        """Return the number of records that the next transaction would account for.
-
-        `new` is the number of records read for the first time since the last commit. Called each turn; the loop commits
-        early once this reaches the size that the sink can take.
-        """
+        """Return how many records the next transaction accounts for, given the `new` ones since the last commit."""
+        return new
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """Record that a partition was read to its present end `offset`. The call may repeat, and records may follow."""
 
     def tick(self, now_ms: int) -> None:
         """Do the work that depends on time, each turn, within `TICK_MAX_S`: marks, observations, backpressure."""
+        return
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
-        """Return the effects of one transaction.
+        """Return the effects of one transaction; no commits if there is nothing to commit.
 
-        The transaction holds all consumed records. Of further effects, such as pairs that became decidable without a
-        new record, it holds those of about `limit` records. An empty list of commits means that nothing is to be
-        committed. `committed` or `dropped` follows, or another `prepare` if the list was empty.
+        It holds all consumed records. Of further effects, such as pairs that became decidable without a new record, it
+        holds those of about `limit` records. `committed` or `dropped` follows, or another `prepare` after no commits.
         """
 
     def committed(self, now_ms: int) -> None:
         """Act on the commit of the last `prepare`: show metrics, publish marks."""
+        return
 
+    def deciding(self) -> dict[str, int | None]:
+        """Return the topics of the deciding records with their partitions; None stands for the committed partition.
 
-class PlainRole:
-    """Base of a role whose partitions are independent, whose records end at once, and that restores nothing."""
+        This and `decided` are called only if the config's delivery needs no transactions.
+        """
+        return {}
 
-    finished = False
-
-    def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
-        """Return all: each partition is a task of its own."""
-        return list(places)
-
-    def restored(self) -> bool:
-        """Return True: a commit accounts for everything that was read."""
-        return True
-
-    def limit(self) -> int:
-        """Return the size of a whole batch."""
-        return BATCH
-
-    def accounted_to(self, place: Partition) -> int:
-        """Return 0: the role re-reads no record."""
-        return 0
-
-    def records_in_transaction(self, new: int) -> int:
-        """Return `new`: each record ends in the transaction after it was read."""
-        return new
-
-    def tick(self, now_ms: int) -> None:
-        """Do nothing."""
-
-    def committed(self, now_ms: int) -> None:
-        """Do nothing."""
+    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
+        """Take the offsets of the last deciding records. Raises `BrokerError` if another process was first."""
+        return
 
 
 class RoleFigures:
@@ -166,12 +131,8 @@ class RoleFigures:
     def ended(self) -> dict[str, Any]:
         """Return all figures, with wall time since the creation of this object and CPU time of the process."""
         wall_s = time.monotonic() - self._began_s
-        return {
-            **self._figures,
-            "wall_s": round(wall_s, 2),
-            "records_per_s": round(self._figures["records"] / wall_s),
-            **process_seconds(),
-        }
+        speed = {"wall_s": round(wall_s, 2), "records_per_s": round(self._figures["records"] / wall_s)}
+        return self._figures | speed | process_seconds()
 
 
 def process_seconds() -> dict[str, Any]:

@@ -16,7 +16,6 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
-from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
 from shadowstream.records import Partition
 
@@ -53,24 +52,17 @@ def _seen(config: Config, client: AdminClient) -> TrialProgress:
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
     marks = offsets.ends(client, [Partition(config.plan.of("progress"), 0)])
     # Asked for commits on a broker where no group has ever committed, the client ends this process (SIGSEGV, 2.15.1).
-    with translated_errors("list_topics"):
-        known = client.list_topics(timeout=offsets.TIMEOUT_S).topics
+    known = offsets.existing(client)
     asks = any(marks.values()) or "__consumer_offsets" in known
     waiting, ends = _lag(config, client, "runner" if asks else None, inputs)
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
     unjoined, _ = _lag(config, client, "joiner" if asks else None, outputs)
     # Outputs may have more partitions than at the creation of the topic of statistics.
     stats_topic = config.plan.of("stats")
-    stats_partitions = known[stats_topic].partitions if stats_topic in known else {}
-    stats = offsets.ends(client, [Partition(stats_topic, partition) for partition in stats_partitions])
-    return TrialProgress(
-        waiting,
-        unjoined,
-        _newest_ms(config, marks),
-        _newest_ms(config, stats) if unjoined else None,
-        None if waiting else _newest_ms(config, ends),
-        time.time_ns() // 1_000_000,
-    )
+    stats = offsets.ends(client, offsets.places({stats_topic: known.get(stats_topic, 0)}))
+    stats_ms = _newest_ms(config, stats) if unjoined else None
+    input_ms = None if waiting else _newest_ms(config, ends)
+    return TrialProgress(waiting, unjoined, _newest_ms(config, marks), stats_ms, input_ms, time.time_ns() // 1_000_000)
 
 
 def _lag(
@@ -95,7 +87,6 @@ def _newest_ms(config: Config, ends: dict[Partition, int]) -> int | None:
 
 
 def obstacles(config: Config, seen: TrialProgress, waits: bool = False) -> list[str]:
-    """Describe the obstacles to progress in `seen`."""
     found = []
     waits = waits and not seen.unjoined
     if config.candidate.call is not None and not waits and not (config.bounded and seen.waiting == 0):

@@ -57,7 +57,6 @@ def connect() -> None:
 
 
 def is_supervised() -> bool:
-    """Return whether a supervisor reads the reports of this process."""
     return _Pipe.end is not None
 
 
@@ -80,11 +79,9 @@ class Reports:
         self.received: dict[str, str] = {}  # the last text of each report
 
     def started(self) -> None:
-        """Close the child's end in this process, once the child has it."""
         os.close(self.child_end)
 
     def read(self) -> list[tuple[str, str]]:
-        """Return the reports received since the last call."""
         with suppress(BlockingIOError):
             while chunk := os.read(self._end, 65_536):
                 self._begun += chunk
@@ -94,5 +91,4 @@ class Reports:
         return found
 
     def close(self) -> None:
-        """Close the supervisor's end."""
         os.close(self._end)

@@ -25,7 +25,6 @@ class StepTime:
         self._until = 0.0
 
     def begin(self) -> None:
-        """Begin a step."""
         self._until = time.monotonic() + STEP_S
 
     def up(self) -> bool:
@@ -34,10 +33,7 @@ class StepTime:
 
 
 def timed(call: Call, watch: RoleHealth, call_size: CallSize, calls: CallTracker, enough: Callable[[], bool]) -> Call:
-    """Wrap the candidate's call: at most `call_size` values at once, and no further call once `enough` returns True.
-
-    The answers are then those of the first values only.
-    """
+    """Wrap the candidate's call: at most `call_size` values at once; only the first answers once `enough` is True."""
 
     def timed_call(values: Sequence[Any]) -> list[Any]:
         results: list[Any] = []

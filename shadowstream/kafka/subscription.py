@@ -141,13 +141,9 @@ class Subscription(Generic[R]):
         self._client_errors: deque[str] = deque(maxlen=8)
         self._last: Message | None = None
         self._open: set[int] | None = None
-        session: dict[str, Any] = {
-            **SESSION,
-            "partition.assignment.strategy": "range",
-            "auto.commit.interval.ms": COMMIT_MS,
-        }
+        session: dict[str, Any] = {**SESSION, "partition.assignment.strategy": "range"}
         # Only `_take_last` stores offsets for a commit: the current row has not been taken yet.
-        session["enable.auto.commit"] = group is not None
+        session |= {"enable.auto.commit": group is not None, "auto.commit.interval.ms": COMMIT_MS}
         own_group = group or plan.group("reading")
         self._consumer: Consumer | None = topic_consumer(kafka, own_group, self._client_errors, **session)
         try:
@@ -252,10 +248,7 @@ class Subscription(Generic[R]):
             log.info("row_not_taken", topic=self.topic, error=error.args[0].str())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Continue from the committed offsets; a new group begins at the subscription's start.
-
-        A new group stores its start offsets at once. Otherwise it would lose rows that come before its first commit.
-        """
+        """Continue from the commits; a new group stores its start, or it would lose rows before its first commit."""
         found = consumer.committed(partitions, timeout=CONNECT_S) if partitions else []
         if errors := [tp.error for tp in found if tp.error is not None]:
             raise KafkaException(errors[0])

@@ -30,9 +30,8 @@ LIFELINE = "SHADOWSTREAM_LIFELINE"
 def end_with_supervisor() -> None:
     """End this process as by SIGTERM once its supervisor is gone; SIGKILL follows `STOP_S` later.
 
-    Other processes than a child of a `Supervisor` are not affected. Only the supervisor holds the other end of a pipe.
-    The system closes it with the process, so even kill -9 is noticed, without polling. Call this after the handler of
-    SIGTERM is installed.
+    Only the supervisor holds the other end of a pipe, which the system closes even on kill -9. Call this after the
+    handler of SIGTERM is installed; it affects only a child of a `Supervisor`.
     """
     pipe = role_report.inherited_pipe(LIFELINE)
     if pipe is None:
@@ -84,7 +83,6 @@ class RoleProcess:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
         return self.process.pid if self.process is not None and self.process.poll() is None else None
 
 
@@ -95,12 +93,9 @@ class Supervisor:
     taken over, ends all. After any other end the supervisor restarts it with back-off, whatever the exit code, while
     the others continue (`role_report`).
 
-    Args:
-        commands: the children's command lines by name.
-        environment: the children's environment; None for that of this process.
-        output_dir: folder of files for the children's stdout and stderr; None to share those of this process.
-        spared: children that the others do not need, so that their failure does not end the others.
-        silent: children that cannot report, as those in a container: their exit codes 0 and 2 count.
+    `commands`, `environment`: the children's command lines by name, and their environment (None: this process's).
+    `output_dir`: folder of files for their stdout and stderr (None: this process's). `spared`: children that the others
+    do not need. `silent`: children that cannot report, as those in a container: their exit codes 0 and 2 count.
     """
 
     def __init__(
@@ -118,10 +113,7 @@ class Supervisor:
         """While it runs: the children's end of the pipe, which closes with this process."""
 
     def run(self, stopped: Callable[[], bool], each_turn: Callable[[], None] | None = None) -> bool:
-        """Supervise until all are done, one has failed for good or `stopped`; return whether all ended well.
-
-        One that has failed for good ends all; without the runner, for example, the others would wait for ever.
-        """
+        """Supervise until all are done, one has failed for good or `stopped`; return whether all ended well."""
         self._lifeline, own = os.pipe()
         try:
             while not stopped() and not self._is_over():
@@ -150,7 +142,10 @@ class Supervisor:
                 self._try_start(child, now)
             return
         code = child.process.poll()
-        self._read_reports(child, now)
+        for report, text in child.reports.read() if child.reports is not None else []:
+            if report == Report.BROKER_UNREACHABLE:
+                child.unreachable_at = now
+                self._outage.seen(text)
         if code is None:
             if child.failures and now - child.started > STEADY_S:
                 child.failures = 0
@@ -158,12 +153,6 @@ class Supervisor:
         child.exit_codes.append(code)
         child.process = None
         self._handle_end(child, code, now)
-
-    def _read_reports(self, child: RoleProcess, now: float) -> None:
-        for report, text in child.reports.read() if child.reports is not None else []:
-            if report == Report.BROKER_UNREACHABLE:
-                child.unreachable_at = now
-                self._outage.seen(text)
 
     def _handle_end(self, child: RoleProcess, code: int, now: float) -> None:
         received = dict(child.reports.received) if child.reports is not None else {}
@@ -208,11 +197,8 @@ class Supervisor:
         """Start a child; with an output folder, append its stdout and stderr to files there."""
         assert self._lifeline is not None, "children are started by `run`"
         reports = Reports()
-        environment = {
-            **(os.environ if self._environment is None else self._environment),
-            LIFELINE: str(self._lifeline),
-            role_report.VARIABLE: str(reports.child_end),
-        }
+        environment = dict(os.environ if self._environment is None else self._environment)
+        environment |= {LIFELINE: str(self._lifeline), role_report.VARIABLE: str(reports.child_end)}
         # A process group of its own: Ctrl-C at the terminal reaches only this process, which ends the children in
         # order. A child that is still importing would print a traceback.
         fds = (self._lifeline, reports.child_end)

@@ -18,5 +18,4 @@ class Throttle:
         return True
 
     def reset(self) -> None:
-        """Let the next event pass at once."""
         self._next_at = 0.0

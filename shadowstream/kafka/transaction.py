@@ -6,8 +6,7 @@ record that it refers to. Of several deciding records with one number, the first
 comes last and only saves reading: a process that starts continues from the deciding record (docs/decisions/0015).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -15,29 +14,17 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import Phase, RoleHealth
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.client.errors import broker_error, code_of, consequence, translated_errors
+from shadowstream.kafka.role import Role
 from shadowstream.kafka.watchdog import Watchdog
-from shadowstream.records import Commit, Partition, Write
+from shadowstream.records import Commit, Write
 
 FLUSH_S = TRANSACTION_WAIT_S = 20.0
 INIT_WAIT_S = 30.0
 PhaseReport = Callable[[Phase], None]
 
 
-class DecidingRole(Protocol):
-    """The part of a role that a commit without transactions needs."""
-
-    def deciding(self) -> dict[str, int | None]:
-        """Return the topics of the deciding records with their partitions; None stands for the committed partition."""
-
-    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Take the offsets of the last deciding records, by partition. Raises `BrokerError` if another process was
-        first."""
-
-
 def start_transactions(writer: GuardedWriter, watch: RoleHealth) -> None:
-    """Claim the role's place, then call `init_transactions` (rule 1 of the loop).
-
-    The call fences a predecessor and waits for its open transaction. Without transactions there is only the claim.
+    """Claim the role's place; call `init_transactions` (rule 1), which fences a predecessor and awaits its end.
 
     Raises `ConfigError` if the broker does not accept a transaction timeout as long as the configured one.
     """
@@ -67,6 +54,29 @@ def commit_transaction(writer: GuardedWriter) -> None:
                 raise broker_error(error, "commit_transaction") from error
 
 
+def commit_exactly_once(
+    writer: GuardedWriter,
+    consumer: Consumer,
+    writes: Iterable[Write],
+    offsets: list[TopicPartition],
+    reached: PhaseReport,
+) -> None:
+    """Commit records and offsets in one transaction (rule 5 of the loop); the judge may have no offsets."""
+    with translated_errors("begin_transaction"):
+        writer.producer.begin_transaction()
+    reached("begun")
+    writer.write(writes)
+    reached("produced")
+    if offsets:
+        group = consumer.consumer_group_metadata()
+        with translated_errors("send_offsets_to_transaction"):
+            writer.producer.send_offsets_to_transaction(offsets, group, TRANSACTION_WAIT_S)
+    reached("offsets_sent")
+    reached("committing")
+    commit_transaction(writer)
+    reached("committed")
+
+
 def split_metadata(metadata: str) -> tuple[str, int]:
     """Split commit metadata into the role's own and the offset of its deciding record, -1 if there is none.
 
@@ -82,8 +92,7 @@ def publish_in_order(
 ) -> None:
     """Deliver the records of all topics but `deciding`, then those of `deciding`.
 
-    Raises `BrokerError` if a record was not delivered. No deciding record was then written, or all others were
-    delivered.
+    Raises `BrokerError` if a record was not delivered: no deciding record was written, or all others were delivered.
     """
     reached("begun")
     writer.write(one for one in writes if one.topic not in deciding)
@@ -99,7 +108,7 @@ def commit_at_least_once(
     writer: GuardedWriter,
     consumer: Consumer,
     effects: tuple[Sequence[Write], Sequence[Commit]],
-    role: DecidingRole,
+    role: Role,
     reached: PhaseReport,
 ) -> None:
     """Deliver one commit without a transaction: its records, its deciding records, its offsets."""

@@ -34,8 +34,8 @@ class Watchdog:
     def call(self, name: str, limit_s: float | None = None) -> Iterator[None]:
         """End the process if the block takes longer than `limit_s` (default: the watchdog's own limit).
 
-        The time of an outer call starts again afterwards: callbacks run within the client's calls and take their own
-        time.
+        The time of an outer call starts again afterwards: callbacks run within the client's calls, with time of their
+        own.
         """
         limit_s = self._call_max_s if limit_s is None else limit_s
         outer = self._calls

@@ -16,7 +16,7 @@ pairs, read to the end          the last pair of the task, because the joiner ma
 The bound of one horizon is needed because a task may never get another record, and waiting pairs must end some day.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from shadowstream.records import Partition
 
@@ -30,22 +30,15 @@ class EventClock:
         self._labels_ms: dict[Partition, int] = {}
 
     def label(self, place: Partition, time_ms: int) -> None:
-        """Record that a label of that event time was read in a partition."""
         self._labels_ms[place] = max(time_ms, self._labels_ms.get(place, time_ms))
 
     def now_ms(self, scored_ms: Mapping[str, int], places: Mapping[str, Partition]) -> int | None:
-        """Return the event time, or None while it is not known.
-
-        `scored_ms`: event time of the last pair of each task that has one. `places`: partition of each task's pairs.
-        """
-        if not scored_ms or self.unheard({places[task] for task in scored_ms}):
+        """Return the event time, None while unknown, by the time of the last pair of each task, and its partition."""
+        heard = {*self._labels_ms, *(places[task] for task in scored_ms)}
+        if not scored_ms or not self.unread <= heard:
             return None
         furthest_ms = max(scored_ms.values())
         held = [self._labels_ms[place] for place in self.unread if place in self._labels_ms]
         for task, time_ms in scored_ms.items():
             held.append(time_ms if places[task] in self.unread else max(time_ms, furthest_ms - self._horizon_ms))
         return min(held)
-
-    def unheard(self, scored: Collection[Partition]) -> bool:
-        """Return whether an unread partition has had no record so far."""
-        return any(place not in scored and place not in self._labels_ms for place in self.unread)

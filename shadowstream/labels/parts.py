@@ -9,8 +9,7 @@ from shadowstream.config import Config
 from shadowstream.labels.correctness import UNLABELLED
 from shadowstream.protocol.count_names import LABEL_PAIRS
 
-At = tuple[str, int, str]
-"""Task, start of a window (ms), revision."""
+At = tuple[str, int, str]  # task, start of a window (ms), revision
 
 
 class LabelledParts:
@@ -31,12 +30,8 @@ class LabelledParts:
             counts[UNLABELLED] += not labelled
 
     def of(self, window: At) -> list[dict[str, Any]]:
-        """Return the values of one window, as in schemas/stats.avsc."""
         cell = self._cells.get(window, {})
-        exact = {
-            dimension: least((value for name, value in cell if name == dimension), self._values_max)
-            for dimension in self._names
-        }
+        exact = {one: least((value for name, value in cell if name == one), self._values_max) for one in self._names}
         sums: dict[tuple[str, str], Counter[str]] = {}
         for (name, value), counts in cell.items():
             sums.setdefault((name, value if value in exact[name] else OTHER), Counter()).update(counts)
@@ -46,5 +41,4 @@ class LabelledParts:
         ]
 
     def clear(self) -> None:
-        """Drop the counts after their commit."""
         self._cells.clear()

@@ -30,29 +30,21 @@ FOREVER = 2**63 - 1
 
 @dataclass(slots=True)
 class TaskCounts:
-    """Cumulative counts of one task.
-
-    `all_scored`: the joiner's task of a bounded run is complete. `complete`: its labels task as well. `scored_ms`:
-    event time of the last scored pair.
-    """
+    """Cumulative counts of one task. `all_scored`: the joiner's task is complete; `complete`: the labels task too."""
 
     seq: int = 0
     read: int = 0
     ended: int = 0
     all_scored: bool = False
     complete: bool = False
-    scored_ms: int | None = None
+    scored_ms: int | None = None  # event time of the last scored pair
 
     def record(self) -> dict[str, int]:
-        """Return the counts as in schemas/label_state.avsc."""
         return {name: int(value) for name, value in asdict(self).items() if value is not None}
 
 
 class LabelStep:
-    """The step of all labels tasks ("topic/partition" of production's outputs).
-
-    `store`: waiting pairs and labels. `ended_counts`: outcomes since the last commit.
-    """
+    """The step of all labels tasks ("topic/partition" of production's outputs)."""
 
     def __init__(self, config: Config, revision: str, store: Store, tasks: Iterable[str]) -> None:
         if config.labels is None:
@@ -149,17 +141,12 @@ class LabelStep:
         return self.clock.now_ms(scored_ms, {task: self._place(task) for task in scored_ms})
 
     def _place(self, task: str) -> Partition:
-        """Return the partition in which the joiner writes a task's pairs."""
         return Partition(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
-
-    @property
-    def labels_at_end(self) -> bool:
-        """Whether all existing labels have been read."""
-        return not any(place.topic == self._labels.topic for place in self.clock.unread)
 
     def _expire(self) -> None:
         """End all pairs that the horizon has passed; at the end of a bounded run all pairs."""
-        done = self._config.bounded and self.labels_at_end and all(one.all_scored for one in self.tasks.values())
+        unread = any(place.topic == self._labels.topic for place in self.clock.unread)
+        done = self._config.bounded and not unread and all(one.all_scored for one in self.tasks.values())
         clock_ms = self._clock_ms()
         if clock_ms is None and not done:
             return
@@ -235,7 +222,6 @@ class LabelStep:
         return min(clock_ms, counts.scored_ms) - self._labels.horizon_ms
 
     def committed(self) -> None:
-        """Confirm the commit of the last `prepare`."""
         self.sequence += 1
         for task in self._moved:
             self.tasks[task].seq += 1
@@ -247,7 +233,6 @@ class LabelStep:
 
     @property
     def waiting(self) -> int:
-        """Number of pairs that wait for their label."""
         return self._waiting.total()
 
     @property
@@ -257,5 +242,4 @@ class LabelStep:
 
 
 def state_key(kind: str, id_: bytes) -> bytes:
-    """Return the key of an entry in labels-state."""
     return kind.encode() + b"/" + id_

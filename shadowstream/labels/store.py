@@ -16,8 +16,7 @@ class WaitingEntry(NamedTuple):
     revision: str = ""
     production: str | None = None
     shadow: str | None = None
-    parts: tuple[str, ...] = ()
-    """The values of `compare.dimensions`."""
+    parts: tuple[str, ...] = ()  # the values of `compare.dimensions`
 
 
 class Store(Protocol):
@@ -25,22 +24,18 @@ class Store(Protocol):
 
     def take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
         """Remove an entry and return it; None if there is none."""
-        ...
 
     def put(self, kind: Kind, entry: WaitingEntry) -> None:
         """Store an entry, replacing another of the same kind and id."""
-        ...
 
     def waiting(self) -> dict[str, int]:
         """Return the number of waiting pairs by task."""
-        ...
 
     def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingEntry]:
         """Yield the entries with an event time below `time_ms`, in order of time and id."""
-        ...
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """A store in memory, for tests and small trials.
 
     >>> store = MemoryStore()
@@ -53,18 +48,14 @@ class MemoryStore:
         self.entries: dict[tuple[Kind, bytes], WaitingEntry] = {}
 
     def take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
-        """Remove an entry and return it."""
         return self.entries.pop((kind, id_), None)
 
     def put(self, kind: Kind, entry: WaitingEntry) -> None:
-        """Store an entry."""
         self.entries[kind, entry.id] = entry
 
     def waiting(self) -> dict[str, int]:
-        """Count the waiting pairs by task."""
         return dict(Counter(entry.task for (kind, _), entry in self.entries.items() if kind == "scored"))
 
     def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingEntry]:
-        """Yield the entries with an earlier event time, in order of time and id."""
         expired = [entry for (of, _), entry in self.entries.items() if of == kind and entry.time_ms < time_ms]
         return iter(sorted(expired, key=lambda entry: (entry.time_ms, entry.id)))

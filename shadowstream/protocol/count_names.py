@@ -12,8 +12,7 @@ LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "
 """Pairs with a late label, by the sides that were right."""
 LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
 """Those of them whose two answers differ, and the unlabelled ones among these."""
-LABEL_PAIRS = "label_pairs"
-"""Scored pairs whose wait has ended, by value of a dimension."""
+LABEL_PAIRS = "label_pairs"  # scored pairs whose wait has ended, by value of a dimension
 
 
 def cost_names(over_ns: int) -> tuple[str, str]:
@@ -26,10 +25,8 @@ def cost_names(over_ns: int) -> tuple[str, str]:
     return COST_MEASURED + threshold, COST_OVER + threshold
 
 
-EVICTIONS = "evicted/"
-"""Prefix of the counts of evicted records by side."""
-BY_LIMIT = ":limit"
-"""Suffix of the counts of records that a limit shed; the counts of their side contain them."""
+EVICTIONS = "evicted/"  # prefix of the counts of evicted records by side
+BY_LIMIT = ":limit"  # suffix of the counts of records that a limit shed; the counts of their side contain them
 
 
 def part_figures(outcome: str, *, shadow: bool) -> tuple[str, ...]:

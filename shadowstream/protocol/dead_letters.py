@@ -8,8 +8,7 @@ from shadowstream.protocol.size_limits import KEY_BYTES_MAX, too_long
 from shadowstream.records import Partition, Write
 
 MESSAGE_BYTES_MAX = 1_000
-KEY_HEADER = "shadowstream.key.bytes"
-"""Header with the length of a key that was cut."""
+KEY_HEADER = "shadowstream.key.bytes"  # header with the length of a key that was cut
 
 
 class FailedRecord(NamedTuple):

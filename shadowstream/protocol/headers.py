@@ -30,10 +30,7 @@ NO_K = -1
 
 
 class PackedHeader(NamedTuple):
-    """The unpacked header ``s``.
-
-    `revision`: the first 16 hex digits of the revision. `warm`: the candidate's state was not complete yet.
-    """
+    """The unpacked header ``s``. `revision`: its first 16 hex digits; `warm`: the candidate's state was incomplete."""
 
     revision: str
     coordinate: InputCoordinate
@@ -52,9 +49,8 @@ def pack(
     True
     """
     version = _PACKED_IN_WARM_UP if warm else _PACKED_VERSION
-    return _PACKED.pack(
-        version, bytes.fromhex(revision[: 2 * REVISION_BYTES]), *coordinate, input_time_ms, emit_time_ms
-    )
+    head = bytes.fromhex(revision[: 2 * REVISION_BYTES])
+    return _PACKED.pack(version, head, *coordinate, input_time_ms, emit_time_ms)
 
 
 def pack_many(
@@ -90,28 +86,21 @@ def _malformed(raw: bytes, name: str, layout: struct.Struct, version: int) -> Re
     )
 
 
-class OriginHeader(NamedTuple):
-    """The unpacked header ``p``: the position of the copied record in production's own topic."""
-
-    partition: int
-    offset: int
-
-
 def pack_origin(partition: int, offset: int) -> bytes:
     """Pack the header ``p``.
 
     >>> unpack_origin(pack_origin(3, 12))
-    OriginHeader(partition=3, offset=12)
+    (3, 12)
     """
     return _ORIGIN.pack(_ORIGIN_VERSION, partition, offset)
 
 
-def unpack_origin(raw: bytes) -> OriginHeader:
-    """Unpack the header ``p``; raise `RecordError` for another length or version."""
+def unpack_origin(raw: bytes) -> tuple[int, int]:
+    """Return the partition and offset in the header ``p``; raise `RecordError` for another length or version."""
     if len(raw) != _ORIGIN.size or raw[0] != _ORIGIN_VERSION:
         raise _malformed(raw, ORIGIN_HEADER, _ORIGIN, _ORIGIN_VERSION)
     _, partition, offset = _ORIGIN.unpack(raw)
-    return OriginHeader(partition, offset)
+    return partition, offset
 
 
 def header(headers: Headers, name: str) -> bytes | None:

@@ -67,17 +67,15 @@ class Identity:
 
     def __init__(self, config: Config, decode: Decode | None = None) -> None:
         self._config = config
-        self._kind = config.identity.kind
-        self._header = config.identity.header
+        self._kind, self._header = config.identity.kind, config.identity.header
         self._path = parse_one(config.identity.path or ROOT)
         self._many = config.identity.outputs == "many"
-        self._inputs = config.inputs
-        self._decode = decode
-
-    @property
-    def is_coordinate(self) -> bool:
-        """Whether ids are input coordinates."""
-        return self._kind == "coordinate"
+        self._inputs, self._decode = config.inputs, decode
+        self.is_coordinate = self._kind == "coordinate"
+        self.tombstones_are_outputs = self._kind in ("key", "id") and not self._many
+        """Whether a tombstone after a value with its id is another output; otherwise its input identifies it."""
+        self.has_meanings = self.tombstones_are_outputs and config.identity.equal_ids == "meaning"
+        """Whether ids of different bytes may mean the same (`intake.equal_ids`)."""
 
     def needs_headers(self, side: Side) -> bool:
         """Return whether headers of a side are needed: the shadow's always, production's only if they hold the id."""
@@ -129,17 +127,6 @@ class Identity:
         if self._many or self._kind == "occurrence":
             return coordinates if side is Side.SHADOW else None
         return ids
-
-    @property
-    def tombstones_are_outputs(self) -> bool:
-        """Whether a tombstone after a value with its id is another output; otherwise its input identifies it."""
-        return self._kind in ("key", "id") and not self._many
-
-    @property
-    def has_meanings(self) -> bool:
-        """Whether ids of different bytes may mean the same (`intake.equal_ids`)."""
-        by_meaning = self._config.identity.equal_ids == "meaning"
-        return by_meaning and self._kind in ("key", "id") and not self._many
 
     @property
     def why_repeated(self) -> str:

@@ -36,17 +36,14 @@ class Counters:
     written: Counter[str] = field(default_factory=Counter)
 
     def ended(self) -> int:
-        """Return the sum of inputs over the classes in which they ended."""
         return self.with_output + self.silent + sum(self.absent.values())
 
     def record(self) -> dict[str, Any]:
-        """Return the counts as in schemas/mark.avsc."""
         plain = {"read": self.read, "with_output": self.with_output, "silent": self.silent}
         return {**plain, "absent": dict(sorted(self.absent.items())), "written": dict(sorted(self.written.items()))}
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Counters:
-        """Read the counts from the record of a mark."""
         absent, written = Counter(record["absent"]), Counter(record["written"])
         return cls(record["read"], record["with_output"], record["silent"], absent, written)
 
@@ -75,7 +72,6 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
 
 
 def ends_field(ends: dict[Partition, int]) -> list[dict[str, Any]]:
-    """Convert offsets by partition to the form of the schema."""
     return [{"topic": p.topic, "partition": p.partition, "offset": o} for p, o in sorted(ends.items())]
 
 

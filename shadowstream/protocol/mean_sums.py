@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 BETS = 10
-SUMS = 2 * BETS + 1
-"""Number of sums: ten for evidence below m, ten for evidence above it, and the sum of the values."""
+SUMS = 2 * BETS + 1  # number of sums: ten for evidence below m, ten for evidence above it, and the sum of the values
 # 2**-32 of a nat: 300 million of the worst values fit 64 bits, and a million values lose less than 3e-4 nats.
 STORED_BITS = 32
 _CHUNK = 50_000
@@ -55,6 +54,5 @@ def log_wealth(values: npt.NDArray[np.float64], m: float, bits: int) -> list[int
 
 
 def check_rate(name: str, rate: float) -> None:
-    """Raise ValueError unless 0 < rate < 1."""
     if not 0.0 < rate < 1.0:
         raise ValueError(f"{name} must lie between 0 and 1, both excluded, got {rate!r}")

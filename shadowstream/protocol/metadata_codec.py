@@ -11,7 +11,6 @@ from typing import TypeVar
 from shadowstream.errors import ConfigError
 
 WHOLE, OVERFLOW = "1", "2"
-_SHOWN = 20
 
 T = TypeVar("T")
 
@@ -40,7 +39,7 @@ def opened(metadata: str, parse: Callable[[bytes], T]) -> T:
 
     Raises `ConfigError` for any metadata that this release did not write.
     """
-    shown = f"commit metadata {metadata[:_SHOWN]!r}"
+    shown = f"commit metadata {metadata[:20]!r}"
     if metadata[:1] not in (WHOLE, OVERFLOW):
         raise ConfigError(
             f"{shown} has an unknown form: another program (such as kafka-consumer-groups --reset-offsets) or a newer "

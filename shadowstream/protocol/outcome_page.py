@@ -39,7 +39,6 @@ outcome of production's record of that input. An unknown cause counts as `error`
 
 
 def page() -> str:
-    """Return the whole document."""
     causes = (_of_cause(one, rule) for one, rule in RULES.items() if rule.cause is not None)
     return (
         _HEAD

@@ -5,7 +5,7 @@ show them. All of them read this table, and docs/outcomes.md is generated from i
 row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from types import MappingProxyType
@@ -51,7 +51,6 @@ class Outcome(StrEnum):
     UNCOMPARED = "uncompared"
 
     def __repr__(self) -> str:
-        """The text in quotes, as topics and reports show it."""
         return repr(self.value)
 
 
@@ -204,28 +203,15 @@ class Result(NamedTuple):
     outcome: Outcome
     reason: str | None = None
     differences: Sequence[Any] = ()
-    declared: tuple[str, ...] = ()
-    """Empty here; `compare.result` names the declared changes that explain a pair."""
+    declared: tuple[str, ...] = ()  # empty here; `compare.result` names the declared changes that explain a pair
 
 
-def duplicate(side: Side) -> Outcome:
-    """Return the outcome of a record that its side wrote twice."""
-    return (Outcome.DUPLICATE_PRODUCTION, Outcome.DUPLICATE_SHADOW, Outcome.DUPLICATE_TWIN)[side]
+def _by_side(kind: str) -> Callable[[Side], Outcome]:
+    return tuple(Outcome(f"{kind}_{side.word}") for side in Side).__getitem__
 
 
-def repeated(side: Side) -> Outcome:
-    """Return the outcome of a record that repeats an id of its side with another value or input."""
-    return (Outcome.REPEATED_PRODUCTION, Outcome.REPEATED_SHADOW, Outcome.REPEATED_TWIN)[side]
-
-
-def unpairable(side: Side) -> Outcome:
-    """Return the outcome of a record of a side that cannot be paired."""
-    return (Outcome.UNPAIRABLE_PRODUCTION, Outcome.UNPAIRABLE_SHADOW, Outcome.UNPAIRABLE_TWIN)[side]
-
-
-def undecodable(side: Side) -> Outcome:
-    """Return the outcome of a record of a side that cannot be decoded."""
-    return (Outcome.UNDECODABLE_PRODUCTION, Outcome.UNDECODABLE_SHADOW, Outcome.UNDECODABLE_TWIN)[side]
+duplicate, repeated, unpairable, undecodable = map(_by_side, ("duplicate", "repeated", "unpairable", "undecodable"))
+"""The outcomes by side: a record written twice, one that repeats an id, one without an id, one that is no value."""
 
 
 def of_twin(outcome: Outcome) -> Outcome:
@@ -247,7 +233,6 @@ def unit_of(rate: RateName) -> tuple[Outcome, ...]:
 
 
 def bad_unit_of(rate: RateName) -> tuple[Outcome, ...]:
-    """Return the outcomes that are bad units of a rate."""
     return tuple(one for one in Outcome if rate in RULES[one].bad)
 
 
@@ -258,13 +243,11 @@ if RULES.keys() != set(Outcome):
 PLAIN = frozenset(one for one, rule in RULES.items() if rule.sampled)
 AGREES = frozenset(one for one, rule in RULES.items() if rule.agrees)
 VALUES_COMPARED = frozenset(one for one, rule in RULES.items() if rule.pair is ComparedPart.VALUES)
-PAIRS = unit_of("mismatch")
-"""Outcomes of compared pairs, by values or by numbers of outputs."""
+PAIRS = unit_of("mismatch")  # outcomes of compared pairs, by values or by numbers of outputs
 PAIRS_UNREAD = frozenset(one for one, rule in RULES.items() if rule.pair is ComparedPart.NOTHING)
 DIFFERS = frozenset(bad_unit_of("mismatch"))
 FAILED = tuple(one for one, rule in RULES.items() if rule.candidate_failed)
-FAILED_CAUSES = frozenset(RULES[one].cause for one in FAILED)
-"""Causes of absence that are the candidate's fault."""
+FAILED_CAUSES = frozenset(RULES[one].cause for one in FAILED)  # causes of absence that are the candidate's fault
 BY_CAUSE: Mapping[str, Outcome] = MappingProxyType({rule.cause: one for one, rule in RULES.items() if rule.cause})
 IN_RATES = tuple(one for one, rule in RULES.items() if rule.units)
 """Outcomes that are units of a rate: the evidence over time. The warm-up is none."""

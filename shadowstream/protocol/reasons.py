@@ -1,7 +1,6 @@
 """Names of reasons in stats records, and the reasons that another role acts on."""
 
-OTHER = "(other)"
-"""The name that counts all reasons beyond the limit."""
+OTHER = "(other)"  # the name that counts all reasons beyond the limit
 REASON_CHARS_MAX = 160
 SEPARATOR = ": "
 PARTNER_UNREAD = "its partner may be a record of {} that {}"
@@ -10,7 +9,6 @@ WHOSE, WHY_UNREAD = ("production", "the candidate"), ("could not be read", "was 
 
 
 def reason_name(outcome: str, reason: str) -> str:
-    """Return the name under which a reason is counted."""
     return outcome + SEPARATOR + reason
 
 

@@ -48,7 +48,6 @@ class FieldCounts:
         self.clear()
 
     def clear(self) -> None:
-        """Begin the next commit."""
         self._left = FIELDS_BYTES_MAX
 
     def add(self, paths: Iterable[str], fields: Counter[str]) -> None:

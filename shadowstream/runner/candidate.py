@@ -16,7 +16,7 @@ from shadowstream.entry_points import load_entry_point
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
 from shadowstream.runner.candidate_state import CandidateObject
 from shadowstream.runner.cpu_cost import Meter
-from shadowstream.runner.current_call import CallTracker, never
+from shadowstream.runner.current_call import CallTracker
 from shadowstream.runner.outputs import Call, outputs_of, outputs_of_each
 
 
@@ -39,7 +39,7 @@ class CallObserver:
         self,
         calls: CallTracker | None = None,
         raised: Callable[[BaseException, CandidateError], None] | None = None,
-        enough: Callable[[], bool] = never,
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self._calls, self._raised, self.enough = calls, raised, enough
 
@@ -49,7 +49,6 @@ class CallObserver:
             self._calls.answer(answers)
 
     def failure(self, error: BaseException) -> CandidateError:
-        """Convert an exception of the candidate to the error of one value."""
         failure = failure_of(error)
         if self._raised is not None:
             self._raised(error, failure)
@@ -69,32 +68,23 @@ def check_trusted(candidate: Candidate) -> None:
 
 
 def _imported(candidate: Candidate) -> Callable[..., Any]:
-    """Import the callable that `candidate.call` names.
-
-    Raises `ConfigError` if it cannot be imported, is not callable, or is not trusted.
-    """
+    """Import `candidate.call`. Raises `ConfigError` if it cannot be imported or called, or is not trusted."""
     if candidate.call is None:
         raise ShadowstreamBug("an external candidate cannot be called: candidate.call is not set")
     check_trusted(candidate)
     if "" not in sys.path:
         sys.path.insert(0, "")  # finds a candidate next to the config, like `python -m`
     function = load_entry_point(candidate.call, "candidate.call")
-    check_callable(candidate, function)
+    refused = refusal(function, 0 if candidate.state != "none" else 1)
+    if refused is not None:  # all its calls would fail, or return an awaitable
+        raise ConfigError(f"candidate.call: {candidate.call!r} {refused}")
     return function
 
 
-def check_callable(candidate: Candidate, function: Any) -> None:
-    """Raise `ConfigError` for a function whose calls would all fail, or return an awaitable."""
-    refused = refusal(function, 0 if candidate.state != "none" else 1)
-    if refused is not None:
-        raise ConfigError(f"candidate.call: {candidate.call!r} {refused}")
-
-
 def load(candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER) -> Call:
-    """Import the candidate and return a function from values to outputs or errors.
+    """Import the candidate and return a function from values to outputs or errors, measured by `meter`.
 
-    The function returns one entry for each value, or only the first ones if `observer.enough()`. `meter` measures the
-    calls. Raises `ConfigError` if the candidate cannot be loaded or is not trusted.
+    It returns one entry for each value, or only the first ones if `observer.enough()`. Raises as `_imported` does.
     """
     calls = _call_batches if candidate.takes == "batch" else _call_values
     return calls(_imported(candidate), meter, observer)
@@ -103,10 +93,9 @@ def load(candidate: Candidate, meter: Meter | None = None, observer: CallObserve
 def load_stateful(
     candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER
 ) -> Callable[[], CandidateObject]:
-    """Import a candidate with state and return a factory of its objects, one for each input partition.
+    """Import a candidate with state and return a factory of its objects, whose calls `meter` measures.
 
-    `meter` measures all their calls. One object is created at once. Raises `ConfigError` as `load` does, and if an
-    object cannot be created or lacks a method that `candidate.state` requires.
+    One object is created at once. Raises `ConfigError` as `load` does, and if that fails or lacks a required method.
     """
     function = _imported(candidate)
 

@@ -28,7 +28,7 @@ from shadowstream.errors import CandidateError
 from shadowstream.protocol import marks
 from shadowstream.records import Partition, Write
 from shadowstream.runner.absences import Reason
-from shadowstream.runner.current_call import CallTracker, CurrentCall, never
+from shadowstream.runner.current_call import CallTracker, CurrentCall
 
 SINGLE_TRIES_MAX = 2
 CRASHED = "the process ended while the candidate worked on this input alone, twice"
@@ -56,13 +56,11 @@ class AttemptState:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> AttemptState:
-        """Parse a record of the topic."""
         texts = record["texts"]
         ended = {run["offset"]: Reason(run["reason"], texts[run["why"]]) for run in record["absences"]}
         return cls(record["from_offset"], record["to_offset"], record["tries"], ended)
 
     def record(self, revision: str, place: Partition) -> dict[str, Any]:
-        """Return the record, as in schemas/mark.avsc."""
         texts = list(dict.fromkeys(reason.text for reason in self.ended.values()))
         absences = [
             {"offset": offset, "count": 1, "reason": reason.absence, "ids": [], "why": texts.index(reason.text)}
@@ -83,12 +81,11 @@ class _Guarded:
 
 
 class Attempts:
-    """Calls of the candidate, recorded in `topic` so that the attempts outlive the process.
+    """Calls of the candidate, recorded in `topic` before they are made; `enough` leaves the rest to the next step."""
 
-    `enough`: whether the inputs of this step have taken so long that the rest waits for the next step.
-    """
-
-    def __init__(self, topic: str, revision: str, write: WriteRecords, enough: Callable[[], bool] = never) -> None:
+    def __init__(
+        self, topic: str, revision: str, write: WriteRecords, enough: Callable[[], bool] = lambda: False
+    ) -> None:
         self._topic, self._revision, self._write_records, self._enough = topic, revision, write, enough
         self._guarded: dict[Partition, _Guarded] = {}
         self.calls = CallTracker()
@@ -112,7 +109,6 @@ class Attempts:
             self._write(place, guarded.current)
 
     def drop(self) -> None:
-        """Forget every partition."""
         self._guarded.clear()
 
     def call(self, place: Partition, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
@@ -142,11 +138,9 @@ class Attempts:
 
     def _cut(self, guarded: _Guarded, first: int, offset: int) -> bool:
         """Return whether an input must not be in one call with the inputs from `first` on."""
-        suspected = (
-            guarded.unanswered.begin <= first < guarded.unanswered.end or first < guarded.unanswered.begin <= offset
-        )
-        recorded_before = first < guarded.until <= offset
-        return suspected or recorded_before or offset in guarded.current.ended
+        begin, end = guarded.unanswered.begin, guarded.unanswered.end
+        suspected = begin <= first < end or first < begin <= offset
+        return suspected or first < guarded.until <= offset or offset in guarded.current.ended
 
     def _ask_recorded(
         self, place: Partition, guarded: _Guarded, batch: tuple[Sequence[int], Sequence[Any]], ask: Ask
@@ -177,10 +171,7 @@ class Attempts:
             self.calls.end()
 
     def timed_out(self, asked: CurrentCall, text: str) -> None:
-        """End the input of a call as `timeout`, or suspect those of a batch.
-
-        A watching thread calls this while the asking thread waits for the candidate. The process ends after it.
-        """
+        """End the input of a call as `timeout`, or suspect a batch's; a watching thread then ends the process."""
         guarded = self._guarded.get(asked.place)
         ended = dict(guarded.current.ended) if guarded is not None else {}
         state = AttemptState(asked.offsets[0], asked.offsets[-1] + 1, 1, ended)

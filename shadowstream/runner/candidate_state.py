@@ -55,18 +55,15 @@ class WarmUp:
 
     @classmethod
     def endless(cls) -> WarmUp:
-        """Return a warm-up without end."""
         return cls.of([_ENDLESS, 0])
 
     @classmethod
     def of(cls, record: Sequence[int]) -> WarmUp:
-        """Parse the form of `record`."""
         made = cls(None, None)
         made._kind, made._n = record
         return made
 
     def record(self) -> list[int]:
-        """Return the form in commit metadata."""
         return [self._kind, self._n]
 
     def take(self, times_ms: Sequence[int]) -> int:
@@ -102,8 +99,7 @@ class Stateful:
         self._config, self._revision, self._make, self.partitions = config, revision, make, partitions
         self._snapshots = config.candidate.state == "snapshot"
         self._held: dict[Partition, PartitionObject] = {}
-        self.snapshot_results: list[SnapshotResult] = []
-        """Results of snapshots; the reader empties the list."""
+        self.snapshot_results: list[SnapshotResult] = []  # results of snapshots; the reader empties the list
 
     def wanted(self, place: Partition, note: StateNote | None) -> int | None:
         """Return the offset of the snapshot to read for a partition with this commit; None if no snapshot applies."""
@@ -143,7 +139,6 @@ class Stateful:
         self._held.clear()
 
     def call(self, place: Partition, values: Sequence[Any]) -> list[Any]:
-        """Return the candidate's answers to inputs of a partition, in order."""
         return self._held[place].made.call(values)
 
     def warm(self, place: Partition, times_ms: Sequence[int]) -> int:
@@ -163,9 +158,8 @@ class Stateful:
             self._report("written", place)
             record = {"input": str(place), "offset": position, "revision": self._revision, "snapshot": snapshot}
             key, partition = str(place).encode(), place.partition % self.partitions
-            writes.append(
-                Write(self._config.plan.of("runner-state"), partition, key, own.encode("runner_state", record))
-            )
+            topic, value = self._config.plan.of("runner-state"), own.encode("runner_state", record)
+            writes.append(Write(topic, partition, key, value))
         else:
             self._report("unchanged", place)
         return StateNote(held.snapshot_at, held.warm_up.record()), writes

@@ -66,15 +66,11 @@ class CopyStep:
     ahead: Ahead = field(default_factory=lambda: Ahead(HOUR_MS))
 
     def assign(self, place: Partition, position: int, metadata: str | None) -> None:
-        """Start a partition at `position`; `metadata` is that of its commit, None without a commit.
-
-        Raises `ConfigError` for metadata of a foreign commit.
-        """
+        """Start a partition with the metadata of its commit, if any. Raises `ConfigError` for a foreign commit."""
         time_ms = None if metadata is None else copied_to_ms(metadata)
         # A partition without a commit gets one even if it is empty: later, a missing commit means that it was lost.
-        self.places[place] = CopiedPartition(
-            position, -1 if metadata is None else position, -1 if time_ms is None else time_ms
-        )
+        committed = -1 if metadata is None else position
+        self.places[place] = CopiedPartition(position, committed, -1 if time_ms is None else time_ms)
 
     def drop(self) -> None:
         """Forget everything: only committed state is restored."""
@@ -105,7 +101,6 @@ class CopyStep:
         state.position = max(state.position, offset)
 
     def prepare(self) -> tuple[list[Write], list[Commit]]:
-        """Return copies and offsets of one transaction."""
         advanced = [(place, state) for place, state in self.places.items() if state.position > state.committed]
         commits = [Commit(place, state.position, f"{METADATA}:{state.time_ms}") for place, state in advanced]
         return list(self.writes), commits

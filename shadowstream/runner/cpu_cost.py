@@ -15,8 +15,7 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError
 
-Costs = dict[int, list[int]]
-"""The numbers of measured inputs and of those over the threshold, by start of the window."""
+Costs = dict[int, list[int]]  # the numbers of measured inputs and of those over the threshold, by start of the window
 
 
 class Meter:
@@ -58,7 +57,6 @@ class Meter:
         del self._ns[len(self._ns) - entries :]
 
     def drop(self) -> None:
-        """Forget the entries that have not been counted."""
         self._ns.clear()
 
     def count(self, costs: Costs, times_ms: Sequence[int], results: Sequence[Any], window_ms: int) -> None:
@@ -72,7 +70,6 @@ class Meter:
         self._ns.clear()
 
     def record(self, counts: Sequence[int] | None) -> dict[str, Any]:
-        """Return a window's part of a range mark (schemas/mark.avsc)."""
         if counts is None:
             return {}
         return {"cost": {"over_ns": self._over_ns, "measured": counts[0], "over": counts[1]}}

@@ -9,11 +9,6 @@ from typing import Any, NamedTuple
 from shadowstream.records import Partition
 
 
-def never() -> bool:
-    """Return False: no call is too long."""
-    return False
-
-
 class CurrentCall(NamedTuple):
     """Inputs of one call of the candidate: one, or those of a batch. `serial` differs for each call."""
 
@@ -58,7 +53,6 @@ class CallTracker:
         self._answers = answers
 
     def end(self) -> None:
-        """Note that the candidate has answered."""
         self._inputs = None
 
     def now(self) -> CurrentCall | None:

@@ -30,7 +30,6 @@ def is_whole(results: Sequence[Any]) -> bool:
 
 
 def partitions_of(route: Route, batch: Batch) -> list[int]:
-    """Return the partition of each output."""
     if route.kind == "input":
         return [batch.place.partition % route.partitions] * len(batch)
     return [partition_for(route.kind, key, batch.place.partition, route.partitions) for key in batch.keys]
@@ -45,10 +44,7 @@ def sizes_fit(batch: Batch, values: Sequence[bytes], bytes_max: int) -> bool:
 def writes_of(
     batch: Batch, values: Sequence[bytes], route: Route, partitions: Sequence[int], header: tuple[str, int, int]
 ) -> list[Write]:
-    """Return the outputs of a batch, each with its input's time, so that both sides fall into the same window.
-
-    `header`: the revision, the input topic's index and the time of emission, ms.
-    """
+    """Return the outputs of a batch, each with its input's time; `header`: revision, index of the topic, time (ms)."""
     revision, index, now_ms = header
     packed = pack_many(revision, (index, batch.place.partition), batch.offsets, batch.times_ms, now_ms)
     headers = [[(PACKED_HEADER, content)] for content in packed]

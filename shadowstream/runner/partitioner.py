@@ -78,7 +78,6 @@ class IdentityPartitioner:
     def of_output(
         self, key: bytes | None, value: bytes | None, headers: Headers, input_partition: int, partitions: int
     ) -> int:
-        """Return the partition of an output of the candidate."""
         own = input_partition % partitions
         if self._kind == "coordinate":
             return own

@@ -16,7 +16,7 @@ any partitioner. Records with a null key count only if the identity does not nee
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,8 +24,7 @@ from shadowstream.records import Partition
 from shadowstream.runner.partitioner import partition_for
 
 INPUT, SAME, REPARTITION = "input", "same", "repartition"
-KINDS = (INPUT, "murmur2", "crc32", SAME)
-"""The kinds in order of preference."""
+KINDS = (INPUT, "murmur2", "crc32", SAME)  # the kinds in order of preference
 CERTAIN_BITS = 20.0
 """Evidence with which an accident is rarer than one in a million: log2 of the partitions for each key."""
 STRAYS = 0.01
@@ -82,7 +81,6 @@ class Choice(NamedTuple):
 
 
 EvidenceByKind = dict[str, Evidence]
-"""Evidence by kind."""
 
 
 def weigh(
@@ -98,14 +96,13 @@ def weigh(
     {'input': True, 'murmur2': False, 'crc32': False}
     """
     keyed = [record for record in sample if record.key is not None or not by_key]
-    return {
-        INPUT: _by_place(INPUT, keyed, inputs, partitions),
-        **{kind: _evidence(kind, partitions, keyed, _hashed(kind, partitions)) for kind in ("murmur2", "crc32")},
-    }
+    found = {INPUT: _by_place(INPUT, keyed, inputs, partitions)}
+    for kind in ("murmur2", "crc32"):
+        found[kind] = _evidence(kind, partitions, keyed, [_hashed(kind, partitions, one) for one in keyed])
+    return found
 
 
 def evidence_of_same(sample: Sequence[SampledRecord], production: Sequence[SampledRecord], partitions: int) -> Evidence:
-    """Return the evidence of a sample of another topic for the kind `same`."""
     homes: dict[bytes, set[int]] = {}
     for record in production:
         if record.key is not None:
@@ -114,48 +111,40 @@ def evidence_of_same(sample: Sequence[SampledRecord], production: Sequence[Sampl
     return _by_place(SAME, nameless, homes, partitions)
 
 
-Prediction = Callable[[SampledRecord], "int | None"]
-"""A function that predicts the partition of a record: None without a prediction, `NOWHERE` if any is possible."""
-NOWHERE = -1
-
-
-def _hashed(kind: str, partitions: int) -> Prediction:
-    def expected(record: SampledRecord) -> int:
-        if record.key is None and record.input_partition is None:
-            return NOWHERE  # a client may choose any partition
-        return partition_for(kind, record.key, record.input_partition or 0, partitions)
-
-    return expected
+def _hashed(kind: str, partitions: int, record: SampledRecord) -> int:
+    if record.key is None and record.input_partition is None:
+        return -1  # a client may choose any partition
+    return partition_for(kind, record.key, record.input_partition or 0, partitions)
 
 
 def _by_place(
     kind: str, sample: Sequence[SampledRecord], places: Mapping[bytes, Collection[int]], partitions: int
 ) -> Evidence:
     """Return the evidence by the partition that a header names, else by the partition of the same key elsewhere."""
-    if any(record.input_partition is not None for record in sample):
-        return _evidence(
-            kind,
-            partitions,
-            sample,
-            lambda one: None if one.input_partition is None else one.input_partition % partitions,
-        )
+    named = [record.input_partition for record in sample]
+    if any(partition is not None for partition in named):
+        return _evidence(kind, partitions, sample, [None if one is None else one % partitions for one in named])
     homes = {key: {partition % partitions for partition in found} for key, found in places.items()}
     if any(len(found) > 1 for found in homes.values()):
         # A key is in several partitions: the partition of a record cannot be predicted.
         return Evidence(kind, partitions, 0, (), exact=False)
     home_of_key = {key: next(iter(found)) for key, found in homes.items() if found}
-    return _evidence(
-        kind, partitions, sample, lambda one: None if one.key is None else home_of_key.get(one.key), exact=False
-    )
+    expected = [None if one.key is None else home_of_key.get(one.key) for one in sample]
+    return _evidence(kind, partitions, sample, expected, exact=False)
 
 
 def _evidence(
-    kind: str, partitions: int, sample: Iterable[SampledRecord], expected: Prediction, *, exact: bool = True
+    kind: str,
+    partitions: int,
+    sample: Sequence[SampledRecord],
+    expected: Sequence[int | None],
+    *,
+    exact: bool = True,
 ) -> Evidence:
+    """Compare records with the partitions expected of them; None is no prediction."""
     checked: set[bytes | tuple[Partition, int]] = set()
     against: dict[bytes | tuple[Partition, int], SampledRecord] = {}
-    for record in sample:
-        partition = expected(record)
+    for record, partition in zip(sample, expected, strict=True):
         if partition is None:
             continue
         name = (record.source, record.offset) if record.key is None else record.key
@@ -168,8 +157,7 @@ def _evidence(
 def choose(logs: Sequence[EvidenceByKind]) -> Choice | None:
     """Return the kind that explains every log, or `repartition`; None if the sample decides nothing.
 
-    Among the kinds that are no accident, choose the one that explains most keys, then the first of `KINDS`. Without
-    such a kind, choose the first of `KINDS` that explains anything.
+    It is the one with most keys among those that are no accident, else the first of `KINDS` that explains anything.
     """
     seen = [max(evidence.checked for evidence in weighed.values()) for weighed in logs]
     if not all(seen):

@@ -39,7 +39,6 @@ class ValueDecoder(Protocol):
 
     def of(self, topic: str) -> ValueDecoder:
         """Return the decoder of one topic, in its configured format."""
-        ...
 
 
 class ValueEncoder(Protocol):
@@ -49,7 +48,6 @@ class ValueEncoder(Protocol):
 
     def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
         """Encode each value as `encode` does; return None if the caller must encode them individually."""
-        ...
 
 
 @dataclass(slots=True)
@@ -65,17 +63,14 @@ class InputProgress:
     texts: ReasonTexts = field(default_factory=ReasonTexts)
     windows: dict[int, list[int]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
-    announced: int = -1
-    """The position in the last done mark."""
+    announced: int = -1  # the position in the last done mark
 
     @property
     def ended(self) -> bool:
-        """Whether the end of a bounded input has been committed."""
         return 0 <= self.bound <= self.committed
 
 
-Encoded = tuple[str, bytes | None, bytes | None]
-"""An output to be written: its production topic, its key and its bytes."""
+Encoded = tuple[str, bytes | None, bytes | None]  # an output to be written: its production topic, its key and its bytes
 
 
 @dataclass
@@ -140,10 +135,7 @@ class RunnerStep:
         self.records = 0
 
     def step(self, batch: Batch, now_ms: int) -> int:
-        """Call the candidate with a batch; collect the records in `writes`; return how many inputs are completed.
-
-        These are fewer than all if they take long together.
-        """
+        """Call the candidate with a batch, fill `writes`; return how many inputs are completed, fewer if it is slow."""
         state, whole_batch = self.inputs[batch.place], len(batch)
         crossed = 0 <= state.bound <= batch.offsets[-1]
         if crossed:
@@ -179,10 +171,7 @@ class RunnerStep:
         return len(batch)
 
     def _results(self, batch: Batch) -> list[Any]:
-        """Return the candidate's answer to each input; a `RecordError` if it cannot be called with it.
-
-        A long call may end early; then the results end before the first unanswered input.
-        """
+        """Return the answer to each input, or its `RecordError`; only the first ones if a long call ends early."""
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
@@ -307,7 +296,6 @@ class RunnerStep:
         add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, state.texts.index(reason.text))
 
     def dirty(self) -> bool:
-        """Return whether a commit would contain anything new."""
         return any(state.position > state.committed for state in self.inputs.values())
 
     def prepare(self) -> tuple[list[Write], list[Commit]]:
@@ -355,8 +343,8 @@ class RunnerStep:
         """Return done marks of the partitions, and end marks of completed bounded inputs.
 
         Unless `again`, done marks are only for partitions that have advanced: an unchanged position is already done
-        below its first ends. `ends` are the high watermarks of the candidate's output partitions, read after the
-        last commit returned. Call only while nothing is uncommitted: a mark states what is committed.
+        below its first ends. `ends` are the high watermarks of the candidate's output partitions, read after the last
+        commit returned. Call only while nothing is uncommitted: a mark states what is committed.
         """
         if self.dirty():
             raise ShadowstreamBug("done marks requested while inputs are uncommitted")

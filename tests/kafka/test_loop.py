@@ -11,9 +11,9 @@ from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.loop import Loop
-from shadowstream.kafka.role import PlainRole, Prepared
+from shadowstream.kafka.role import Role
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.records import Batch, Commit, Partition, Write
+from shadowstream.records import Batch, Commit, Partition, Prepared, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
@@ -31,7 +31,7 @@ CONFIG = Config.model_validate(
 TOPIC = "shadow.loop.copy"
 
 
-class Copier(PlainRole):
+class Copier(Role):
     """The smallest role: writes each record of `in` anew."""
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ def by_maximum(real: Any) -> Any:
     """The faster side closes, as in Kafka Streams."""
 
     def bound(self: Completeness, lane: Hashable) -> float:
-        if isinstance(lane, tuple) and lane[0] == "joint" and not self.finished():
+        if isinstance(lane, tuple) and lane[0] == "joint" and not self.finished:
             known = [self.read_to_ms(side) for side in (lane[1], Side.PRODUCTION)]
             return max((mark for mark in known if mark is not None), default=0) - self._config.grace_ms + 1
         return real(self, lane)

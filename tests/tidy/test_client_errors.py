@@ -27,7 +27,7 @@ GUARDS = ("translated_errors(", "suppress(KafkaException")
 RAW_CONSUMERS = {"reading/topic_reader.py", "subscription.py"}
 CAUGHT_OUTSIDE = {
     # Their callers catch: `once_settled` asks again or tells.
-    ("client/offsets.py", "_ask"), ("client/offsets.py", "_list"), ("client/offsets.py", "ask"),
+    ("client/offsets.py", "_list"), ("client/offsets.py", "ask"),
     ("client/offsets.py", "answered"),
     ("ownership.py", "commit"),
     # Guarded by their generator; callbacks of a guarded poll.

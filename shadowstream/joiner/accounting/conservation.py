@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from shadowstream.joiner.completeness.marks_log import DoneMark
+from shadowstream.joiner.completeness.marks_log import DoneMark, of_kind
 from shadowstream.protocol.headers import PackedHeader
 from shadowstream.records import Partition
 
@@ -20,10 +20,7 @@ _TAIL_MAX = 1_000_000
 
 
 class RouteLedger:
-    """The second ledger of one task: candidate outputs read, by input partition.
-
-    `once`: the trial delivers exactly once.
-    """
+    """The second ledger of one task: candidate outputs read by input partition. `once`: delivery is exactly once."""
 
     def __init__(self, inputs: Sequence[str], output: Partition, *, once: bool = True) -> None:
         self._inputs = inputs
@@ -36,7 +33,6 @@ class RouteLedger:
         self.lines: dict[str, tuple[int, int]] = {}
 
     def count(self, packed: Iterable[PackedHeader | None]) -> None:
-        """Count newly read shadow records."""
         for at in (one.coordinate for one in packed if one is not None):
             place = f"{self._inputs[at.topic]}/{at.partition}"
             self.read[place] += 1
@@ -66,7 +62,6 @@ class RouteLedger:
         self.lines[place] = (written, read if self._once else min(read, written))
 
     def snapshot(self) -> dict[str, int]:
-        """Return the counts for the state record."""
         counts = {f"route:{place}": n for place, n in self.read.items()}
         counts |= {f"route_last:{place}": offset for place, offset in self.last.items()}
         for place, (expected, counted) in self.lines.items():
@@ -75,18 +70,14 @@ class RouteLedger:
 
     def restore(self, counts: Mapping[str, int]) -> None:
         """Restore the counts of a state record; skip marks below the inputs read before."""
-        for name, value in counts.items():
-            kind, _, place = name.partition(":")
-            if kind == "route":
-                self.read[place] = value
-            elif kind == "route_last":
-                self.last[place] = self._tail_from[place] = value
-            elif kind == "route_expected":
-                self.lines[place] = (value, counts[f"route_counted:{place}"])
+        self.read = Counter(of_kind(counts, "route"))
+        self.last = of_kind(counts, "route_last")
+        self._tail_from = dict(self.last)
+        counted = of_kind(counts, "route_counted")
+        self.lines = {place: (n, counted[place]) for place, n in of_kind(counts, "route_expected").items()}
 
 
 def line(ledger: int, place: str, expected: int, counted: int) -> dict[str, Any]:
-    """Return a ledger line as in schemas/stats.avsc."""
     return {"ledger": ledger, "place": place, "expected": expected, "counted": counted}
 
 
@@ -96,20 +87,15 @@ def inputs_lines(place: str, read: int, ended: int, by_window: int) -> list[dict
 
 
 def routes_lines(routes: RouteLedger, output: Partition) -> list[dict[str, Any]]:
-    """Return the second ledger of one task."""
     return [line(2, f"{place} -> {output}", *both) for place, both in sorted(routes.lines.items())]
 
 
 def records_lines(
     places: Sequence[Partition], read: list[int], ended: list[int], pending: list[int]
 ) -> list[dict[str, Any]]:
-    """Return the third ledger of one task, with one line a side."""
     return [line(3, str(place), read[n], ended[n] + pending[n]) for n, place in enumerate(places)]
 
 
 def lost_lines(places: Sequence[Partition], lost: Sequence[int]) -> list[dict[str, Any]]:
-    """Return lines of the third ledger for offsets that retention deleted before they were read.
-
-    No outcome can end these offsets, so the remainder stays and the verdict is not yet.
-    """
+    """Return lines for offsets that retention deleted before they were read: no outcome can end them."""
     return [line(3, f"{place} deleted before it was read", n, 0) for place, n in zip(places, lost, strict=True) if n]

@@ -23,7 +23,6 @@ MAY_BE_UNREAD = frozenset(PARTNER_UNREAD.format(whose, why) for whose in WHOSE f
 
 
 def is_correctable(outcome: str, reason: str | None) -> bool:
-    """Return whether a late partner corrects an outcome with this reason."""
     return outcome in CORRECTABLE or reason == MAY_BE_GONE or reason in MAY_BE_UNREAD
 
 
@@ -41,12 +40,10 @@ class CorrectableRow(NamedTuple):
     pair_id: str
     floor: int
     outcome: str
-    unread: bool = False
-    """Whether an unreadable record explains the outcome."""
+    unread: bool = False  # whether an unreadable record explains the outcome
 
 
-_Entry = tuple[int, int, CorrectableRow]
-"""Event time, running number, row."""
+_Entry = tuple[int, int, CorrectableRow]  # event time, running number, row
 
 
 class CorrectableRows:
@@ -66,7 +63,6 @@ class CorrectableRows:
         return len(self._live)
 
     def add(self, row: CorrectableRow) -> None:
-        """Keep a row; beyond the limit drop the oldest."""
         self._number += 1
         entry = (row.time_ms, self._number, row)
         self._live.add(self._number)

@@ -6,8 +6,7 @@ from shadowstream.joiner.accounting.reason_counts import At
 from shadowstream.protocol.count_names import BY_LIMIT
 from shadowstream.records import Side
 
-SHED = "shed: pending_bytes_max"
-"""Reason of a record that a limit shed."""
+SHED = "shed: pending_bytes_max"  # reason of a record that a limit shed
 
 
 class EvictionCounts:
@@ -29,9 +28,7 @@ class EvictionCounts:
             self._cells[at][side.word + BY_LIMIT] += n
 
     def of(self, at: At) -> dict[str, int]:
-        """Return the counts of one window and revision."""
         return {name: n for name, n in self._cells.get(at, Counter()).items() if n}
 
     def clear(self) -> None:
-        """Drop the counts after their commit."""
         self._cells.clear()

@@ -24,7 +24,6 @@ Mask = npt.NDArray[np.bool_]
 
 
 def is_nothing(value: Any) -> bool:
-    """Return whether a value is null or absent."""
     return value is None or value is ABSENT
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
-from shadowstream.joiner.completeness.marks_log import MarksLog, place_of
+from shadowstream.joiner.completeness.marks_log import MarksLog, of_kind, place_of
 from shadowstream.protocol.marks import Counters
 from shadowstream.records import Partition
 
@@ -26,7 +26,6 @@ class InputLedger:
         self._lines: dict[Partition, list[dict[str, Any]]] = {}
 
     def count_range(self, record: Mapping[str, Any]) -> None:
-        """Count the inputs of a range mark once."""
         place = Partition(record["input_topic"], record["input_partition"])
         counters = Counters.of(record["counters"])
         if record["to_offset"] > self._counted.get(place, -1):
@@ -41,7 +40,6 @@ class InputLedger:
         self._lines[place] = conservation.inputs_lines(str(place), counters.read, ended, by_window)
 
     def is_complete(self) -> bool:
-        """Return whether all inputs of a bounded trial have been counted."""
         bounds = self._marks.start.bounds if self._marks.start else {}
         return all(self._counted_to(place) >= bounds.get(place, 0) for place in self._inputs)
 
@@ -61,7 +59,6 @@ class InputLedger:
         return floors if len(floors) == len(open_) else None
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return ledger lines as in schemas/stats.avsc."""
         return [line for place in sorted(self._lines) for line in self._lines[place]]
 
     def counted(self) -> dict[str, int]:
@@ -76,18 +73,11 @@ class InputLedger:
         return counts | {f"input_floor:{place}": floor for place, floor in self._floors.items() if floor is not None}
 
     def restore_counted(self, counted: Mapping[str, int]) -> None:
-        """Restore the offsets of `counted`."""
         self._counted |= {place_of(text): offset for text, offset in counted.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Restore the counts of a state record."""
-        for name, value in counts.items():
-            if name.startswith("inputs:"):
-                self._read[name.removeprefix("inputs:")] = value
-        for name, value in counts.items():
-            kind, _, text = name.partition(":")
-            if kind == "input_floor":
-                self._floors[place_of(text)] = value
-            elif kind == "input_read":
-                ended = counts[f"input_ended:{text}"]
-                self._lines[place_of(text)] = conservation.inputs_lines(text, value, ended, self._read[text])
+        self._read = Counter(of_kind(counts, "inputs"))
+        self._floors = {place_of(text): floor_ms for text, floor_ms in of_kind(counts, "input_floor").items()}
+        ended = of_kind(counts, "input_ended")
+        for text, n in of_kind(counts, "input_read").items():
+            self._lines[place_of(text)] = conservation.inputs_lines(text, n, ended[text], self._read[text])

@@ -48,11 +48,7 @@ class WindowCounts:
 
 
 class RowDetails(NamedTuple):
-    """Further content of a diff row.
-
-    `ambiguous`: more than one partner was possible. `corrects`: the corrected row. `twin`: the twin's partner of an
-    unmatched production record.
-    """
+    """Further content of a diff row. `ambiguous`: several partners were possible; `twin`: of an unmatched record."""
 
     ambiguous: bool = False
     corrects: CorrectableRow | None = None
@@ -101,14 +97,12 @@ class OutcomeCounts:
         self.correctable: list[tuple[Side, PendingRecord, Hashable, str, ComparisonResult]] = []
 
     def revision_of(self, row: PendingRecord) -> str:
-        """Return the revision that a shadow record is evidence about."""
         return self._whole(row.revision)
 
     def _whole(self, short: str | None) -> str:
         return self._revision if short is None or short == self._short else self._progress.full_revision(short)
 
     def revisions_of(self, rows: PendingColumns) -> Sequence[str]:
-        """Return the revision of each shadow record, as `revision_of` does."""
         if rows.revisions is None:
             return [self._revision] * len(rows)
         known = {short: self._whole(short) for short in set(rows.revisions)}
@@ -232,7 +226,6 @@ class OutcomeCounts:
         outcomes.update({name: n for name, n in rare.items() if n})
 
     def windows(self) -> list[dict[str, Any]]:
-        """Return the counts since the last commit as in schemas/stats.avsc."""
         return [
             {
                 "start_ms": start,
@@ -246,7 +239,6 @@ class OutcomeCounts:
         ]
 
     def clear(self) -> None:
-        """Drop the counts and rows after their commit."""
         for counts in (self.records, self.pairs, self.paths, self.corrections, self.changes):
             counts.clear()
         self.cells.clear()

@@ -22,8 +22,7 @@ from shadowstream.protocol.mean_sums import SUMS, grid_sums
 from shadowstream.records import Side
 
 _GROWTH = math.log(1.01 / 0.99)
-NOTHING = -(2**31)
-"""The bucket of a latency of 0 or less."""
+NOTHING = -(2**31)  # the bucket of a latency of 0 or less
 REPEATED_NAMES = "repeated_names:"
 """Pairs with a JSON value that repeats a name in one object, where the last one counts."""
 _Mask = npt.NDArray[np.bool_]
@@ -59,7 +58,6 @@ class MetricSums:
         self.shifts = ShiftSums()
 
     def add(self, measured: PairMetrics, mask: _Mask, latency: Latency | None) -> None:
-        """Add the pairs of `mask`."""
         if measured.latencies is not None and latency is not None:
             production, shadow = measured.latencies
             self._add_latencies(production[mask], shadow[mask], latency)
@@ -124,10 +122,7 @@ class MetricReader:
         times_ms: Sequence[int],
         header_infos: tuple[_HeaderInfos, _HeaderInfos],
     ) -> PairMetrics:
-        """Return the metrics of pairs, given both sides' values, production's times and both sides' header fields.
-
-        Raises as `compare` does.
-        """
+        """Return the metrics of pairs; `times_ms` are production's. Raises as `compare` does."""
         latencies = None if self.latency is None else _latencies(times_ms, *header_infos)
         checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
         if self._counts_repeated_names:

@@ -7,7 +7,7 @@ eu}`) has the figures of a whole window, of its own records only.
 All are sums over records, so that batches, commits and order have no effect.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,20 +27,15 @@ from shadowstream.protocol.outcomes import DIFFERS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
-OF_FIELDS = ("looked:", "there:")
-"""Figures of `field_presence`, which only the coverage of a `field` criterion needs."""
+OF_FIELDS = ("looked:", "there:")  # figures of `field_presence`, which only the coverage of a `field` criterion needs
 
 
 def fields_of(config: Config) -> list[str]:
-    """Return the paths of the `field` criteria."""
     return list(dict.fromkeys(one.path for one in config.judge.criteria if one.rate == "field" and one.path))
 
 
 def touched_of(paths: Sequence[str], results: Sequence[Any], outcomes: Sequence[str]) -> dict[str, Mask]:
-    """Return the pairs that differ at, above or below the path of a `field` criterion, by path.
-
-    A pair with different numbers of outputs differs at each path, because an absent output has no field.
-    """
+    """Return the pairs that differ at, above or below a `field` criterion's path; an absent output has no field."""
     if not paths or DIFFERS.isdisjoint(outcomes):
         return {}
     found = {path: np.zeros(len(outcomes), np.bool_) for path in paths}
@@ -69,7 +64,6 @@ class FieldDifferences:
         self.differ: Counter[str] = Counter()
 
     def add(self, mask: Mask, touched: Mapping[str, Mask]) -> None:
-        """Add the compared pairs of `mask`."""
         self.pairs += int(np.count_nonzero(mask))
         for path, where in touched.items():
             if n := int(np.count_nonzero(where & mask)):
@@ -133,8 +127,8 @@ class PartCounts:
 
     def __init__(self, scopes: Sequence[Scope]) -> None:
         self._scopes = scopes
-        self._scoped: dict[str, _Scoped] = {}
-        self._values: dict[tuple[int, str], Counter[str]] = {}
+        self._scoped = defaultdict[str, _Scoped](_Scoped)
+        self._values = defaultdict[tuple[int, str], Counter[str]](Counter)
 
     def add(self, pairs: CountedPairs, window: Mask, folded: Sequence[Coded], latency: Latency | None) -> None:
         """Add the pairs of `window`. `folded`: the dimensions with the exact values that slices have."""
@@ -142,12 +136,12 @@ class PartCounts:
         for name, mask in _figures(pairs, window, compared, latency):
             for place, column in enumerate(folded):
                 for value, n in _counted(column, mask):
-                    self._value(place, value)[name] += n
+                    self._values[place, value][name] += n
         for scope in self._scopes:
             inside = window & _inside(scope, pairs.dimensions)
             if not inside.any():
                 continue
-            one = self._of(scope)
+            one = self._scoped[scope.name]
             for outcome, n in _counted(pairs.outcomes, inside):
                 one.outcomes[outcome] += n
             one.named.add(inside & pairs.compared, pairs.touched)
@@ -157,13 +151,12 @@ class PartCounts:
         """Add an unmatched record; `names`: its value of each dimension, None if unknown."""
         for place, value in enumerate(names):
             if value is not None:
-                self._value(place, value)[outcome] += n
+                self._values[place, value][outcome] += n
         for scope in self._scopes:
             if all(names[place] == value for place, value in scope.values):
-                self._of(scope).outcomes[outcome] += n
+                self._scoped[scope.name].outcomes[outcome] += n
 
     def record(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the scopes as in schemas/stats.avsc."""
         return [
             {
                 "scope": name,
@@ -175,10 +168,7 @@ class PartCounts:
         ]
 
     def by_value(self, names: Sequence[str], compared: Sequence[list[str]], values_max: int) -> list[dict[str, Any]]:
-        """Return the values as in schemas/stats.avsc.
-
-        `compared`: values of compared pairs by dimension. A dimension has at most `values_max` exact values in all.
-        """
+        """Return the values of dimensions as in schemas/stats.avsc; at most `values_max` of each are exact."""
         exact = [
             least([*others, *(value for at, value in self._values if at == place)], values_max)
             for place, others in enumerate(compared)
@@ -190,12 +180,6 @@ class PartCounts:
             {"dimension": dimension, "value": value, "figures": dict(sorted(figures.items()))}
             for (dimension, value), figures in sorted(sums.items())
         ]
-
-    def _value(self, place: int, value: str) -> Counter[str]:
-        return self._values.setdefault((place, value), Counter())
-
-    def _of(self, scope: Scope) -> _Scoped:
-        return self._scoped.setdefault(scope.name, _Scoped())
 
 
 def _counted(column: Coded, mask: Mask) -> Iterator[tuple[str, int]]:
@@ -238,8 +222,7 @@ def _figures(pairs: CountedPairs, window: Mask, compared: Mask, latency: Latency
 class DimensionReader:
     """Reader of a record's values of the dimensions, as `PartCounts.unmatched` takes them.
 
-    For a record of production, dimensions in headers are unknown: the runner copies them only to the candidate's
-    outputs. For a record of the candidate, dimensions in fields are the candidate's own values.
+    Production's records lack those in headers: the runner copies them only to the candidate's outputs.
     """
 
     def __init__(self, config: Config, compare: Comparing) -> None:
@@ -247,7 +230,6 @@ class DimensionReader:
         self._redactor = Redactor(config.compare.redact)
 
     def __call__(self, side: Side, row: PendingRecord) -> list[str | None]:
-        """Return the names of the values, as slices have them."""
         fields = iter(self._fields(side, row))
         headers = iter(row.header_fields.values if side is Side.SHADOW and row.header_fields is not None else ())
         return [next(fields) if one.header is None else self._header(one.header, headers) for one in self._dimensions]

@@ -24,7 +24,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def paths_of(config: Config) -> list[str]:
-    """Return the paths of values that a config names, each once."""
     compare = config.compare
     optional = [*(one.path for one in config.judge.criteria), *(one.path for one in compare.dimensions)]
     single = [*(one.path for one in compare.rules), *(one.path for one in compare.checks)]
@@ -44,11 +43,9 @@ class PathSightings:
 
     @property
     def looks(self) -> bool:
-        """Whether some path has not been found yet."""
         return bool(self._unseen)
 
     def clear(self) -> None:
-        """Drop the sightings after their commit."""
         self._looked = 0
         self._seen: list[str] = []
         self._holds: list[str] = []
@@ -90,5 +87,4 @@ class PathSightings:
                 self._holds.append(shown)
 
     def record(self) -> dict[str, Any]:
-        """Return the fields of a stats record (schemas/stats.avsc)."""
         return {"looked": self._looked, "seen": list(self._seen), "holds": list(self._holds)}

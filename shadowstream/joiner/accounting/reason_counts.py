@@ -10,15 +10,12 @@ from collections import Counter
 from shadowstream.protocol.outcomes import REASON_UNCOUNTED
 from shadowstream.protocol.reasons import OTHER, REASON_CHARS_MAX, reason_name
 
-KINDS_MAX = 32
-"""Kinds of reasons in one window between two commits."""
-BYTES_MAX = 100_000
-"""Bytes of all kinds between two commits, so that a stats record stays below the broker's limit."""
+KINDS_MAX = 32  # kinds of reasons in one window between two commits
+BYTES_MAX = 100_000  # bytes of all kinds between two commits, so that a stats record stays below the broker's limit
 _POSITION = re.compile(r"\b(byte|bytes|char|character|characters|column|line|offset|position|at|of) \d+")
 _BYTES = re.compile(r"\b[0-9a-f]{8,}\b")
 
-At = tuple[int, str]
-"""Start of a window, ms, and revision."""
+At = tuple[int, str]  # start of a window, ms, and revision
 
 
 def kind_of(reason: str) -> str:
@@ -60,10 +57,8 @@ class ReasonCounts:
         cell[name] += 1
 
     def of(self, at: At) -> dict[str, int]:
-        """Return the counts of one window and revision."""
         return dict(self._cells.get(at, ()))
 
     def clear(self) -> None:
-        """Drop the counts after their commit."""
         self._cells.clear()
         self._left = BYTES_MAX

@@ -45,6 +45,5 @@ class ShiftSums:
             sums["shift"] += int(np.rint(known / SHIFT_UNIT).astype(np.int64).sum())
 
     def of(self, path: str) -> dict[str, Any]:
-        """Return the fields of a mean in schemas/stats.avsc."""
         found = self._sums.get(path, Counter())
         return {name: found[name] for name in ("higher", "lower", "shift")}

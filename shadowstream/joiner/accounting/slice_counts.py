@@ -82,10 +82,7 @@ def columns_of(
 
 
 def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingColumns) -> Iterable[Coded]:
-    """Yield the columns of dimensions in fields: production's values, or the candidate's where these are undecodable.
-
-    So a pair that could not be compared still counts for its part of the trial.
-    """
+    """Yield the columns of dimensions in fields: production's values, or the candidate's for undecodable ones."""
     columns = compare.dimensions(production.values)
     for place, column in enumerate(columns):
         if UNDECODABLE not in column.values:
@@ -214,11 +211,9 @@ class SliceCounts:
         return found
 
     def _single(self, tally: _Tally) -> list[list[str]]:
-        """Return the values of compared pairs by dimension."""
         return [[value for (value,) in tally.slices.get((place,), ())] for place in range(len(self._names))]
 
     def clear(self) -> None:
-        """Drop the counts after their commit."""
         self._tallies.clear()
         self.reasons.clear()
         self.evictions.clear()

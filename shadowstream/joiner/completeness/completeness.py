@@ -49,8 +49,7 @@ from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitConditio
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import InputCoordinate, Partition, Side
 
-STILL_OBSERVATIONS = 3
-"""Observations without growth, one a second, after which the inputs count as idle."""
+STILL_OBSERVATIONS = 3  # observations without growth, one a second, after which the inputs count as idle
 
 
 def time_may_decide(config: Config) -> bool:
@@ -93,19 +92,14 @@ class Completeness:
         self.idle_watermarks: list[int | None] = [None] * len(places)
         self.stated_ms: list[int | None] = [None] * len(places)
         self.last_read_ms = 0
-        self._finished = False
+        self.finished = False
+        """Whether all sides of a bounded run are done with every input and all their outputs have been read."""
         sides = (config.production, config.candidate, config.twin)
         self._exact = [side is not None and side.commits == "after_output" for side in sides]
         self._exact[Side.SHADOW] |= config.candidate.topic is None  # the runner writes exact marks
         self._has_marks = [side is not None and side.group is not None for side in sides]
         self._has_marks[Side.SHADOW] = True
         self._by_time = time_may_decide(config)
-
-    # ---------------------------------------------------------------- positions and time
-
-    def move(self, side: Side, position: int) -> None:
-        """Note that a side has been read to a position, control records included."""
-        self.positions[side] = position
 
     def advance_watermark(self, side: Side, time_ms: int) -> None:
         """Note that a side has reached an event time; its watermark never goes back."""
@@ -118,8 +112,6 @@ class Completeness:
     def restore(self, counts: Mapping[str, int]) -> None:
         self.replays.restore(counts, self._config.inputs)
         self.passed.restore(counts)
-
-    # ---------------------------------------------------------------- observations
 
     def observe_born(self, end: int, inputs: dict[Partition, int], side: Side = Side.PRODUCTION) -> None:
         """Add a born mark of a side: the `end` of its outputs was read before `inputs`."""
@@ -141,10 +133,6 @@ class Completeness:
         self.replays.observe(end, inputs if stored is None else stored)
         self.production.observe(end, inputs)
 
-    def observe_twin(self, end: int, inputs: dict[Partition, int]) -> None:
-        """Note the twin's committed offsets, read before the end of its topic."""
-        self.twin.observe(end, inputs)
-
     def advance(self) -> None:
         """Apply the observations that the positions have passed. Call it after `PassedMarks.advance`."""
         for side, copied in self.copied.items():
@@ -157,17 +145,13 @@ class Completeness:
             done = self._done(way[1])
             while queue and all(done.get(place, 0) >= end for place, end in queue[0].inputs.items()):
                 self.born_below[way] = max(self.born_below[way], queue.popleft().end)
-        self._finished = self._finished or self._is_finished()
+        self.finished = self.finished or self._is_finished()
 
     def _done(self, side: Side) -> dict[Partition, int]:
         """Return the input offsets to which a side is done, with its outputs read."""
         if side is Side.SHADOW:
             return self.passed.offsets
         return self.production.done if side is Side.PRODUCTION else self.twin.done
-
-    def finished(self) -> bool:
-        """Return whether all sides of a bounded run are done with every input and all their outputs have been read."""
-        return self._finished
 
     def _is_finished(self) -> bool:
         progress = self._progress
@@ -181,8 +165,6 @@ class Completeness:
             for place, bound in progress.start.bounds.items()
         )
 
-    # ---------------------------------------------------------------- lanes
-
     def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
         """Return the lanes in which a row waits for a record of side `awaited`; empty if none can come any more.
 
@@ -190,7 +172,7 @@ class Completeness:
         """
         if self.is_warm_up(row, side) is None:
             return ((WaitCondition("warm"), 0),)
-        if self._finished:
+        if self.finished:
             return ()
         if self._has_marks[awaited]:
             lanes = self._mark_lanes(side, awaited, row)
@@ -206,7 +188,7 @@ class Completeness:
 
     def lanes_of_all(self, side: Side, awaited: Side, rows: PendingColumns) -> LanesOfAll:
         """Return the lanes in which all rows wait, in offset order; empty if each row needs a call of `lanes`."""
-        if self._finished or not self._surely_after_warm_up(side, rows):
+        if self.finished or not self._surely_after_warm_up(side, rows):
             return ()
         lanes: list[tuple[WaitCondition, Sequence[int]]] = []
         if not self._has_marks[awaited]:
@@ -223,7 +205,6 @@ class Completeness:
         return () if any(min(thresholds) < self.bound(lane) for lane, thresholds in lanes) else lanes
 
     def _surely_after_warm_up(self, side: Side, rows: PendingColumns) -> bool:
-        """Return whether certainly none of these rows is warm-up."""
         start = self._progress.start
         if start is None:
             return False
@@ -238,7 +219,6 @@ class Completeness:
         return ends is not None and place in ends and rows.offsets[0] >= ends[place]
 
     def _mark_lanes(self, side: Side, awaited: Side, row: PendingRecord) -> list[tuple[WaitCondition, int]]:
-        """Return the lanes of marks; each of them suffices."""
         lanes: list[tuple[WaitCondition, int]] = []
         if row.at is not None and (place := self._input(row.at)) in self._inputs():
             lanes.append((WaitCondition("done", awaited, place), row.at.offset))
@@ -253,7 +233,7 @@ class Completeness:
         """Return the bound of a lane: rows with a threshold below it have waited long enough."""
         if lane.kind == "warm":
             return 1 if self._knows_warm_up() else 0
-        if self._finished:
+        if self.finished:
             return math.inf
         if lane.kind == "born":
             return self.born_below[lane.of, lane.side]
@@ -268,7 +248,7 @@ class Completeness:
         """Return the event time to which all sides have been read, with records out of order by up to the grace."""
         if not self._knows_warm_up():
             return None
-        if self._finished:
+        if self.finished:
             return math.inf
         mark = lowest([self.read_to_ms(Side(n)) for n in range(len(self._places))])
         return None if mark is None else mark - self._config.grace_ms
@@ -280,24 +260,20 @@ class Completeness:
     def time_of_undated(self, side: Side) -> int | None:
         """Return the event time for a record without one: the time to which its side, or else another, has been read.
 
-        Where no time decides, it is the wall clock's. None while it is unknown: by the wall clock's, the record would
-        wait too long.
+        Where no time decides, it is the wall clock's, by which the record would else wait too long. None while unknown.
         """
         known = [mark for n in range(len(self._places)) if (mark := self.read_to_ms(Side(n))) is not None]
         if known:
             own_ms = self.read_to_ms(side)
             return min(known) if own_ms is None else own_ms
-        return None if self._by_time and not self._finished else self.last_read_ms
+        return None if self._by_time and not self.finished else self.last_read_ms
 
     def watermark(self) -> int | None:
         """Return the event time to which all sides have been read: the minimum of their watermarks."""
         return lowest(self.watermarks)
 
     def watermark_of_idle(self) -> int | None:
-        """Return the `watermark` of an idle task, whose sides take the time of active partitions (`idleness`).
-
-        The time taken is less the grace, and rounded down to a window's start.
-        """
+        """Return the `watermark` of an idle task: sides take the time of active partitions, less the grace."""
         window_ms, grace_ms = self._config.judge.window_ms, self._config.grace_ms
         taken = [None if mark is None else (mark - grace_ms) // window_ms * window_ms for mark in self.stated_ms]
         return lowest(list(map(highest, self.watermarks, taken)))
@@ -328,10 +304,7 @@ class Completeness:
         ends = {place: min(end, bounds.get(place, end)) for place, end in self.input_ends.items()}
         return bool(ends) and all(done.get(place, 0) >= end for place, end in ends.items())
 
-    # ---------------------------------------------------------------- warm-up
-
     def _knows_warm_up(self) -> bool:
-        """Return whether `is_warm_up` is known for every record."""
         start = self._progress.start
         if start is None:
             return False

@@ -29,23 +29,13 @@ class CopyPosition(NamedTuple):
     time_ms: int | None
 
 
-class Originals:
+class Originals(Idleness):
     """The original partitions of one copied topic."""
-
-    def __init__(self, idle_ms: int) -> None:
-        self._idleness = Idleness(idle_ms)
-
-    def observe(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
-        """Note the high watermarks and greatest event times of the originals, at wall time `now_ms`."""
-        self._idleness.observe(ends, times, now_ms)
 
     def low_ms(self, copied: Mapping[Partition, CopyPosition], now_ms: int) -> int | None:
         """Return the event time below which all originals have been copied; None while that of one is unknown."""
         return lowest(
-            [
-                highest(one.time_ms, self._idleness.watermark(place, one.position, now_ms))
-                for place, one in copied.items()
-            ]
+            [highest(one.time_ms, self.watermark(place, one.position, now_ms)) for place, one in copied.items()]
         )
 
 

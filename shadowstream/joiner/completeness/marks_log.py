@@ -60,7 +60,6 @@ class TrialStart(NamedTuple):
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> TrialStart:
-        """Return the content of a start mark."""
         begins = {Partition(b["topic"], b["partition"]): b for b in record["begins"]}
         committed, warm_below, bounds = (
             {place: b[name] for place, b in begins.items()} for name in ("committed", "end", "bound")
@@ -82,9 +81,13 @@ def _places(plain: Iterable[list[Any]]) -> dict[Partition, Any]:
 
 
 def place_of(text: str) -> Partition:
-    """Parse a partition written as topic/partition."""
     topic, _, partition = text.rpartition("/")
     return Partition(topic, int(partition))
+
+
+def of_kind(counts: Mapping[str, int], kind: str) -> dict[str, int]:
+    """Return the counts ``kind:name`` of a state record by their names."""
+    return {name.removeprefix(f"{kind}:"): n for name, n in counts.items() if name.startswith(f"{kind}:")}
 
 
 def position_of(snapshot: bytes) -> int:
@@ -103,10 +106,8 @@ class MarksLog:
         self.ends: dict[Partition, DoneMark] = {}
         self.latest: dict[Partition, DoneMark] = {}
         self.absences_dropped = 0
-        self.position = 0
-        """The offset of the progress topic below which all marks are known."""
-        self.refused = 0
-        """The number of records of the progress topic that are no marks."""
+        self.position = 0  # the offset of the progress topic below which all marks are known
+        self.refused = 0  # the number of records of the progress topic that are no marks
         self._start_record: dict[str, Any] | None = None
         self._absent: dict[tuple[Partition, int], Absence] = {}
         self._absent_times: deque[tuple[int, int]] = deque()
@@ -120,8 +121,7 @@ class MarksLog:
     def add(self, record: dict[str, Any], at: int | None = None) -> DoneMark | None:
         """Add the mark at offset `at` of the topic; return it if it is a done or end mark.
 
-        A mark below the position of a restored snapshot is read again for the content that the snapshot omits:
-        absences, and done marks that a task has not passed yet.
+        A mark below a restored snapshot is read for what that omits: absences, and done marks not passed by a task.
         """
         kind = record["kind"]
         at = self.position if at is None else at
@@ -150,7 +150,6 @@ class MarksLog:
         self.position = max(self.position, at + 1)
 
     def begin(self, record: dict[str, Any]) -> None:
-        """Set the start mark."""
         self._start_record, self.start = record, TrialStart.of(record)
 
     def _done(self, record: dict[str, Any], at: int, again: bool) -> DoneMark:
@@ -166,10 +165,7 @@ class MarksLog:
         return done
 
     def needed_from(self) -> int:
-        """Return the offset of the topic from which a restart must read, in addition to a `snapshot`.
-
-        That is the offset of the oldest kept absence or end mark.
-        """
+        """Return the offset of the oldest kept absence or end mark: a restart reads from it, beside a `snapshot`."""
         oldest = next(iter(self._absent.values()), None)
         return min([self.position if oldest is None else oldest.at, *(done.at for done in self.ends.values())])
 
@@ -225,7 +221,6 @@ class MarksLog:
             self._full.setdefault(short, short)
 
     def revision_at(self, place: Partition, offset: int) -> str:
-        """Return the revision that ran on an input."""
         ranges = [one for one in self._ranges.get(place, ()) if one.begin <= offset]
         return ranges[-1].revision if ranges else self.revision
 
@@ -270,7 +265,6 @@ class MarksLog:
         return (self._absent[at], *at) if at is not None else None
 
     def absence_of_input(self, place: Partition, offset: int) -> Absence | None:
-        """Return the absence of this input, if a mark reported one."""
         return self._absent.get((place, offset))
 
     def forget_absences(self, production_ended: dict[Partition, int]) -> None:
@@ -283,10 +277,7 @@ class MarksLog:
             self._drop([at for at in self._absent if at[1] < production_ended.get(at[0], 0)])
 
     def forget_absences_before(self, time_ms: int) -> None:
-        """Drop the absences of inputs whose windows begin before this event time.
-
-        Their records are no longer awaited; one that comes nevertheless is missing without a reason.
-        """
+        """Drop absences of windows that begin before this time: a record that comes now is missing without a reason."""
         to = -1
         while self._absent_times and self._absent_times[0][1] < time_ms:
             to = self._absent_times.popleft()[0]
@@ -315,7 +306,6 @@ class PassedMarks:
         self.offsets: dict[Partition, int] = {}
 
     def add(self, done: DoneMark) -> None:
-        """Add a new mark, if it names the task's partition."""
         if self._shadow in done.ends:
             self._waiting.setdefault(done.input, ThinnedQueue(MARKS_MAX)).append(done)
 
@@ -324,9 +314,7 @@ class PassedMarks:
         return {f"passed:{place}": offset for place, offset in self.offsets.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        for name, offset in counts.items():
-            if name.startswith("passed:"):
-                self.offsets[place_of(name.removeprefix("passed:"))] = offset
+        self.offsets |= {place_of(text): offset for text, offset in of_kind(counts, "passed").items()}
 
     def first_at(self) -> int | None:
         """Return the offset in the topic of the oldest mark that has not been passed; None if there is none."""

@@ -32,7 +32,6 @@ def highest(*marks: int | None) -> int | None:
 
 
 def end_queue() -> ThinnedQueue[ObservedEnd]:
-    """Return an empty, bounded queue of observations."""
     return ThinnedQueue(OBSERVATIONS_MAX)
 
 
@@ -46,11 +45,9 @@ class CommitProgress:
         self._unended = end_queue()
 
     def observe(self, end: int, inputs: dict[Partition, int]) -> None:
-        """Note the committed offsets `inputs`, read before `end`."""
         self._observed.append(ObservedEnd(end, inputs))
 
     def advance(self, position: int) -> None:
-        """Note that the outputs below `position` have been read."""
         while self._observed and self._observed[0].end <= position:
             observed = self._observed.popleft()
             for place, offset in observed.inputs.items():

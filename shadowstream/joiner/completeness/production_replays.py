@@ -8,7 +8,7 @@ observed before the offset went back. It ends at the end observed once the old o
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shadowstream.joiner.completeness.marks_log import place_of
+from shadowstream.joiner.completeness.marks_log import of_kind, place_of
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import InputCoordinate, Partition
 
@@ -52,10 +52,7 @@ class ProductionReplays:
         self._end = max(self._end, end)
 
     def outcome(self, offset: int, at: InputCoordinate | None, inputs: list[str]) -> Outcome | None:
-        """Return the outcome of an unmatched production output that may come from a replay, else None.
-
-        Without its input, it is unknown whether it is a repeat.
-        """
+        """Return the outcome of an unmatched output that is, or without its input may be, of a replay; else None."""
         for one in self.ranges:
             if offset < one.begin or 0 <= one.end <= offset:
                 continue
@@ -77,9 +74,7 @@ class ProductionReplays:
 
     def restore(self, counts: Mapping[str, int], names: list[str]) -> None:
         self._end = counts.get("replay_seen_to", 0)
-        for name, value in counts.items():
-            if name.startswith("most:"):
-                self.maximum[place_of(name.removeprefix("most:"))] = value
+        self.maximum |= {place_of(text): offset for text, offset in of_kind(counts, "most").items()}
         n = 0
         while f"replay:{n}:topic" in counts:
             topic, partition, *rest = (counts[f"replay:{n}:{field}"] for field in _FIELDS)

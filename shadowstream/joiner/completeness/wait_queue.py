@@ -32,8 +32,7 @@ class WaitCondition(NamedTuple):
     of: Side = Side.PRODUCTION
 
 
-Waits = Sequence[tuple[WaitCondition, int]]
-"""The lanes of a row, each with the row's threshold."""
+Waits = Sequence[tuple[WaitCondition, int]]  # the lanes of a row, each with the row's threshold
 
 LanesOfAll = Sequence[tuple[WaitCondition, Sequence[int]]]
 """The lanes of many rows, each with a column of their thresholds."""
@@ -55,7 +54,6 @@ class _Run(NamedTuple):
     offsets: Sequence[int]
 
     def of(self, change: Callable[[Sequence[Any]], Sequence[Any]]) -> _Run:
-        """Return the run with each column changed."""
         return _Run(*map(change, self))
 
 
@@ -72,7 +70,6 @@ class _Waiting:
         self._pushed = 0
 
     def push_run(self, run: _Run, begin: int = 0) -> None:
-        """Add the entries of a run from index `begin` on."""
         if begin < len(run.thresholds):
             self._pushed += 1  # so that no two runs are ever compared
             heappush(self.runs, (run.thresholds[begin], self._pushed, begin, run))
@@ -141,7 +138,6 @@ class WaitQueue:
         ids: Sequence[Hashable],
         offsets: Sequence[int],
     ) -> None:
-        """Add entries to the same lane, each with its threshold."""
         waiting = self._lanes[lane, side]
         run = _Run(thresholds, ids, offsets)
         if any(map(gt, thresholds, islice(thresholds, 1, None))):

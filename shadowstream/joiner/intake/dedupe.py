@@ -28,12 +28,10 @@ from numpy.typing import NDArray
 FIRST_RECORDS = 4_096
 _LOW = 2**32 - 1
 _ONE_BY_ONE = 16
-PRUNE_AT = 4_096
-"""The number of superseded contents beyond which those out of the span are dropped."""
+PRUNE_AT = 4_096  # the number of superseded contents beyond which those out of the span are dropped
 Digests = NDArray[np.int64]
 _Ints = NDArray[np.int64]
-_Columns = tuple[_Ints, _Ints, _Ints]
-"""Hashes of ids, digests of contents, and offsets."""
+_Columns = tuple[_Ints, _Ints, _Ints]  # hashes of ids, digests of contents, and offsets
 
 
 class DedupeWindow:
@@ -48,8 +46,7 @@ class DedupeWindow:
 
     def __init__(self, span: int, first_records: int = FIRST_RECORDS) -> None:
         self._span = span
-        self._taken = 0
-        """The number of records ever entered. Record n, from 1, has the ring's slot n modulo its size."""
+        self._taken = 0  # The number of records ever entered. Record n, from 1, has the ring's slot n modulo its size.
         self._kept_from = 1
         self._superseded: dict[tuple[int, int], int] = {}
         """The offset of the last record with an id and content, if a record with another content has followed it."""
@@ -66,7 +63,6 @@ class DedupeWindow:
         which are unique among the kept records."""
 
     def __len__(self) -> int:
-        """Return the number of kept ids."""
         return self._taken + 1 - self._kept_from
 
     def repeats(self, ids: Sequence[Hashable], contents: Digests, offsets: Sequence[int]) -> dict[int, bool]:
@@ -128,7 +124,6 @@ class DedupeWindow:
         return found
 
     def _live(self, numbers: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        """Return whether each number is that of a record in the ring."""
         found: NDArray[np.bool_] = np.uint32(self._taken & _LOW) - numbers < len(self)
         return found
 
@@ -145,7 +140,6 @@ class DedupeWindow:
         self._enter(columns)
 
     def _enter(self, columns: _Columns) -> None:
-        """Add records at the heads of their chains."""
         hashes = columns[0]
         numbers = np.arange(self._taken + 1, self._taken + 1 + len(hashes))
         slots, buckets, low = numbers & self._mask, hashes & self._mask, numbers.astype(np.uint32)
@@ -164,7 +158,6 @@ class DedupeWindow:
         self._taken += len(hashes)
 
     def _forget(self, least: int) -> None:
-        """Drop records below this offset."""
         while self._kept_from <= self._taken:
             end = min(self._taken + 1, (self._kept_from | self._mask) + 1)
             first, last = self._kept_from & self._mask, (end - 1) & self._mask

@@ -15,11 +15,10 @@ _DIGITS_MAX = 18
 
 
 class HeaderFields(NamedTuple):
-    """Header values of one record. `values` and `input_ms` are a shadow record's: dimensions in the config's order, and
-    the time of its input.
+    """Header values of one record. A shadow record has `values`, the dimensions in order, and its input's time.
 
-    `emit_ms` is the time at which the side wrote the record, if a header holds it. `head` is the number of bytes of
-    the value that came from a header (`codecs.framing.headed`). `warm`: the candidate wrote it in its state's warm-up.
+    `emit_ms` is the time at which the side wrote the record, if a header holds it. `head` is the number of bytes of the
+    value that came from a header (`codecs.framing.headed`). `warm`: the candidate wrote it in its state's warm-up.
     `failed`: a header reports that production failed on the input.
     """
 
@@ -74,24 +73,18 @@ class HeaderReader:
             return [HeaderFields(one) for one in values]
         packed = map(packed_of, batch.headers)
         own = latency.shadow_header if latency else None
-        return [
-            HeaderFields(
-                one,
-                at.input_time_ms if at else None,
-                _millis(headers, own) if own else at.emit_time_ms if at else None,
-                warm=bool(at and at.warm),
-            )
-            for one, at, headers in zip(values, packed, batch.headers, strict=True)
-        ]
+        found = []
+        for one, at, headers in zip(values, packed, batch.headers, strict=True):
+            own_ms = _millis(headers, own) if own else at.emit_time_ms if at else None
+            found.append(HeaderFields(one, at.input_time_ms if at else None, own_ms, warm=bool(at and at.warm)))
+        return found
 
 
 def failed_by_header(config: Config) -> bool:
-    """Return whether headers of production's records report its failures."""
     return config.production.error is not None and config.production.error.header is not None
 
 
 def says_failed(error: Failure, headers: Headers) -> bool:
-    """Return whether these headers report that production failed."""
     found = header(headers, error.header or "")
     return found is not None and (error.equals is None or text_of(found) == error.equals)
 

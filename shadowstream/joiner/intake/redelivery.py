@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from shadowstream.joiner.completeness.marks_log import of_kind
 from shadowstream.protocol.headers import PackedHeader
 
 
 class Redelivery:
     """The last output of each input partition in one partition of the candidate.
 
-    The runner writes the outputs of one input partition in the order of offset and k, until a crash sets it back. So
-    an output that is not above all earlier ones is a repeat, however far apart they are.
+    The runner writes the outputs of one input partition in the order of offset and k, until a crash sets it back. So an
+    output that is not above all earlier ones is a repeat, however far apart they are.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
@@ -34,7 +35,6 @@ class Redelivery:
         return found
 
     def accept(self) -> None:
-        """Keep the positions that `find` has staged."""
         self._again, self._reached = self._staged
 
     def snapshot(self) -> dict[str, int]:
@@ -42,7 +42,4 @@ class Redelivery:
         return {f"route_k:{place}": k for place, (_, k) in self._reached.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        for name, value in counts.items():
-            kind, _, place = name.partition(":")
-            if kind == "route_k":
-                self._reached[place] = counts[f"route_last:{place}"], value
+        self._reached |= {place: (counts[f"route_last:{place}"], k) for place, k in of_kind(counts, "route_k").items()}

@@ -40,10 +40,7 @@ DELETED = Result(Outcome.EVICTED, "deleted from the source topic")
 
 
 class EndedRecord(NamedTuple):
-    """A record that gets its outcome at intake: `result`, or None if its id is shed.
-
-    `is_reread`: it was pending at the last commit and has been read again.
-    """
+    """A record that ends at intake: `result`, or None if shed. `is_reread`: it was pending at the last commit."""
 
     row: PendingRecord
     id: Hashable
@@ -149,10 +146,7 @@ class SideIntake:
         return before_ms if unknown else completeness.time_of_undated(self._side)
 
     def take_dated(self, now_ms: int | None = None) -> list[tuple[PendingColumns, Sequence[Hashable]]]:
-        """Remove and return the rows and ids that waited for an event time, once it is known.
-
-        With `now_ms`, before later records of the side, they are returned in any case.
-        """
+        """Return rows and ids that waited for an event time, once it is known, or in any case with `now_ms`."""
         if not self._undated:
             return []
         time_ms = self._time_of_undated()
@@ -166,7 +160,6 @@ class SideIntake:
         return chain(self.position.to_reread, *(rows.offsets for rows, _ in self._undated))
 
     def count(self) -> int:
-        """Count `offsets`."""
         return len(self.position.to_reread) + sum(len(ids) for _, ids in self._undated)
 
     def _packed(self, batch: Batch) -> Sequence[PackedHeader | None]:
@@ -177,7 +170,6 @@ class SideIntake:
         return [self._parts.identity.packed(headers) for headers in batch.headers]
 
     def _reread(self, batch: Batch) -> int:
-        """Count the records of a batch that had been read before a restart."""
         return sum(offset < self.position.accounted_to for offset in batch.offsets)
 
     def _without_redelivered(
@@ -223,10 +215,7 @@ class SideIntake:
     def _separated(
         self, ids: Sequence[Hashable], rows: PendingColumns, reread: int, repeats: Mapping[int, Result]
     ) -> tuple[list[Hashable], list[bool], list[EndedRecord]]:
-        """Separate the records that get their outcome here; return the other ids, the mask of their rows, the ended.
-
-        Of the first `reread` records, only the pending ones take part.
-        """
+        """Separate the records that end here from others; of the `reread` first ones only pending ones take part."""
         parts, side, to_reread = self._parts, self._side, self.position.to_reread
         sheds = parts.shedder.sheds if parts.shedder.level > 0 else None
         kept: list[Hashable] = []
@@ -267,7 +256,7 @@ class SideIntake:
     def _reach(self, offset: int) -> None:
         position, completeness = self.position, self._parts.completeness
         position.read_to = offset
-        completeness.move(self._side, offset)
+        completeness.positions[self._side] = offset
         if offset >= position.accounted_to:
             position.accounted_to = offset
             if position.restored_watermark_ms is not None:  # valid again, now that all records are re-read
@@ -293,7 +282,7 @@ class SideIntake:
     def begin(self, start: int, accounted_to: int | None = None, pending: Collection[int] = ()) -> None:
         """Begin at offset `start`, with the content of the last commit; `accounted_to` is None without a commit."""
         self.position.begin(start, accounted_to, pending)
-        self._parts.completeness.move(self._side, start)
+        self._parts.completeness.positions[self._side] = start
 
     def snapshot(self) -> dict[str, int]:
         counts = self.position.snapshot(self._side.word, self._parts.completeness.watermarks[self._side])

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from shadowstream.joiner.completeness.observed_offsets import highest
 
-UNREAD_MS = 2**63 - 1
-"""Later than any event time."""
+UNREAD_MS = 2**63 - 1  # later than any event time
 
 
 @dataclass(slots=True)
@@ -51,12 +50,10 @@ class SidePosition:
 
     @property
     def is_reread(self) -> bool:
-        """Whether all records from before a restart have been read again."""
         return self.read_to >= self.accounted_to
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the position has reached the last reported end."""
         return self.end_seen is not None and self.end_seen >= self.read_to
 
     def snapshot(self, side: str, watermark_ms: int | None) -> dict[str, int]:

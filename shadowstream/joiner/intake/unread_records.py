@@ -38,7 +38,6 @@ class UnreadRecords:
         self._explained = dict.fromkeys(Side, 0)
 
     def add(self, side: Side, records: int = 1) -> None:
-        """Count unread records of a side."""
         self._counts[side] += records
 
     def explains(self, awaited: Side, of: Side, records: int = 1) -> bool:

@@ -172,7 +172,6 @@ def match(
 
 
 def _next_is_closer(rows: Rows, at: int, time_ms: int) -> bool:
-    """Return whether the row after index `at` is closer to a time than the row at it."""
     return at + 1 < len(rows) and abs(rows[at + 1].time_ms - time_ms) < abs(rows[at].time_ms - time_ms)
 
 

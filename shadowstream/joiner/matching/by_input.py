@@ -42,7 +42,6 @@ class InputGroupStore(KeyedStore):
         return ()
 
     def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
-        """Decide the groups that are complete, until `limit` is reached."""
         decided: list[Decision] = []
         left = len(self._wait_queue)  # each entry is due once, though rows that still wait are entered again
         while len(decided) < limit:

@@ -9,7 +9,6 @@ from shadowstream.joiner.matching.matches import Store
 
 
 def store_of(config: Config, sides: int, ahead: Ahead) -> Store:
-    """Return an empty store for the identity of the config."""
     if config.identity.kind == "occurrence":
         return EventTimeStore(config.judge.window_ms, config.identity.tolerance_ms, ahead)
     if config.identity.outputs == "many":

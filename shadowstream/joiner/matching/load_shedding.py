@@ -8,15 +8,11 @@ a partner of a shed record may still come, and with a lower level it would end a
 from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 
-LEVEL_MAX = 32
-"""One identity in four billion is left: if memory is still full, identities are not the cause."""
+LEVEL_MAX = 32  # one identity in four billion is left: if memory is still full, identities are not the cause
 
 
 def _hash(id_: Hashable) -> int:
-    """Hash an id, which is bytes or a tuple of integers, to 64 bits.
-
-    The hash is personalised, so that a candidate that samples by a hash of the key does not sample the same records.
-    """
+    """Hash an id to 64 bits; personalised, so that a candidate that samples by a hash samples other records."""
     text = id_ if isinstance(id_, bytes) else repr(tuple(id_) if isinstance(id_, tuple) else id_).encode()
     return int.from_bytes(blake2b(text, digest_size=8, person=b"shed").digest(), "big")
 
@@ -49,5 +45,4 @@ class LoadShedder:
         self.level = counts.get("shed_level", 0)
 
     def sheds(self, id_: Hashable) -> bool:
-        """Return whether records with this id are shed."""
         return _hash(id_) & ((1 << self.level) - 1) != 0

@@ -28,7 +28,6 @@ class PairBatch(NamedTuple):
     ids: Sequence[Hashable]
 
     def pair(self, i: int) -> Pair:
-        """Return the i-th pair."""
         return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
 
 
@@ -60,8 +59,7 @@ class Decisions(NamedTuple):
     has_more: bool
 
 
-ShedRule = Callable[[Hashable], bool]
-"""A function that decides whether records with an id are shed."""
+ShedRule = Callable[[Hashable], bool]  # a function that decides whether records with an id are shed
 
 
 class Store(Protocol):
@@ -88,8 +86,7 @@ class Store(Protocol):
         """Return the offsets of a side's pending rows."""
 
 
-SideRows = tuple[list[PendingRecord], list[PendingRecord]]
-"""The rows of one id, of production and of the shadow."""
+SideRows = tuple[list[PendingRecord], list[PendingRecord]]  # the rows of one id, of production and of the shadow
 
 
 class KeyedStore(Store):

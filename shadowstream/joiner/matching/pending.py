@@ -10,7 +10,6 @@ ROW_BYTES = 450  # measured: a row, its id, its entries in dictionary, lane and 
 
 
 def row_bytes(row: PendingRecord) -> int:
-    """Return the approximate memory of a pending row."""
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
 
 
@@ -27,23 +26,19 @@ class PendingTotals:
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
         self.bytes = [0, 0, 0]
-        self.spilled = [0, 0, 0]
-        """Bytes of spilled values, not included in `bytes`."""
+        self.spilled = [0, 0, 0]  # bytes of spilled values, not included in `bytes`
         self.records = [0, 0, 0]
         self._windows: Counter[int] = Counter()
 
     def enter(self, side: Side, row: PendingRecord) -> None:
-        """Add a pending row."""
         self.bytes[side] += row_bytes(row)
         self.records[side] += 1
         self._windows[row.time_ms // self._window_ms] += 1
 
     def enter_all(self, side: Side, rows: PendingColumns) -> None:
-        """Add pending rows."""
         self._move(side, rows, 1)
 
     def leave_all(self, side: Side, rows: PendingColumns) -> None:
-        """Remove pending rows."""
         self._move(side, rows, -1)
 
     def spill(self, side: int, size: int) -> None:
@@ -65,7 +60,6 @@ class PendingTotals:
                 del self._windows[window]
 
     def leave(self, side: int, row: PendingRecord) -> None:
-        """Remove a pending row."""
         self.bytes[side] -= row_bytes(row)
         self.records[side] -= 1
         window = row.time_ms // self._window_ms
@@ -74,5 +68,4 @@ class PendingTotals:
             del self._windows[window]
 
     def floor_ms(self) -> int | None:
-        """Return the start of the lowest event-time window that holds a pending row."""
         return min(self._windows) * self._window_ms if self._windows else None

@@ -21,8 +21,7 @@ from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
 RUN_MAX = 4_096
 PIECES_MAX = 8
-TIDY_AT = 64
-"""The number of runs at which small neighbours are joined; next at twice the number that remains."""
+TIDY_AT = 64  # the number of runs at which small neighbours are joined; next at twice the number that remains
 
 
 class _Run:
@@ -47,7 +46,6 @@ class _Run:
         return np.searchsorted(self.at, offsets)
 
     def drop(self, begin: int, n: int) -> None:
-        """Mark `n` rows from `begin` on as taken."""
         self.left -= n
         if self.taken is None and begin == self.begin:
             self.begin += n
@@ -65,13 +63,11 @@ class _Run:
         return self.taken
 
     def waiting(self) -> PendingColumns:
-        """Return the rows that have not been taken."""
         if self.taken is not None:
             return self.rows.where((~self.taken).tolist())
         return self.rows.part(self.begin, len(self.offsets)) if self.begin else self.rows
 
     def packed(self) -> _Run:
-        """Return a run of the rows that have not been taken."""
         if self.on_disk is None:
             return _Run(self.waiting())
         return _Run(self.waiting(), self.on_disk.at(slice(self.begin, None) if self.taken is None else ~self.taken))
@@ -126,14 +122,12 @@ class ColumnBuffer:
         return PendingColumns.joined(pieces)
 
     def row(self, offset: int) -> PendingRecord:
-        """Return the pending row at an offset."""
         run = self._runs[bisect_right(self._firsts, offset) - 1]
         place = run.place(offset)
         row = run.rows.row(place)
         return row if run.on_disk is None else row._replace(value=run.on_disk.at(slice(place, place + 1)).values()[0])
 
     def take_row(self, offset: int) -> PendingRecord:
-        """Remove and return the row at an offset."""
         index = bisect_right(self._firsts, offset) - 1
         run = self._runs[index]
         place = run.place(offset)
@@ -157,7 +151,6 @@ class ColumnBuffer:
         return 0
 
     def _whole(self, run: _Run, rows: PendingColumns, places: slice | npt.NDArray[np.int64]) -> PendingColumns:
-        """Return rows that are being taken from a run, with their values."""
         if run.on_disk is None:
             return rows
         on_disk = run.on_disk.at(places)
@@ -189,7 +182,8 @@ class ColumnBuffer:
         run = self._runs[index]
         if not run.left:
             if run.on_disk is not None:
-                run.on_disk.extent.free()
+                spill, begin, size = run.on_disk.extent
+                spill.free(begin, size)
             del self._runs[index], self._firsts[index]
         elif 2 * run.left < len(run.offsets):
             self._runs[index] = packed = run.packed()
@@ -213,7 +207,6 @@ class ColumnBuffer:
 
 
 def _picked(rows: PendingColumns, places: list[int]) -> PendingColumns:
-    """Return the rows at these indexes."""
     if len(places) == 1:
         return rows.part(places[0], places[0] + 1)
     pick: Any = itemgetter(*places)

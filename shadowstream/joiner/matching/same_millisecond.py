@@ -14,8 +14,7 @@ from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 
-TIED_MAX = 4_096
-"""With more combinations of records of one key and time, only equal bytes count as agreement."""
+TIED_MAX = 4_096  # with more combinations of records of one key and time, only equal bytes count as agreement
 
 Agree = Callable[[Sequence[PendingRecord], Sequence[PendingRecord]], Sequence[bool]]
 """A function that compares production's records with the candidate's, pair by pair."""

@@ -12,10 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-NO_VALUE = -1
-"""The size that stands for a tombstone's value."""
-GAPS_MAX = 2
-"""Values with gaps are read as one piece if it is at most this many times their size, else one by one."""
+NO_VALUE = -1  # the size that stands for a tombstone's value
+GAPS_MAX = 2  # values with gaps are read as one piece if it is at most this many times their size, else one by one
 
 
 class SpillStore(Protocol):
@@ -38,10 +36,6 @@ class SpillRange(NamedTuple):
     begin: int
     size: int
 
-    def free(self) -> None:
-        """Release the bytes."""
-        self.spill.free(self.begin, self.size)
-
 
 class SpilledValues(NamedTuple):
     """The values of rows as offsets and sizes within one spill range, in the order of the rows."""
@@ -51,15 +45,12 @@ class SpilledValues(NamedTuple):
     sizes: npt.NDArray[np.int64]
 
     def at(self, places: slice | npt.NDArray[np.generic]) -> SpilledValues:
-        """Return the values at these indexes, or at which a mask is true."""
         return SpilledValues(self.extent, self.begins[places], self.sizes[places])
 
     def total(self) -> int:
-        """Return the bytes that these values take."""
         return int(self.sizes[self.sizes > 0].sum())
 
     def values(self) -> list[bytes | None]:
-        """Read the values."""
         spill, size = self.extent.spill, self.total()
         first, end = int(self.begins.min()), int((self.begins + self.sizes).max())
         if end - first <= GAPS_MAX * size:

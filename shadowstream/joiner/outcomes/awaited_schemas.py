@@ -20,7 +20,6 @@ T = TypeVar("T")
 
 
 def rows_of(decision: Decision) -> Iterator[tuple[Side, PendingRecord]]:
-    """Yield the records of a decision with their sides."""
     if isinstance(decision, OutputGroup):
         yield from ((Side.PRODUCTION, row) for row in decision.production)
         yield from ((Side.SHADOW, row) for row in decision.shadow)
@@ -54,7 +53,6 @@ class AwaitedSchemas:
         return len(self._decisions) + len(self._corrected)
 
     def add(self, decision: Decision) -> None:
-        """Let a decision wait."""
         self._decisions.append(decision)
         for side, row in rows_of(decision):
             self._held.enter(side, row)
@@ -89,7 +87,6 @@ class AwaitedSchemas:
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:
-        """Yield the offsets of a side's records that wait here."""
         return (row.offset for one, row in chain(*map(rows_of, self._decisions)) if one is side)
 
 

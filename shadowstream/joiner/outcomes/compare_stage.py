@@ -22,7 +22,6 @@ from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.outcomes import PLAIN, Outcome, Result
-from shadowstream.records import Write
 
 COMPARE_AT = 8_192
 WARM_UP = Result(Outcome.WARM_UP)
@@ -42,7 +41,7 @@ class CompareStage:
         awaiting: AwaitedSchemas,
     ) -> None:
         self._config, self._comparer, self._completeness = config, comparer, completeness
-        self._counts, self._paths, self._scoring = counts, paths, scoring
+        self._counts, self._paths, self.scoring = counts, paths, scoring
         self.awaiting = awaiting
         self._fields = fields_of(config)
         comparer.watch(self._fields)
@@ -50,24 +49,18 @@ class CompareStage:
         self._batches: list[PairBatch] = []
 
     def gather(self, pairs: Iterable[Pair]) -> None:
-        """Keep pairs for the next comparison."""
         self._pairs += pairs
 
     def gather_batch(self, batch: PairBatch) -> None:
-        """Keep pairs in columns for the next comparison."""
         self._batches.append(batch)
 
     def records_to_compare(self) -> int:
-        """Count the records of the gathered pairs."""
         return 2 * (len(self._pairs) + sum(len(batch.ids) for batch in self._batches))
 
-    def compare_if_full(self) -> None:
-        """Compare the gathered pairs if there are enough of them."""
-        if self.records_to_compare() >= 2 * COMPARE_AT:
-            self.compare_gathered()
-
-    def compare_gathered(self) -> None:
-        """Compare the gathered pairs and count their outcomes."""
+    def compare_gathered(self, at_least: int = 0) -> None:
+        """Compare the gathered pairs, if there are at least so many, and count their outcomes."""
+        if self.records_to_compare() < 2 * at_least:
+            return
         if self._batches:
             try:
                 self._compare_batches(self._batches)
@@ -84,10 +77,8 @@ class CompareStage:
 
     def results(self, pairs: Sequence[Pair]) -> Results:
         """Compare the values of pairs; raise a `RegistryError` if a schema is unavailable now."""
-        times_ms = [pair.production.time_ms for pair in pairs]
-        return self._comparer(
-            [pair.production.value for pair in pairs], [pair.shadow.value for pair in pairs], times_ms
-        )
+        values = [pair.production.value for pair in pairs], [pair.shadow.value for pair in pairs]
+        return self._comparer(*values, [pair.production.time_ms for pair in pairs])
 
     def result_of_twin(self, production: PendingRecord, twin: PendingRecord) -> ComparisonResult:
         """Compare the twin's record with production's; raise a `RegistryError` as `results` does."""
@@ -113,12 +104,7 @@ class CompareStage:
         columns = columns_of(self._config, production, shadow, self._comparer, outcomes, revisions)
         return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
-    def scored(self, pair: Pair, columns: PairColumns) -> list[Write]:
-        """Return the record of one compared pair for the labels role, if the config names labels."""
-        return self._scoring.scored([pair], columns)
-
     def in_warm_up(self, shadow: PendingRecord) -> bool:
-        """Return whether the pair of a shadow record belongs to the warm-up."""
         return shadow.warm or (shadow.at is not None and self._completeness.input_is_warm_up(shadow.at))
 
     def agree(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> list[bool]:
@@ -127,10 +113,7 @@ class CompareStage:
         return [outcome in PLAIN for outcome in results.outcomes]
 
     def untied(self, matches: list[Decision]) -> list[Decision]:
-        """Exchange partners among records of one event time, so that more pairs agree (`same_millisecond`).
-
-        While a schema is unavailable, agreement is unknown, and the order of the log stays.
-        """
+        """Exchange partners of one event time so that more pairs agree; not while a schema is unavailable."""
         if self._config.identity.kind == "occurrence":
             with suppress(RegistryError):
                 return untied(matches, self.agree)
@@ -148,7 +131,7 @@ class CompareStage:
         results, counts = self._comparer(production.values, shadow.values, production.times_ms), self._counts
         columns = self._columns(production, shadow, results, counts.revisions_of(shadow))
         pairs = [batch.pair(i) for i in range(len(batch.ids))] if self._config.labels else []
-        scored = self._scoring.scored(pairs, columns) if pairs else []
+        scored = self.scoring.scored(pairs, columns) if pairs else []
         self._paths.look(self._comparer, production.offsets, production.values, shadow.values)
         counts.pair_batch(batch, results, columns)
         counts.changes.update(results.changed())
@@ -163,7 +146,7 @@ class CompareStage:
         # The comparison may raise: it precedes the counting.
         results = self.results(counted)
         columns = self.columns(counted, results)
-        scored = self._scoring.scored(counted, columns)
+        scored = self.scoring.scored(counted, columns)
         if self._paths.looks:
             offsets = [pair.production.offset for pair in counted]
             values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]

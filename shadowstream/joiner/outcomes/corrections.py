@@ -22,10 +22,8 @@ class Correction(NamedTuple):
     def pair(self, value: bytes | None, header_info: HeaderFields | None = None) -> Pair:
         """Return the pair, given the corrected record's value and the fields of its headers."""
         earlier = self.earlier
-        own = (earlier.place, earlier.offset)
-        first = PendingRecord(
-            earlier.offset, earlier.time_ms, value, earlier.key, earlier.at, origin=own, header_fields=header_info
-        )
+        record = (earlier.offset, earlier.time_ms, value, earlier.key, earlier.at, None)
+        first = PendingRecord(*record, (earlier.place, earlier.offset), header_info)
         both = (first, self.late) if earlier.side is Side.PRODUCTION else (self.late, first)
         return Pair(*both, self.twin, False, earlier.id)
 
@@ -49,7 +47,6 @@ class Corrections:
         return len(self._waiting)
 
     def add(self, correction: Correction) -> None:
-        """Request the value of the corrected record."""
         self._waiting[correction.earlier.place, correction.earlier.offset] = correction
 
     def wanted(self) -> dict[Partition, list[int]]:
@@ -83,7 +80,6 @@ class Corrections:
         self._read.discard((earlier.place, earlier.offset))
 
     def waits(self, earlier: CorrectableRow) -> bool:
-        """Return whether the correction of a row has not been counted yet."""
         return (earlier.place, earlier.offset) in self._waiting
 
     def gone(self, place: Partition, offsets: Iterable[int]) -> list[Correction]:
@@ -99,11 +95,9 @@ class Corrections:
         return found
 
     def count(self, side: Side) -> int:
-        """Count the late records of a side that wait."""
         return sum(1 for _ in self.offsets(side))
 
     def offsets(self, side: Side) -> Iterator[int]:
-        """Yield the offsets of a side's late records that wait."""
         for one in self._waiting.values():
             if side is Side.TWIN:
                 if one.twin is not None:

@@ -49,22 +49,18 @@ class Backlog:
         return len(self._pairs) + len(self._evicted) + len(self._corrected)
 
     def pair(self, pair: Pair) -> None:
-        """Defer the comparison of a pair."""
         self._pairs.append(pair)
         for side, row in rows_of(pair):
             self.held.enter(side, row)
 
     def evict(self, end: Unmatched) -> None:
-        """Defer the eviction of a shed record."""
         self._evicted.append(end)
         self.held.enter(end.side, end.row)
 
     def correct(self, one: FetchedCorrection) -> None:
-        """Defer a correction."""
         self._corrected.append(one)
 
     def take(self, limit: int = sys.maxsize) -> DeferredBatch:
-        """Remove and return the first of each kind, at most `limit` each."""
         due = DeferredBatch(_first(self._pairs, limit), _first(self._evicted, limit), _first(self._corrected, limit))
         for side, row in chain(*map(rows_of, due.pairs)):
             self.held.leave(side, row)

@@ -51,7 +51,6 @@ class LabelledPairs:
 
 
 def _parts(columns: PairColumns, size: int) -> Iterable[Sequence[str]]:
-    """Return each pair's values of the dimensions."""
     if not columns.dimensions:
         return repeat((), size)
     named = ([one.values[code] for code in one.codes.tolist()] for one in columns.dimensions)

@@ -70,7 +70,6 @@ class LateRecords:
         return self._redactor.key(id_) if isinstance(id_, bytes) else id_
 
     def expire(self, watermark_ms: int) -> None:
-        """Drop outcomes that are too old for a correction."""
         self._correctable.expire(watermark_ms - self._config.correctable_ms)
 
     def fetched(self, place: Partition, batch: Batch | None, gone: Iterable[int]) -> list[FetchedCorrection]:
@@ -79,10 +78,6 @@ class LateRecords:
         return found + [
             FetchedCorrection(one.earlier, one.pair(None), DELETED) for one in self.corrections.gone(place, gone)
         ]
-
-    def observe_diff_end(self, offset: int) -> None:
-        """Note the end of the diff partition as read before the next commit."""
-        self.diff_end = max(self.diff_end, offset)
 
     def read_again_from(self, counts: OutcomeCounts) -> int | None:
         """Return the diff offset from which a restart must read, given the `counts` to be committed.
@@ -94,10 +89,7 @@ class LateRecords:
         return min((floor for floor in floors if floor is not None), default=None)
 
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Restore from diff records (schemas/diff.avsc) of this task from `correctable_from` on, in topic order.
-
-        The last row of a pair counts.
-        """
+        """Restore from diff records (schemas/diff.avsc) in topic order: the last row of a pair counts."""
         last: dict[str, Mapping[str, Any]] = {}
         for row in rows:
             last.pop(row["pair_id"], None)

@@ -18,7 +18,7 @@ from shadowstream.joiner.intake.side import EndedRecord
 from shadowstream.joiner.intake.unread_records import UnreadableId
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, assign
 from shadowstream.joiner.matching.matches import Decision, OutputGroup, Pair, PairBatch, ShedRule, Unmatched
-from shadowstream.joiner.outcomes.compare_stage import WARM_UP, CompareStage
+from shadowstream.joiner.outcomes.compare_stage import COMPARE_AT, WARM_UP, CompareStage
 from shadowstream.joiner.outcomes.corrections import Correction, FetchedCorrection
 from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.joiner.outcomes.late_records import LateRecords
@@ -43,10 +43,7 @@ class OutcomeResolver:
     _counts: OutcomeCounts
 
     def end(self, side: Side, ended: Iterable[EndedRecord]) -> None:
-        """Count records of a side that end at intake.
-
-        Shed records that were read again are deferred, because their number has no limit.
-        """
+        """Count records that end at intake. Shed ones that were read again are deferred: their number has no limit."""
         for row, id_, result, is_reread in ended:
             if result is not None:
                 self._counts.unmatched(side, row, result)
@@ -73,7 +70,7 @@ class OutcomeResolver:
                     self._resolve_group(one)
             except RegistryError:
                 self._comparing.awaiting.add(one)
-        self._comparing.compare_if_full()
+        self._comparing.compare_gathered(COMPARE_AT)
 
     def defer(self, matches: Iterable[Decision | PairBatch]) -> None:
         """Defer pairs with a record that was read again, because their number has no limit."""
@@ -125,10 +122,8 @@ class OutcomeResolver:
         partners, is_bounded = self._assigned(production, shadow)  # precedes the counting: it may raise
         for row in surplus:
             self._counts.unmatched(more, row, WARM_UP)
-        self._comparing.gather(
-            Pair(row, shadow[partner], None, is_bounded, group.id)
-            for row, partner in zip(production, partners, strict=True)
-        )
+        matched = zip(production, partners, strict=True)
+        self._comparing.gather(Pair(row, shadow[n], None, is_bounded, group.id) for row, n in matched)
 
     def _assigned(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> tuple[list[int], bool]:
         """Choose a shadow record for each production record, so that as many pairs as possible agree.
@@ -186,9 +181,8 @@ class OutcomeResolver:
             if end.twin is not None:  # precedes the counting: it may raise
                 compared = self._comparing.result_of_twin(row, end.twin)
             result, revision = self._unmatched.of_production(row)
-        self._counts.unmatched(
-            Side.PRODUCTION, row, result, revision, RowDetails(end.ambiguous, None, end.id, end.twin)
-        )
+        details = RowDetails(end.ambiguous, None, end.id, end.twin)
+        self._counts.unmatched(Side.PRODUCTION, row, result, revision, details)
         self._counts.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
     def shed(self, sheds: ShedRule, pending: Iterable[Unmatched]) -> int:
@@ -214,7 +208,6 @@ class OutcomeResolver:
             self._take_back(earlier, Correction(earlier, end.row, end.id).pair(None), SHED)
 
     def _correct_all(self, corrected: Sequence[FetchedCorrection]) -> None:
-        """Compare and count corrections with their values."""
         results: Results | None = None
         with suppress(RegistryError):
             results = self._comparing.results([one.pair for one in corrected])
@@ -235,7 +228,7 @@ class OutcomeResolver:
         result = results[place]
         compared = None if pair.twin is None else self._comparing.result_of_twin(pair.production, pair.twin)
         columns = self._comparing.columns([pair], [result], earlier.revision if earlier.side is Side.SHADOW else None)
-        scored = self._comparing.scored(pair, columns)
+        scored = self._comparing.scoring.scored([pair], columns)
         self._take_back(earlier, pair, result)
         self._counts.changes.update(results.changes.get(place, ()))
         self._counts.slices.add(columns)

@@ -45,24 +45,17 @@ class UnmatchedOutcomes:
         return Result(Outcome.EVICTED, PARTNER_UNREAD.format(whose, why))
 
     def lacking_in_group(self, side: Side, row: PendingRecord, records: int) -> Result | None:
-        """Return the outcome of a group that lacks `records` outputs of `side`; None if they cannot have been lost.
-
-        `row`: the first record of production.
-        """
+        """Return the outcome of a group that lacks `records` outputs of `side`; None if they cannot have been lost."""
         if self._may_be_gone(side, row):
             return SOME_GONE
         return SOME_UNREAD if self._unread.explains(side, Side(1 - side), records) else None
 
     def _may_be_gone(self, side: Side, row: PendingRecord) -> bool:
-        """Return whether the partner on `side` may have been deleted before it was read."""
         until_ms = self._positions[side].retention_gap_until_ms
         return until_ms is not None and row.time_ms <= until_ms + self._config.grace_ms
 
     def unreadable(self, id_: UnreadableId) -> Result:
-        """Return the outcome of a candidate's record without a readable identity.
-
-        It is evicted if production has an unreadable record too, which may be its partner.
-        """
+        """Return the outcome of a record without readable id: evicted if production has such a record too."""
         if not self._unread.explains(Side.PRODUCTION, Side.SHADOW):
             return Result(Outcome.UNDECODABLE_SHADOW, id_.reason)
         self._unread.settled(Side.SHADOW)

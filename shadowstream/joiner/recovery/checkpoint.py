@@ -15,8 +15,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack, unpack
 from shadowstream.records import METADATA_CHARS_MAX
 
-PENDING_MAX = 100_000_000
-"""Limit of the pending set, because a few characters can encode any number of offsets."""
+PENDING_MAX = 100_000_000  # limit of the pending set, because a few characters can encode any number of offsets
 
 
 class Checkpoint(NamedTuple):
@@ -73,7 +72,6 @@ def pending_text(pending: Iterable[int]) -> str:
 
 
 def pending_of(text: str) -> frozenset[int]:
-    """Return the pending set that `pending_text` has converted."""
     return _spread(_numbers(unpack(text)))
 
 
@@ -112,7 +110,6 @@ def decode(metadata: str) -> Checkpoint:
     """Read a checkpoint; raise `ConfigError` for metadata that this release did not write."""
     sequence, high, progress, correctable_floor, runs, rest = opened(metadata, _fields)
     if len(rest) != 2 * runs:
-        raise ConfigError(
-            f"commit metadata names {runs} runs and holds {len(rest) // 2}; did another program change it?"
-        )
+        named = f"commit metadata names {runs} runs and holds {len(rest) // 2}"
+        raise ConfigError(f"{named}; did another program change it?")
     return Checkpoint(sequence, high, _spread(rest), progress, correctable_floor, overflows(metadata))

@@ -17,10 +17,7 @@ from shadowstream.records import Side
 
 @dataclass(frozen=True, slots=True)
 class PendingRecords:
-    """Pending records in the store, in corrections, for a schema, deferred, or at intake.
-
-    The totals of the store include records that wait for a schema.
-    """
+    """Pending records in the store (for a schema too), in corrections, deferred, or at intake."""
 
     _store: Store
     _corrections: Corrections
@@ -29,7 +26,6 @@ class PendingRecords:
     _sides: Sequence[SideIntake]
 
     def offsets(self, side: Side) -> npt.NDArray[np.int64]:
-        """Return the pending offsets of a side, in order."""
         stages = (self._store, self._corrections, self._awaiting, self._deferred)
         pending: Iterator[int] = chain.from_iterable(stage.offsets(side) for stage in stages)
         return np.sort(np.fromiter(chain(pending, self._sides[side].offsets()), dtype=np.int64))
@@ -43,11 +39,9 @@ class PendingRecords:
         return self._store.held.records[side] + self._deferred.held.records[side]
 
     def floors_ms(self) -> list[int]:
-        """Return the starts of the lowest event-time windows with pending records."""
         floors = (self._store.held.floor_ms(), self._deferred.held.floor_ms())
         return [floor for floor in floors if floor is not None]
 
     def has_waiting(self) -> bool:
-        """Return whether any record that has been read waits."""
         counts = (*self._store.held.records, len(self._corrections), len(self._deferred))
         return any(counts) or any(one.count() for one in self._sides)

@@ -24,10 +24,7 @@ class Committed(NamedTuple):
 def checkpoints_of(
     task: str, places: Sequence[Partition], committed: Mapping[Partition, Committed]
 ) -> tuple[checkpoint.Checkpoint | None, ...]:
-    """Return the checkpoints of a task by side; all None if there is no commit.
-
-    Raises `ConfigError` unless the joiner made all commits, in one transaction.
-    """
+    """Return a task's checkpoints by side, or None; raise `ConfigError` unless the joiner made all together."""
     points: list[checkpoint.Checkpoint | None] = []
     for place in places:
         one = committed[place]
@@ -46,10 +43,8 @@ def checkpoints_of(
         points.append(point)
     sequences = {point.sequence for point in points if point is not None}
     if len(sequences) > 1 or (sequences and None in points):
-        found = ", ".join(
-            f"{place} {'nothing' if point is None else point.sequence}"
-            for place, point in zip(places, points, strict=True)
-        )
+        numbers = ["nothing" if point is None else str(point.sequence) for point in points]
+        found = ", ".join(f"{place} {number}" for place, number in zip(places, numbers, strict=True))
         raise ConfigError(
             f"task {task}: the commits of its sides are not of one transaction ({found}): some have expired "
             f"(offsets.retention.minutes), were deleted or reset. {_ANEW}"

@@ -29,14 +29,6 @@ OF_MARKS = ("passed", "input_floor", "input_read", "input_ended")
 """Kinds of counts that are derived from marks; they are valid only with a snapshot of the marks."""
 
 
-class PreparedCommit(NamedTuple):
-    """The content of one transaction. `has_more`: the next commit can follow at once."""
-
-    writes: list[Write]
-    commits: list[Commit]
-    has_more: bool
-
-
 class Stage(Protocol):
     """A stage with counts in the state record. `TaskCommit` calls it at each commit and after a restart."""
 
@@ -81,10 +73,7 @@ class TaskCommit:
         self._prepared: tuple[Any, int] = (None, 0)
 
     def prepare(self, now_ms: int, *, complete: bool) -> tuple[list[Write], list[Commit]]:
-        """Return the writes and offsets of one transaction; both empty if there is nothing new to commit.
-
-        `complete`: the task has ended all records. `committed` confirms the commit.
-        """
+        """Return the writes and offsets of one transaction, if any. `complete`: the task has ended all records."""
         parts = self._parts
         summary = self._summary(now_ms, complete), parts.completeness.replays.snapshot(parts.config.inputs)
         moved = any(one.position.accounted_to != one.position.committed_to for one in parts.sides)
@@ -132,10 +121,7 @@ class TaskCommit:
         parts.late.diff_end = counts.get("diff_from", 0)
 
     def watermark(self, *, idle: bool = False) -> int | None:
-        """Return the event time below which the task has ended all records; None while it is unknown.
-
-        `idle`: an idle task follows the partitions that progress.
-        """
+        """Return the time below which all records have ended, if known. `idle`: follow partitions that progress."""
         parts = self._parts
         mark = parts.completeness.watermark_of_idle() if idle else parts.completeness.watermark()
         if mark is None or any(one.position.to_reread for one in parts.sides):

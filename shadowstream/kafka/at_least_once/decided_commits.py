@@ -109,13 +109,10 @@ def advance(newest: dict[str, NewestCommit], records: Iterator[dict[str, Any]]) 
 def stats_between(
     config: Config, begins: Mapping[Partition, int], ends: Mapping[Partition, int]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the stats records of these ranges."""
     refusals = Refusals()
     spans = {place: (begin, ends[place]) for place, begin in begins.items()}
-    for message in read_range(config, "joiner.decided", spans):
-        record = own_record("stats", message, refusals)
-        if record is not None:
-            yield record
+    records = (own_record("stats", message, refusals) for message in read_range(config, "joiner.decided", spans))
+    return (record for record in records if record is not None)
 
 
 class LastRow(NamedTuple):
@@ -166,7 +163,5 @@ def _is_decided(message: Message, newest: Mapping[str, NewestCommit]) -> bool:
 
 def _restoring(place: Partition, key: bytes, row: Message | None) -> Write:
     if row is None:
-        return Write(place.topic, place.partition, key, None)
-    return Write(
-        place.topic, place.partition, key, row.value(), max(0, row.timestamp()[1]), cast(Headers, row.headers())
-    )
+        return Write(*place, key, None)
+    return Write(*place, key, row.value(), max(0, row.timestamp()[1]), cast(Headers, row.headers()))

@@ -30,10 +30,7 @@ class AtLeastOnceRecovery:
         self._ends: dict[Partition, int] = {}
 
     def adopt(self, tasks: Sequence[Task], committed: dict[Partition, Committed]) -> dict[str, dict[str, Any]]:
-        """Advance the commits of these tasks to the newest decided ones; return the state records by task.
-
-        Raises `ConfigError` if a task has no commit although it has records.
-        """
+        """Advance commits to the newest decided ones; return states by task. Raises `ConfigError` for a lost one."""
         self._newest = {}
         begins: dict[Partition, int] = {}
         for task in tasks:
@@ -83,14 +80,11 @@ class AtLeastOnceRecovery:
             self._writer.flush(FLUSH_S)
 
     def check(self, tasks: Sequence[Task], delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Raise an abortable `BrokerError` if another process wrote the first stats record of a number.
-
-        Consecutive offsets show that no other process wrote; else the records in between are read.
-        """
+        """Raise an abortable `BrokerError` if another process wrote the first stats record of a number."""
         for place, written in delivered.items():
             known = self._ends.get(place, 0)
             mine = {task.name: task for task in tasks if self._stats_of(task) == place}
-            if written[-1] + 1 - known != len(written):
+            if written[-1] + 1 - known != len(written):  # another process wrote in between: read its records
                 newest = {name: NewestCommit(task.commit.sequence, "-") for name, task in mine.items()}
                 advance(newest, stats_between(self._config, {place: known}, {place: written[-1] + 1}))
                 lost = sorted(n for n, commit in newest.items() if commit.incarnation != mine[n].sources.incarnation)

@@ -32,13 +32,7 @@ class _DebugLog:
 
 
 def settings() -> dict[str, Any]:
-    """Return the settings of a client for its errors and log lines."""
     return {"error_cb": on_error, "logger": _DebugLog(), "log_level": 3}
-
-
-def admin_settings() -> dict[str, Any]:
-    """Return the settings of an admin client. It is never polled, so its log lines would only pile up."""
-    return {"error_cb": on_error, "log_level": 0}
 
 
 def on_error(error: KafkaError) -> None:
@@ -63,8 +57,7 @@ def is_outage(error: BrokerError) -> bool:
 def repeated_later(log_delay: Callable[[str], object]) -> Iterator[None]:
     """Run work that the caller repeats at its next turn: a broker that does not answer now is no error.
 
-    `log_delay` gets the text of the error. It does not get an outage, which has a log line of its own. Raises the
-    `BrokerError` if it is not retriable.
+    `log_delay` gets the text of an error that is no outage (`is_outage`). Raises the `BrokerError` if not retriable.
     """
     try:
         yield

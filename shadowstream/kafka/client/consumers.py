@@ -46,10 +46,8 @@ def make_client(make: Callable[[dict[str, Any]], Client], settings: dict[str, An
     try:
         return make(settings)
     except KafkaException as error:
-        refused = f"kafka.client: {error.args[0].str()}"
-        raise ConfigError(
-            f"{refused}; give librdkafka properties, except those that shadowstream sets itself"
-        ) from error
+        give = "give librdkafka properties, except those that shadowstream sets itself"
+        raise ConfigError(f"kafka.client: {error.args[0].str()}; {give}") from error
 
 
 def _translating(make: Callable[[dict[str, Any]], Consumer], settings: dict[str, Any], whose: str) -> Consumer:
@@ -58,9 +56,9 @@ def _translating(make: Callable[[dict[str, Any]], Consumer], settings: dict[str,
 
 def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
     """Create an admin client; raises `BrokerError` if no broker answers within `connect_s`."""
-    client = make_client(
-        AdminClient, {"bootstrap.servers": kafka.bootstrap, **client_log.admin_settings(), **kafka.client}
-    )
+    # It is never polled, so its log lines would only pile up.
+    quiet = {"bootstrap.servers": kafka.bootstrap, "error_cb": client_log.on_error, "log_level": 0}
+    client = make_client(AdminClient, quiet | kafka.client)
     try:
         client.list_topics(timeout=connect_s)
     except KafkaException as error:
@@ -149,10 +147,7 @@ class GuardedWriter:
 
 
 def transactional_writer(config: Config, role: str, instance: str) -> GuardedWriter:
-    """Create the transactional producer of a role's instance; its id is stable, so that a zombie is fenced.
-
-    The judge has one id whatever its instance: a trial has one judge.
-    """
+    """Create the transactional producer of a role's instance; its id is stable, so that a zombie is fenced."""
     name = f"{config.plan.group(role)}.{'0' if role == 'judge' else instance}"
     transaction = {"transactional.id": name, "transaction.timeout.ms": config.limits.transaction_timeout_ms}
     return GuardedWriter(config, {**transaction, **_effects_settings(config, role)})
@@ -190,7 +185,6 @@ class Stoppable:
         """Whether work has begun that must end in order; before it, the process may end at any moment."""
 
     def begin(self) -> None:
-        """Begin the work that ends after its next commit."""
         self.begun = True
 
     def stop(self) -> None:
@@ -198,10 +192,8 @@ class Stoppable:
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait for this time, or until the stop is requested."""
         self._event.wait(seconds)
 
     @property
     def stopped(self) -> bool:
-        """Whether the stop was requested."""
         return self._event.is_set()

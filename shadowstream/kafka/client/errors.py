@@ -28,27 +28,18 @@ from confluent_kafka import KafkaError, KafkaException
 from shadowstream.errors import BrokerError
 
 Consequence = Literal["retry", "rewind", "exit"]
-UNREACHABLE = frozenset(
-    (
-        KafkaError._TIMED_OUT,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._RESOLVE,
-    )
-)
+_TIMED_OUT = (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE)
+UNREACHABLE = frozenset((*_TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE))
 """Errors of an outage: no broker answers."""
 _COORDINATOR = (KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 _OPEN = UNREACHABLE | {KafkaError.REQUEST_TIMED_OUT, KafkaError.NOT_COORDINATOR, *_COORDINATOR}
 _FENCED = frozenset((KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID, KafkaError.PRODUCER_FENCED))
-FORBIDDEN = frozenset(
-    (
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-    )
-)
+FORBIDDEN = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+}
 _ADVICE = (
     ("grant what `shadowstream topics acls` prints", FORBIDDEN),
     (
@@ -128,10 +119,8 @@ class TranslatingClient:
 
         @functools.wraps(found)
         def call(*args: Any, **more: Any) -> Any:
-            try:
+            with translated_errors(f"{name} ({self._whose})"):
                 return found(*args, **more)
-            except KafkaException as error:
-                raise broker_error(error, f"{name} ({self._whose})") from error
 
         setattr(self, name, call)  # the next access finds it directly
         return call
@@ -139,7 +128,6 @@ class TranslatingClient:
 
 @contextlib.contextmanager
 def translated_errors(doing: str) -> Iterator[None]:
-    """Raise the client's exceptions in this block as `BrokerError`."""
     try:
         yield
     except KafkaException as error:

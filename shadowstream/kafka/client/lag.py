@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.health import RoleHealth
 from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.records import Partition
 
 ASK_EVERY_S = 1.0
@@ -29,7 +30,6 @@ class Lag:
         self._next_ask = 0.0
 
     def assigned(self, starts: Mapping[Partition, int]) -> None:
-        """Begin at these offsets, after an assignment."""
         self._positions = dict(starts)
         self._newest_ms.clear()
         self._next_ask = 0.0
@@ -76,4 +76,5 @@ class Lag:
         at = time.monotonic()
         if not self._asked and self._positions and at >= self._next_ask:
             self._next_ask = at + ASK_EVERY_S
-            self._asked = offsets.ask_ends(self._client, self._positions)
+            with translated_errors("list_offsets"):
+                self._asked = offsets.ask(self._client, self._positions)

@@ -30,7 +30,6 @@ def poll(consumer: Consumer, limit: int, wait_s: float) -> list[Message]:
 
 
 def place_of(message: Message) -> Partition:
-    """Return the partition of a message or event."""
     return Partition(cast(str, message.topic()), cast(int, message.partition()))
 
 
@@ -40,7 +39,6 @@ def offset_of(message: Message) -> int:
 
 
 def is_end(error: KafkaError) -> bool:
-    """Return whether the error means that a partition was read to its end."""
     return error.code() == END
 
 

@@ -14,12 +14,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka.client.errors import advice, code_of, translated_errors
+from shadowstream.kafka.client.errors import advice, code_of
 from shadowstream.records import Partition
 
 TIMEOUT_S = 15.0
 UNCOMMITTED = IsolationLevel.READ_UNCOMMITTED
-_LATEST, _EARLIEST = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the factories have no types
+LATEST, EARLIEST = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the factories have no types
 _MOVING = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -33,24 +33,30 @@ OffsetFutures = dict[Partition, "Future[Any]"]  # requested offsets by partition
 
 def partition_counts(client: AdminClient, topics: Iterable[str]) -> dict[str, int]:
     """Return the partition count of each topic; raises `ConfigError` with the topics that do not exist."""
-    wanted = list(topics)
+    found, wanted = existing(client), list(topics)
+    if missing := ", ".join(topic for topic in wanted if topic not in found):
+        raise ConfigError(f"topics not found on the cluster: {missing}; check the names and the right to describe them")
+    return {topic: found[topic] for topic in wanted}
+
+
+def existing(client: AdminClient) -> dict[str, int]:
+    """Return the partition count of every topic that the cluster shows."""
     try:
         found = client.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as error:
-        raise BrokerError(f"cannot list topics: {error.args[0].str()}", retriable=True) from error
-    if missing := ", ".join(topic for topic in wanted if topic not in found):
-        raise ConfigError(f"topics not found on the cluster: {missing}; check the names and the right to describe them")
-    return {topic: len(found[topic].partitions) for topic in wanted}
+        why = f"{error.args[0].str()}{advice(error.args[0].code())}"
+        raise BrokerError(f"cannot list topics: {why}", retriable=True) from error
+    return {name: len(topic.partitions) for name, topic in found.items()}
 
 
 def places(counts: dict[str, int]) -> list[Partition]:
-    """Return all partitions of the topics."""
     return [Partition(topic, partition) for topic, n in counts.items() for partition in range(n)]
 
 
-def _ask(
-    client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
+def ask(
+    client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec = LATEST, level: IsolationLevel = UNCOMMITTED
 ) -> OffsetFutures:
+    """Request offsets without waiting, by default high watermarks; `answered` takes the results."""
     request = {TopicPartition(*place): spec for place in wanted}
     if not request:
         return {}
@@ -58,12 +64,10 @@ def _ask(
     return {Partition(tp.topic, tp.partition): future for tp, future in futures.items()}
 
 
-def _list(
-    client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
-) -> dict[Partition, int]:
+def _list(client: AdminClient, wanted: Iterable[Partition], *how: Any) -> dict[Partition, int]:
     places = list(wanted)
     return once_settled(
-        lambda: {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec, level).items()},
+        lambda: {place: future.result(TIMEOUT_S).offset for place, future in ask(client, places, *how).items()},
         "cannot list offsets",
     )
 
@@ -85,12 +89,6 @@ def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
             time.sleep(0.1)
 
 
-def ask_ends(client: AdminClient, wanted: Iterable[Partition]) -> OffsetFutures:
-    """Request high watermarks without waiting; `answered` takes the results."""
-    with translated_errors("list_offsets"):
-        return _ask(client, wanted, _LATEST)
-
-
 def answered(asked: OffsetFutures) -> dict[Partition, int]:
     """Return the offsets that have come, without failed requests."""
     return {at: future.result().offset for at, future in asked.items() if future.done() and not future.exception()}
@@ -98,17 +96,17 @@ def answered(asked: OffsetFutures) -> dict[Partition, int]:
 
 def ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Return the high watermarks."""
-    return _list(client, wanted, _LATEST)
+    return _list(client, wanted)
 
 
 def stable_ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Return the last stable offsets, at which open transactions stop read_committed readers."""
-    return _list(client, wanted, _LATEST, IsolationLevel.READ_COMMITTED)
+    return _list(client, wanted, LATEST, IsolationLevel.READ_COMMITTED)
 
 
 def beginnings(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Return the log start offsets."""
-    return _list(client, wanted, _EARLIEST)
+    return _list(client, wanted, EARLIEST)
 
 
 def committed(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dict[Partition, int]:

@@ -105,7 +105,6 @@ class Backpressure:
         self._logged = False
 
     def assigned(self) -> None:
-        """Begin a new assignment, with no side paused."""
         self._held.clear()
         self._waited.clear()
         self._overflow = OverflowDetector()
@@ -141,7 +140,6 @@ class Backpressure:
         return over
 
     def warn_over(self, over: Sequence[Partition], pending: int) -> None:
-        """Log a warning for tasks that exceed their share of memory."""
         if over and self._over_warning.is_due():
             places = [str(place) for place in sorted(over)]
             log.warning("pending_over_bound", places=places, pending_bytes=pending, bound=self._bound)

@@ -21,7 +21,6 @@ copy times   the commits of copying, with the greatest event time copied of each
 Born needs no such translation: a copy below a present end was made from a present output, so from a present input.
 """
 
-import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -36,6 +35,7 @@ from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.joining.task_partitions import TaskPartitions
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.event_times import NewestEventTimes
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
 from shadowstream.records import Partition, Side
 from shadowstream.runner.copy_step import copied_to_ms
@@ -67,21 +67,17 @@ class BrokerObserver:
         self._by_time = time_may_decide(config)
         self._commits = GroupCommits(config, client, "joiner")
         self._times = NewestEventTimes(config)
-        self._next_at = 0.0
+        self._every = Throttle(EVERY_S)
 
     def restart(self) -> None:
         """Observe at the next turn. Pending `copied` observations stay true whatever process reads which partition."""
-        self._next_at = 0.0
+        self._every.reset()
 
-    def turn(self, now_ms: int) -> bool:
-        """Observe if it is time; return whether it was."""
-        if time.monotonic() < self._next_at:
-            return False
-        self._next_at = time.monotonic() + EVERY_S
-        # Without this observation the joiner only decides a little later.
-        with repeated_later(lambda error: log.warning("observation_delayed", error=error)):
-            self._observe(now_ms)
-        return True
+    def turn(self, now_ms: int) -> None:
+        """Observe if it is time. Without this observation the joiner only decides a little later."""
+        if self._every.is_due():
+            with repeated_later(lambda error: log.warning("observation_delayed", error=error)):
+                self._observe(now_ms)
 
     def _observe(self, now_ms: int) -> None:
         production, twin = self._config.production.group, self._config.twin and self._config.twin.group
@@ -131,7 +127,9 @@ class BrokerObserver:
         """Observe ends, and newest event times if time may decide pending records or some task may be idle."""
         outputs = _only(ends, self._places)
         waits = self._by_time and any(records for records, _, _ in self._step.sides().values())
-        others = len(self._sides[Side.PRODUCTION]) > 1 and self._step.has_idle(now_ms)
+        # An idle task takes the time of the other partitions.
+        is_idle = any(task.commit.is_idle(now_ms) for task in self._step.tasks.values())
+        others = len(self._sides[Side.PRODUCTION]) > 1 and is_idle
         times = self._times.of(outputs, self._step.limit_ms(now_ms)) if waits or others else {}
         self._step.observe_times(outputs, times, now_ms)
 

@@ -38,9 +38,8 @@ class _Plain(pickle.Unpickler):
     """Unpickler of standard-library values only: a class of the function's own would run its code here."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _EXACT:
-            return super().find_class(module, name)
-        if module not in _PLAIN or (module == "builtins" and name in ("eval", "exec", "getattr", "open", "__import__")):
+        unsafe = module == "builtins" and name in ("eval", "exec", "getattr", "open", "__import__")
+        if (module, name) not in _EXACT and (module not in _PLAIN or unsafe):
             raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
         return super().find_class(module, name)
 
@@ -60,7 +59,6 @@ class HookProcess:
         self.in_use = False
 
     def turn(self) -> None:
-        """Begin a turn of the loop."""
         self._left_s = self._turn_s
 
     def load(self, entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
@@ -107,7 +105,6 @@ class HookProcess:
         return what, answer
 
     def close(self) -> None:
-        """End the process."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
@@ -157,7 +154,6 @@ class HookProcess:
             return "raised", f"{entry}: UnpicklingError: its result is no plain value"
 
     def _ended(self) -> str:
-        """Describe how the process ended that has closed its end."""
         code: int | None = None
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -34,7 +34,6 @@ def answer(known: dict[tuple[str, int], Hook], entry: str, takes: int, arguments
 
 
 def main(fd: int) -> None:
-    """Answer until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the joiner handles Ctrl-C and ends this process
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

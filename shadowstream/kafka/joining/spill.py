@@ -27,14 +27,12 @@ class Spiller:
         self.full = False  # whether the file has no room for values that should be spilled
 
     def dropped(self) -> None:
-        """Clear the file, after every task was dropped."""
         self._file.clear()
         self._logged = False
         self._spilled_warning.reset()
 
     def turn(self, tasks: Mapping[Partition, Task], over: Sequence[Partition]) -> list[Partition]:
-        """Spill values of the tasks at production's partitions `over`; return the partitions that still exceed their
-        share.
+        """Spill values of the tasks at production's partitions `over`; return those that still exceed their share.
 
         Each task spills down to half of its share, because small amounts would make many small pieces.
         """

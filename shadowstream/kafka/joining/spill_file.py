@@ -90,6 +90,5 @@ class SpillFile:
             self._gaps.insert(at, (begin, end))
 
     def clear(self) -> None:
-        """Remove all values."""
         self._gaps, self.size, self.refused = [], 0, ""
         os.ftruncate(self._file.fileno(), 0)

@@ -49,12 +49,8 @@ class TaskPartitions:
             topic: [places_of(config, topic, partition, repartitioned) for partition in range(count)]
             for topic, count in self.counts.items()
         }
-        self._task_of = {
-            place: (topic, partition, task)
-            for topic, tasks in self._tasks.items()
-            for partition, task in enumerate(tasks)
-            for place in task
-        }
+        numbered = [(topic, n, task) for topic, tasks in self._tasks.items() for n, task in enumerate(tasks)]
+        self._task_of = {place: one for one in numbered for place in one[2]}
 
     def _counted(self, client: AdminClient) -> dict[str, int]:
         """Return partition counts; refuse topics of one task that differ, because their pairs would never match."""
@@ -72,7 +68,6 @@ class TaskPartitions:
 
     @property
     def topics(self) -> list[str]:
-        """All topics to subscribe to."""
         return [name for topics in self._of.values() for name in topics]
 
     def places(self, side: Side) -> list[Partition]:
@@ -80,19 +75,17 @@ class TaskPartitions:
         return [task[side] for tasks in self._tasks.values() for task in tasks if side < len(task)]
 
     def side_of(self, topic: str) -> Side:
-        """Return the side that a topic belongs to."""
         return side_of(self._config, topic)
 
     def whole(self, places: Collection[Partition]) -> list[Partition]:
-        """Return the partitions of the tasks whose sides are all among `places`."""
         known = set(places)
         return [place for place in places if known.issuperset(self._task(place)[2])]
 
     def tasks_in(self, places: Collection[Partition]) -> list[tuple[str, int]]:
         """Return the tasks of these partitions, as (production's logical output topic, partition).
 
-        Raises `ConfigError` for an incomplete task, whose pairs could not match, and for a topic that has got more
-        partitions since the start of the process.
+        Raises `ConfigError` for an incomplete task, and for a topic that has got more partitions since the process
+        began.
         """
         tasks = set()
         for place in places:

@@ -9,6 +9,7 @@ open transaction hides all later records. Records at or after ``end`` are left o
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -43,14 +44,7 @@ class ReadLimit(NamedTuple):
     quiet: bool
 
 
-def quiet(seconds: float) -> ReadLimit:
-    """Return a limit that ends a read when nothing comes for this time."""
-    return ReadLimit(seconds, True)
-
-
-def within(seconds: float) -> ReadLimit:
-    """Return a limit that ends a read after this time in total."""
-    return ReadLimit(seconds, False)
+quiet, within = partial(ReadLimit, quiet=True), partial(ReadLimit, quiet=False)
 
 
 class NotReadToEnd(BrokerError):
@@ -71,7 +65,6 @@ class Polled(NamedTuple):
 
 
 def fail(message: Message, error: KafkaError) -> None:
-    """Raise any error as a retriable `BrokerError`."""
     raise BrokerError(f"{place_of(message)}: {error.str()}", retriable=True)
 
 

@@ -84,7 +84,6 @@ class GroupCommits:
         return gaps.over(self._asked[group])
 
     def stored(self, group: str) -> dict[Partition, int]:
-        """Return the last result of `of` for a group, not raised."""
         return self._asked[group]
 
     def look(self, ends: Mapping[Partition, int]) -> None:

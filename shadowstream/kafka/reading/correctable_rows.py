@@ -26,10 +26,8 @@ def read_correctable(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of diff by task, in the order of its partition; `tasks` holds partition and first offset.
 
-    The read ends at the present high watermark, not at the last stable offset. The commit that names the offset is
-    visible, but the markers of its transaction land at different times and may still hide its last rows.
-
-    Raises `BrokerError` when nothing comes for half a minute.
+    The read ends at the high watermark: the markers of the commit that names the offset land at different times, so the
+    last stable offset may still hide rows. Raises `BrokerError` when nothing comes for half a minute.
     """
     found: dict[str, list[dict[str, Any]]] = {task: [] for task in tasks}
     topic = config.plan.of("diff")

@@ -48,7 +48,6 @@ class MarksReader:
         self.restart()
 
     def restart(self, begin: int = 0) -> None:
-        """Begin again, at this offset or at the beginning of the topic."""
         low, _ = offset_range(self._consumer, TopicPartition(self._topic, 0))
         self._consumer.assign([TopicPartition(self._topic, 0, max(low, begin))])
         self.caught_up = False
@@ -80,7 +79,6 @@ class MarksReader:
             turned()
 
     def close(self) -> None:
-        """Close the client."""
         self._consumer.close()
 
 

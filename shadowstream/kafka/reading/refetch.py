@@ -61,7 +61,6 @@ class SourceFetcher:
         self._again_at = 0.0
 
     def restart(self) -> None:
-        """Forget the current runs."""
         self._running.clear()
         if self._consumer is not None:
             self._consumer.unassign()

@@ -1,14 +1,11 @@
 """Wait until every transaction that has written to a topic so far is committed or aborted for its readers."""
 
-import contextlib
 import time
-
-from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.consumers import admin
 
 _LOOK_S = 0.1
 
@@ -16,23 +13,16 @@ _LOOK_S = 0.1
 def await_settled(config: Config, topic: str, timeout_s: float) -> None:
     """Return once the last stable offset of each partition has reached its high watermark at the call.
 
-    A commit returns before its markers land. A reader may see one record of a transaction before another in a different
-    topic. The other lies below the high watermark.
-
-    Raises:
-        ConfigError: there is no such topic.
-        BrokerError: no broker answers, or a transaction stays open for `timeout_s`.
+    A commit returns before its markers land, so a reader may see one record of a transaction before another. Raises
+    `ConfigError` without such a topic, and `BrokerError` if no broker answers or a transaction is open for `timeout_s`.
     """
     client = admin(config.kafka)
     waiting = offsets.ends(client, offsets.places(offsets.partition_counts(client, [topic])))
     deadline = time.monotonic() + timeout_s
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, "reading")) as consumer:
-        while waiting:
-            for place, end in list(waiting.items()):
-                _, stable = consumer.get_watermark_offsets(TopicPartition(*place), timeout=timeout_s)
-                if stable >= end:
-                    del waiting[place]
-            if waiting and time.monotonic() > deadline:
-                named = ", ".join(map(str, waiting))
-                raise BrokerError(f"{named}: a transaction has been open for {timeout_s:g} s", retriable=True)
-            time.sleep(_LOOK_S if waiting else 0)
+    while waiting:
+        stable = offsets.stable_ends(client, waiting)
+        waiting = {place: end for place, end in waiting.items() if stable[place] < end}
+        if waiting and time.monotonic() > deadline:
+            named = ", ".join(map(str, waiting))
+            raise BrokerError(f"{named}: a transaction has been open for {timeout_s:g} s", retriable=True)
+        time.sleep(_LOOK_S if waiting else 0)

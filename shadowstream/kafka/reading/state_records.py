@@ -18,8 +18,7 @@ FIRST_STEP = 500
 def read_states(
     config: Config, partitions: dict[str, int], sequences: dict[str, int], incarnations: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return the state record of each task with exactly the wanted sequence number, and the incarnation if one is
-    named.
+    """Return each task's state record of the wanted sequence number, and of the incarnation if one is named.
 
     Raises a fatal `BrokerError` if one does not come; see `named_records`.
     """

@@ -41,11 +41,8 @@ class TopicRecord(NamedTuple):
 def read_topic(kafka: Kafka, topic: str, timeout_s: float) -> list[TopicRecord]:
     """Return every committed record of a topic, up to the ends at the call, in order by partition.
 
-    `timeout_s` is the longest time without progress.
-
-    Raises:
-        TopicMissing: there is no such topic.
-        BrokerError: no broker answers (within 10 s), reading is not allowed, or nothing came for `timeout_s`.
+    Raises `TopicMissing`, and `BrokerError` if no broker answers (within 10 s), reading is not allowed, or nothing came
+    for `timeout_s`.
     """
     return list(stream_topic(kafka, topic, timeout_s))
 
@@ -94,10 +91,8 @@ def _group(topic: str) -> str:
 def ranges(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
     """Return the first offset and last stable offset of each partition. Raises KafkaException."""
     deadline = time.monotonic() + timeout_s
-    return {
-        partition: _extent(consumer, TopicPartition(topic, partition), deadline)
-        for partition in _partitions(consumer, topic, deadline)
-    }
+    found = _partitions(consumer, topic, deadline)
+    return {partition: _extent(consumer, TopicPartition(topic, partition), deadline) for partition in found}
 
 
 def offset_range(consumer: Consumer, place: TopicPartition, timeout_s: float = 15.0) -> tuple[int, int]:
@@ -140,7 +135,6 @@ def _raise(_: Message, error: KafkaError) -> None:
 
 
 def record_of(message: Message) -> TopicRecord:
-    """Return a consumed record as a value."""
     key: Any = message.key()
     value: Any = message.value()
     return TopicRecord(place_of(message).partition, offset_of(message), message.timestamp()[1], key, value)

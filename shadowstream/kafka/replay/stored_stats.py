@@ -30,9 +30,8 @@ def revision_in(records: list[OwnRecord], wanted: str | None, local: str) -> str
     fitting = [revision for revision in known if revision.startswith(wanted)]
     if len(fitting) != 1:
         others = ", ".join(sorted(revision[:16] for revision in known)) or "none"
-        raise ConfigError(
-            f"--revision {wanted!r} fits {len(fitting)} revisions that have statistics; there are: {others}"
-        )
+        fits = f"--revision {wanted!r} fits {len(fitting)} revisions that have statistics"
+        raise ConfigError(f"{fits}; there are: {others}")
     return fitting[0]
 
 
@@ -47,10 +46,8 @@ def within(records: Iterable[OwnRecord], from_ms: int | None, to_ms: int | None)
 def judged(config: Config, records: list[OwnRecord], revision: str, refusals: Refusals) -> JudgeStep:
     """Return a judge of `revision` by the config's criteria that has taken these statistics and refusals, in order."""
     of_revision = (revision, revision[: 2 * REVISION_BYTES])
-    check_width(
-        {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in of_revision},
-        config.judge.window_ms,
-    )
+    windows = (window for one in records for window in one.record["windows"])
+    check_width({one["start_ms"] for one in windows if one["revision"] in of_revision}, config.judge.window_ms)
     if config.labels is None:
         # This config does not score by labels: statistics of the labels role are no task of it.
         records = [one for one in records if not counts_labels(one.record["task"])]

@@ -18,20 +18,16 @@ warm        once production is done to S: ends of its outputs             once a
                                                                           the candidate's topic as well
 ==========  ============================================================  =================================
 
-If the topics of candidate and production differ in partition count or partitioner, no pair would match. Both are then
-copied by identity into topics of the trial, in the runner's group (`repartition_copier`). A mark is written once
-everything below its ends has been copied, with the ends of the copies. If the start's sample cannot show the difference
-and a later one does, the process ends with a message (`partitioner_check`).
+Topics that differ in partition count or partitioner are copied by identity, in the runner's group
+(`repartition_copier`). A mark is then written once everything below its ends has been copied, with the ends of the
+copies. If only a later sample shows the difference, the process ends with a message (`partitioner_check`).
 
 A mark stays true whatever follows, and a repeated mark adds nothing. So two watchers do no harm, and commits of the
 group that go back (a replay) revoke nothing.
 """
 
 import time
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-
-from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
@@ -44,6 +40,7 @@ from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyingRole, CopyProgress, copy
 from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
@@ -60,10 +57,6 @@ SHOWN_MAX = 10
 UNWRITTEN_MAX = 1_000
 
 
-Translate = Callable[[Mapping[Partition, int]], "dict[Partition, int] | None"]
-"""From ends of outputs to ends of the topics that the joiner reads; None until everything below has been copied."""
-
-
 class JobProgress(NamedTuple):
     """The commits `done` of the job; its outputs of these inputs lie below `ends`."""
 
@@ -71,26 +64,19 @@ class JobProgress(NamedTuple):
     ends: dict[Partition, int]
 
 
-class WatcherClients(NamedTuple):
-    """Clients of the watcher; `translate` is another than `dict` if both sides are copied."""
-
-    admin: AdminClient
-    marks: GuardedWriter
-    translate: Translate = dict
-
-
 class Watcher:
     """Publisher of the marks of an external candidate."""
 
-    def __init__(self, config: Config, revision: str, clients: WatcherClients, pinned: start_mark.PinnedStart) -> None:
+    def __init__(self, config: Config, revision: str, writer: GuardedWriter, copies: CopyProgress) -> None:
         candidate = config.candidate
         if candidate.topic is None or candidate.group is None:
             raise ConfigError("candidate.topic: the watcher is for a candidate that writes a topic of its own")
         self._config, self._revision, self._group = config, revision, candidate.group
-        self._client, self._writer, self._translate = clients
+        self._client, self._writer, self._translate = copies.client, writer, copies.translated
         counts = offsets.partition_counts(self._client, [*config.inputs, candidate.topic])
         self._outputs = offsets.places({candidate.topic: counts.pop(candidate.topic)})
         self._inputs = offsets.places(counts)
+        pinned = copies.pinned
         self._below = pinned.start.warm_below
         self._warm = pinned.warm or not pinned.start.has_warm_up or config.production.group is None
         self._announced: dict[Partition, int] = {}
@@ -183,12 +169,9 @@ class Watcher:
         if without != self._without:
             self._without = without
             if without:
-                log.warning(
-                    "candidate_without_commits",
-                    group=self._group,
-                    places=[str(place) for place in without[:SHOWN_MAX]],
-                    reason="no record becomes missing before the group has committed there; check candidate.group",
-                )
+                places = [str(place) for place in without[:SHOWN_MAX]]
+                reason = "no record becomes missing before the group has committed there; check candidate.group"
+                log.warning("candidate_without_commits", group=self._group, places=places, reason=reason)
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
@@ -202,7 +185,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
         decode = Decoder(schema_source(config.schemas), names="last").decode_many
         copies = CopyProgress(config, client, pinned, decode)
-        watcher = Watcher(config, revision, WatcherClients(client, writer, copies.translated), pinned)
+        watcher = Watcher(config, revision, writer, copies)
         rechecks = PartitionerRechecks(config, client, pinned.partitioners)
         if copies.topics:
             role = CopyingRole(copies, lambda at_ms: _turn(watcher, watch), watch)
@@ -215,12 +198,11 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
 
 
 def _watch(watcher: Watcher, rechecks: PartitionerRechecks, stop: Stoppable, watch: RoleHealth) -> None:
-    next_s = 0.0
+    every = Throttle(EVERY_S)
     stop.begin()
     while not stop.stopped:
         watch.turned()
-        if time.monotonic() >= next_s:
-            next_s = time.monotonic() + EVERY_S
+        if every.is_due():
             _turn(watcher, watch)
             rechecks.turn(time.monotonic())
         time.sleep(TURN_S)

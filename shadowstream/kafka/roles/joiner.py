@@ -33,7 +33,7 @@ from shadowstream.kafka.reading.correctable_rows import read_correctable
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import SourceFetcher
 from shadowstream.kafka.reading.state_records import newest_states, read_states
-from shadowstream.kafka.role import Prepared, RoleFigures
+from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
@@ -41,13 +41,12 @@ from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topi
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.outcomes import OF_ABSENCE
-from shadowstream.records import Batch, Partition, Side
+from shadowstream.records import Batch, Partition, Prepared, Side
 
 log = get_logger("joiner")
 BATCH = 2_000
 """The fixed work of a batch costs as much as some hundred records; larger batches leave the processor's cache."""
-NAMED_WITHIN_S = 5.0
-"""The time to wait for a mark that names an unknown revision, once for each."""
+NAMED_WITHIN_S = 5.0  # the time to wait for a mark that names an unknown revision, once for each
 
 
 class Clients(NamedTuple):
@@ -60,43 +59,32 @@ class Clients(NamedTuple):
     hooks: HookProcess
 
 
-class TrialStart(NamedTuple):
-    """Start mark of the revision, beginnings of production's outputs in the trial, and partitions of its tasks."""
-
-    start: dict[str, Any]
-    begins: Mapping[Partition, int]
-    families: TaskPartitions
-
-
-class JoinerRole:
+class JoinerRole(Role):
     """Joiner's step between the loop and the broker."""
 
     def __init__(
-        self, config: Config, step: JoinerStep, trial: TrialStart, clients: Clients, watch: RoleHealth
+        self, step: JoinerStep, begun: start_log.Starts, families: TaskPartitions, clients: Clients, watch: RoleHealth
     ) -> None:
-        self._config, self._step, self._watch = config, step, watch
-        self._start, self._begins, self._families = trial
+        self._config, self._step, self._families, self._watch = step.config, step, families, watch
+        config, self._start, self._begins = step.config, begun.of[step.revision], begun.ends()
         self._client = clients.admin
-        self._recovery = (
-            None if clients.writer.transactional else AtLeastOnceRecovery(config, clients.admin, clients.writer)
-        )
+        recovery = AtLeastOnceRecovery(config, clients.admin, clients.writer)
+        self._recovery = None if clients.writer.transactional else recovery
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
-        self._observer = BrokerObserver(config, step, clients.admin, trial.families)
-        self.topics = TopicChanges(config, clients.admin, topics_of(trial.start))
+        self._observer = BrokerObserver(config, step, clients.admin, families)
+        self.topics = TopicChanges(config, clients.admin, topics_of(self._start))
         self._fetcher = SourceFetcher(config, clients.admin, clients.received.settings())
         self._backpressure = Backpressure(clients.consumer, config.limits.pending_bytes_max)
         self._slow_hooks = TimedComparison(clients.hooks, config.compare)
         self._spilling = Spiller(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
-        self.finished = False
 
     def limit(self) -> int:
         return BATCH
 
     def accounted_to(self, place: Partition) -> int:
-        """Return the offset to which the task had read at its last commit."""
         return self._step.accounted_to(place)
 
     def wants_headers(self, topic: str) -> bool:
@@ -109,7 +97,6 @@ class JoinerRole:
         return self._families.side_of(topic).word
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
-        """Return the partitions of those tasks that have all their sides among `places`."""
         return self._families.whole(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
@@ -173,15 +160,10 @@ class JoinerRole:
         return read_states(self._config, partitions, sequences)
 
     def _restore_correctable(self, tasks: list[Task]) -> None:
-        wanted = {
-            task.name: (task.sources.partition, task.late.correctable_from)
-            for task in tasks
-            if task.late.correctable_from is not None
-        }
-        correctable = read_correctable(self._config, self._client, wanted)
-        for task in tasks:
-            if task.name in correctable:
-                task.late.restore(correctable[task.name])
+        late = {task.name: task for task in tasks if task.late.correctable_from is not None}
+        wanted = {name: (task.sources.partition, task.late.correctable_from or 0) for name, task in late.items()}
+        for name, rows in read_correctable(self._config, self._client, wanted).items():
+            late[name].late.restore(rows)
 
     def dropped(self) -> None:
         self._backpressure.dropped()
@@ -216,7 +198,6 @@ class JoinerRole:
         self._step.end(place, offset, now_ms)
 
     def tick(self, now_ms: int) -> None:
-        """Follow marks, observe the broker, re-read records, and bound the memory."""
         self.topics.turn()
         self._slow_hooks.tick()
         if not self._step.tasks:
@@ -251,9 +232,7 @@ class JoinerRole:
         """Return one transaction; its outcomes of absence need topics that are unchanged after the decision."""
         prepared = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
         absence = any(outcome in OF_ABSENCE for book in self._step.prepared_counts() for _, outcome in book.records)
-        if absence and not self.topics.unchanged():
-            return Prepared([], [])
-        return Prepared(*prepared)
+        return Prepared([], []) if absence and not self.topics.unchanged() else prepared
 
     def committed(self, now_ms: int) -> None:
         self._show()
@@ -266,9 +245,8 @@ class JoinerRole:
         return {self._config.plan.of("stats"): None}
 
     def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Raise an abortable `BrokerError` if another process decided first."""
         if self._recovery is not None:
-            self._recovery.check(self._step.prepared(), delivered)
+            self._recovery.check(self._step.prepared, delivered)
 
     def _warn(self) -> None:
         """Log what bounds have cut since the last commit: it may change outcomes or evidence."""
@@ -291,7 +269,6 @@ class JoinerRole:
         self._cut[event] = records
 
     def _show(self) -> None:
-        """Update the metrics with the last commit."""
         metrics = self._watch.metrics
         for book in self._step.prepared_counts():
             for (word, outcome), n in book.records.items():
@@ -359,14 +336,13 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     start_transactions(writer, watch)
     begun = await_start(config, revision, stop, watch)
     if begun is not None:
-        start = begun.of[revision]
-        families = TaskPartitions(config, repartitioned_of(start), client)
+        families = TaskPartitions(config, repartitioned_of(begun.of[revision]), client)
         step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
         step.compacted = compacted(client, families.topics)
         received = TrafficMeter(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
         clients = Clients(client, consumer, writer, received, hooks)
-        role = JoinerRole(config, step, TrialStart(start, begun.ends(), families), clients, watch)
+        role = JoinerRole(step, begun, families, clients, watch)
         loop = Loop(config, role, consumer, writer, client, watch)
         with role.topics.explaining(), contextlib.closing(hooks):
             loop.run(families.topics, stop)

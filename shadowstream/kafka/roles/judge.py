@@ -24,7 +24,7 @@ from shadowstream.kafka.reading.newest import BackwardReader
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
 from shadowstream.kafka.role import RoleFigures
-from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, publish_in_order, start_transactions
+from shadowstream.kafka.transaction import commit_exactly_once, publish_in_order, start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
@@ -66,10 +66,7 @@ def resumed_step(config: Config, revision: str, tasks: Collection[str], attempt:
 
 
 def attempt_at(config: Config, revision: str) -> int:
-    """Return the number of the revision's attempt at its release, counted in the topic audit.
-
-    The topic is streamed up to the revision's first verdict: it gets a record with every evaluation.
-    """
+    """Return the number of the revision's attempt at its release; the topic audit is read up to its first verdict."""
     if config.release is None:
         return 1
     topic = config.plan.of("audit")
@@ -165,11 +162,8 @@ class JudgeLoop:
         effects = self._step.evaluate(now_ms(), force=force)
         writes = effects.writes
         if effects.unsaved:
-            log.warning(
-                "state_too_large",
-                bytes=effects.unsaved,
-                why="too many windows are open; a restart re-reads statistics from the last state",
-            )
+            why = "too many windows are open; a restart re-reads statistics from the last state"
+            log.warning("state_too_large", bytes=effects.unsaved, why=why)
         if not writes:
             return
         began = time.monotonic()
@@ -185,7 +179,6 @@ class JudgeLoop:
         self._watch.reached("consuming")
 
     def _show(self, verdict: dict[str, Any], seconds: float) -> None:
-        """Update the metrics with the last commit."""
         metrics = self._watch.metrics
         metrics.observe("commit_seconds", seconds, role="judge")
         metrics.add("records_total", self.records - self._shown, role="judge", side="stats", outcome="added")
@@ -203,8 +196,7 @@ class JudgeLoop:
         metrics.set("conservation_remainder", verdict["remainder"])
 
     def _transaction(self, writes: list[Write]) -> None:
-        producer, topic = self._writer.producer, self._config.plan.of("stats")
-        reached = self._watch.reached
+        topic, reached = self._config.plan.of("stats"), self._watch.reached
         ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
         if not self._writer.transactional:
             # The judge-state record decides. It is a function of the statistics: an older one leads to the same state.
@@ -214,16 +206,7 @@ class JudgeLoop:
                 self._consumer.commit(offsets=ends, asynchronous=False)
             reached("committed")
             return
-        producer.begin_transaction()
-        reached("begun")
-        self._writer.write(writes)
-        reached("produced")
-        if ends:
-            producer.send_offsets_to_transaction(ends, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
-        reached("offsets_sent")
-        reached("committing")
-        commit_transaction(self._writer)
-        reached("committed")
+        commit_exactly_once(self._writer, self._consumer, writes, ends, reached)
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:

@@ -4,25 +4,22 @@ It holds the entries that waited at the last commit, under the number of that co
 lost, or of another commit (after a crash between the broker's commit and the store's), is rebuilt from labels-state.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.private_files import NotPrivate, check_file, private_file, private_folder
 from shadowstream.labels.store import Kind, WaitingEntry
 
-Taken = ParamSpec("Taken")
-Given = TypeVar("Given")
 _FORM = 2
 _DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -34,8 +31,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
 CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
 """
-_BESIDE = ("-wal", "-shm", "-journal")
-"""Suffixes of files that SQLite keeps beside the store and trusts as much."""
+_BESIDE = ("-wal", "-shm", "-journal")  # suffixes of files that SQLite keeps beside the store and trusts as much
 _COLUMNS = "id, time_ms, task, revision, production, shadow, parts"
 
 
@@ -57,20 +53,6 @@ def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
     if isinstance(error, OSError):
         return error.errno in _NO_ROOM
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK  # the higher bytes hold the operation
-
-
-def _disk_errors_named(
-    method: Callable[Concatenate[LabelStore, Taken], Given],
-) -> Callable[Concatenate[LabelStore, Taken], Given]:
-    def call(store: LabelStore, /, *args: Taken.args, **more: Taken.kwargs) -> Given:
-        try:
-            return method(store, *args, **more)
-        except sqlite3.OperationalError as error:
-            if _is_disk(error):
-                raise store.failed(error) from error
-            raise
-
-    return call
 
 
 class LabelStore:
@@ -102,8 +84,16 @@ class LabelStore:
             raise ConfigError(f"labels.store_dir: cannot use {path}: {error}") from error
 
     def failed(self, error: Exception) -> StoreError:
-        """Return the error to raise for an error of the disk."""
         return StoreError(f"labels.store_dir: {self._path}: {error}; make room; the store is rebuilt, nothing is lost")
+
+    @contextmanager
+    def _disk_errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if _is_disk(error):
+                raise self.failed(error) from error
+            raise
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -128,16 +118,16 @@ class LabelStore:
         row = self._db.execute("SELECT max(sequence) FROM commits").fetchone()
         return int(row[0] or 0)
 
-    @_disk_errors_named
     def take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
         sql = f"DELETE FROM waiting WHERE kind = ? AND id = ? RETURNING {_COLUMNS}"
-        row = self._db.execute(sql, (kind, id_)).fetchone()
+        with self._disk_errors_named():
+            row = self._db.execute(sql, (kind, id_)).fetchone()
         return None if row is None else _waiting(row)
 
-    @_disk_errors_named
     def put(self, kind: Kind, entry: WaitingEntry) -> None:
         values = (kind, *entry[:-1], json.dumps(entry.parts))
-        self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        with self._disk_errors_named():
+            self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def waiting(self) -> dict[str, int]:
         rows = self._db.execute("SELECT task, count(*) FROM waiting WHERE kind = 'scored' GROUP BY task")
@@ -147,22 +137,19 @@ class LabelStore:
         sql = f"SELECT {_COLUMNS} FROM waiting WHERE kind = ? AND time_ms < ? ORDER BY time_ms, id"
         return map(_waiting, self._db.execute(sql, (kind, time_ms)))
 
-    @_disk_errors_named
     def commit(self, sequence: int) -> None:
-        """Commit the changes, under this number."""
-        self._db.execute("DELETE FROM commits")
-        self._db.execute("INSERT INTO commits VALUES (?)", (sequence,))
-        self._db.commit()
+        with self._disk_errors_named():
+            self._db.execute("DELETE FROM commits")
+            self._db.execute("INSERT INTO commits VALUES (?)", (sequence,))
+            self._db.commit()
 
     def forget(self) -> None:
-        """Drop the changes since the last commit."""
         self._db.rollback()
 
-    @_disk_errors_named
     def rebuild(self, entries: Iterable[tuple[Kind, WaitingEntry]], sequence: int) -> None:
-        """Replace the content by these entries, as of the commit of this number."""
-        self.forget()
-        self._db.execute("DELETE FROM waiting")
+        with self._disk_errors_named():
+            self.forget()
+            self._db.execute("DELETE FROM waiting")
         for kind, entry in entries:
             self.put(kind, entry)
         self.commit(sequence)

@@ -28,7 +28,7 @@ from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.topic_reader import TopicRecord, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
-from shadowstream.kafka.role import PlainRole, Prepared, RoleFigures
+from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
@@ -39,7 +39,7 @@ from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
 from shadowstream.protocol.scored_value import at_path
-from shadowstream.records import Batch, Commit, Partition
+from shadowstream.records import Batch, Commit, Partition, Prepared
 
 log = get_logger("labels")
 READ_TIMEOUT_S = 30.0
@@ -55,7 +55,7 @@ class Clients(NamedTuple):
     tasks: set[str]
 
 
-class LabelsRole(PlainRole):
+class LabelsRole(Role):
     """Step of labels between the loop and the broker."""
 
     def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: RoleHealth) -> None:
@@ -74,7 +74,6 @@ class LabelsRole(PlainRole):
         self.rebuilt = 0
 
     def wants_headers(self, topic: str) -> bool:
-        """Return whether headers of labels name their schemas."""
         formats = self._config.schemas.formats
         return topic in formats and formats[topic].header
 
@@ -107,7 +106,6 @@ class LabelsRole(PlainRole):
         return dict(self._positions)
 
     def _restore(self, sequence: int) -> dict[str, dict[str, int]]:
-        """Restore the store of commit `sequence`; return the counts of the tasks."""
         self._store.forget()
         if sequence == 0:
             self._store.rebuild([], 0)
@@ -137,7 +135,6 @@ class LabelsRole(PlainRole):
         self._step = None
 
     def restored(self) -> bool:
-        """Return whether the store is that of the last commit."""
         return self._step is not None
 
     def consume(self, batch: Batch, now_ms: int) -> int:
@@ -205,10 +202,7 @@ def _waiting(record: dict[str, Any]) -> WaitingEntry:
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
-    """Run the labels role until it has finished or is stopped; return its figures.
-
-    Raises `ConfigError` if the config has no `labels`.
-    """
+    """Run the labels role to its end or stop; return its figures. Raises `ConfigError` without `labels`."""
     if config.labels is None:
         raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
     figures, client = RoleFigures("labels"), admin(config.kafka)

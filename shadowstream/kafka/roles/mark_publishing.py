@@ -12,12 +12,6 @@ T = TypeVar("T")
 
 
 def publish_marks(publish: Callable[[], T]) -> T | None:
-    """Call `publish` and return its result; None if the broker does not answer now.
-
-    The caller repeats the call about each second, so marks come later but none is lost. Raises a `BrokerError` that is
-    not retriable.
-    """
-    result: T | None = None
+    """Call `publish`; None if the broker does not answer now: the caller repeats it. Raises other `BrokerError`s."""
     with repeated_later(lambda error: log.warning("marks_delayed", error=error)):
-        result = publish()
-    return result
+        return publish()

@@ -8,7 +8,6 @@ Four readings translate it, in this order: production's commits; the ends E of i
 copying, until they reach E; the ends of the copies. All copies of outputs below E are below these ends.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka.admin import AdminClient
@@ -23,11 +22,12 @@ from shadowstream.kafka.client.consumers import Stoppable, group_consumer, trans
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
-from shadowstream.kafka.role import PlainRole, Prepared
+from shadowstream.kafka.role import Role
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial.start_mark import PinnedStart
 from shadowstream.logs import get_logger
-from shadowstream.records import Batch, Partition, Side
+from shadowstream.records import Batch, Partition, Prepared, Side
 from shadowstream.runner.copy_step import CopyStep, Route
 from shadowstream.runner.partitioner import DecodeMany, IdentityPartitioner
 
@@ -36,13 +36,10 @@ EVERY_S = 1.0
 
 
 class CopyProgress:
-    """Copies of production's outputs with an unknown partitioner, and of an external candidate's topic beside them.
-
-    Most trials have none.
-    """
+    """Copies of production's outputs with an unknown partitioner, and of an external candidate's topic beside them."""
 
     def __init__(self, config: Config, client: AdminClient, pinned: PinnedStart, decode: DecodeMany) -> None:
-        self._config, self._client, self._pinned = config, client, pinned
+        self._config, self.client, self.pinned = config, client, pinned
         if pinned.repartitioned and config.delivery == "at_least_once":
             raise ConfigError(
                 f"delivery: at_least_once: the partitioner of {', '.join(pinned.repartitioned)} is unknown, so both "
@@ -65,18 +62,18 @@ class CopyProgress:
             self.step.assign(one.place, one.offset, one.metadata)
             return one.offset
         self._check_fresh(one.place)
-        first = self._pinned.start.ends.get(one.place, -1)
+        first = self.pinned.start.ends.get(one.place, -1)
         if first < 0:  # the mark pins the ends of production's outputs only
-            first = offsets.beginnings(self._client, [one.place])[one.place]
+            first = offsets.beginnings(self.client, [one.place])[one.place]
         self.step.assign(one.place, first, None)
         return first
 
     def _check_fresh(self, place: Partition) -> None:
         """Raise `ConfigError` if marks show work of a group without commits: records would be copied twice."""
-        group, begun = self._config.plan.group("runner"), self._pinned.start.committed
-        if offsets.committed(self._client, group, self._originals):
+        group, begun = self._config.plan.group("runner"), self.pinned.start.committed
+        if offsets.committed(self.client, group, self._originals):
             return
-        if any(offset > begun[at] for at, offset in last_done(self._config, self._client, begun).items()):
+        if any(offset > begun[at] for at, offset in last_done(self._config, self.client, begun).items()):
             raise ConfigError(
                 f"group {group} has no commit for {place} nor for any other partition of {', '.join(self.topics)}, but "
                 "marks report its work: the commits expired or were deleted. Refused to guess: remove the topics of "
@@ -88,16 +85,15 @@ class CopyProgress:
         wanted = {place: end for place, end in ends.items() if place.topic in self._routes}
         if not wanted:
             return dict(ends)
-        copied = offsets.committed(self._client, self._config.plan.group("runner"), wanted)
+        copied = offsets.committed(self.client, self._config.plan.group("runner"), wanted)
         if any(copied.get(place, -1) < end for place, end in wanted.items()):
             return None
         own = {place: end for place, end in ends.items() if place not in wanted}
         routes = [self._routes[topic] for topic in {place.topic for place in wanted}]
         copies = offsets.places({route.topic: route.partitions for route in routes})
-        return own | offsets.ends(self._client, copies)
+        return own | offsets.ends(self.client, copies)
 
     def committed(self, watch: RoleHealth) -> None:
-        """Count the copies of the last transaction, which has been committed."""
         for route in self._routes.values():
             n = sum(write.topic == route.topic for write in self.step.writes)
             watch.metrics.add("records_total", n, role="runner", side=route.side.word, outcome="copied")
@@ -108,22 +104,22 @@ class CopyProgress:
         if not self.topics:
             return True
         if self._goal is None:
-            bounds = self._pinned.start.bounds
+            bounds = self.pinned.start.bounds
             committed = self._commits.of(self._config.production.group or "", bounds)
             self._commits.look(bounds)
             if any(committed.get(place, 0) < end for place, end in bounds.items()):
                 return False
-            self._goal = offsets.ends(self._client, self._originals)
+            self._goal = offsets.ends(self.client, self._originals)
             log.info("production_is_done", to_copy={str(place): end for place, end in self._goal.items()})
         return self.step.reached(self._goal)
 
 
-class CopyingRole(PlainRole):
+class CopyingRole(Role):
     """Role that copies records and calls `each_second` with the wall time in ms."""
 
     def __init__(self, copies: CopyProgress, each_second: Callable[[int], None], watch: RoleHealth) -> None:
         self._copies, self._each_second, self.watch = copies, each_second, watch
-        self._next_at = 0.0
+        self._every = Throttle(EVERY_S)
         self.topics = copies.topics
 
     def wants_headers(self, topic: str) -> bool:
@@ -147,8 +143,7 @@ class CopyingRole(PlainRole):
         self._copies.step.end(place, offset)
 
     def tick(self, now_ms: int) -> None:
-        if time.monotonic() >= self._next_at:
-            self._next_at = time.monotonic() + EVERY_S
+        if self._every.is_due():
             self._each_second(now_ms)
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
@@ -159,7 +154,6 @@ class CopyingRole(PlainRole):
 
 
 def copy(config: Config, role: CopyingRole, client: AdminClient, stop: Stoppable, instance: str) -> None:
-    """Copy until stopped."""
     writer = transactional_writer(config, "runner", instance)
     start_transactions(writer, role.watch)
     Loop(config, role, group_consumer(config, "runner", instance), writer, client, role.watch).run(role.topics, stop)

@@ -30,7 +30,7 @@ from shadowstream.kafka.loop import Loop, now_ms
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
-from shadowstream.kafka.role import BATCH, PlainRole, Prepared, RoleFigures
+from shadowstream.kafka.role import BATCH, Role, RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
@@ -42,7 +42,7 @@ from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.records import Batch, Partition
+from shadowstream.records import Batch, Partition, Prepared
 from shadowstream.runner import candidate, commit_metadata
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import CandidateObject, Stateful
@@ -52,8 +52,7 @@ from shadowstream.runner.step import RunnerStep
 
 log = get_logger("runner")
 MARKS_EVERY_S = 1.0
-REPEAT_S = 10.0
-"""An unchanged mark is written again after this time: its delivery may have failed."""
+REPEAT_S = 10.0  # an unchanged mark is written again after this time: its delivery may have failed
 
 
 class RunnerParts(NamedTuple):
@@ -67,7 +66,7 @@ class RunnerParts(NamedTuple):
     step_time: StepTime
 
 
-class RunnerRole(PlainRole):
+class RunnerRole(Role):
     """The runner's step between the loop and the broker."""
 
     def __init__(
@@ -151,16 +150,12 @@ class RunnerRole(PlainRole):
 
         Inputs without records are left out: each start of an old trial would read its marks for nothing.
         """
-        begins = {
-            one.place: self._pinned.start.committed.get(one.place, 0)
-            for one in committed
-            if one.offset < 0 and not self._is_copied(one.place)
-        }
+        without = [one.place for one in committed if one.offset < 0 and not self._is_copied(one.place)]
+        begins = {place: self._pinned.start.committed.get(place, 0) for place in without}
         ends = offsets.ends(self._client, begins) if begins else {}
         return {place: begin for place, begin in begins.items() if ends[place] > begin}
 
     def _overflows(self, inputs: Sequence[Committed]) -> dict[Partition, marks.Counters]:
-        """Read the counters that did not fit into the metadata of their commits."""
         named = {p: commit_metadata.overflow_of(metadata, offset) for p, offset, metadata in inputs if offset >= 0}
         wanted = {place: overflow for place, overflow in named.items() if overflow is not None}
         return read_counters(self._config, wanted, self._state_partitions(wanted))
@@ -193,7 +188,6 @@ class RunnerRole(PlainRole):
         self._copies.step.drop()
 
     def consume(self, batch: Batch, now_ms: int) -> int:
-        """Call the candidate with a batch of inputs, or copy a batch of outputs."""
         if self._is_copied(batch.place):
             self._copies.step.copy(batch, now_ms)
             return len(batch)
@@ -226,11 +220,8 @@ class RunnerRole(PlainRole):
         publish_marks(self._write_marks)
 
     def deciding(self) -> dict[str, int | None]:
-        """Return the topic of range marks: each is written after the outputs that it reports."""
+        """Return the topic of range marks, written after their outputs. The next process reads which was first."""
         return {self._config.plan.of("progress"): 0}
-
-    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
-        """Do nothing: the next process to start reads which mark was first."""
 
     def _write_marks(self) -> None:
         self._next_marks_at = time.monotonic() + MARKS_EVERY_S

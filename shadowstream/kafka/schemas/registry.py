@@ -36,10 +36,7 @@ BACK_OFF_S = (0.25, 10.0)
 
 
 def schema_source(schemas: config.Schemas) -> SchemaSource:
-    """Return the source that a config names; loading the config file has made `dir` absolute.
-
-    Without either no schema is known, as JSON topics need none. Raises `ConfigError`.
-    """
+    """Return the source that a config names; JSON topics need none. Raises `ConfigError`."""
     if schemas.registry:
         return RegistrySchemas(schemas.registry)
     return FolderSchemas(schemas.dir) if schemas.dir else NoSchemas()
@@ -48,9 +45,8 @@ def schema_source(schemas: config.Schemas) -> SchemaSource:
 class FolderSchemas:
     """A folder of ``<id>.<subject>.avsc`` files, read once, here; ``.json`` is a JSON Schema, ``.proto`` Protobuf.
 
-    Other files are ignored; a ``.proto`` without an id is an import of others. Raises `ConfigError` for a folder that
-    is missing or has no such file. The same holds for an `.avsc` file with another name, an invalid schema, and an id
-    used twice.
+    Other files are ignored; a ``.proto`` without an id is an import. Raises `ConfigError` for a folder that is missing
+    or has no such file, an `.avsc` file with another name, an invalid schema, and an id used twice.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -60,7 +56,8 @@ class FolderSchemas:
         self._schemas: dict[int, Schema] = {}
         self._subjects: dict[str, list[int]] = {}
         files: dict[int, Path] = {}
-        for path in schema_files(self._folder):
+        # Every `.avsc`, and other types with an id before the name: a wrong name of the former is an error.
+        for path in sorted(one for one in self._folder.iterdir() if one.suffix == ".avsc" or _FILE.fullmatch(one.name)):
             schema_id, subject = _named(path)
             if schema_id in files:
                 used = f"id {schema_id} is used by {files[schema_id].name} already"
@@ -80,15 +77,14 @@ class FolderSchemas:
                 raise RecordError(f"{named(schema_id)} is unknown: no *.avsc in {self._folder} has it", reason="schema")
             return self._schemas[self._fingerprints[schema_id]]
         if isinstance(schema_id, UUID):
-            named_by = f"schema {schema_id} is named by GUID and a folder has ids only"
-            raise RecordError(f"{named_by}; use schemas.registry", reason="schema")
+            by_guid = f"schema {schema_id} is named by GUID and a folder has ids only; use schemas.registry"
+            raise RecordError(by_guid, reason="schema")
         if schema_id not in self._schemas:
             missing = f"no {schema_id}.*.avsc, .json or .proto in {self._folder}"
             raise RecordError(f"schema {schema_id} is unknown: {missing}", reason="schema")
         return self._schemas[schema_id]
 
     def versions(self, subject: str) -> list[Schema]:
-        """Return all schemas of a subject, oldest first."""
         return [self._schemas[one] for one in sorted(self._subjects.get(subject, ()))]
 
     def latest_id(self, subject: str) -> int | None:
@@ -102,11 +98,6 @@ def _named(path: Path) -> tuple[int, str]:
         name = f"name it <id>.<subject>.avsc, the id from 0 to {_ID_MAX}"
         raise ConfigError(f"{path}: {name}, for example 1.orders-value.avsc")
     return int(match[1]), match[2]
-
-
-def schema_files(folder: Path) -> list[Path]:
-    """Return the schema files of a folder, in order: every `.avsc`, and other types with an id before the name."""
-    return sorted(path for path in folder.iterdir() if path.suffix == ".avsc" or _FILE.fullmatch(path.name))
 
 
 def _read(path: Path) -> Schema:
@@ -138,7 +129,8 @@ class RegistrySchemas:
         except ImportError as error:
             missing = f"schemas.registry: the registry client lacks {error.name}"
             raise ConfigError(f"{missing}; install shadowstream[registry]") from error
-        self._shown = _without_secrets(url)
+        parts = urlsplit(url)
+        self._shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))  # without secrets
         try:
             self._client: Any = SchemaRegistryClient({"url": url, **_CLIENT})
         except (TypeError, ValueError) as error:
@@ -187,7 +179,6 @@ class RegistrySchemas:
         return parse(found.schema_str, self._references(found))
 
     def _referred(self, found: Any) -> Iterator[tuple[str, Any]]:
-        """Yield the names and schemas of other subjects that a schema refers to."""
         for reference in found.references or ():
             what = f"{reference.subject} version {reference.version}"
             registered = self._ask(what, self._client.get_version, reference.subject, reference.version)
@@ -247,8 +238,3 @@ class RegistrySchemas:
         if self._silent:
             log.info("registry_reached", registry=self._shown)
         self._silent, self._ask_at = 0, 0.0
-
-
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

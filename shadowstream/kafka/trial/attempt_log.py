@@ -18,26 +18,21 @@ from shadowstream.runner.candidate_attempts import EndedInput, WriteRecords
 
 log = get_logger("runner")
 FLUSH_S = 20.0
-KINDS_MAX = 32
-"""Kinds of failure that one process logs with a traceback."""
+KINDS_MAX = 32  # kinds of failure that one process logs with a traceback
 STACK_CHARS_MAX = 4_000
 
 
 def read_attempts(config: Config, places: Collection[Partition]) -> dict[Partition, dict[str, Any]]:
     """Return the newest record of `attempts` for each of these input partitions that has one."""
-    found: dict[Partition, dict[str, Any]] = {}
-    if places:
-        keys = {key_of(place) for place in places}
-        with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
-            for _, record in reader.to_end():
-                if record is None:  # no mark; the reader has logged it
-                    continue
-                found[Partition(record["input_topic"], record["input_partition"])] = record
-    return found
+    if not places:
+        return {}
+    keys = {key_of(place) for place in places}
+    with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
+        records = [record for _, record in reader.to_end() if record is not None]  # the reader has logged others
+    return {Partition(record["input_topic"], record["input_partition"]): record for record in records}
 
 
 def attempt_writer(writer: GuardedWriter) -> WriteRecords:
-    """Return a function that writes records of attempts with this writer."""
 
     def write(writes: Sequence[Write], wait: bool) -> None:
         writer.write(writes)
@@ -55,10 +50,7 @@ def log_ended(news: list[EndedInput]) -> None:
 
 
 class FirstFailures:
-    """Log of the candidate's exceptions: the first of each type and raising line, with its traceback.
-
-    If values are redacted, the text of the exception is left out.
-    """
+    """Log of the candidate's exceptions: the first of each type and line, with traceback; no text if redacted."""
 
     def __init__(self, config: Config) -> None:
         self._redactor = Redactor(config.compare.redact)
@@ -75,8 +67,5 @@ class FirstFailures:
             return
         self._known.add(kind)
         frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call itself
-        log.error(
-            "candidate_raised",
-            reason=short(self._redactor.reason(str(failure)) or ""),
-            stack="".join(traceback.format_list(frames))[-STACK_CHARS_MAX:],
-        )
+        stack = "".join(traceback.format_list(frames))[-STACK_CHARS_MAX:]
+        log.error("candidate_raised", reason=short(self._redactor.reason(str(failure)) or ""), stack=stack)

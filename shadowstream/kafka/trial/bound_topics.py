@@ -6,6 +6,7 @@ it reads a record. The revision does not cover the topics, so that two trials of
 earlier releases name inputs and outputs by their offsets, and no other topics.
 """
 
+import contextlib
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -14,7 +15,6 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial import start_log
 from shadowstream.kafka.trial.start_log import Starts
@@ -22,12 +22,10 @@ from shadowstream.protocol import marks
 
 KEYS = {"input": "inputs", "production": "production.outputs", "candidate": "candidate.topic", "twin": "twin.topic"}
 """Config keys by side."""
-TopicsBySide = dict[str, frozenset[str]]
-"""Topics by side, without the sides of unknown topics."""
+TopicsBySide = dict[str, frozenset[str]]  # topics by side, without the sides of unknown topics
 
 
 def topics_by_side(config: Config) -> TopicsBySide:
-    """Return the topics of a config."""
     candidate, twin = config.candidate.topic, config.twin
     return {
         "input": frozenset(config.inputs),
@@ -48,7 +46,6 @@ def topics_field(config: Config) -> list[dict[str, Any]]:
 
 
 def recorded_topics(record: dict[str, Any]) -> TopicsBySide:
-    """Return the topics that a begin or start mark names."""
     if record["topics"]:
         return {side: frozenset(one["topic"] for one in record["topics"] if one["side"] == side) for side in KEYS}
     found = {
@@ -61,8 +58,7 @@ def recorded_topics(record: dict[str, Any]) -> TopicsBySide:
 def refuse_other_topics(config: Config, known: Starts, revision: str | None = None) -> None:
     """Raise `ConfigError` if the trial began with other topics than those of the config.
 
-    The start of `revision` decides, or else the newest start. A begin mark without a start mark binds no topics:
-    nothing has been counted yet.
+    The start of `revision` decides, else the newest. A begin mark alone binds none: nothing has been counted yet.
     """
     record = known.of.get(revision or "") or next(reversed([*known.of.values()]), None)
     if record is None:
@@ -79,9 +75,7 @@ def refuse_other_topics(config: Config, known: Starts, revision: str | None = No
 
 def check(config: Config, client: AdminClient) -> bool:
     """Check the topics by the marks on the cluster like `refuse_other_topics`; return whether a start mark exists."""
-    with translated_errors("list_topics"):
-        existing = client.list_topics(timeout=offsets.TIMEOUT_S).topics
-    if config.plan.of("starts") not in existing:
+    if config.plan.of("starts") not in offsets.existing(client):
         return False
     known = start_log.read(config, "topics")
     refuse_other_topics(config, known)
@@ -91,17 +85,10 @@ def check(config: Config, client: AdminClient) -> bool:
 def read_starts(config: Config, timeout_s: float) -> Starts:
     """Read `starts` for a command, which has no client of its own; return no starts if the topic is missing."""
     found = Starts()
-    try:
-        rows = read_topic(config.kafka, config.plan.of("starts"), timeout_s)
-    except TopicMissing:
-        return found
-    for row in rows:
-        try:
-            name, record = own.decode(row.value or b"")
-        except RecordError:
-            continue  # the roles log it
-        if name == "mark":
-            found.add(record)
+    with contextlib.suppress(TopicMissing):
+        for row in read_topic(config.kafka, config.plan.of("starts"), timeout_s):
+            with contextlib.suppress(RecordError):  # the roles log it
+                found.add(own.read("mark", row.value))
     return found
 
 

@@ -16,8 +16,7 @@ from shadowstream.yamlfile import KeyPath
 def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield each path that no schema of an output has: its place in the config, and a message.
 
-    If the subject `<topic>-value` of an output is not in the folder, or not Avro, no path is wrong: its values may have
-    any path.
+    Without an Avro subject `<topic>-value` of each output no path is wrong: its values may have any path.
     """
     if config.schemas.dir is None:
         return
@@ -37,17 +36,10 @@ def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    for index, criterion in enumerate(config.judge.criteria):
-        if criterion.path is not None:
-            yield ("judge", "criteria", index, "path"), criterion.path
-    for index, dimension in enumerate(config.compare.dimensions):
-        if dimension.path is not None:
-            yield ("compare", "dimensions", index, "path"), dimension.path
-    for index, check in enumerate(config.compare.checks):
-        yield ("compare", "checks", index, "path"), check.path
-    if config.identity.path is not None:
-        yield ("identity", "path"), config.identity.path
-    if config.labels is not None:
-        yield ("labels", "path"), config.labels.path
-    if config.production.error is not None and config.production.error.path is not None:
-        yield ("production", "error", "path"), config.production.error.path
+    parts: list[tuple[KeyPath, Any]] = [(("judge", "criteria", n), one) for n, one in enumerate(config.judge.criteria)]
+    parts += [(("compare", "dimensions", n), one) for n, one in enumerate(config.compare.dimensions)]
+    parts += [(("compare", "checks", n), one) for n, one in enumerate(config.compare.checks)]
+    parts += [(("identity",), config.identity), (("labels",), config.labels)]
+    for where, part in [*parts, (("production", "error"), config.production.error)]:
+        if part is not None and part.path is not None:
+            yield (*where, "path"), part.path

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import ConfigError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.trial.topic_sampler import LIMIT_S, PER_PARTITION, Sampler
 from shadowstream.logs import get_logger
 from shadowstream.protocol.headers import ORIGIN_HEADER
@@ -25,18 +25,15 @@ from shadowstream.runner.partitioner_detection import (
 )
 
 log = get_logger("start")
-SETTLE_S = 3.0
-"""The time to wait for more records if a sample is too small to be certain."""
+SETTLE_S = 3.0  # the time to wait for more records if a sample is too small to be certain
 SAMPLE_EVERY_S = 0.5
 NO_EVIDENCE = "the sample holds no evidence"
 CHECK_EVERY_S = 60.0
-CHECK_SOON_S = 5.0
-"""The interval while an accident could still explain the sample."""
+CHECK_SOON_S = 5.0  # the interval while an accident could still explain the sample
 CHECK_PER_PARTITION = 200
 CHECK_LIMIT_S = 2.0
 
-KeepsRunning = Callable[[], bool]
-"""A function that is called each turn of a wait; False ends it."""
+KeepsRunning = Callable[[], bool]  # a function that is called each turn of a wait; False ends it
 
 
 def settle(
@@ -196,14 +193,8 @@ class PartitionerRechecks:
         if not self._kinds or now_s < self._next_at:
             return
         self._next_at = now_s + CHECK_EVERY_S
-        try:
+        with repeated_later(lambda error: log.warning("partitioner_check_delayed", error=error)):
             certain = check(self._config, self._client, self._kinds, CHECK_PER_PARTITION, CHECK_LIMIT_S)
-        except BrokerError as error:
-            if not error.retriable:
-                raise
-            if not is_outage(error):
-                log.warning("partitioner_check_delayed", error=str(error))
-        else:
             self._next_at = now_s + (CHECK_EVERY_S if certain else CHECK_SOON_S)
 
 

@@ -16,10 +16,9 @@ log = get_logger("rights")
 
 
 def check(client: AdminClient, config: Config, counts: dict[str, int]) -> None:
-    """Raise `ConfigError` if the principal lacks a right on a topic of the trial.
+    """Raise `ConfigError` if the principal lacks a right on a topic of the trial; `counts`: of topics only read.
 
-    `counts` are the partitions of the topics that the trial only reads. Without an authorizer everything is allowed,
-    writing to production's topics too: the log shows that.
+    Without an authorizer everything is allowed, writing to production's topics too: the log shows that.
     """
     own = [spec.name for spec in planned(config, counts)]
     sources = list(sources_of(config))

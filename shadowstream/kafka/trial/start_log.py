@@ -28,8 +28,7 @@ from shadowstream.records import Partition
 
 log = get_logger("start")
 FLUSH_S = 30.0
-MOVED = frozenset((b"start", b"warm"))
-"""Keys of those marks in `progress`."""
+MOVED = frozenset((b"start", b"warm"))  # keys of those marks in `progress`
 
 
 class Starts:
@@ -38,14 +37,13 @@ class Starts:
     def __init__(self) -> None:
         self.of: dict[str, dict[str, Any]] = {}
         """The start mark that counts, by revision, in the order of the revisions' starts."""
-        self.begun: dict[str, dict[str, Any]] = {}
-        """The newest begin mark of each revision."""
+        self.begun: dict[str, dict[str, Any]] = {}  # the newest begin mark of each revision
         self.announced: set[str] = set()
         self.warm: set[str] = set()
         self.moved = False
 
     def ends(self) -> dict[Partition, int]:
-        """Return the lowest E0 of all revisions by partition of production's outputs: no pair below it counts.
+        """Return the lowest E0 of all revisions, by production's output partitions: no pair below it counts.
 
         The newest revision's E0 would be too high: outputs of an earlier revision may not be matched yet. A revision
         without ends is matched from the beginning.
@@ -76,7 +74,6 @@ class Starts:
 
 
 def read(config: Config, purpose: str) -> Starts:
-    """Read `starts` to its end."""
     found = Starts()
     with contextlib.closing(MarksReader(config, purpose, "starts")) as reader:
         for _, record in reader.to_end():

@@ -46,8 +46,7 @@ from shadowstream.runner.partitioner_detection import INPUT, REPARTITION
 
 log = get_logger("start")
 QUIET_S = 1.0
-NO_WARM_UP = -1
-"""In place of S: every pair counts."""
+NO_WARM_UP = -1  # in place of S: every pair counts
 
 
 class Stopped(Exception):
@@ -56,10 +55,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PinnedStart:
-    """The start mark that counts, with the topics that it describes.
-
-    `warm`: its warm-up is closed. `partitioners`: the kind of each of production's output topics.
-    """
+    """The start mark that counts, and its topics. `warm`: its warm-up is closed; `partitioners`: kinds by output."""
 
     start: TrialStart
     warm: bool
@@ -68,7 +64,6 @@ class PinnedStart:
 
     @property
     def repartitioned(self) -> list[str]:
-        """Production's output topics that are copied by identity."""
         return [topic for topic, kind in self.partitioners.items() if kind == REPARTITION]
 
 
@@ -82,12 +77,8 @@ def pin(
     """Return the start of this revision; write its mark if there is none. The first in `starts` counts.
 
     If production's partitioner is unknown, this waits for its first records. Each turn of the wait, and of reading the
-    marks of an earlier release, calls `keeps_running`; False ends it.
-
-    Raises:
-        Stopped: `keeps_running` ended the wait.
-        ConfigError: production's outputs contradict the config or the start of this trial; or the config has `bounded`
-            and the trial began without it.
+    marks of an earlier release, calls `keeps_running`. Raises `Stopped` once that returns False. Raises `ConfigError`
+    if production's outputs contradict the config or the start of this trial, or if only the config has `bounded`.
     """
     known = start_log.read(config, "runner")
     if not known.moved:
@@ -226,17 +217,13 @@ def _begin(
 
 
 def _deleted_begins(client: AdminClient, begun: dict[str, Any]) -> list[str]:
-    """Return the input partitions whose records retention deleted since the begin."""
-    begins = {Partition(one["topic"], one["partition"]): one["committed"] for one in begun["begins"]}
+    begins = TrialStart.of(begun).committed
     lows = offsets.beginnings(client, begins)
     return [str(place) for place, begin in sorted(begins.items()) if begin < lows[place]]
 
 
 def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> dict[str, Any]:
-    """Return the start mark of a begin mark.
-
-    Partitions that were added since are read from their beginning. A bounded run ends at the present ends of inputs.
-    """
+    """Return the start mark of a begin mark: added partitions begin at 0, a bounded run ends at the present ends."""
     inputs, outputs = _partitions(config, client)
     bounds = offsets.ends(client, inputs) if config.bounded else {}
     known = {Partition(one["topic"], one["partition"]): one for one in begun["begins"]}
@@ -251,7 +238,6 @@ def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> di
 
 
 def _partitions(config: Config, client: AdminClient) -> tuple[list[Partition], list[Partition]]:
-    """Return the partitions of the inputs and of production's outputs."""
     counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
     inputs, outputs = config.inputs, config.production.outputs
     return offsets.places({t: counts[t] for t in inputs}), offsets.places({t: counts[t] for t in outputs})
@@ -300,9 +286,8 @@ def _beginnings(
 ) -> dict[Partition, int]:
     """Return the log start offsets of inputs and outputs.
 
-    Raises `ConfigError` if retention deleted the beginning of an input, or, before the trial has begun, of an output of
-    production, an external candidate or the twin. An output without its input, or the other way round, would count as
-    extra or missing without a fault of the candidate. Later the joiner counts the outputs that retention deletes.
+    Raises `ConfigError` if retention deleted the beginning of an input or, before the trial has begun, of any output:
+    one without the other would count as extra or missing. Later the joiner counts the outputs that retention deletes.
     """
     kinds = topic_admin.sources_of(config)
     others = [] if has_begun else [topic for topic, kind in kinds.items() if kind in ("candidate", "twin")]
@@ -318,10 +303,7 @@ def _beginnings(
 
 
 def _floor_ms(config: Config, ends: dict[Partition, int]) -> int | None:
-    """Return the greatest event time of the last records below `ends` that is not dated ahead.
-
-    Up to it plus grace, unpaired records are warm-up.
-    """
+    """Return the greatest time below `ends` not dated ahead: up to it plus grace, unpaired records are warm-up."""
     limit_ms = Ahead(config.future_ms_max).limit_ms(time.time_ns() // 1_000_000)
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "runner.start")) as consumer:
         times = [_last_time(consumer, place, end, limit_ms) for place, end in ends.items() if end > 0]

@@ -6,9 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # public
-from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from shadowstream.config import Config
@@ -16,7 +15,6 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import advice, translated_errors
 from shadowstream.logs import get_logger
-from shadowstream.records import Partition
 from shadowstream.topics import TIMESTAMP_AFTER, TopicSpec
 
 log = get_logger("topics")
@@ -34,10 +32,9 @@ BINDING = ("cleanup.policy", "retention.ms")
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """State of a planned topic on the cluster.
+    """State of a planned topic on the cluster. `problems` must be solved; `notes` are allowed differences.
 
-    `partitions` and `config` are None if the topic is missing or may not be described. `problems` must be solved;
-    `notes` are allowed differences.
+    `partitions` and `config` are None if the topic is missing or may not be described.
     """
 
     spec: TopicSpec
@@ -66,10 +63,7 @@ def sources_of(config: Config) -> dict[str, str]:
 
 
 def planned(config: Config, counts: dict[str, int], repartitioned: Collection[str] = ()) -> list[TopicSpec]:
-    """Return every topic of the trial.
-
-    `counts` holds at least the partitions of production's outputs; `repartitioned` are those copied by identity.
-    """
+    """Return every topic of the trial, given `counts` of production's outputs and those of them copied by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
     settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
     specs = config.plan.specs(outputs, repartitioned=repartitioned, **settings)
@@ -100,12 +94,11 @@ def source_counts(client: AdminClient, config: Config) -> dict[str, int]:
 
 
 def survey(client: AdminClient, config: Config) -> list[TopicState]:
-    """Return the state of each planned topic on the cluster.
+    """Return the state of each planned topic on the cluster; copies of outputs are planned if they exist.
 
-    Copies of production's outputs are planned if they exist: the runner decides whether they are needed. Raises
-    `ConfigError` as `source_counts` does, and `BrokerError` if no broker answers.
+    Raises `ConfigError` as `source_counts` does, and `BrokerError` if no broker answers.
     """
-    existing = _existing(client)
+    existing = offsets.existing(client)
     copies = [topic for topic in config.production.outputs if config.plan.repartition(topic) in existing]
     specs = planned(config, source_counts(client, config), copies)
     settings = settings_of(client, [spec.name for spec in specs if spec.name in existing])
@@ -117,12 +110,11 @@ def ensure(
 ) -> dict[str, int]:
     """Create the missing planned topics; return the partition counts of the topics that the trial only reads.
 
-    `repartitioned` are production's outputs that are copied by identity. Raises `ConfigError` as `source_counts` does,
-    or if an existing topic has another partition count than planned. Raises `BrokerError` if the broker refuses.
+    Raises `ConfigError` as `source_counts` does, or for another partition count than planned; else `BrokerError`.
     """
     sources = source_counts(client, config)
     specs = planned(config, sources, repartitioned)
-    existing = _existing(client)
+    existing = offsets.existing(client)
     for spec in specs:
         problem = _miscounted(spec, existing.get(spec.name))
         if problem is not None:
@@ -134,18 +126,13 @@ def ensure(
 
 
 def _await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
-    """Return once a leader answers for every partition, or after `LEADERS_WAIT_S`.
-
-    The metadata shows a new topic before its leader serves it; requests in between fail with NOT_LEADER_FOR_PARTITION.
-    """
+    """Wait, at most `LEADERS_WAIT_S`, for all leaders: the metadata shows a new topic before they serve it."""
     deadline = time.monotonic() + LEADERS_WAIT_S
-    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the client's own factory has no types
     waiting = offsets.places({spec.name: spec.partitions for spec in specs})
     while waiting and time.monotonic() < deadline:
-        request = {TopicPartition(*place): earliest for place in waiting}
         with translated_errors("list_offsets"):
-            futures = client.list_offsets(request, request_timeout=offsets.TIMEOUT_S)
-        waiting = [Partition(tp.topic, tp.partition) for tp, future in futures.items() if _leaderless(future)]
+            asked = offsets.ask(client, waiting, offsets.EARLIEST)
+        waiting = [place for place, future in asked.items() if _leaderless(future)]
         if waiting:
             time.sleep(0.1)
 
@@ -196,14 +183,6 @@ def _create(
         except TimeoutError as error:
             raise BrokerError(f"cannot create topic {name}: no answer within 30 s", retriable=True) from error
     return unknown
-
-
-def _existing(client: AdminClient) -> dict[str, int]:
-    try:
-        found = client.list_topics(timeout=offsets.TIMEOUT_S).topics
-    except KafkaException as error:
-        raise BrokerError(f"cannot list topics: {error.args[0].str()}", retriable=True) from error
-    return {name: len(topic.partitions) for name, topic in found.items()}
 
 
 def settings_of(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:

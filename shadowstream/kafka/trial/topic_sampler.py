@@ -18,8 +18,7 @@ from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Partition, Side
 from shadowstream.runner.partitioner_detection import SAME, EvidenceByKind, SampledRecord, evidence_of_same, weigh
 
-PER_PARTITION = 1_000
-"""The number of newest records of each partition, fewer if all together exceed `IN_ALL`."""
+PER_PARTITION = 1_000  # the number of newest records of each partition, fewer if all together exceed `IN_ALL`
 IN_ALL = 50_000
 INPUT_SPAN = 3
 """Inputs around production's commits are read this many times further: outputs of a batch come before its commit."""
@@ -34,27 +33,20 @@ class Sampler:
     ) -> None:
         self._config, self._client, self._limit_s = config, client, limit_s
         self._identity = Identity(config)
-        self._others = [
-            (one.topic, side)
-            for one, side in ((config.candidate, Side.SHADOW), (config.twin, Side.TWIN))
-            if one is not None and one.topic is not None
-        ]
+        twin = config.twin.topic if config.twin is not None else None
+        others = ((config.candidate.topic, Side.SHADOW), (twin, Side.TWIN))
+        self._others = [(topic, side) for topic, side in others if topic is not None]
         self.others = {topic for topic, _ in self._others}
         topics = [*config.inputs, *config.production.outputs, *self.others]
         self.counts = offsets.partition_counts(client, topics)
         self._inputs = offsets.places({topic: self.counts[topic] for topic in config.inputs})
         self._limit = min(per_partition, max(20, IN_ALL // max(self.counts.values())))
         self._on_error = fail_if_fatal("sampling")
-        self._consumer = reading_consumer(
-            config.kafka,
-            config.plan,
-            "runner.sampling",
-            # Retention may delete the beginning of a partition between the request for its offset and the read.
-            **{"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 16_384},
-        )
+        # Retention may delete the beginning of a partition between the request for its offset and the read.
+        settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 16_384}
+        self._consumer = reading_consumer(config.kafka, config.plan, "runner.sampling", **settings)
 
     def close(self) -> None:
-        """Close the client."""
         self._consumer.close()
 
     def production_is_done(self) -> bool:

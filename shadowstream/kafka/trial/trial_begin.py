@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from shadowstream.config import Config
+from shadowstream.joiner.completeness.marks_log import TrialStart
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.trial import bound_topics
-from shadowstream.records import Partition
 
 SHOWN_MAX = 12
 
@@ -44,10 +44,7 @@ def began_of(config: Config, revision: str, timeout_s: float) -> TrialBegin | No
     record = known.of.get(revision) or known.begun.get(revision)
     if record is None:
         return None
-    at = {Partition(one["topic"], one["partition"]): int(one["committed"]) for one in record["begins"]}
+    at = TrialStart.of(record).committed
     ends = offsets.ends(admin(config.kafka), at)
-    return TrialBegin(
-        {str(place): offset for place, offset in at.items()},
-        {str(place): max(0, ends[place] - offset) for place, offset in at.items()},
-        revision not in known.of,
-    )
+    since = {str(place): max(0, ends[place] - offset) for place, offset in at.items()}
+    return TrialBegin({str(place): offset for place, offset in at.items()}, since, revision not in known.of)

@@ -224,7 +224,7 @@ def test_finished_when_both_sides_are_done_and_read_to_their_ends() -> None:
     finish(world)
     world.completeness.observe_production(3, {IN: 10})
     world.read(production=3, shadow=4)
-    assert world.completeness.finished()
+    assert world.completeness.finished
 
 
 @pytest.mark.parametrize(("production", "shadow"), [(2, 4), (3, 3)])
@@ -233,7 +233,7 @@ def test_not_finished_while_a_side_has_not_been_read_to_its_end(production: int,
     finish(world)
     world.completeness.observe_production(3, {IN: 10})
     world.read(production, shadow)
-    assert not world.completeness.finished()
+    assert not world.completeness.finished
 
 
 def test_not_finished_before_production_has_committed_the_last_input() -> None:
@@ -241,7 +241,7 @@ def test_not_finished_before_production_has_committed_the_last_input() -> None:
     finish(world)
     world.completeness.observe_production(3, {IN: 9})
     world.read(3, 4)
-    assert not world.completeness.finished()
+    assert not world.completeness.finished
 
 
 def test_not_finished_before_every_input_partition_has_its_end_mark() -> None:
@@ -249,7 +249,7 @@ def test_not_finished_before_every_input_partition_has_its_end_mark() -> None:
     finish(world, ((IN, 10),))
     world.completeness.observe_production(3, {IN: 10})
     world.read(3, 4)
-    assert not world.completeness.finished()
+    assert not world.completeness.finished
 
 
 def test_an_earlier_revisions_end_mark_below_the_bound_does_not_finish() -> None:
@@ -257,7 +257,7 @@ def test_an_earlier_revisions_end_mark_below_the_bound_does_not_finish() -> None
     finish(world, ((IN, 6), (OTHER, 0)))
     world.completeness.observe_production(3, {IN: 10})
     world.read(3, 4)
-    assert not world.completeness.finished()
+    assert not world.completeness.finished
 
 
 def test_an_unbounded_run_never_finishes() -> None:
@@ -265,4 +265,4 @@ def test_an_unbounded_run_never_finishes() -> None:
     finish(world)
     world.completeness.observe_production(3, {IN: 10})
     world.read(3, 4)
-    assert not world.completeness.finished()
+    assert not world.completeness.finished

@@ -114,7 +114,7 @@ def test_of_a_twin_and_a_candidate_production_waits_for_both() -> None:
     world.done(IN, 10, end=7)
     world.read(shadow=7)
     assert world.completeness.sides_that_must_progress() == PRODUCTION | {Side.TWIN}, "the twin has more to bring"
-    world.completeness.observe_twin(4, {IN: 10})
+    world.completeness.twin.observe(4, {IN: 10})
     world.read(twin=4)
     assert world.completeness.sides_that_must_progress() == PRODUCTION
 
