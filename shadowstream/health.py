@@ -46,7 +46,6 @@ class RoleHealth:
         self._turned = time.monotonic()
 
     def turned(self) -> None:
-        """Record that the loop has completed a turn."""
         self._turned = time.monotonic()
 
     def reached(self, phase: Phase) -> None:

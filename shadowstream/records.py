@@ -74,7 +74,6 @@ class Batch:
         return len(self.offsets)
 
     def below(self, offset: int) -> Batch:
-        """Return the records below an offset."""
         return self.part(0, sum(record_offset < offset for record_offset in self.offsets))
 
     def part(self, begin: int, end: int) -> Batch:

@@ -29,7 +29,6 @@ class ThinnedQueue(Generic[T]):
         self._items: deque[T] = deque()
 
     def append(self, item: T) -> None:
-        """Add the newest observation."""
         self._items.append(item)
         if len(self._items) > self._limit:
             first, *rest = self._items
@@ -38,7 +37,6 @@ class ThinnedQueue(Generic[T]):
             self._items = deque([first, *(self._merge(earlier, later) for earlier, later in pairs), *last])
 
     def popleft(self) -> T:
-        """Remove and return the oldest observation."""
         return self._items.popleft()
 
     def __getitem__(self, index: int) -> T:

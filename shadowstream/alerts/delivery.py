@@ -87,7 +87,6 @@ class Deliverer:
 
     @property
     def owes(self) -> bool:
-        """Whether there are undelivered alerts."""
         return bool(self.open or self.resting)
 
     async def deliver(self, alert: Alert) -> None:

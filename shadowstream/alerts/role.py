@@ -95,7 +95,6 @@ class AlertsRole:
             await self.deliverer.rested()
 
     async def catch_up(self) -> None:
-        """Handle all existing records."""
         for kind in KINDS:
             await self._read(kind)
 

@@ -85,7 +85,6 @@ def _every_command(
 
 
 def main() -> None:
-    """The program `shadowstream`."""
     faulthandler.enable()  # if a client's C code crashes, stderr shows the call
     role_report.connect()
     if command_of(sys.argv[1:]) not in _SIGNALS_OF_ITS_OWN and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:

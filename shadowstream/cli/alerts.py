@@ -19,7 +19,6 @@ _alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
     _alerts.command()(run)
     _alerts.command()(ack)
     _alerts.command("mute")(mute_)

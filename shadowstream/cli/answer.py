@@ -73,7 +73,6 @@ class Question:
     max_age_ms: int
 
     def ask(self) -> Answer:
-        """The current answer."""
         now_ms = round(time.time() * 1000)
         answer = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
         return overridden(aged(answer, self.trial, now_ms, self.max_age_ms), overrides(self.trial), now_ms)

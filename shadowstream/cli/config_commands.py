@@ -18,7 +18,6 @@ from shadowstream.signatures import problems_of
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
     config = typer.Typer(help="look at a config")
     config.command("show")(show)
     schema = typer.Typer(help="schemas of what shadowstream reads and writes")

@@ -29,7 +29,6 @@ NEXT = (
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command("demo")(demo)
 
 
@@ -103,7 +102,6 @@ def _day(time_ms: int | None) -> str:
 
 
 def lines(verdict: dict[str, Any], examples: list[dict[str, Any]]) -> list[str]:
-    """The final report of the demo, as text."""
     ran = verdict["candidate_isolation"]
     printed = [
         f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})",

@@ -22,7 +22,6 @@ DIFFERENCES_SHOWN = 4
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command()(diff)
 
 

@@ -15,7 +15,6 @@ from shadowstream.kafka.trial.trial_begin import began_of
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command("explain")(explain_)
 
 
@@ -66,7 +65,6 @@ def explained(answer: Answer) -> Explanation:
 
 
 def as_data(explanation: Explanation) -> dict[str, Any]:
-    """The explanation as --json prints it."""
     criteria = [
         {"met" if name == "passed" else name: item for name, item in asdict(outlook).items()}
         for outlook in explanation.outlooks

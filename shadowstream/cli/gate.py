@@ -16,7 +16,6 @@ POLL_S = 1.0
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command()(gate)
 
 

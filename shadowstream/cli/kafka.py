@@ -12,7 +12,6 @@ from shadowstream.cli.output import Json, put_json
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command()(kafka)
 
 

@@ -86,7 +86,6 @@ def printable(text: str) -> str:
 
 
 def error_object(error: BaseException, code: ExitCode, message: str) -> dict[str, Any]:
-    """An error as ``--json`` prints it."""
     shown: dict[str, Any] = {"kind": type(error).__name__, "message": message, "exit_code": int(code)}
     if isinstance(error, ConfigError):
         shown["kind"] = "ConfigError"

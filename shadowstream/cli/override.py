@@ -14,7 +14,6 @@ from shadowstream.kafka.operator_commands import write_command
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command()(override)
 
 

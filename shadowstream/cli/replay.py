@@ -22,7 +22,6 @@ LABELS = task_of("")
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command()(replay)
 
 

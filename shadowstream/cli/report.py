@@ -21,7 +21,6 @@ _FORMS = {"html": "page", "markdown": "markdown", "junit": "junit"}
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command()(report)
 
 

@@ -43,7 +43,6 @@ COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
     for command in (run, join, judge, labels, up):
         app.command()(command)
 

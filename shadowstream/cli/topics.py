@@ -20,7 +20,6 @@ Row = dict[str, Any]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
     topics = typer.Typer(help="the trial's own topics and rights")
     for command in (plan, apply, acls):
         topics.command()(command)

@@ -165,9 +165,6 @@ def has_unions(schema: ParsedSchema) -> bool:
     return any(isinstance(part, list) and types.branches(part)[1] for part in every)
 
 
-# ---------------------------------------------------------------- reading branches
-
-
 def as_written(schema: ParsedSchema) -> ParsedSchema:
     """A schema of the same bytes that makes fastavro return values in their written form.
 

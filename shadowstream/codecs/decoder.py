@@ -60,7 +60,6 @@ class Decoder:
         return self.formatted(self._formats[topic]) if topic in self._formats else self
 
     def formatted(self, format: Format) -> Decoder:
-        """The decoder of values in the given format."""
         if format == self.format:
             return self
         key = format.model_dump_json()
@@ -210,8 +209,6 @@ class Decoder:
             return False
         return json_values.repeats_names(value[self._frame(value).start :])
 
-    # ---------------------------------------------------------------- frames
-
     def _groups(self, values: Sequence[bytes | None], decoded: list[Any]) -> dict[Frame, list[int]]:
         """Group the indexes of values by frame; enter the error of a value without a frame into `decoded`."""
         groups: dict[Frame, list[int]] = {}
@@ -249,8 +246,6 @@ class Decoder:
             return self._frame(value)
         except Exception as error:  # noqa: BLE001 - `record_error` re-raises errors that the bytes do not cause
             return record_error(error, "the value's frame", "framing")
-
-    # ---------------------------------------------------------------- schemas
 
     def _by_id(self, schema_id: SchemaId) -> Any:
         """The schema of an id; for a fingerprint, the schema among `schema_ids` that has it."""

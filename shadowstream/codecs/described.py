@@ -52,7 +52,6 @@ in UTF-8, what is no UTF-8 as `\\xNN`, at most {JSON_BYTES_MAX:,} bytes of it.
 
 
 def page() -> str:
-    """The whole document."""
     return _HEAD + "".join(_topics()) + _FORM + "".join(map(_record, NAMES))
 
 

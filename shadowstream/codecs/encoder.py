@@ -33,7 +33,6 @@ class Encoder:
 
     @property
     def format(self) -> Written:
-        """The format of the encoded values."""
         if self._bytes_only:
             return "bytes"
         return "json" if self._writer is None else "avro"

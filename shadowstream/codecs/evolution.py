@@ -209,7 +209,6 @@ class _Walk:
         self._own: dict[int, _Walk] = {}
 
     def steps(self, production: Any, shadow: Any, path: str) -> _Steps:
-        """The steps of two schemas at the same place."""
         (types, several), (shadow_types, shadow_several) = (
             self._types[0].branches(production),
             self._types[1].branches(shadow),
@@ -313,8 +312,6 @@ class _Walk:
         walk = self._own.get(side) or _Walk((self._types[side], self._types[side]), typed=True)
         self._own[side] = walk
         return walk.steps(schema, schema, "")[0]
-
-    # ---------------------------------------------------------------- several types
 
     def _unions(self, production: tuple[_Types, bool], shadow: tuple[_Types, bool], path: str) -> _Steps:
         self.needs_types = True

@@ -127,8 +127,6 @@ class ProtobufReader:
             raise RecordError(f"{self._named} has no message {asked}", reason="schema") from error
         return descriptor
 
-    # ---------------------------------------------------------------- values
-
     def _object(self, message: Any, depth: int) -> Any:
         if message.DESCRIPTOR.full_name in TEXTS:
             try:

@@ -52,7 +52,6 @@ class Unschemed:
         self._read = readers[format]
 
     def read(self, value: bytes, start: int) -> Any:
-        """See `Reader`."""
         return self._read(value[start:] if start else value)
 
 

@@ -51,14 +51,12 @@ class NoSchemas:
     """An empty source, for topics that are all JSON."""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """Raise `RecordError`: no schema exists."""
         raise RecordError(
             f"{named(schema_id)} is unknown: the config names no source; set schemas.dir or schemas.registry",
             reason="schema",
         )
 
     def latest_id(self, subject: str) -> int | None:
-        """None: no schema exists."""
         return None
 
 

@@ -111,8 +111,6 @@ def _where(mask: _Mask, level: int) -> Levels:
     return levels
 
 
-# ---------------------------------------------------------------- equality
-
 _FLAT = frozenset(("int", "float", "text", "bool", "bytes", "date", "time"))
 
 

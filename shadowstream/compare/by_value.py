@@ -207,8 +207,6 @@ class _Walk:
         walk._decimals = self._decimals
         return walk
 
-    # ---------------------------------------------------------------- values
-
     def _step(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         self._path.append(name)
         below = spot.step(name)
@@ -325,8 +323,6 @@ class _Walk:
             # Without the rule, 1 and 1.0 would be two types: the tolerance was needed, even at delta 0.
             self._differ(TOLERATED, "type", production, shadow)
 
-    # ---------------------------------------------------------------- lists in another order
-
     def _in_any_order(self, spot: Spot, is_set: bool, production: list[Any], shadow: list[Any]) -> None:
         items, shadow_items = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
         element, work = spot.step("*"), self._work_here(len(items) + len(shadow_items))
@@ -374,8 +370,6 @@ class _Walk:
         else:
             self._values(spot, production, shadow)
         self._path.pop()
-
-    # ---------------------------------------------------------------- differences
 
     def _absent_level(self, rule: Rule | None, production: Any, shadow: Any) -> int:
         if rule is not None and rule.absent_is_null and (production is None or shadow is None):

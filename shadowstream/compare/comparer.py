@@ -95,12 +95,10 @@ class Comparer:
         self.evolutions = Evolutions()
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
-        """See `Comparing`."""
         declared = Declared(self._changes, times_ms) if times_ms else NONE_DECLARED
         return compare_pairs(production, shadow, *self._decoders[:2], self._rules, declared, self.evolutions)
 
     def of(self, topic: str) -> Comparing:
-        """See `Comparing`."""
         if topic == self._topic:
             return self
         of_topic = Comparer(self._of, self._compare, topic, self._loads)
@@ -108,36 +106,28 @@ class Comparer:
         return of_topic
 
     def twin(self, production: Values, twin: Values) -> Results:
-        """See `Comparing`."""
         return compare_pairs(production, twin, self._decoders[0], self._decoders[2], self._rules)
 
     def available(self, side: Side, values: Values) -> Sequence[bool]:
-        """See `Comparing`."""
         return self._decoders[side].available(values)
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
-        """See `Comparing`."""
         return self._decoders[side].decode_many(values)
 
     def repeating(self, side: Side, values: Values) -> Sequence[bool]:
-        """See `Comparing`."""
         return list(map(self._decoders[side].repeats_names, values))
 
     def fields(self, side: Side, values: Values) -> Fields:
-        """See `Comparing`."""
         return Fields(self._decoders[side], values)
 
     def watch(self, paths: Sequence[str]) -> None:
-        """See `Comparing`."""
         self._rules.watch(paths)
 
     def holding(self, decoded: Sequence[Any], paths: Iterable[str]) -> set[str]:
-        """See `Comparing`."""
         named = {path: parse_path(path) for path in paths}
         return {path for path, names in named.items() if any(holds(value, names, self._rules) for value in decoded)}
 
     def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
-        """See `Comparing`."""
         return (path for value in decoded for path in fields(value))
 
     def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:

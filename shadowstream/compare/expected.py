@@ -39,7 +39,6 @@ class _Change(NamedTuple):
 
 
 def _is_below(path: Sequence[str], declared: Sequence[str | None]) -> bool:
-    """Whether `path` is the declared path or below it."""
     return len(path) >= len(declared) and all(name in (None, own) for name, own in zip(declared, path, strict=False))
 
 

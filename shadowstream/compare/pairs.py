@@ -275,7 +275,6 @@ def _odd(
 
 
 def _values_at(column: Sequence[Any], indexes: Sequence[int]) -> Sequence[Any]:
-    """The values of a column at the given indexes."""
     if len(indexes) == len(column):
         return column
     return [column[index] for index in indexes]

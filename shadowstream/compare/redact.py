@@ -51,7 +51,6 @@ class Redactor:
         )
 
     def text(self, value: str) -> str:
-        """The replacement of a text."""
         if value.startswith(MARK) and len(value) == _LENGTH:
             return value
         if self._redact is not None and self._redact.how == "drop":
@@ -81,7 +80,6 @@ class Redactor:
         return Difference(self.path(difference.path), difference.kind, production, shadow, None)
 
     def differences(self, differences: Sequence[Difference]) -> Sequence[Difference]:
-        """Each difference as `difference` shows it."""
         return [self.difference(difference) for difference in differences] if self else differences
 
     def key(self, key: bytes | None) -> bytes | None:
@@ -101,7 +99,6 @@ class Redactor:
         return f"{len(value)} bytes, {self.text(value.decode('latin-1'))}".encode()
 
     def name(self, path: str | None, value: str) -> str:
-        """A value's name in a slice."""
         return self.text(value) if self and path is not None and self.covers(path) else value
 
     def by_header(self, header: str, column: Coded) -> Coded:

@@ -130,7 +130,6 @@ class Undecodable:
 
     @property
     def outcome(self) -> Outcome:
-        """undecodable_production or undecodable_shadow."""
         return undecodable(self.side)
 
     @property
@@ -140,12 +139,10 @@ class Undecodable:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Empty: nothing was compared."""
         return ()
 
     @property
     def declared(self) -> tuple[str, ...]:
-        """None: no declared change explains it."""
         return ()
 
 
@@ -182,7 +179,6 @@ class Results(Sequence["PairResult | Undecodable"]):
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """The outcome of each pair."""
         return _NAMES[self.places].tolist()  # type: ignore[no-any-return]  # an array of objects
 
     def __len__(self) -> int:

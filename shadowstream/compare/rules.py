@@ -139,7 +139,6 @@ class RuleSet:
         self.watched = Watched({path: parse_path(path) for path in paths})
 
     def of_json(self) -> RuleSet:
-        """The same rules, for pairs of JSON texts."""
         same = copy(self)
         same.decimals = True
         return same

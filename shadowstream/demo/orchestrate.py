@@ -68,7 +68,6 @@ class Stage:
         return {"production": production, **roles}
 
     def figures(self) -> list[dict[str, Any]]:
-        """The final figures of each role."""
         figures = []
         for role in ("run", "join", "judge"):
             path = self.folder / f"{role}.out"
@@ -131,7 +130,6 @@ def run(staged: Stage, each_turn: Callable[[Supervisor], None] | None = None) ->
 
 
 def verdict_of(config: Config) -> dict[str, Any]:
-    """The last verdict record."""
     rows = read_topic(config.kafka, config.plan.of("verdict"), 15.0)
     if not rows:
         raise BrokerError("no verdict was written")

@@ -51,7 +51,6 @@ class Facts:
 
     @property
     def decision(self) -> str:
-        """Decision as text."""
         return self.explanation.decision.replace("_", " ")
 
     @property
@@ -90,7 +89,6 @@ class History:
 
     @property
     def points(self) -> list[Point]:
-        """Evaluations in order."""
         last_is_kept = self._last is None or (self._points and self._points[-1] is self._last)
         return list(self._points) if last_is_kept or self._last is None else [*self._points, self._last]
 

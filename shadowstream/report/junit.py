@@ -11,7 +11,6 @@ from shadowstream.report.facts import Facts
 
 
 def junit(facts: Facts) -> str:
-    """Render the report as one test suite."""
     suite = xml.Element("testsuite", name=f"shadowstream.{facts.name}")
     for outlook in facts.explanation.outlooks:
         case = _case(suite, "criteria", outlook.criterion)

@@ -103,7 +103,6 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """Address for `bootstrap.servers`; once started, the same for the life of this object."""
         return f"127.0.0.1:{self.port}"
 
     @property

@@ -92,7 +92,6 @@ def sweep_abandoned() -> None:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process of this id exists, of whatever user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -69,12 +69,10 @@ class Proxy:
 
     @property
     def bootstrap(self) -> str:
-        """Address for `bootstrap.servers`."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
-        """Number of connected clients."""
         return len(self._open) // 2
 
     def start(self) -> None:
@@ -108,8 +106,6 @@ class Proxy:
         self._call(self._flowing.set)
 
     def reset(self) -> None:
-        """Reset every open connection; accept new ones as before."""
-
         def abort() -> None:
             for writer in self._open:
                 peer: socket.socket = writer.get_extra_info("socket")

@@ -25,7 +25,6 @@ FOR_EVER_S = 300.0
 
 
 def described(broker: MemoryBroker, topic: str | None) -> Any:
-    """Metadata of one topic or of all."""
     found = ClusterMetadata()
     for name in [topic] if topic is not None else broker.counts:
         one = found.topics[name] = TopicMetadata()
@@ -59,7 +58,6 @@ class MemoryAdmin:
 
     @client_call
     def create_topics(self, new_topics: Iterable[Any], **options: Any) -> dict[str, Future[Any]]:
-        """Create topics; those that exist answer with an error."""
         answers = {}
         for new in new_topics:
             exists = new.topic in self.broker.counts
@@ -83,7 +81,6 @@ class MemoryAdmin:
 
     @client_call
     def describe_configs(self, resources: Iterable[Any], **options: Any) -> dict[Any, Future[Any]]:
-        """Return the settings that topics were created with."""
         return {
             resource: _answered(
                 {name: ConfigEntry(name, value) for name, value in self.broker.settings[resource.name].items()}

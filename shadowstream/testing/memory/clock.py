@@ -40,7 +40,6 @@ class ManualClock:
         self.waits(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move on, and call `moved`."""
         self._ns += int(seconds * 1e9)
         for tell in self.moved:
             tell()

@@ -19,7 +19,6 @@ STEP_S = 0.02
 
 
 def place_of(partition: TopicPartition) -> Partition:
-    """Position in a partition."""
     return Partition(partition.topic, partition.partition)
 
 
@@ -46,15 +45,11 @@ class MemoryConsumer:
 
     @property
     def group(self) -> Group:
-        """Group at the broker."""
         return self.broker.groups.of(str(self._config["group.id"]))
 
     @property
     def positions(self) -> dict[Partition, int]:
-        """Next offset by partition."""
         return dict(self._assigned)
-
-    # ---------------------------------------------------------------- assignment
 
     def subscribe(
         self,
@@ -117,8 +112,6 @@ class MemoryConsumer:
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         self._paused.difference_update(map(place_of, partitions))
-
-    # ---------------------------------------------------------------- the group
 
     def _serve(self) -> None:
         """Serve the coordinator's requests, as callbacks within `consume`."""
@@ -186,7 +179,6 @@ class MemoryConsumer:
 
     @client_call
     def commit(self, offsets: list[TopicPartition], asynchronous: bool = True) -> list[TopicPartition]:
-        """Commit without a transaction, if the group still accepts this member."""
         refusal = self.group.refusal(self.consumer_group_metadata())
         if refusal is not None:
             raise failures.plain(refusal, "Commit failed")
@@ -215,11 +207,8 @@ class MemoryConsumer:
         if known and member.instance is None:
             self.group.leave(member)
 
-    # ---------------------------------------------------------------- reading
-
     @client_call
     def consume(self, num_messages: int = 1, timeout: float = FOR_EVER_S) -> list[Message]:
-        """Return the records and events there are; wait for the first at most `timeout`."""
         self._check()
         self._serve()
         if self._fatal is not None:
@@ -232,7 +221,6 @@ class MemoryConsumer:
         return found
 
     def poll(self, timeout: float = FOR_EVER_S) -> Message | None:
-        """Return one record or event."""
         found: list[Message] = self.consume(1, timeout)
         return found[0] if found else None
 
@@ -289,8 +277,6 @@ class MemoryConsumer:
             else:
                 self._ended.pop(place)
         return found
-
-    # ---------------------------------------------------------------- asking
 
     @client_call
     def get_watermark_offsets(

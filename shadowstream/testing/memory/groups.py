@@ -64,8 +64,6 @@ class Group:
         self.pending: dict[int, dict[Partition, CommittedOffset]] = {}
         self._numbers = 0
 
-    # ---------------------------------------------------------------- members
-
     def join(self, host: Host, topics: Iterable[str], instance: str | None, session_ms: int) -> Member:
         """Add a member. One with the instance of an older member replaces it without a rebalance."""
         self._numbers += 1
@@ -86,12 +84,10 @@ class Group:
         return member
 
     def leave(self, member: Member) -> None:
-        """Remove a member that leaves or has exceeded its session."""
         if self.members.pop(member.id, None) is not None:
             self._prepare()
 
     def rejoin(self, member: Member) -> None:
-        """Note that a member has revoked its partitions."""
         member.joined, member.places = True, []
         self._complete()
 
@@ -121,11 +117,8 @@ class Group:
                 self.leave(member)
 
     def take(self, member: Member) -> list[Partition]:
-        """Give a member its assignment."""
         member.fresh, member.generation = False, self.generation
         return member.places
-
-    # ---------------------------------------------------------------- offsets
 
     def refusal(self, sender: Membership) -> int | None:
         """Return why offsets of this sender are refused. Without a generation nothing else is checked."""
@@ -142,7 +135,6 @@ class Group:
         self.offsets |= {place: CommittedOffset(offset, "") for place, offset in offsets.items()}
 
     def decide(self, producer: int, *, commit: bool) -> None:
-        """Apply the marker of a transaction."""
         offsets = self.pending.pop(producer, {})
         if commit:
             self.offsets |= offsets
@@ -166,7 +158,6 @@ class GroupRegistry:
         return self.all[name]
 
     def tick(self) -> None:
-        """Let time pass."""
         for group in self.all.values():
             group.tick()
 

@@ -31,7 +31,6 @@ class Log:
 
     @property
     def end(self) -> int:
-        """Return the high watermark."""
         return len(self.entries)
 
     @property
@@ -41,7 +40,6 @@ class Log:
         return opened if self.held is None else min(opened, self.held)
 
     def append(self, entry: Entry) -> int:
-        """Append an entry; return its offset."""
         offset = self.end
         self.entries.append(entry)
         if entry.producer is not None:
@@ -56,7 +54,6 @@ class Log:
         self.entries.append(Entry(None, None, time_ms, outcome="commit" if commit else "abort"))
 
     def seen(self, offset: int, *, committed: bool = True) -> bool:
-        """Return whether a reader gets the entry."""
         return self.entries[offset].outcome is None and not (committed and offset in self._aborted)
 
     def read(

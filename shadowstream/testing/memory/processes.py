@@ -43,8 +43,6 @@ class Process(Host):
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._started = False
 
-    # ---------------------------------------------------------------- from outside
-
     def run(self, calls: int, until: Callable[[], bool] | None = None) -> None:
         """Allow this many more client calls, or stop before the one at which `until` becomes true."""
         if self.ended or self.frozen:
@@ -60,13 +58,10 @@ class Process(Host):
         self._done.acquire()
 
     def kill(self) -> None:
-        """Kill it now, wherever it is."""
         self.alive = False
         if not self.ended and self._started:
             self._turn()
         self.ended = True
-
-    # ---------------------------------------------------------------- from inside
 
     def _main(self) -> None:
         self._go.acquire()
@@ -92,7 +87,6 @@ class Process(Host):
             raise Died
 
     def before(self, call: str) -> None:
-        """Stop before a call."""
         self._pause()
         self._at("before", call)
 
@@ -107,7 +101,6 @@ class Process(Host):
             raise Died
 
     def wait(self, seconds: float) -> None:
-        """Let time pass while others run."""
         self.clock.advance(seconds)
         self._pause()
 

@@ -33,8 +33,6 @@ class MemoryProducer:
         self._fatal: KafkaException | None = None
         self._reports: list[tuple[Delivered, KafkaError | None, Message]] = []
 
-    # ---------------------------------------------------------------- writing
-
     def produce(
         self,
         topic: str,
@@ -99,8 +97,6 @@ class MemoryProducer:
 
     def __len__(self) -> int:
         return len(self._reports)
-
-    # ---------------------------------------------------------------- transactions
 
     @client_call
     def init_transactions(self, timeout: float = FOR_EVER_S) -> None:

@@ -62,7 +62,6 @@ class Coordinator:
         return all(marker.producer != self.ids[name].producer for marker in self.markers)
 
     def add(self, name: str, epoch: int, place: Partition, entry: Entry) -> bool:
-        """Write a record within the transaction."""
         known = self._current(name, epoch)
         if known is None:
             return False
@@ -80,7 +79,6 @@ class Coordinator:
         return True
 
     def end(self, name: str, epoch: int, *, commit: bool) -> bool:
-        """Decide the transaction."""
         known = self.ids[name]
         if known.epoch != epoch:
             return False

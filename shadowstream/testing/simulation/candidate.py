@@ -23,7 +23,6 @@ UNREADABLE = b"\x00"
 
 
 def content(answer: Answer, one: Input, blind: bool) -> bytes | None:
-    """The value of an output."""
     if answer.kind == "tombstone":
         return None
     if answer.kind == "broken":

@@ -52,8 +52,6 @@ class Verdict:
         yield from self._ledgers()
         yield from self._sequences()
 
-    # ---------------------------------------------------------------- rows
-
     def _rows(self) -> Generator[str, None, dict[str, dict[str, Any]]]:
         """Each row by itself and after those before it; returns the last one of each pair id."""
         last: dict[str, dict[str, Any]] = {}
@@ -207,8 +205,6 @@ class Verdict:
     def _window(self, row: dict[str, Any]) -> int:
         time_ms = int(row["time_ms"])
         return time_ms - time_ms % WINDOW_MS
-
-    # ---------------------------------------------------------------- counts
 
     def _totals(self, totals: Totals) -> Iterator[str]:
         """What a judge sees, adding all deltas, against the last words and the inputs."""

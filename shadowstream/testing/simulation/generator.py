@@ -34,7 +34,6 @@ GAP_MS = 4 * TOLERANCE_MS
 
 
 def history(seed: int) -> History:
-    """The history of a seed."""
     draw = Random(seed)
     setup = _setup(seed, draw)
     inputs: Sequence[Input] = list(_declared(seed, _inputs(setup, draw)))
@@ -109,9 +108,6 @@ def _themed(setup: Setup, theme: str, draw: Random) -> Setup:
     return setup
 
 
-# ---------------------------------------------------------------- inputs
-
-
 class Inputs:
     """The inputs of one history, one after the other in event time."""
 
@@ -129,7 +125,6 @@ class Inputs:
         self.repeats = Repeats(setup)
 
     def make(self, time_ms: int) -> None:
-        """One more input at about this time."""
         draw, setup = self.draw, self.setup
         one = Input(
             len(self.made),
@@ -351,9 +346,6 @@ def _key_of(setup: Setup, partition: int, number: int) -> str:
     if setup.partitioner == "input":
         return next(keys)
     return next(key for key in keys if partition_for(setup.partitioner, key.encode(), 0, setup.outputs) == partition)
-
-
-# ---------------------------------------------------------------- actions
 
 
 def _actions(setup: Setup, draw: Random) -> list[Action]:

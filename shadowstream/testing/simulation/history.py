@@ -127,12 +127,10 @@ class Setup:
 
     @property
     def kind(self) -> str:
-        """The identity's name in the config."""
         return "id" if self.identity.startswith("id") else self.identity
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """Those that take part."""
         return tuple(Side) if self.twin else (Side.PRODUCTION, Side.SHADOW)
 
     @property
@@ -161,7 +159,6 @@ class Setup:
         return self.commits != "after_output" or not named
 
     def config(self) -> Config:
-        """The config of this trial."""
         identity: dict[str, Any] = {
             "kind": self.kind,
             "outputs": "many" if self.many else "one",

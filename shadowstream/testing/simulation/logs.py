@@ -43,7 +43,6 @@ class Logs:
         self.offsets: dict[Label, tuple[Partition, int]] = {}
 
     def append(self, place: Partition, record: Record, label: Label | None = None) -> int:
-        """Write a record; returns its offset."""
         offset = len(self.records[place])
         self.records[place].append(record)
         if label is not None and label[:2] in self.removed:
@@ -65,7 +64,6 @@ class Logs:
         return len(self.records[place])
 
     def ends(self, places: Iterable[Partition]) -> dict[Partition, int]:
-        """High watermarks."""
         return {place: self.end(place) for place in places}
 
     def stable(self, place: Partition) -> int:
@@ -88,7 +86,6 @@ class Logs:
         return self.at(place, range(begin, to)), to
 
     def at(self, place: Partition, offsets: Iterable[int]) -> Batch | None:
-        """The records at these offsets as a batch; None where there is none."""
         log, low = self.records[place], self.low(place)
         found = [(offset, record) for offset in offsets if offset >= low and (record := log[offset]) is not None]
         if not found:

@@ -69,7 +69,6 @@ class Losses:
                 self._unread[str(place), Side.PRODUCTION] += gaps
 
     def explains(self, row: Mapping[str, Any]) -> None:
-        """A row that says so."""
         side = Side.PRODUCTION if row["production"] else Side.SHADOW if row["shadow"] else Side.TWIN
         self._explained[row["task"], side] += 1
 

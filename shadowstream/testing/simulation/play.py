@@ -35,14 +35,12 @@ class Trial:
         self.spill = SpillFile(None, SPILL_MAX)
 
     def play(self) -> Trial:
-        """All actions, then the end."""
         for action in self.history.actions:
             self.do(action)
         self.drain()
         return self
 
     def do(self, action: Action) -> None:
-        """One action."""
         name, which, n = action
         if name in ("arrive", "produce", "run", "twin"):
             self._handle(name, self.world.inputs[which % len(self.world.inputs)], n)
@@ -95,8 +93,6 @@ class Trial:
             if place.topic in (self.world.topics[0], self.setup.adopted) and commit is not None:
                 self.world.logs.lows[place] = max(self.world.logs.low(place), checkpoint.decode(commit[1]).high)
         process.start(process.tasks)
-
-    # ---------------------------------------------------------------- the rest of the actions
 
     def _commit_production(self, which: int, n: int) -> None:
         self.world.production.commit()
@@ -177,8 +173,6 @@ class Trial:
         for process, tasks in zip(self.processes, (rest, split), strict=True):
             process.reassign(tasks)
 
-    # ---------------------------------------------------------------- to the end
-
     def drain(self) -> None:
         """Everybody does what is left; where only time closes, sentinels follow."""
         world = self.world
@@ -229,7 +223,6 @@ class Trial:
 
 
 def played(history: History) -> Trial:
-    """A history, played to its end."""
     return Trial(history).play()
 
 

@@ -35,11 +35,9 @@ class Producer:
 
     @property
     def places(self) -> list[Partition]:
-        """Where it writes."""
         return [Partition(topic, p) for topic in self.topics for p in range(self.setup.outputs)]
 
     def handle(self, place: Partition, at: Mapping[tuple[Partition, int], Input], to: int) -> None:
-        """Handle the inputs of a partition below offset `to`."""
         for offset in range(self.position[place], to):
             one = at.get((place, offset))
             if one is not None:
@@ -69,7 +67,6 @@ class Producer:
         return back
 
     def answer_again(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
-        """Handle everything from `back` on again."""
         self._go_back(at, back)
 
     def _go_back(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
@@ -118,7 +115,6 @@ class Producer:
                     self._append(place, later.record, later.label, stamped=later.stamped)
 
     def flush(self) -> None:
-        """Write what is still buffered."""
         for later in [later for later in self._later if later.label not in self._last]:
             self._later.remove(later)
             self._append(later.place, later.record, later.label)

@@ -66,7 +66,6 @@ def judged(one: History, way: Way = STEPS) -> tuple[tuple[str, ...], Trial | Non
 
 
 def run_seed(seed: int, way: Way = STEPS) -> Result:
-    """One seed; the same whatever process it runs in."""
     one = history(seed)
     offences, trial, seen = judged(one, way)
     if trial is None:
@@ -76,7 +75,6 @@ def run_seed(seed: int, way: Way = STEPS) -> Result:
 
 
 def results(first: int, seeds: int, processes: int, way: Way = STEPS) -> Iterator[Result]:
-    """Results of many seeds, in order."""
     numbers = range(first, first + seeds)
     if processes == 1:
         yield from (run_seed(seed, way) for seed in numbers)
@@ -103,7 +101,6 @@ def report(result: Result, way: Way = STEPS) -> Iterator[str]:
 
 
 def run(first: int, seeds: int, processes: int, way: Way = STEPS) -> tuple[bool, list[str]]:
-    """Run and sum up: whether all is well, and the report's lines."""
     began = time.monotonic()
     seen: Counter[tuple[str, str]] = Counter()
     befallen: Counter[str] = Counter()

@@ -96,12 +96,10 @@ class Running:
 
     @property
     def places(self) -> list[Partition]:
-        """Where it writes."""
         topics = [self.config.plan.out(topic) for topic in self.config.production.outputs]
         return [Partition(topic, p) for topic in topics for p in range(self.setup.outputs)]
 
     def start(self, revision: str) -> None:
-        """A runner of this revision, from what is committed."""
         schemas = NoSchemas()
         self.revision = revision
         outputs = self.config.production.outputs
@@ -115,7 +113,6 @@ class Running:
             self.position[place] = offset
 
     def handle(self, place: Partition, n: int) -> None:
-        """Read up to n offsets of an input."""
         batch, to = self.logs.batch(place, self.position[place], n)
         if batch is not None:
             self.step.step(batch, self.now_ms)

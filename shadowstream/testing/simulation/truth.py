@@ -51,7 +51,6 @@ class Truth(NamedTuple):
 
 
 def truth_of(world: World) -> Truth:
-    """From the world after the trial."""
     units: dict[int, Unit] = {}
     logs, ends = world.logs, world.warm_ends or {}
     for (place, offset), one in world.at.items():

@@ -33,7 +33,6 @@ class ChangingTrial(BrokerTrial):
         self.again = self._of_change.random() < 0.3
 
     def play(self) -> BrokerTrial:
-        """All actions, with the change among them, and time to notice it."""
         actions = self.history.actions
         at = self._of_change.randrange(len(actions) // 2, len(actions))
         with self._inside():
@@ -92,7 +91,6 @@ class ChangingTrial(BrokerTrial):
 
 
 def played_changing(history: History) -> Trial:
-    """A history in which a topic changes."""
     return quietly(ChangingTrial, history)
 
 

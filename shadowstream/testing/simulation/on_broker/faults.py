@@ -41,7 +41,6 @@ class Faults:
         self._armed[process.name] = (at, self.draw.randint(1, 40) if at is None else 1)
 
     def befall(self, process: Process, phase: str, call: str) -> None:
-        """The hook of a process."""
         if self.quiet:
             return
         if self._strikes(process.name, (phase, call)) or self.draw.random() < self.dying:

@@ -25,7 +25,6 @@ class BrokerLogs(Logs):
             broker.create(topic, partitions)
 
     def append(self, place: Partition, record: Record, label: Label | None = None) -> int:
-        """Write a record, outside any transaction."""
         place = self.moved(place, label)
         offset = self.broker.logs[place].append(Entry(record.key, record.value, record.time_ms, record.headers))
         if label is not None:
@@ -41,15 +40,12 @@ class BrokerLogs(Logs):
         self.broker.logs[place].decide(NOBODY, commit=True, time_ms=self.broker.clock.now_ms)
 
     def end(self, place: Partition) -> int:
-        """The high watermark."""
         return self.broker.logs[place].end
 
     def stable(self, place: Partition) -> int:
-        """The last stable offset."""
         return self.broker.logs[place].stable
 
     def low(self, place: Partition) -> int:
-        """The first offset that retention has left."""
         return self.broker.logs[place].low
 
     def take(self) -> None:

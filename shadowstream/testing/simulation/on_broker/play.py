@@ -77,7 +77,6 @@ class BrokerTrial(Trial):
         return self.world.allowed(positions, place, stable)
 
     def play(self) -> BrokerTrial:
-        """All actions, then the end."""
         with self._inside():
             for action in self.history.actions:
                 self.do(action)
@@ -96,8 +95,6 @@ class BrokerTrial(Trial):
             finally:
                 frozen = [process for _, process in self.frozen]
                 self._kill([s.process for s in self.services if s.process is not None] + self.zombies + frozen)
-
-    # ---------------------------------------------------------------- processes
 
     def _hand_over(self, process: Process, turn: Callable[[], None]) -> None:
         before, self.running = self.running, process
@@ -156,8 +153,6 @@ class BrokerTrial(Trial):
         """What is written there from now on is not decided for its readers; or it is."""
         log = self.broker.logs[place]
         log.held = log.end if log.held is None else None
-
-    # ---------------------------------------------------------------- the rest of the actions
 
     def _commit_runner(self, which: int, n: int) -> None:
         if self.world.job is not None:
@@ -287,8 +282,6 @@ class BrokerTrial(Trial):
         world.share()
         self.calm(CALM_S)
 
-    # ---------------------------------------------------------------- to the end
-
     def calm(self, seconds: float) -> None:
         """Nothing befalls anybody for so long, and everybody gets on."""
         quiet, self.faults.quiet = self.faults.quiet, True
@@ -320,7 +313,6 @@ class BrokerTrial(Trial):
         super().drain()
 
     def turn(self) -> None:
-        """Everybody gets on, and then time passes."""
         self.on_broker.written = True
         self.on_broker.share()
         self.calm(CALM_S)
@@ -340,7 +332,6 @@ class BrokerTrial(Trial):
             self.calm(SETTLED_S)  # it has got its tasks only just now, from one that had come to its end
 
     def _take(self) -> None:
-        """What is on the broker, for those who compare."""
         self.befallen.update({f"died {phase} {call}": n for (phase, call), n in self.faults.deaths.items()})
         self.befallen.update({f"trouble: {what}": n for what, n in self.faults.troubles.items()})
         self.befallen["a partition was paused"] = self.broker.pauses
@@ -382,7 +373,6 @@ def quietly(trial: type[BrokerTrial], history: History) -> Trial:
 
 
 def played(history: History) -> Trial:
-    """A history, played to its end."""
     return quietly(BrokerTrial, history)
 
 

@@ -40,7 +40,6 @@ def retelling(world: BrokerWorld) -> Iterator[None]:
         """The real step."""
 
         def step(self, batch: Batch, now_ms: int) -> int:
-            """A batch, and what its inputs name."""
             done = super().step(batch, now_ms)
             reteller.retell(self, batch.part(0, done))
             return done
@@ -68,11 +67,9 @@ class Service:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process that has not come to its end."""
         return self.process is not None and not self.process.ended
 
     def start(self, watches: dict[str, RoleHealth]) -> None:
-        """A new process, in place of the last one."""
         world, self.revision, self.stop = self.world, self.world.revision, Stoppable()
         config, revision, stop, watch = world.config, world.revision, self.stop, watches[self.role]
         self.starts += 1

@@ -104,8 +104,6 @@ class BrokerWorld(World):
         """Where the last record of a place lies that is no marker; 0 where there is none."""
         return max((offset for offset, _ in self.broker.logs[place].records()), default=0)
 
-    # ---------------------------------------------------------------- the truth, at the end
-
     def take(self) -> None:
         """What the oracle asks of the world, from what stands on the broker."""
         self.on_broker.take()
