@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not in __all__
     AclOperation,
     ClusterMetadata,
@@ -18,7 +18,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not
 from shadowstream.records import Partition
 from shadowstream.testing.memory import failures
 from shadowstream.testing.memory.broker import MemoryBroker
-from shadowstream.testing.memory.groups import CommittedOffset
 from shadowstream.testing.memory.hosts import Host, client_call, wait_until
 
 FOR_EVER_S = 300.0
@@ -124,8 +123,4 @@ class MemoryAdmin:
         places = [Partition(one.topic, one.partition) for one in wanted]
         if require_stable and not wait_until(self.host, lambda: group.is_stable(places), request_timeout):
             return {request.group_id: _answered(failures.plain(KafkaError._TIMED_OUT, "Failed while waiting"))}
-        found = []
-        for place in places:
-            kept = group.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))
-            found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
-        return {request.group_id: _answered(ConsumerGroupTopicPartitions(request.group_id, found))}
+        return {request.group_id: _answered(ConsumerGroupTopicPartitions(request.group_id, group.committed(places)))}

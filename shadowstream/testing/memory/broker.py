@@ -36,7 +36,7 @@ class MemoryBroker:
         self.gate: Gate = lambda group, place, stable: stable
         self.trouble: Callable[[str], str] = lambda call: ""
         """Faults of a transaction call: `abort`, `unheard` (not done), `late` (done, answer lost)."""
-        self.clock.moved.append(self._tick)
+        self.clock.moved += [self.transactions.tick, self.groups.tick]
 
     def create(self, topic: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:
         self._made += 1
@@ -53,7 +53,3 @@ class MemoryBroker:
         for partition in range(self.counts.pop(topic)):
             del self.logs[Partition(topic, partition)]
         del self.ids[topic], self.settings[topic]
-
-    def _tick(self) -> None:
-        self.transactions.tick()
-        self.groups.tick()

@@ -171,11 +171,7 @@ class MemoryConsumer:
         stable = not self._committed_only or wait_until(self.host, lambda: self.group.is_stable(places), timeout)
         if not stable:
             raise failures.plain(KafkaError._TIMED_OUT, "Local: Timed out")
-        found = []
-        for place in places:
-            kept = self.group.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))
-            found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
-        return found
+        return self.group.committed(places)
 
     @client_call
     def commit(self, offsets: list[TopicPartition], asynchronous: bool = True) -> list[TopicPartition]:
@@ -195,11 +191,8 @@ class MemoryConsumer:
     @client_call
     def close(self) -> None:
         """Give up the assignment; a member without an instance leaves its group."""
-        if self._closed:
-            return
-        self._closed = True
-        member = self._member
-        if member is None:
+        was_closed, self._closed, member = self._closed, True, self._member
+        if was_closed or member is None:
             return
         known = member.id in self.group.members
         if self._assigned:

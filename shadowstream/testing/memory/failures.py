@@ -3,11 +3,6 @@
 from confluent_kafka import KafkaError, KafkaException
 
 
-def fatal(code: int, reason: str) -> KafkaException:
-    """Fatal: the client can do nothing more."""
-    return KafkaException(KafkaError(code, reason, fatal=True))
-
-
 def abortable(code: int, reason: str) -> KafkaException:
     """Abortable: the transaction must be aborted, and the client stays usable."""
     return KafkaException(KafkaError(code, reason, txn_requires_abort=True))
@@ -23,11 +18,12 @@ def plain(code: int, reason: str) -> KafkaException:
     return KafkaException(KafkaError(code, reason))
 
 
-def state(reason: str) -> KafkaException:
+def state() -> KafkaException:
     """A call that the client's state forbids."""
-    return plain(KafkaError._STATE, reason)
+    return plain(KafkaError._STATE, "Local: Erroneous state")
 
 
 def fenced() -> KafkaException:
-    """Fenced: a newer producer has the same transactional id."""
-    return fatal(KafkaError._FENCED, "Local: This instance has been fenced by a newer instance")
+    """Fatal: a newer producer has the same transactional id."""
+    reason = "Local: This instance has been fenced by a newer instance"
+    return KafkaException(KafkaError(KafkaError._FENCED, reason, fatal=True))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError
+from confluent_kafka import OFFSET_INVALID, KafkaError, TopicPartition
 
 from shadowstream.records import Partition
 from shadowstream.testing.memory.hosts import Host
@@ -129,6 +129,10 @@ class Group:
             same = [m for m in self.members.values() if sender.instance is not None and m.instance == sender.instance]
             return KafkaError.FENCED_INSTANCE_ID if same else KafkaError.UNKNOWN_MEMBER_ID
         return KafkaError.ILLEGAL_GENERATION if sender.generation != self.generation else None
+
+    def committed(self, places: Iterable[Partition]) -> list[TopicPartition]:
+        kept = [(place, self.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))) for place in places]
+        return [TopicPartition(*place, one.offset, one.metadata) for place, one in kept]
 
     def set_back(self, offsets: Mapping[Partition, int]) -> None:
         """Set the group's offsets from outside."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import confluent_kafka
 from confluent_kafka.admin import AdminClient
@@ -56,13 +57,9 @@ def inside(broker: MemoryBroker, host: Callable[[], Host] | None = None) -> Iter
     """Let clients of the package live on this broker; `host()` is the process that makes them."""
     single = Host(broker.clock)
     stand_ins = _stand_ins(broker, host or (lambda: single))
-    real: list[tuple[ModuleType, str, Any]] = []
-    for module in _modules():
-        real += [(module, name, value) for name, value in vars(module).items() if id(value) in stand_ins]
-    try:
-        for module, name, value in real:
-            setattr(module, name, stand_ins[id(value)])
+    with contextlib.ExitStack() as stack:
+        for module in _modules():
+            for name, value in list(vars(module).items()):
+                if id(value) in stand_ins:
+                    stack.enter_context(patch.object(module, name, stand_ins[id(value)]))
         yield
-    finally:
-        for module, name, value in real:
-            setattr(module, name, value)

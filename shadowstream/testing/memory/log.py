@@ -59,7 +59,7 @@ class Log:
     def read(
         self, begin: int, maximum: int, end: int, *, committed: bool = True
     ) -> tuple[list[tuple[int, Entry]], int]:
-        """Return at most `limit` records of a range, the position after them, and the hidden ones."""
+        """Return at most `maximum` records of a range, and the position after them."""
         found: list[tuple[int, Entry]] = []
         at = begin
         while at < end:

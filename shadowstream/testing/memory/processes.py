@@ -15,9 +15,6 @@ from typing import Any
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.hosts import Host
 
-RUNAWAY = 200_000
-"""Client calls after which a run that should end is reported as endless."""
-
 
 class Died(BaseException):
     """The process is dead. No `except Exception` may revive it."""

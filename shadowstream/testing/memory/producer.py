@@ -49,7 +49,7 @@ class MemoryProducer:
         if self._fatal is not None:
             raise self._fatal
         if self._id is not None and not self._begun:
-            raise failures.state("Local: Erroneous state")
+            raise failures.state()
         count = self.broker.counts.get(topic, 0)
         if partition < 0 and count:
             partition = zlib.crc32(key or b"") % count
@@ -153,7 +153,7 @@ class MemoryProducer:
         if self._fatal is not None:
             raise self._fatal
         if not self._begun:
-            raise failures.state("Local: Erroneous state")
+            raise failures.state()
         unheard = self._trouble("abort_transaction")
         self._abortable = None
         self._end(commit=False)
@@ -180,7 +180,7 @@ class MemoryProducer:
             if error is not None:
                 raise error
         if self._id is None or self._begun is not begun or self._epoch < 0:
-            raise failures.state("Local: Erroneous state")
+            raise failures.state()
 
     def _must_abort(self, code: int, reason: str) -> KafkaException:
         self._abortable = failures.abortable(code, f"{reason}: {KafkaError(code).str()}")

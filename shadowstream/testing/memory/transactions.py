@@ -53,10 +53,6 @@ class Coordinator:
         known.timeout_ms = timeout_ms
         return known.producer, known.epoch
 
-    def is_current(self, name: str, epoch: int) -> bool:
-        """Return whether this epoch is not fenced."""
-        return self.ids[name].epoch == epoch
-
     def is_settled(self, name: str) -> bool:
         """Return whether all markers of this id have landed; before that it cannot write."""
         return all(marker.producer != self.ids[name].producer for marker in self.markers)

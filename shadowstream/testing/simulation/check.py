@@ -20,11 +20,6 @@ BLAMES = re.compile(r"(?<!twin_)(missing|extra|mismatch|cardinality)( said, and 
 """Of a trial that was cut short, offences that blame the candidate."""
 
 
-def counted_as(outcome: str) -> str:
-    """What statistics call a row's outcome: an expected change goes by its name."""
-    return f"expected:{DECLARED['name']}" if outcome == "expected" else outcome
-
-
 class Verdict:
     """The offences of one played trial, and which outcomes it has shown."""
 
@@ -97,7 +92,8 @@ class Verdict:
             by_labels[labels] = row
             self.ended.update(labels)
             self.seen[row["outcome"]] += 1
-            totals[self._window(row), row["revision"], counted_as(row["outcome"])] += 1
+            counted_as = f"expected:{DECLARED['name']}" if row["outcome"] == "expected" else row["outcome"]
+            totals[self._window(row), row["revision"], counted_as] += 1
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = by_labels.pop(word.records, {}) or self._without_twin(word, by_labels)

@@ -9,24 +9,14 @@ from shadowstream.testing.simulation.history import IDENTITIES
 TWIN = tuple(
     f"twin_{one}" for one in ("match", "mismatch", "undecodable_twin", "undecodable_production", "missing", "extra")
 )
-OUTCOMES = tuple(
-    dict.fromkeys(
-        (
-            *Outcome,
-            *("correction of missing", "correction of extra", "correction of evicted"),
-            *TWIN,
-            *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
-        )
-    )
-)
+CORRECTIONS = tuple(f"correction of {one}" for one in ("missing", "extra", "evicted"))
+JOINT = tuple(f"joint_{one}" for one in ("neither", "shadow", "twin", "both"))
+OUTCOMES = tuple(dict.fromkeys((*Outcome, *CORRECTIONS, *TWIN, *JOINT)))
 OCCURRENCE = {
     "cardinality": "outputs: many needs an id of the input, so the config refuses it here",
     "duplicate_production": "a repeat of production looks like another occurrence",
     "repeated_production": "a repeat of production looks like another occurrence",
-    "correction of missing": "within the disorder that the grace allows nothing is said too early",
-    "correction of extra": "within the disorder that the grace allows nothing is said too early",
-    "correction of evicted": "within the disorder that the grace allows nothing is said too early",
-}
+} | dict.fromkeys(CORRECTIONS, "within the disorder that the grace allows nothing is said too early")
 WITHOUT_TWIN = "the config refuses a twin here"
 
 

@@ -130,7 +130,7 @@ class Inputs:
             len(self.made),
             draw.randrange(setup.inputs),
             time_ms + draw.randint(-self.disorder_ms, self.disorder_ms),
-            self._key(len(self.made)),
+            f"c{len(self.made)}",
             topic=draw.randrange(setup.topics),
             jitter_ms=draw.randint(-self.jitter_ms, self.jitter_ms),
         )
@@ -140,9 +140,6 @@ class Inputs:
         if self.poison and draw.random() < 0.05:
             one = replace(one, time_ms=one.time_ms + POISON_MS, poison=True)
         self.made.append(one)
-
-    def _key(self, number: int) -> str:
-        return f"c{number}"
 
     def _again(self, one: Input) -> Input:
         """Another occurrence of a key, far enough from the last one and in its partition."""
@@ -205,13 +202,8 @@ class Inputs:
         elif kind == "blind":
             one = self._blind(one)
         if self.setup.many or self.setup.kind == "coordinate":
-            by_candidate = (
-                by_candidate
-                if draw.random() < 0.8
-                else by_candidate[:1]
-                if len(by_candidate) > 1
-                else (*by_candidate, Answer("plain", 1))
-            )
+            if draw.random() >= 0.8:
+                by_candidate = by_candidate[:1] if len(by_candidate) > 1 else (*by_candidate, Answer("plain", 1))
             by_candidate = by_candidate if kind not in ("lost", "silent") else ()
         elif kind == "same" and self.setup.kind in ("key", "id") and draw.random() < 0.1:
             by_candidate = (*by_candidate, Answer("plain", 1))
@@ -254,12 +246,8 @@ class Inputs:
 
     def _simple(self, one: Input) -> bool:
         kinds = {answer.kind for answers in one.answers for answer in answers}
-        plain = (
-            not (one.blind or one.poison or max(one.delays))
-            and max(one.copies) < 0
-            and kinds <= {"plain", "near", "differs"}
-        )
-        return plain and not one.absence
+        odd = one.blind or one.poison or max(one.delays) or max(one.copies) >= 0 or one.absence
+        return not odd and kinds <= {"plain", "near", "differs"}
 
     def _comes_again(self, earlier: Input, later: Input) -> bool:
         if earlier.number >= later.number:
@@ -313,9 +301,8 @@ def _inputs(setup: Setup, draw: Random) -> list[Input]:
 def _close_together(inputs: Inputs) -> None:
     """Two occurrences of one key nearer than the tolerance, both on both sides: paired in order, and said ambiguous."""
     n = len(inputs.made)
-    first = Input(n, 0, inputs.made[-1].time_ms + GAP_MS, f"c{n}", ambiguous=True)
     answers = ((Answer("plain"),), (Answer("plain"),), ())
-    first = replace(first, answers=answers)
+    first = Input(n, 0, inputs.made[-1].time_ms + GAP_MS, f"c{n}", answers, ambiguous=True)
     inputs.made += [first, replace(first, number=n + 1, time_ms=first.time_ms + TOLERANCE_MS // 3)]
 
 
@@ -324,7 +311,7 @@ def _sentinels(setup: Setup, made: list[Input]) -> list[Input]:
 
     Where `idle` is set the first partition has none: it is closed by the time of the others, or it would wait for ever.
     """
-    last_ms = max(one.time_ms for one in made if not one.poison) if any(not one.poison for one in made) else BEGIN_MS
+    last_ms = max((one.time_ms for one in made if not one.poison), default=BEGIN_MS)
     sentinels: list[Input] = []
     used = range(min(setup.inputs, setup.outputs)) if setup.partitioner == "input" else range(setup.outputs)
     skipped = 1 if setup.idle and len(used) > 1 else 0

@@ -33,9 +33,9 @@ RULES = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
 UNTIL = "2100-01-01T00:00:00Z"
 DECLARED = {"name": "grade", "paths": ["grade"], "production": "old", "rate_max": 0.5, "until": UNTIL}
 """The change that is expected."""
-FUNCTIONS = "shadowstream.testing.simulation.functions"
-CALLS = [{"path": "asked", "call": f"{FUNCTIONS}:ends"}, {"path": "answered", "call": f"{FUNCTIONS}:tolerates"}]
-ASKS_WHETHER = {"name": "unexplained", "paths": ["unexplained"], "call": f"{FUNCTIONS}:ends", "rate_max": 0.5}
+CANDIDATE = "shadowstream.testing.simulation.candidate"
+CALLS = [{"path": "asked", "call": f"{CANDIDATE}:ends"}, {"path": "answered", "call": f"{CANDIDATE}:tolerates"}]
+ASKS_WHETHER = {"name": "unexplained", "paths": ["unexplained"], "call": f"{CANDIDATE}:ends", "rate_max": 0.5}
 FAILURE = "failure"
 """Header or field by which production says that it failed."""
 FAILS = "down"
@@ -175,7 +175,7 @@ class Setup:
         if self.fails_by:
             production["error"] = {self.fails_by: FAILURE, "equals": FAILS}
         candidate: dict[str, Any] = {
-            "call": "shadowstream.testing.simulation.candidate:candidate",
+            "call": f"{CANDIDATE}:candidate",
             "trusted": True,
             "partitioner": self.partitioner,
             "output_format": "json",

@@ -107,21 +107,17 @@ class Process:
         return [task.sources.places[side] for task in self.step.tasks.values()]
 
     def observe(self, production: dict[Partition, int] | None = None) -> None:
-        """Commits, then ends of outputs, then ends of inputs. `production` where its group has been set back."""
+        """Commits, and ends of outputs and inputs. `production` where its group has been set back."""
         world, logs = self.world, self.world.logs
         if not self.tasks:
             return
-        committed = dict(world.production.committed) if production is None else production
-        ends = logs.ends(self.places(Side.PRODUCTION))
-        twin = dict(world.twin.committed) if world.twin else None
-        twin_ends = logs.ends(self.places(Side.TWIN)) if world.twin else {}
         born = logs.ends([place for task in self.step.tasks.values() for place in task.sources.places])
-        inputs = logs.ends(world.inputs)
-        self.step.observe_born(born, inputs)
+        self.step.observe_born(born, logs.ends(world.inputs))
         if world.config.production.group:
-            self.step.observe_production(committed, ends)
-        if twin is not None:
-            self.step.observe_twin(twin, twin_ends)
+            committed = dict(world.production.committed) if production is None else production
+            self.step.observe_production(committed, logs.ends(self.places(Side.PRODUCTION)))
+        if world.twin:
+            self.step.observe_twin(dict(world.twin.committed), logs.ends(self.places(Side.TWIN)))
 
     def observe_times(self) -> None:
         """High watermarks and greatest times of the newest records of every output place, as the edge asks for them."""

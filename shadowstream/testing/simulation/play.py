@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from shadowstream.joiner.recovery import checkpoint
+from shadowstream.joiner.task import Task
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Partition, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History
@@ -129,19 +130,17 @@ class Trial:
     def _revision(self, which: int, n: int) -> None:
         self.world.switch()
 
-    def _shed(self, which: int, n: int) -> None:
+    def _full(self, which: int) -> list[Task]:
         """The memory of one task is full."""
-        task = Partition(*self.tasks[which % len(self.tasks)])
-        for process in self.processes:
-            if task in process.step.tasks:
-                process.step.tasks[task].shed_more()
+        place = Partition(*self.tasks[which % len(self.tasks)])
+        return [process.step.tasks[place] for process in self.processes if place in process.step.tasks]
+
+    def _shed(self, which: int, n: int) -> None:
+        for task in self._full(which):
+            task.shed_more()
 
     def _spill(self, which: int, n: int) -> None:
-        """The memory of one task is full, and values of all that waits go to a file."""
-        task = Partition(*self.tasks[which % len(self.tasks)])
-        for process in self.processes:
-            if task in process.step.tasks:
-                self.befallen["bytes spilled"] += process.step.tasks[task].spill(self.spill, 0)
+        self.befallen["bytes spilled"] += sum(task.spill(self.spill, 0) for task in self._full(which))
 
     def _wait(self, which: int, n: int) -> None:
         """Time passes, and everybody looks now and then who goes on."""

@@ -58,7 +58,7 @@ class Producer:
         last = [self._last[label] for label in back]
         if any(self.logs.end(place) + len(back) - offset >= self.setup.span for place, offset, _ in last):
             return
-        self._go_back(at, self.committed)
+        self.answer_again(at, self.committed)
 
     def replay(self, at: Mapping[tuple[Partition, int], Input], place: Partition, n: int) -> dict[Partition, int]:
         """Somebody sets the group back by n; returns the committed offsets that anybody can see meanwhile."""
@@ -67,9 +67,6 @@ class Producer:
         return back
 
     def answer_again(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
-        self._go_back(at, back)
-
-    def _go_back(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
         to, self.position = self.position, {place: min(to, back[place]) for place, to in self.position.items()}
         for place, offset in to.items():
             self.handle(place, at, offset)

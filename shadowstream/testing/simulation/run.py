@@ -57,11 +57,8 @@ def judged(one: History, way: Way = STEPS) -> tuple[tuple[str, ...], Trial | Non
         offences = (*trial.offences(), *verdict.offences)
     except Exception as error:  # noqa: BLE001 - whatever it raises, its seed must be named and shrunk
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return (
-            (f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})",),
-            None,
-            Counter(),
-        )
+        offence = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+        return (offence,), None, Counter()
     return offences, trial, verdict.seen
 
 

@@ -142,11 +142,7 @@ class Running:
                     self.handled[self.at[place, offset].number] = self.revision
         self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
         self.step.committed()
-        self.mark_done()
-
-    def mark_done(self) -> None:
-        """Repeat the done marks: the ends are read after the commit has returned."""
-        if not self.step.dirty():
+        if not self.step.dirty():  # the ends are read after the commit has returned
             for write in self.step.done_marks(self.logs.ends(self.places)):
                 self.say(write)
 

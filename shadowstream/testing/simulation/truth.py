@@ -104,8 +104,7 @@ def as_read(units: Iterable[Unit]) -> None:
 
 def read_in_truth(world: World) -> dict[Partition, int]:
     """Records by place that a joiner has to read."""
-    counts: dict[Partition, int] = {}
-    for place, records in world.logs.records.items():
-        first = world.first_output.get(place, 0)
-        counts[place] = sum(record is not None for record in records[first:])
-    return counts
+    return {
+        place: sum(record is not None for record in records[world.first_output.get(place, 0) :])
+        for place, records in world.logs.records.items()
+    }

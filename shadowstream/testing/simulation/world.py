@@ -45,7 +45,6 @@ class World:
         self.now_ms = BEGIN_MS
         self.progress: list[dict[str, Any]] = []
         self.revision = REVISIONS[0]
-        self.switched: dict[Partition, int] | None = None
         self.warm_below = dict.fromkeys(self.inputs, -1)
         self.warm_ends: dict[Partition, int] | None = None
         self.first: dict[Partition, int] = dict.fromkeys(self.inputs, 0)
@@ -178,9 +177,8 @@ class World:
         if self.running is None or self.revision == REVISIONS[1]:
             return
         self.running.crash()
-        self.switched = {place: self.running.position[place] for place in self.inputs}
         self.revision = REVISIONS[1]
-        self._pin(self.switched)
+        self._pin({place: self.running.position[place] for place in self.inputs})
 
     def freeze(self, place: Partition) -> None:
         """The markers of what is written from now on do not land; or they land."""

@@ -23,7 +23,7 @@ from shadowstream.testing.simulation.history import BEGIN_MS, IDLE_MS, INPUT, Ac
 from shadowstream.testing.simulation.joiners import Stored
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.judged import judge_offences
-from shadowstream.testing.simulation.on_broker.repeats import decided_rows, first_of_each
+from shadowstream.testing.simulation.on_broker.logs import decided_rows, first_of_each
 from shadowstream.testing.simulation.on_broker.roles import ENDLESS, Service, retelling, watches
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 from shadowstream.testing.simulation.play import Trial
@@ -339,16 +339,14 @@ class BrokerTrial(Trial):
         self.on_broker.take()
         plan, logs = self.world.config.plan, self.broker.logs
         for partition in range(self.setup.outputs):
-            stats = logs[Partition(plan.of("stats"), partition)].records()
-            rows = logs[Partition(plan.of("diff"), partition)].records()
+            entries = logs[Partition(plan.of("stats"), partition)].records()
+            stats = [own.decode(entry.value or b"")[1] for _, entry in entries]
+            rows = [entry for _, entry in logs[Partition(plan.of("diff"), partition)].records()]
             if self.setup.at_least_once:
-                announced = first_of_each([own.decode(entry.value or b"")[1] for _, entry in stats])
-                self.stored.stats += announced
-                decided, self.undone = decided_rows([entry for _, entry in rows], announced, self.undone)
-                self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for entry in decided]
-                continue
-            self.stored.stats += [own.decode(entry.value or b"")[1] for _, entry in stats]
-            self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for _, entry in rows]
+                stats = first_of_each(stats)
+                rows, self.undone = decided_rows(rows, stats, self.undone)
+            self.stored.stats += stats
+            self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for entry in rows]
 
     def offences(self) -> Iterator[str]:
         """What went wrong with the processes themselves, and with the judge's word."""

@@ -1,9 +1,12 @@
 """The real roles as processes: what `shadowstream up` would start."""
 
 import contextlib
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
+from shadowstream.compare.hooks import Unanswered, load
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.health import RoleHealth
@@ -14,7 +17,6 @@ from shadowstream.records import Batch, Partition
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.memory.processes import Process
-from shadowstream.testing.simulation.functions import Functions
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 from shadowstream.testing.simulation.running import Retelling
@@ -25,7 +27,6 @@ RUN: dict[str, Callable[..., dict[str, Any]]] = {
     "joiner": joiner.run,
     "judge": judge.run,
 }
-NAME = RunnerStep.__name__
 ENDLESS = 60
 """Restarts of one process after which it is taken to die again and again."""
 
@@ -44,13 +45,21 @@ def retelling(world: BrokerWorld) -> Iterator[None]:
             reteller.retell(self, batch.part(0, done))
             return done
 
-    setattr(runner, NAME, Step)
-    setattr(joiner, HookProcess.__name__, Functions)
-    try:
+    with patch.object(runner, "RunnerStep", Step), patch.object(joiner, "HookProcess", Functions):
         yield
-    finally:
-        setattr(runner, NAME, RunnerStep)
-        setattr(joiner, HookProcess.__name__, HookProcess)
+
+
+class Functions(HookProcess):
+    """The real one, but for the process: it goes by the same clock as everybody in memory, and is no other program."""
+
+    def _ask(self, request: bytes, limit_s: float) -> tuple[str, Any]:
+        entry, takes, arguments = pickle.loads(request)
+        function = load(entry, "", takes)
+        try:
+            return "returned", None if arguments is None else function(*arguments)
+        except Unanswered as error:
+            self.close()
+            return "ended", str(error)
 
 
 class Service:
