@@ -99,11 +99,6 @@ class Deliverer:
         task.add_done_callback(lambda done: self._ended(alert.id, done))
         await tried.wait()
 
-    async def rested(self) -> None:
-        """Deliver alerts whose mute has ended."""
-        for alert in list(self.resting.values()):
-            await self.deliver(alert)
-
     def closed(self, incident: str) -> None:
         """Drop the resting alert of a closed incident."""
         self.resting.pop(incident, None)

@@ -92,7 +92,8 @@ class AlertsRole:
         """Deliver alerts whose mute has ended, as long as the role runs."""
         while True:
             await asyncio.sleep(REST_LOOK_S)
-            await self.deliverer.rested()
+            for alert in list(self.deliverer.resting.values()):
+                await self.deliverer.deliver(alert)
 
     async def catch_up(self) -> None:
         for kind in KINDS:

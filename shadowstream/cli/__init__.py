@@ -1,4 +1,4 @@
-"""The command line: parse, call, print, exit code. Each command's module registers it."""
+"""The command line: parse, call, print, exit code. A module with groups of commands registers them itself."""
 
 import atexit
 import faulthandler
@@ -71,7 +71,12 @@ def _app(*rooms: str) -> typer.Typer:
     )
     made.callback()(_every_command)
     for room in rooms or _ROOMS:
-        importlib.import_module(f"shadowstream.cli.{room}").register(made)
+        module = importlib.import_module(f"shadowstream.cli.{room}")
+        if hasattr(module, "register"):
+            module.register(made)
+        else:
+            for name in _ROOMS[room]:
+                made.command()(getattr(module, name))
     return made
 
 

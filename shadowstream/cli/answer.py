@@ -82,13 +82,9 @@ def question(config: str, revision: str | None, max_age: str) -> Question:
     """The question in a command's arguments. Raises `ConfigError` for an invalid config, revision or age."""
     max_age_ms = round(seconds_of("--max-age", max_age) * 1000)
     trial = load(config)
-    return Question(trial, _checked(revision) if revision is not None else revision_of(trial), max_age_ms)
-
-
-def _checked(revision: str) -> str:
-    if not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
+    if revision is not None and not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
         raise ConfigError(f"--revision {revision!r}: give 8 to 64 digits of 0-9, a-f, as `validate` prints them")
-    return revision
+    return Question(trial, revision if revision is not None else revision_of(trial), max_age_ms)
 
 
 def verdicts_of(trial: Config) -> dict[str, bytes] | None:

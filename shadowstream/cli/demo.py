@@ -28,10 +28,6 @@ NEXT = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    app.command("demo")(demo)
-
-
 def demo(
     candidate: Annotated[str, typer.Option(help="same, worse or late-bug")] = "late-bug",
     limit: Annotated[int | None, typer.Option(min=1, help="use only the first so many flights")] = None,

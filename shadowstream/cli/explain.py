@@ -27,15 +27,8 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     still = find_obstacles(trial, began is not None and began.waits) if answer.decision == "not_yet" else []
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
-        put_json(
-            {
-                "name": trial.name,
-                "revision": answer.revision,
-                "began": where,
-                **as_data(explanation),
-                "standstill": still,
-            }
-        )
+        asked_for = {"name": trial.name, "revision": answer.revision, "began": where}
+        put_json({**asked_for, **as_data(explanation), "standstill": still})
         return
     decision, *rest = lines(explanation, answer.verdict, still)
     put(decision)

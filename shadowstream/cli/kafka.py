@@ -11,10 +11,6 @@ import typer
 from shadowstream.cli.output import Json, put_json
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(kafka)
-
-
 def kafka(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="port on 127.0.0.1; default: a free one")] = None,
     data_dir: Annotated[

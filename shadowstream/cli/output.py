@@ -65,6 +65,14 @@ def put_json(value: Any, out: TextIO | None = None) -> None:
     stream.flush()
 
 
+def put_or_say(record: Any, text: str, *, as_json: bool) -> None:
+    """Write the result of a command as JSON, or tell it to the user."""
+    if as_json:
+        put_json(record)
+    else:
+        say(text)
+
+
 def console() -> Console:
     """The console for tables: stdout, coloured on a terminal unless NO_COLOR is set, wide outside a terminal."""
     width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL

@@ -9,7 +9,7 @@ import typer
 
 from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, question
 from shadowstream.cli.explain import explained
-from shadowstream.cli.output import ConfigPath, Json, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, put_json, put_or_say
 from shadowstream.errors import ConfigError
 from shadowstream.judge.replay import course
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
@@ -18,10 +18,6 @@ from shadowstream.report.facts import POINTS_MAX, Examples, Facts, History
 from shadowstream.revision import revision_of
 
 _FORMS = {"html": "page", "markdown": "markdown", "junit": "junit"}
-
-
-def register(app: typer.Typer) -> None:
-    app.command()(report)
 
 
 def report(
@@ -47,10 +43,8 @@ def report(
         out.write_text(text, "utf-8")
     except OSError as error:
         raise ConfigError(f"--out: cannot write {out}: {error.strerror or error}") from error
-    if as_json:
-        put_json({"file": str(out), "format": form, "decision": facts.explanation.decision, "revision": facts.revision})
-    else:
-        say(f"{out}: {facts.decision}, revision {facts.revision}")
+    written = {"file": str(out), "format": form, "decision": facts.explanation.decision, "revision": facts.revision}
+    put_or_say(written, f"{out}: {facts.decision}, revision {facts.revision}", as_json=as_json)
 
 
 def facts_of(asked: Question, examples: int, command: str) -> Facts:

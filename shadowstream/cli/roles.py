@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
+from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_or_say, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
@@ -40,11 +40,6 @@ CONNECT_S = 2.0
 """Time for which `up` waits for one answer of a broker; it handles Ctrl-C between two waits."""
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
 """Roles of every trial."""
-
-
-def register(app: typer.Typer) -> None:
-    for command in (run, join, judge, labels, up):
-        app.command()(command)
 
 
 def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
@@ -213,10 +208,7 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
     is_external = role == "runner" and config.candidate.topic is not None
     module = f"shadowstream.kafka.roles.{'external_candidate' if is_external else role}"
     figures = play(watch, module, config, instance, listen)
-    if as_json:
-        put_json(figures)
-    else:
-        say(figures_line(figures))
+    put_or_say(figures, figures_line(figures), as_json=as_json)
 
 
 def figures_line(figures: dict[str, Any]) -> str:

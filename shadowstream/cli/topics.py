@@ -131,13 +131,8 @@ def _counts(trial: Config, given: Sequence[str]) -> dict[str, int]:
 
 
 def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:
-    return {
-        "name": spec.name,
-        "partitions": spec.partitions,
-        "config": dict(spec.config),
-        "state": state,
-        "notes": list(notes),
-    }
+    about = {"name": spec.name, "partitions": spec.partitions, "config": dict(spec.config)}
+    return {**about, "state": state, "notes": list(notes)}
 
 
 def _standing(standing: TopicState) -> Row:

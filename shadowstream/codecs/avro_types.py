@@ -7,7 +7,7 @@ Avro's Java reader; the specification asks for the last part only. An alias of e
 equal.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from fastavro.read import LOGICAL_READERS
@@ -217,10 +217,4 @@ def _branch(value: Any, schema: dict[str, Any], *_: Any) -> Branch:
     return Branch(schema["branch"], value)
 
 
-def _register() -> None:
-    readers: dict[str, Callable[..., Any]] = LOGICAL_READERS
-    for kind in (*PRIMITIVES, *NAMED, "array", "map"):
-        readers[f"{kind}-{_TAG}"] = _branch
-
-
-_register()
+LOGICAL_READERS.update({f"{kind}-{_TAG}": _branch for kind in (*PRIMITIVES, *NAMED, "array", "map")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any, cast
 
@@ -169,21 +170,9 @@ class Decoder:
 
     def available(self, values: Sequence[bytes | None]) -> list[bool]:
         """Whether each value can be decided on now: False while its schema is unavailable."""
-        known: dict[SchemaId | None, bool] = {}
-        available = []
-        for value in values:
-            if value is None:
-                available.append(True)
-                continue
-            framed = self._frame_or_error(value)
-            if isinstance(framed, RecordError):
-                available.append(True)
-                continue
-            schema_id = framed.schema_id
-            if schema_id not in known:
-                known[schema_id] = self._is_available(schema_id)
-            available.append(known[schema_id])
-        return available
+        is_available = cache(self._is_available)
+        frames = (None if value is None else self._frame_or_error(value) for value in values)
+        return [not isinstance(framed, Frame) or is_available(framed.schema_id) for framed in frames]
 
     def schema_id(self, value: bytes) -> SchemaId | None:
         """The id of a value's schema; None if nothing names one."""

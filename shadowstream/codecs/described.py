@@ -122,9 +122,8 @@ def _records(kind: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(kind, dict):
         if kind["type"] == "record":
             yield kind
-        inner = [field["type"] for field in kind.get("fields", [])] + [
-            kind[key] for key in ("items", "values") if key in kind
-        ]
+        inner = [field["type"] for field in kind.get("fields", [])]
+        inner += [kind[key] for key in ("items", "values") if key in kind]
     else:
         inner = []
     for part in inner:

@@ -58,10 +58,10 @@ class Encoder:
             return None
         if self._writer is not None:
             return self._writer.write_many(values)
+        if {bytes, type(None)} & set(map(type, values)):
+            return None
         try:
-            return (
-                None if {bytes, type(None)} & set(map(type, values)) else [json_values.write(value) for value in values]
-            )
+            return [json_values.write(value) for value in values]
         except CandidateError:
             return None
 

@@ -34,10 +34,8 @@ class _Walk:
                 partner = shadow.fields_by_name.get(field.name)
                 if partner is not None:
                     steps = self._fields(field, partner, f"{path}.{field.name}" if path else field.name)
-                    production_step.fields[field.name], shadow_step.fields[field.name] = (
-                        (field.name, steps[0]),
-                        (field.name, steps[1]),
-                    )
+                    production_step.fields[field.name] = field.name, steps[0]
+                    shadow_step.fields[field.name] = field.name, steps[1]
         return self._named(key, path, self._known[key])
 
     def _fields(self, production: Any, shadow: Any, path: str) -> _Steps:

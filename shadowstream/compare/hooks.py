@@ -97,18 +97,6 @@ def answers_of(column_call: Hook, production: list[Any], shadow: list[Any]) -> l
     return [bool(answer) for answer in answers]
 
 
-def _trim(value: Any) -> Any:
-    return " ".join(value.split()) if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _nfc(value: Any) -> Any:
-    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
-
-
 def _number(value: Any) -> Any:
     """Convert an int, a decimal, or a text that is a number to a float, an `ExactFloat` if no float is that number."""
     if isinstance(value, bool | float | FarTime) or not isinstance(value, int | str | Decimal):
@@ -119,10 +107,6 @@ def _number(value: Any) -> Any:
         return number(Decimal(value)) if math.isfinite(nearest) or Decimal(value).is_finite() else nearest
     except (ValueError, InvalidOperation):
         return value
-
-
-def _json(value: Any) -> Any:
-    return read(value.encode()) if isinstance(value, str) else value
 
 
 def _utc(value: Any) -> Any:
@@ -151,7 +135,18 @@ def _utc(value: Any) -> Any:
     return instant((instant_ns(value) or 0) + finer * 1_000) if finer else value
 
 
-_OWN: dict[str, Hook] = {"trim": _trim, "lower": _lower, "nfc": _nfc, "number": _number, "json": _json, "utc": _utc}
+def _of_text(change: Hook) -> Hook:
+    return lambda value: change(value) if isinstance(value, str) else value
+
+
+_OWN: dict[str, Hook] = {
+    "trim": _of_text(lambda text: " ".join(text.split())),
+    "lower": _of_text(str.casefold),
+    "nfc": _of_text(functools.partial(unicodedata.normalize, "NFC")),
+    "number": _number,
+    "json": _of_text(lambda text: read(text.encode())),
+    "utc": _utc,
+}
 
 
 def normaliser(names: Iterable[str], loads: Load = load) -> Hook | None:

@@ -151,10 +151,8 @@ def _by_columns(
         batch_indexes = np.array(group)
         if len(good) < len(group) or len(shadow_good) < len(group):
             common = np.intersect1d(good, shadow_good)
-            production, shadow = (
-                production.take(np.searchsorted(good, common)),
-                shadow.take(np.searchsorted(shadow_good, common)),
-            )
+            production = production.take(np.searchsorted(good, common))
+            shadow = shadow.take(np.searchsorted(shadow_good, common))
             left += np.delete(batch_indexes, common).tolist()
             batch_indexes = batch_indexes[common]
         if evolution.changes:
@@ -199,12 +197,8 @@ def _by_schemas(
     try:
         heads = {*map(head_of[0], production)}, {*map(head_of[1], shadow)}
     except TypeError:  # a tombstone on either side
-        left += [
-            index
-            for index, head, shadow_head in zip(indexes, production, shadow, strict=True)
-            if head is None or shadow_head is None
-        ]
         both_present = [index for index in indexes if values[0][index] is not None and values[1][index] is not None]
+        left += sorted({*indexes} - {*both_present})
         return _by_schemas(values, head_of, both_present, left)
     if len(heads[0]) == len(heads[1]) == 1:
         return [indexes]
@@ -240,12 +234,9 @@ def _by_rows(
         by_rules: list[PairResult | Undecodable | None] = [None] * len(production)
         for kind in kinds.values():
             indexes = [index for index, own in enumerate(rules) if own is kind]
-            some = (
-                (_values_at(raw[0], indexes), _values_at(raw[1], indexes)),
-                _values_at(production, indexes),
-                _values_at(shadow, indexes),
-            )
-            for index, result in zip(indexes, _by_rows(*some, [kind] * len(indexes)), strict=True):
+            raws = _values_at(raw[0], indexes), _values_at(raw[1], indexes)
+            values = _values_at(production, indexes), _values_at(shadow, indexes)
+            for index, result in zip(indexes, _by_rows(raws, *values, [kind] * len(indexes)), strict=True):
                 by_rules[index] = result
         return [result for result in by_rules if result is not None]
     odd = {RecordError, type(None)}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +127,8 @@ class Undecodable:
     why: str
     """`RecordError.reason`: framing, schema, decode or bounds."""
     message: str
+    differences: ClassVar[tuple[Difference, ...]] = ()
+    declared: ClassVar[tuple[str, ...]] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -136,14 +138,6 @@ class Undecodable:
     def reason(self) -> str:
         """The reason, in at most 500 characters."""
         return f"{self.why}: {self.message}"[:500]
-
-    @property
-    def differences(self) -> tuple[Difference, ...]:
-        return ()
-
-    @property
-    def declared(self) -> tuple[str, ...]:
-        return ()
 
 
 NAMES = (*OUTCOMES, Outcome.EXPECTED, undecodable(Side.PRODUCTION), undecodable(Side.SHADOW))

@@ -90,10 +90,8 @@ class Evolutions:
                 production, shadow = production.value, shadow.value
             if between_pair.changes:
                 self.note(between_pair, places[index : index + 1])
-            production_values[index], shadow_values[index] = (
-                _stepped(between_pair.production, production),
-                _stepped(between_pair.shadow, shadow),
-            )
+            production_values[index] = _stepped(between_pair.production, production)
+            shadow_values[index] = _stepped(between_pair.shadow, shadow)
         return production_values, shadow_values
 
     def _of_messages(self, production: Message, shadow: Message) -> Evolution:

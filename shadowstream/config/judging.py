@@ -177,13 +177,7 @@ GUARDS = ("missing", "extra", "error", "duplicate")
 
 def default_criteria() -> list[Criterion]:
     """The criteria of a config without `criteria`."""
-    return [
-        Criterion(rate="mismatch", limit=0.01),
-        Criterion(rate="missing", limit=0.01),
-        Criterion(rate="extra", limit=0.01),
-        Criterion(rate="error", limit=0.01),
-        Criterion(rate="duplicate", limit=0.01),
-    ]
+    return [Criterion.model_validate({"rate": rate, "limit": 0.01}) for rate in ("mismatch", *GUARDS)]
 
 
 class Drift(Model):

@@ -104,9 +104,8 @@ def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
     keep = {"retention.ms": "-1", "segment.ms": str(10 * 365 * 86_400_000)}
     wanted = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=keep)
     try:
-        admin.create_topics([wanted], operation_timeout=ADMIN_TIMEOUT_S, request_timeout=ADMIN_TIMEOUT_S)[
-            topic
-        ].result()
+        made = admin.create_topics([wanted], operation_timeout=ADMIN_TIMEOUT_S, request_timeout=ADMIN_TIMEOUT_S)
+        made[topic].result()
     except KafkaException as failure:
         error = failure.args[0]
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:

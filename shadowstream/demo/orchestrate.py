@@ -48,22 +48,10 @@ class Stage:
     def commands(self) -> dict[str, list[str]]:
         """The command line of each role's process; production is a separate program without shadowstream's roles."""
         module = [sys.executable, "-m", "shadowstream"]
-        production = [
-            sys.executable,
-            "-m",
-            "shadowstream.demo.production",
-            "--bootstrap",
-            self.config.kafka.bootstrap,
-            "--input",
-            self.config.inputs[0],
-            "--output",
-            self.config.production.outputs[0],
-            "--group",
-            str(self.config.production.group),
-            "--model",
-            self.environment[MODEL_VARIABLE],
-            "--until-end",
-        ]
+        places = ["--bootstrap", self.config.kafka.bootstrap, "--input", self.config.inputs[0]]
+        places += ["--output", self.config.production.outputs[0], "--group", str(self.config.production.group)]
+        model = ["--model", self.environment[MODEL_VARIABLE]]
+        production = [sys.executable, "-m", "shadowstream.demo.production", *places, *model, "--until-end"]
         roles = {name: [*module, name, str(self.config_path), "--json"] for name in ("run", "join", "judge")}
         return {"production": production, **roles}
 

@@ -176,10 +176,8 @@ class Production:
 def main(arguments: list[str] | None = None) -> int:
     """Run production until SIGTERM or SIGINT, or to the end of the input. Exit codes: 1 the broker failed, 2 usage."""
     parser = argparse.ArgumentParser(prog="production", description="Score flights, at least once.")
-    parser.add_argument("--bootstrap", required=True)
-    parser.add_argument("--input", required=True)
-    parser.add_argument("--output", required=True)
-    parser.add_argument("--group", required=True)
+    for option in ("--bootstrap", "--input", "--output", "--group"):
+        parser.add_argument(option, required=True)
     parser.add_argument("--model", required=True, type=Path, help="JSON file of the frozen model")
     parser.add_argument("--until-end", action="store_true", help="end at what was in the input at the start")
     given = parser.parse_args(arguments)

@@ -38,10 +38,8 @@ def junit(facts: Facts) -> str:
     properties = xml.Element("properties")
     named = [("revision", facts.revision), ("decision", facts.explanation.decision)]
     if facts.verdict is not None:
-        named += [
-            ("coverage", _share(facts.verdict["coverage"])),
-            ("candidate_isolation", facts.verdict["candidate_isolation"]),
-        ]
+        named.append(("coverage", _share(facts.verdict["coverage"])))
+        named.append(("candidate_isolation", facts.verdict["candidate_isolation"]))
     for name, value in named:
         xml.SubElement(properties, "property", name=name, value=value)
     suite.insert(0, properties)

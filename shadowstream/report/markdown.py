@@ -62,15 +62,8 @@ def _criteria(facts: Facts) -> list[str]:
     for outlook in facts.explanation.outlooks:
         hours = "" if outlook.hours is None else f", {outlook.hours:.3g} h"
         needed = f"{number(outlook.more)} more{hours}" if outlook.more else "–"
-        cells = (
-            code(outlook.criterion),
-            outlook.state,
-            number(outlook.s),
-            number(outlook.n),
-            rate_text(outlook.limit),
-            needed,
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = (code(outlook.criterion), outlook.state, number(outlook.s), number(outlook.n), rate_text(outlook.limit))
+        lines.append(f"| {' | '.join([*cells, needed])} |")
     lines.append("")
     for outlook in facts.explanation.outlooks:
         lines += [f"- {code(outlook.criterion)}: {_plain(why)}" for why in outlook.why]
@@ -107,12 +100,8 @@ def _examples(facts: Facts, examples_max: int) -> list[str]:
         if not row["differences"]:
             lines.append(f"{first} {code(row['reason'] or '')} | | |")
         for difference in row["differences"][:LISTED_MAX]:
-            cells = (
-                difference["path"] or "(whole value)",
-                side_text(difference["production"]),
-                side_text(difference["shadow"]),
-            )
-            lines.append(f"{first} {' | '.join(map(code, cells))} |")
+            sides = side_text(difference["production"]), side_text(difference["shadow"])
+            lines.append(f"{first} {' | '.join(map(code, (difference['path'] or '(whole value)', *sides)))} |")
             first = "| | |"
     return [*lines, "", "</details>"]
 

@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -173,8 +174,4 @@ def _svg(figure: Figure, axes: Any, title: str) -> str:
     text = out.getvalue()
     # The page needs no XML head, and it decides the width.
     svg = text[text.index("<svg") :]
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{_attribute(title)}" ', 1)
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

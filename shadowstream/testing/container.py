@@ -57,7 +57,7 @@ def start_container() -> Container:
     Raises:
         BrokerError: the container does not start; holds Docker's words.
     """
-    if not _has_image(_reaper_image()):
+    if not _has_image(os.environ.get("RYUK_CONTAINER_IMAGE", "testcontainers/ryuk:0.8.1")):
         # The reaper would be pulled; without it a killed Python leaves the container behind.
         os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     from testcontainers.community.kafka import KafkaContainer
@@ -77,10 +77,6 @@ def start_container() -> Container:
 
     atexit.register(stop)
     return Container(str(container.get_bootstrap_server()), stop)
-
-
-def _reaper_image() -> str:
-    return os.environ.get("RYUK_CONTAINER_IMAGE", "testcontainers/ryuk:0.8.1")
 
 
 def _has_image(name: str) -> bool:
