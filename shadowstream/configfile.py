@@ -183,7 +183,9 @@ def _message(error: ErrorDetails, where: KeyPath, document: Document, several: b
     field = _field(where)
     about = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
-        return f"unknown key; {nearest(str(where[-1]), _names(where[:-1]))}"
+        outer = _field(where[:-1])
+        model = _model_in(outer.annotation) if outer else Config
+        return f"unknown key; {nearest(str(where[-1]), model.model_fields if model else ())}"
     if kind == "missing":
         return f"is missing; add it{about}"
     if several:
@@ -234,12 +236,6 @@ def _field(where: KeyPath) -> FieldInfo | None:
             return None
         model = _model_in(field.annotation)
     return field
-
-
-def _names(where: KeyPath) -> Iterable[str]:
-    field = _field(where)
-    model = _model_in(field.annotation) if field else Config
-    return model.model_fields if model else ()
 
 
 def _choices(field: FieldInfo | None) -> list[str]:

@@ -41,15 +41,6 @@ class _RepeatFilter(logging.Filter):
         return True
 
 
-def quiet_logs() -> None:
-    """Make Faust log only problems, and aiokafka repeat none too often."""
-    # A Faust service logs under the module of its class, here as a part of shadowstream.
-    logging.getLogger(__name__).setLevel(logging.WARNING)
-    repeat_filter = _RepeatFilter()
-    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "aiokafka"]:
-        logging.getLogger(name).addFilter(repeat_filter)
-
-
 class App(faust.App):
     """An app that never commits past a record whose handling has failed.
 
@@ -104,7 +95,11 @@ def make_app(config: Config, take: RecordHandler, instance: str, ready: Callable
     `take`: called with each record's value and coordinate; its exception is stored in `App.broken_off`, and nothing is
     committed from then on. `ready`: called once partitions are assigned.
     """
-    quiet_logs()
+    # A Faust service logs under the module of its class, here as a part of shadowstream.
+    logging.getLogger(__name__).setLevel(logging.WARNING)
+    repeat_filter = _RepeatFilter()
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "aiokafka"]:
+        logging.getLogger(name).addFilter(repeat_filter)
     urls = brokers(config)
     group = config.plan.group("alerts")
     config.plan.check_group(group, [config.production.group] if config.production.group else [])

@@ -76,16 +76,11 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         lines = _differences(row)
         if len(lines) > DIFFERENCES_SHOWN:
             lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
-        style = "red" if row["outcome"] in BAD else ""
-        differences = cell("\n".join(lines))
-        time = cell(time_text(row["time_ms"]))
-        table.add_row(time, cell(_outcome(row), style), cell(row["pair_id"]), cell(key_text(row)), differences)
+        corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
+        outcome = cell(f"{row['outcome']}{' late' if row['late'] else ''}{corrected}", "red" * (row["outcome"] in BAD))
+        time, differences = cell(time_text(row["time_ms"])), cell("\n".join(lines))
+        table.add_row(time, outcome, cell(row["pair_id"]), cell(key_text(row)), differences)
     return table
-
-
-def _outcome(row: dict[str, Any]) -> str:
-    corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
-    return f"{row['outcome']}{' late' if row['late'] else ''}{corrected}"
 
 
 def _differences(row: dict[str, Any]) -> list[str]:

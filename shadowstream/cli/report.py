@@ -52,7 +52,11 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
     answer = asked.ask()
     history, kept = History(answer.revision), Examples(answer.revision, examples, asked.trial.compare.examples)
     attempt = answer.verdict["attempt"] if answer.verdict else 1
-    for verdict in _evaluations(asked, answer.revision, attempt):
+    if answer.revision == revision_of(asked.trial):  # window by window, by the criteria of this config
+        verdicts = course(asked.trial, answer.revision, _records(asked, "stats"), POINTS_MAX, attempt)
+    else:  # by the judge's evaluations, however many windows lie between two of them
+        verdicts = _records(asked, "audit")
+    for verdict in verdicts:
         history.take(verdict)
     for row in _records(asked, "diff"):
         kept.take(row)
@@ -68,18 +72,6 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
         command=command,
         override=answer.override,
     )
-
-
-def _evaluations(asked: Question, revision: str, attempt: int) -> Iterator[dict[str, Any]]:
-    """The growth of the evidence.
-
-    If the criteria are those of this config, window by window from the statistics; otherwise by the judge's
-    evaluations, however many windows lie between two of them.
-    """
-    if revision == revision_of(asked.trial):
-        yield from course(asked.trial, revision, _records(asked, "stats"), POINTS_MAX, attempt)
-    else:
-        yield from _records(asked, "audit")
 
 
 def _records(asked: Question, kind: str) -> Iterator[dict[str, Any]]:

@@ -46,7 +46,10 @@ def plan(
     bound_topics.check(trial, client)
     counts = source_counts(client, trial)
     surveyed = survey(client, trial)
-    _print(trial, [_standing(topic) for topic in surveyed], as_json, _summary(surveyed), counts)
+    states: list[str] = [topic.state for topic in surveyed]
+    words = (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
+    summary = f"{len(surveyed)} topics: " + ", ".join(f"{states.count(state)} {word}" for state, word in words)
+    _print(trial, [_standing(topic) for topic in surveyed], as_json, summary, counts)
 
 
 def apply(
@@ -138,14 +141,6 @@ def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:
 def _standing(standing: TopicState) -> Row:
     existing = None if standing.partitions is None else {"partitions": standing.partitions, "config": standing.config}
     return {**_row(standing.spec, standing.state, [*standing.problems, *standing.notes]), "found": existing}
-
-
-def _summary(surveyed: Sequence[TopicState]) -> str:
-    states: list[str] = [standing.state for standing in surveyed]
-    return f"{len(surveyed)} topics: " + ", ".join(
-        f"{states.count(state)} {words}"
-        for state, words in (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
-    )
 
 
 def _print(

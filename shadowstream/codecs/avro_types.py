@@ -213,8 +213,5 @@ def value_in(record: dict[str, Any]) -> Any:
     return record[_TOP]
 
 
-def _branch(value: Any, schema: dict[str, Any], *_: Any) -> Branch:
-    return Branch(schema["branch"], value)
-
-
-LOGICAL_READERS.update({f"{kind}-{_TAG}": _branch for kind in (*PRIMITIVES, *NAMED, "array", "map")})
+for _kind in (*PRIMITIVES, *NAMED, "array", "map"):
+    LOGICAL_READERS[f"{_kind}-{_TAG}"] = lambda value, schema, *_: Branch(schema["branch"], value)

@@ -35,8 +35,4 @@ def _reader(schema: dict[str, Any]) -> _Convert | None:
     """fastavro's reader of a logical type, or that of `far_times` for dates and timestamps; None if there is none."""
     kind, logical = schema["type"], schema["logicalType"]
     read = LOGICAL_READERS.get(f"{kind}-shadowstream-{logical}") or LOGICAL_READERS.get(f"{kind}-{logical}")
-    return None if read is None else partial(_read, read, schema)
-
-
-def _read(read: Callable[..., Any], schema: dict[str, Any], value: Any) -> Any:
-    return read(value, schema, None)
+    return None if read is None else lambda value: read(value, schema, None)

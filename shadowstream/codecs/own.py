@@ -150,8 +150,4 @@ def as_json(record: dict[str, Any]) -> bytes:
     >>> print(as_json({"key": b"a\xff", "delta": float("nan")}).decode())
     {"key":"a\\xff","delta":null}
     """
-    return orjson.dumps(record, default=_text)
-
-
-def _text(value: bytes) -> str:
-    return value[:JSON_BYTES_MAX].decode("utf-8", "backslashreplace")
+    return orjson.dumps(record, default=lambda value: value[:JSON_BYTES_MAX].decode("utf-8", "backslashreplace"))

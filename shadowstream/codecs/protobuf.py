@@ -141,7 +141,10 @@ class ProtobufReader:
                 "was it written with another schema?",
                 reason="decode",
             )
-        fields = self._fields_of(message.DESCRIPTOR)
+        name = message.DESCRIPTOR.full_name
+        if name not in self._fields:
+            self._fields[name] = [_field(field) for field in message.DESCRIPTOR.fields]
+        fields = self._fields[name]
         self._count(len(fields))
         return {field.name: self._value(field, message, depth) for field in fields}
 
@@ -166,12 +169,6 @@ class ProtobufReader:
         self._nodes += nodes
         if self._nodes > NODES_MAX:
             raise RecordError(f"{self._named}: more than {NODES_MAX} values in one message", reason="bounds")
-
-    def _fields_of(self, descriptor: Any) -> list[_Field]:
-        fields = self._fields.get(descriptor.full_name)
-        if fields is None:
-            fields = self._fields[descriptor.full_name] = [_field(field) for field in descriptor.fields]
-        return fields
 
 
 def _field(field: Any) -> _Field:

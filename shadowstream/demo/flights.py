@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -125,10 +125,6 @@ def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) 
     started, cpu_started = time.monotonic(), time.process_time()
     create_topic(bootstrap, topic, partitions)
     failures: list[str] = []
-
-    def failed(error: KafkaError | None, message: Message) -> None:
-        failures.append(str(error))
-
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -137,7 +133,7 @@ def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) 
             "linger.ms": 50,
             "queue.buffering.max.messages": 1_000_000,
             "delivery.report.only.error": True,
-            "on_delivery": failed,
+            "on_delivery": lambda error, _message: failures.append(str(error)),
             # Warnings tell of a young broker that is not ready yet; what fails for good is raised below.
             "log_level": 3,
         }

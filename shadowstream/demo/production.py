@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from shadowstream.demo.flights import SUBJECT as FLIGHTS
 from shadowstream.demo.flights import produce
@@ -71,7 +71,7 @@ class Production:
                 "enable.idempotence": True,
                 "linger.ms": 20,
                 "delivery.report.only.error": True,
-                "on_delivery": self._delivered,
+                "on_delivery": lambda error, _message: self._failures.append(str(error)),
                 # Warnings tell of a young broker that is not ready yet; what fails for good is raised.
                 "log_level": 3,
             }
@@ -168,9 +168,6 @@ class Production:
     def _lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         for place in places:
             self._next.pop(place.partition, None)
-
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        self._failures.append(str(error))
 
 
 def main(arguments: list[str] | None = None) -> int:

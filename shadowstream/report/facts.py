@@ -131,17 +131,13 @@ class Examples:
                 gone.append(ranked.pop())
             if len(self._paths) > PATHS_MAX:
                 gone += self._by_path.pop(self._paths.pop()[1])
-        for released in gone:
-            self._let_go(released)
+        for evicted in gone:
+            example = self._kept.get(evicted[1])
+            if example is not None and not any(evicted in ranked for ranked in self._lists(example)):
+                del self._kept[evicted[1]]
 
     def _lists(self, row: Record) -> list[list[_Ranked]]:
         return [self._by_path[path] for path in _paths(row) if path in self._by_path]
-
-    def _let_go(self, evicted: _Ranked) -> None:
-        """Drop a row unless it is an example of another path."""
-        row = self._kept.get(evicted[1])
-        if row is not None and not any(evicted in ranked for ranked in self._lists(row)):
-            del self._kept[evicted[1]]
 
     @property
     def rows(self) -> list[Record]:

@@ -38,17 +38,14 @@ def junit(facts: Facts) -> str:
     properties = xml.Element("properties")
     named = [("revision", facts.revision), ("decision", facts.explanation.decision)]
     if facts.verdict is not None:
-        named.append(("coverage", _share(facts.verdict["coverage"])))
+        coverage = facts.verdict["coverage"]
+        named.append(("coverage", "unknown" if coverage is None else percent(coverage)))
         named.append(("candidate_isolation", facts.verdict["candidate_isolation"]))
     for name, value in named:
         xml.SubElement(properties, "property", name=name, value=value)
     suite.insert(0, properties)
     xml.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suite, encoding="unicode") + "\n"
-
-
-def _share(value: float | None) -> str:
-    return "unknown" if value is None else percent(value)
 
 
 def _case(suite: xml.Element, group: str, name: str) -> xml.Element:

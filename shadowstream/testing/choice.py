@@ -49,9 +49,9 @@ def open_broker(bootstrap: str | None = None) -> Broker:
         return _given(given, origin)
     refusal = docker_refusal()
     if refusal is None:
-        container = start_container()
+        address, stop = start_container()
         why = f"Kafka in Docker ({image_name()}), since a daemon answers and has the image"
-        return Broker(container.bootstrap, "testcontainers", f"{why}: {container.bootstrap}", container.stop)
+        return Broker(address, "testcontainers", f"{why}: {address}", stop)
     kafka = EmbeddedKafka()
     kafka.start()
     why = f"embedded Kafka {KAFKA_VERSION}, since SHADOWSTREAM_BOOTSTRAP is not set and {refusal}: {kafka.bootstrap}"

@@ -3,7 +3,6 @@
 import atexit
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from shadowstream.errors import BrokerError
 from shadowstream.testing.properties import ONE_NODE, QUICK, STRICT
@@ -45,14 +44,8 @@ def docker_refusal() -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Container:
-    bootstrap: str
-    stop: Callable[[], None]
-
-
-def start_container() -> Container:
-    """Start the image with the settings of the embedded broker.
+def start_container() -> tuple[str, Callable[[], None]]:
+    """Start the image with the settings of the embedded broker; return its bootstrap address and what stops it.
 
     Raises:
         BrokerError: the container does not start; holds Docker's words.
@@ -76,7 +69,7 @@ def start_container() -> Container:
         container.stop()
 
     atexit.register(stop)
-    return Container(str(container.get_bootstrap_server()), stop)
+    return str(container.get_bootstrap_server()), stop
 
 
 def _has_image(name: str) -> bool:

@@ -28,18 +28,7 @@ class Home:
                 self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BrokerError(f"no directory for the embedded Kafka: {error}. Give another data_dir.") from error
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data"
-
-    @property
-    def config(self) -> Path:
-        return self.path / "server.properties"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "broker.log"
+        self.data, self.config, self.log = (self.path / name for name in ("data", "server.properties", "broker.log"))
 
     def log_since(self, begin: int) -> str:
         """Return the log from byte `begin` on; empty where there is none."""

@@ -54,10 +54,11 @@ class BrokerTrial(Trial):
         self.tasks = [(topic, p) for topic in self.world.topics for p in range(self.setup.outputs)]
         self.faults = Faults(self.setup.seed, self.broker, at_least_once=self.setup.at_least_once)
         self._commit_call = "commit" if self.setup.at_least_once else "commit_transaction"
-        self.candidate = self._service("watcher" if self.setup.adopted else "runner")
-        self.joiners = [self._service("joiner", "0"), self._service("joiner", "1")]
+        service = partial(Service, self.on_broker, self.faults)
+        self.candidate = service("watcher" if self.setup.adopted else "runner")
+        self.joiners = [service("joiner", "0"), service("joiner", "1")]
         self.joiners[1].wanted = False
-        self.judge = self._service("judge")
+        self.judge = service("judge")
         self.services = [self.candidate, *self.joiners, self.judge]
         self.frozen: list[tuple[Service, Process]] = []
         self.zombies: list[Process] = []
@@ -65,9 +66,6 @@ class BrokerTrial(Trial):
         self.undone: list[str] = []
         self.broker.gate = self._gate
         self._watches = watches(self.world.config)
-
-    def _service(self, role: str, instance: str = "0") -> Service:
-        return Service(self.on_broker, self.faults, role, instance)
 
     def _gate(self, group: str, place: Partition, stable: int) -> int:
         """Within the strict order of time the runner may read no input partition ahead of another."""
@@ -143,16 +141,12 @@ class BrokerTrial(Trial):
             self._retain(service)
         elif name == "freeze":
             places = [place for place in self.world.logs.records if place not in self.world.inputs]
-            self._hold(places[which % len(places)])
+            log = self.broker.logs[places[which % len(places)]]  # not decided for its readers from now on; or it is
+            log.held = log.end if log.held is None else None
         else:
             super().do(action)
         if self.draw.random() < 0.3:
             self._run(self.judge, n * 2)
-
-    def _hold(self, place: Partition) -> None:
-        """What is written there from now on is not decided for its readers; or it is."""
-        log = self.broker.logs[place]
-        log.held = log.end if log.held is None else None
 
     def _commit_runner(self, which: int, n: int) -> None:
         if self.world.job is not None:
