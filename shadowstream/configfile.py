@@ -66,9 +66,8 @@ class ConfigSource:
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
     """Load the config of a YAML file; `environ` holds the values of ``${VAR}``, by default the process's environment.
 
-    Raises:
-        ConfigFileError: with every problem of the file.
-        IsolationError: the config names a topic or group that a trial must keep away from.
+    Raises `ConfigFileError`: with every problem of the file. Raises `IsolationError`: the config names a topic or group
+    that a trial must keep away from.
     """
     return open_source(path, environ).config
 

@@ -60,9 +60,8 @@ class CodeLocation(NamedTuple):
 def revision_of(config: Config) -> str:
     """Return the revision of a config's candidate, 64 hex digits (SHA-256).
 
-    Raises:
-        ConfigError: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
-            the package is too large to hash; the message begins with the key that is wrong.
+    Raises `ConfigError`: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
+    the package is too large to hash; the message begins with the key that is wrong.
     """
     candidate, labels, twin, error = config.candidate, config.labels, config.twin, config.production.error
     formats = {topic: format.model_dump(mode="json") for topic, format in config.schemas.formats.items()}

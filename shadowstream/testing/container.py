@@ -45,11 +45,8 @@ def docker_refusal() -> str | None:
 
 
 def start_container() -> tuple[str, Callable[[], None]]:
-    """Start the image with the settings of the embedded broker; return its bootstrap address and what stops it.
-
-    Raises:
-        BrokerError: the container does not start; holds Docker's words.
-    """
+    """Start the image with the settings of the embedded broker; return its bootstrap address and what stops it. Raises
+    `BrokerError`: the container does not start; holds Docker's words."""
     if not _has_image(os.environ.get("RYUK_CONTAINER_IMAGE", "testcontainers/ryuk:0.8.1")):
         # The reaper would be pulled; without it a killed Python leaves the container behind.
         os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"

@@ -30,11 +30,8 @@ _WRITE_CAUSES = {
 
 
 def prove_writable(home: Path) -> None:
-    """Write one MiB and remove it, which finds a bad directory seconds before the broker would.
-
-    Raises:
-        BrokerError: the directory is full, limited or not writable.
-    """
+    """Write one MiB and remove it, which finds a bad directory seconds before the broker would. Raises `BrokerError`:
+    the directory is full, limited or not writable."""
     refusal = _write_probe(home)
     if refusal is not None:
         raise BrokerError(explain(f"{refusal.strerror} while writing to its directory", "", home))

@@ -123,9 +123,8 @@ class EmbeddedKafka:
     def start(self) -> None:
         """Return once a client was answered with a controller and this broker. A running broker stays as it is.
 
-        Raises:
-            BrokerError: port in use; data_dir full, not writable, or another broker's; no jars and no network; no
-                answer within `start_limit_s`. Says which, what to do, and the last lines of the broker's log.
+        Raises `BrokerError`: port in use; data_dir full, not writable, or another broker's; no jars and no network; no
+        answer within `start_limit_s`. Says which, what to do, and the last lines of the broker's log.
         """
         if self.running:
             return

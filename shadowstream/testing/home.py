@@ -38,11 +38,8 @@ class Home:
         return ""
 
     def own(self) -> None:
-        """Take the lock; the kernel gives it back when this process dies.
-
-        Raises:
-            BrokerError: the directory cannot be written, or another broker runs on it.
-        """
+        """Take the lock; the kernel gives it back when this process dies. Raises `BrokerError`: the directory cannot be
+        written, or another broker runs on it."""
         self.release()
         try:
             self._lock = (self.path / "owner.lock").open("a")

@@ -17,10 +17,8 @@ _LOOK_EVERY_S = 0.5
 def serve(port: int | None, data_dir: Path | None) -> None:
     """Start the embedded Kafka, print its bootstrap as the first line of stdout, return on SIGINT or SIGTERM.
 
-    For the main thread, where signals are handled. Talk goes to stderr.
-
-    Raises:
-        BrokerError: it does not start, or ends by itself.
+    For the main thread, where signals are handled. Talk goes to stderr. Raises `BrokerError`: it does not start, or
+    ends by itself.
     """
     asked_to_stop = threading.Event()
     kafka = EmbeddedKafka(port=port, data_dir=data_dir)

@@ -20,10 +20,7 @@ def format_storage(java: Sequence[str], home: Home) -> None:
 
     What StorageTool writes is a text file of identities and a checkpoint of feature levels, the same for every broker
     of one version. The checkpoint is kept in the cache, so that only the first broker pays 1.5 s for a second Java.
-
-    Raises:
-        OSError: the directory cannot be written.
-        BrokerError: StorageTool fails; holds what it said.
+    Raises `OSError`: the directory cannot be written. Raises `BrokerError`: StorageTool fails; holds what it said.
     """
     identities = home.data / "meta.properties"
     if identities.exists():

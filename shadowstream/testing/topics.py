@@ -49,10 +49,8 @@ class Write:
 def create_topics(bootstrap: str, topics: Mapping[str, int], config: Mapping[str, str] | None = None) -> None:
     """Create each topic with its number of partitions, and return once every partition has a leader.
 
-    `config` is of every topic; by default `retention.ms=-1`, for records of old times would be deleted else.
-
-    Raises:
-        BrokerError: a topic exists already, or the broker refuses.
+    `config` is of every topic; by default `retention.ms=-1`, for records of old times would be deleted else. Raises
+    `BrokerError`: a topic exists already, or the broker refuses.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, **_TERSE})
     settings = dict(config) if config is not None else {"retention.ms": "-1"}
@@ -67,10 +65,8 @@ def create_topics(bootstrap: str, topics: Mapping[str, int], config: Mapping[str
 def produce_all(bootstrap: str, topic: str, records: Iterable[Write], *, transactional_id: str | None = None) -> int:
     """Write the records in order, all of them acknowledged on return; gives their number.
 
-    With a `transactional_id` they are one transaction, committed.
-
-    Raises:
-        BrokerError: a record was not acknowledged; names the first.
+    With a `transactional_id` they are one transaction, committed. Raises `BrokerError`: a record was not acknowledged;
+    names the first.
     """
     settings: dict[str, str | int | float | bool] = {
         "bootstrap.servers": bootstrap,
@@ -130,10 +126,7 @@ def read_all(bootstrap: str, topic: str, isolation: Isolation = "read_committed"
 
     No group, nothing committed. Offsets of transaction markers and (read_committed) of aborted records have no record:
     a partition is read once a record or the partition EOF stands at or past its end, which for read_committed is the
-    last stable offset.
-
-    Raises:
-        BrokerError: no such topic, or nothing comes for 30 s.
+    last stable offset. Raises `BrokerError`: no such topic, or nothing comes for 30 s.
     """
     begins, ends = _bounds(bootstrap, topic, isolation)
     open_partitions = {partition for partition, end in ends.items() if begins[partition] < end}
