@@ -93,14 +93,7 @@ def _table(rows: list[LedgerRow]) -> Table:
         until = "" if row.muted_until_ms is None else f" until {iso(row.muted_until_ms)}"
         delivered = f"{row.delivered_to} {iso(row.delivered_at_ms)}" if row.delivered_at_ms is not None else "-"
         style = "red" if row.state == "open" else ""
-        table.add_row(
-            cell(row.incident),
-            cell(row.state, style),
-            cell(iso(row.since_ms)),
-            cell(row.revision[:8]),
-            cell(by),
-            cell(f"{row.muted_by}{until}" if row.muted_by else "-"),
-            cell(delivered),
-            cell(row.text),
-        )
+        muted = f"{row.muted_by}{until}" if row.muted_by else "-"
+        texts = (iso(row.since_ms), row.revision[:8], by, muted, delivered, row.text)
+        table.add_row(cell(row.incident), cell(row.state, style), *map(cell, texts))
     return table

@@ -88,12 +88,8 @@ def acls(
     if not (kind and colon and name) or name == "*":
         raise ConfigError(f"--principal {principal!r}: name one as the brokers know it, for example User:shadow")
     trial = load(config)
-    commands = [
-        shlex.join(
-            ["kafka-acls", "--bootstrap-server", trial.kafka.bootstrap, "--add", "--allow-principal", principal, *words]
-        )
-        for words in grants(trial)
-    ]
+    allow = ["kafka-acls", "--bootstrap-server", trial.kafka.bootstrap, "--add", "--allow-principal", principal]
+    commands = [shlex.join([*allow, *words]) for words in grants(trial)]
     if as_json:
         put_json({"trial": trial.name, "principal": principal, "commands": commands})
     else:

@@ -72,9 +72,7 @@ class Decoder:
     def typed(self) -> Decoder:
         """The decoder of the same values with their types, for the comparison across schemas (`codecs.typed`)."""
         if self._typed is None:
-            self._typed = Decoder(
-                self._schemas, self._formats, self._bytes_max, self.format, self._names, is_typed=True
-            )
+            self._typed = Decoder(self._schemas, self._formats, self._bytes_max, self.format, self._names, True)
         return self._typed
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
@@ -106,17 +104,15 @@ class Decoder:
                 for index in indexes:
                     decoded[index] = reader
                 continue
-            if (
-                len(indexes) == len(values) >= ROWS_FROM
-                and not self._is_typed
-                and (rows := self._by_columns(values)) is not None
-            ):
+            whole = len(indexes) == len(values)
+            by_columns = whole and len(values) >= ROWS_FROM and not self._is_typed
+            if by_columns and (rows := self._by_columns(values)) is not None:
                 return rows
-            bodies = values if len(indexes) == len(values) else [values[index] for index in indexes]
+            bodies = values if whole else [values[index] for index in indexes]
             # No tombstone has a frame, so none is among the bodies.
             what = "the value" if frame.schema_id is None else named(frame.schema_id)
             records = read_each(reader, bodies, frame.start, what)  # type: ignore[arg-type]  # see above
-            if len(indexes) == len(values):
+            if whole:
                 return records
             for index, record in zip(indexes, records, strict=True):
                 decoded[index] = record

@@ -224,12 +224,8 @@ class Judge(Model):
         twice = {id_ for id_ in ids if ids.count(id_) > 1}
         if twice:
             raise ValueError(f"criteria: {', '.join(sorted(twice))} is judged more than once")
-        means = {
-            (criterion.path, criterion.bound, criterion.limit)
-            for criterion in self.criteria
-            if criterion.rate == "mean"
-        }
-        paths = [path for path, _, _ in means]
+        means = [criterion for criterion in self.criteria if criterion.rate == "mean"]
+        paths = [path for path, _, _ in {(mean.path, mean.bound, mean.limit) for mean in means}]
         if len(paths) > len(set(paths)):
             raise ValueError("criteria: the criteria mean of one path need one bound and one limit")
         if all(criterion.muted for criterion in self.criteria):

@@ -168,17 +168,8 @@ def _take(message: Message, ends: Mapping[int, int], open_partitions: set[int], 
     assert offset is not None
     reaches = offset + 1 if error is None else offset
     if error is None and offset < ends[partition]:
-        found.append(
-            Read(
-                topic=str(message.topic()),
-                partition=partition,
-                offset=offset,
-                timestamp_ms=message.timestamp()[1],
-                key=message.key(),
-                value=message.value(),
-                headers=_headers(message),
-            )
-        )
+        key, value, timestamp_ms = message.key(), message.value(), message.timestamp()[1]
+        found.append(Read(str(message.topic()), partition, offset, timestamp_ms, key, value, _headers(message)))
     if reaches >= ends[partition]:
         open_partitions.discard(partition)
 
@@ -197,13 +188,10 @@ def _bounds(bootstrap: str, topic: str, isolation: Isolation) -> tuple[dict[int,
             raise BrokerError(f"topic {topic} cannot be read: {described.error.str()}")
         places = [TopicPartition(topic, partition) for partition in described.partitions]
         level = IsolationLevel.READ_COMMITTED if isolation == "read_committed" else IsolationLevel.READ_UNCOMMITTED
-        bounds = []
         earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # theirs
-        for spec in (earliest, latest):
-            bounds.append(_listed(admin, places, spec, level))
+        return _listed(admin, places, earliest, level), _listed(admin, places, latest, level)
     except KafkaException as error:
         raise BrokerError(f"topic {topic} cannot be read: {error.args[0].str()}") from error
-    return bounds[0], bounds[1]
 
 
 def _listed(

@@ -75,11 +75,10 @@ class Process(Host):
 
     def _pause(self) -> None:
         """Give way to others; the process may die here."""
-        if self.alive:
-            self._left -= 1
-            if self._left <= 0 or (self._until is not None and self._until()):
-                self._done.release()
-                self._go.acquire()
+        self._left -= 1
+        if self.alive and (self._left <= 0 or (self._until is not None and self._until())):
+            self._done.release()
+            self._go.acquire()
         if not self.alive:
             raise Died
 

@@ -97,11 +97,8 @@ class Verdict:
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = by_labels.pop(word.records, {}) or self._without_twin(word, by_labels)
-                if self._is_unread(word, row, by_labels) or (
-                    self._is_gone(word, row)
-                    or self._is_shed(unit, row)
-                    or (not row and self._all_shed(unit, word, by_labels))
-                ):
+                evicted = self._is_unread(word, row, by_labels) or self._is_gone(word, row) or self._is_shed(unit, row)
+                if evicted or (not row and self._all_shed(unit, word, by_labels)):
                     self.seen["evicted"] += 1
                 elif row:
                     yield from self._against(word, row, unit, totals)
@@ -149,10 +146,9 @@ class Verdict:
 
     def _all_shed(self, unit: Unit, word: Word, by_labels: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
         """Whether all records of a word were evicted each by itself, none was left to be paired or missed."""
-        rows = [
-            labels for labels, row in by_labels.items() if set(labels) <= set(word.records) and self._is_shed(unit, row)
-        ]
-        if {label for labels in rows for label in labels} != set(word.records):
+        mine = set(word.records)
+        rows = [labels for labels, row in by_labels.items() if mine.issuperset(labels) and self._is_shed(unit, row)]
+        if {label for labels in rows for label in labels} != mine:
             return False
         for labels in rows:
             del by_labels[labels]

@@ -35,7 +35,7 @@ GAP_MS = 4 * TOLERANCE_MS
 
 def history(seed: int) -> History:
     draw = Random(seed)
-    setup = _setup(seed, draw)
+    setup = setup_of(seed, draw)
     inputs: Sequence[Input] = list(_declared(seed, _inputs(setup, draw)))
     actions = _actions(setup, draw)
     other, failed = failing(setup, inputs, Random(f"failures of {seed}"))
@@ -44,11 +44,6 @@ def history(seed: int) -> History:
     if can_lose(setup):
         setup, inputs = losing(setup, inputs, Random(f"losses of {seed}"))
     return History(setup, tuple(inputs), tuple(actions))
-
-
-def setup_of(seed: int) -> Setup:
-    """The setup of a seed, before anything is drawn for its inputs: what they may lose or fail in is not in it."""
-    return _setup(seed, Random(seed))
 
 
 def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
@@ -61,7 +56,8 @@ def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
         yield replace(one, answers=(by_production, tuple(changed), twin))
 
 
-def _setup(seed: int, draw: Random) -> Setup:
+def setup_of(seed: int, draw: Random) -> Setup:
+    """The setup of a seed, before anything is drawn for its inputs: what they may lose or fail in is not in it."""
     identity = IDENTITIES[seed % len(IDENTITIES)]
     theme = THEMES[seed // len(IDENTITIES) % len(THEMES)]
     setup = Setup(
@@ -118,9 +114,8 @@ class Inputs:
         self.jitter_ms = draw.choice((0, 0, TOLERANCE_MS // 2))
         self.disorder_ms = draw.choice((0, 0, 200))
         self.share = draw.choice((0.2, 0.5, 0.8))
-        self.reuse = setup.kind in ("key", "id") and not (
-            setup.many or setup.replays or setup.retention or setup.late or setup.warm
-        )
+        special = setup.many or setup.replays or setup.retention or setup.late or setup.warm
+        self.reuse = setup.kind in ("key", "id") and not special
         self.poison = draw.random() < 0.15 and not setup.strict
         self.repeats = Repeats(setup)
 
@@ -161,10 +156,8 @@ class Inputs:
         production = tuple(Answer("plain", k) for k in range(n))
         one = self.repeats.several(self._answers(one, kind, production), kind)
         if setup.twin:
-            twin = draw.choice(
-                (production, production, (), (Answer("differs"),), (Answer("broken"),), (Answer("plain"),))
-            )
-            one = replace(one, answers=(*one.answers[:2], twin))
+            others = [(Answer(other),) for other in ("differs", "broken", "plain")]
+            one = replace(one, answers=(*one.answers[:2], draw.choice((production, production, (), *others))))
         if setup.late and draw.random() < 0.4:
             return self._delays(one)
         return one if one.absence else self.repeats.stamp(self._copies(one))
@@ -188,14 +181,13 @@ class Inputs:
             by_production = by_candidate = ()
         elif kind == "absent":
             # Where production is silent as well nobody misses anything.
-            return replace(
-                one, absence=draw.choice(FAILURES), answers=(production if draw.random() < 0.8 else (), (), ())
-            )
+            absence = draw.choice(FAILURES)
+            return replace(one, absence=absence, answers=(production if draw.random() < 0.8 else (), (), ()))
         elif kind in ("tombstones", "tombstone"):
             gone = (Answer("tombstone"), *rest)
-            by_production, by_candidate = (
-                draw.choice(((gone, production), (production, gone))) if kind == "tombstone" else (gone, gone)
-            )
+            by_production = by_candidate = gone
+            if kind == "tombstone":
+                by_production, by_candidate = draw.choice(((gone, production), (production, gone)))
         elif kind == "broken":
             broken = (Answer("broken"), *rest)
             by_production, by_candidate = draw.choice(((broken, production), (production, broken)))
@@ -264,11 +256,8 @@ def far_apart(setup: Setup, inputs: Sequence[Input], earlier: Input, later: Inpu
         return False
     if setup.outputs > 1 and setup.partitioner != "input":
         return False
-    between = [
-        one
-        for one in inputs
-        if earlier.number < one.number < later.number and (one.partition, one.topic) == (later.partition, later.topic)
-    ]
+    between = [one for one in inputs if earlier.number < one.number < later.number]
+    between = [one for one in between if (one.partition, one.topic) == (later.partition, later.topic)]
     return all(sum(bool(one.answers[side]) for one in between) > setup.span for side in setup.sides)
 
 
@@ -339,10 +328,8 @@ def _actions(setup: Setup, draw: Random) -> list[Action]:
     names = [*STEPS * 4, *TALK * 2, *("live", "turn") * draw.choice((0, 2, 20 if setup.late else 5))]
     # A side that lags: what it does is drawn seldom. Where time decides, production is the one to be missed.
     by_time = setup.commits != "after_output" and not setup.strict
-    lags = (
-        ("produce", "read_production") if by_time and draw.random() < 0.7 else ("", *STEPS[1:3], *STEPS[4:6], *TALK[:2])
-    )
-    slow = draw.choice(lags)
+    late = by_time and draw.random() < 0.7
+    slow = draw.choice(("produce", "read_production") if late else ("", *STEPS[1:3], *STEPS[4:6], *TALK[:2]))
     names = [name for name in names if name != slow or draw.random() < 0.2]
     if not setup.twin:
         names = [name for name in names if "twin" not in name]

@@ -76,15 +76,9 @@ def truth_of(world: World) -> Truth:
         unit.lost = unit.lost or offset < logs.low(place)
     as_read(units.values())
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
-    floors = []
-    for place in world.inputs:
-        old = [
-            u.input.time_ms
-            for u in units.values()
-            if (u.input.partition, u.revision, u.input.poison) == (place.partition, REVISIONS[0], False)
-        ]
-        floors.append(max(old, default=None))
-    return Truth(world.setup, revisions, list(units.values()), tuple(floors))
+    old = [unit.input for unit in units.values() if unit.revision == REVISIONS[0] and not unit.input.poison]
+    times = ([one.time_ms for one in old if one.partition == place.partition] for place in world.inputs)
+    return Truth(world.setup, revisions, list(units.values()), tuple(max(of, default=None) for of in times))
 
 
 def as_read(units: Iterable[Unit]) -> None:

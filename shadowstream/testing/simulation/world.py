@@ -182,7 +182,5 @@ class World:
 
     def freeze(self, place: Partition) -> None:
         """The markers of what is written from now on do not land; or they land."""
-        if place in self.logs.frozen:
-            del self.logs.frozen[place]
-        else:
+        if self.logs.frozen.pop(place, None) is None:
             self.logs.frozen[place] = self.logs.end(place)

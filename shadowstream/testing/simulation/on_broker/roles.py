@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
@@ -95,10 +96,8 @@ class Service:
             return
         error, self.process.error = self.process.error, None
         if not isinstance(error, BrokerError):
-            trace = error.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            at = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            at = f"{where.filename.rpartition('/')[2]}:{where.lineno}"
             self.offences.append(f"{self.role} {self.instance} ended by {type(error).__name__}: {error} ({at})")
 
     @property
