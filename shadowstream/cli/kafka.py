@@ -22,10 +22,7 @@ def kafka(
     # A local import: only this command needs the broker.
     from shadowstream.testing.serve import serve
 
-    if not as_json:
-        serve(port, data_dir)
-        return
-    with contextlib.redirect_stdout(_Announced(sys.stdout)):
+    with contextlib.redirect_stdout(_Announced(sys.stdout)) if as_json else contextlib.nullcontext():
         serve(port, data_dir)
 
 

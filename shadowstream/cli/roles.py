@@ -212,7 +212,6 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
 
 
 def figures_line(figures: dict[str, Any]) -> str:
-    """A role's figures as a sentence."""
     return (
         f"{figures['role']}: {figures['records']:,} records in {figures['wall_s']} s "
         f"({figures['records_per_s']:,} records/s, {figures['cpu_s']} CPU s, {figures['commits']} commits)"

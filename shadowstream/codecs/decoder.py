@@ -179,10 +179,9 @@ class Decoder:
         """The schema of an id; None if it is not usable."""
         return None if isinstance(self._reader_or_error(schema_id), RecordError) else self._by_id(schema_id)
 
-    def is_json(self, value: bytes) -> bool:
+    def is_json(self, value: bytes | None) -> bool:
         """Whether a decoded value is a JSON text."""
-        framed = self._frame_or_error(value)
-        if isinstance(framed, RecordError):
+        if value is None or isinstance(framed := self._frame_or_error(value), RecordError):
             return False
         if framed.schema_id is None:
             return self.format.format not in ("text", "bytes")

@@ -117,15 +117,12 @@ def _default(field: dict[str, Any]) -> str:
 
 def _records(kind: Any) -> Iterator[dict[str, Any]]:
     """Every record defined in a type, outer ones first."""
-    if isinstance(kind, list):
-        inner = kind
-    elif isinstance(kind, dict):
+    inner = kind if isinstance(kind, list) else []
+    if isinstance(kind, dict):
         if kind["type"] == "record":
             yield kind
         inner = [field["type"] for field in kind.get("fields", [])]
         inner += [kind[key] for key in ("items", "values") if key in kind]
-    else:
-        inner = []
     for part in inner:
         yield from _records(part)
 

@@ -94,7 +94,6 @@ class Step:
                 yield new_name, converted
 
     def below(self) -> Iterator[Step]:
-        """The steps of nested values."""
         yield from (step for _, step in self.fields.values() if step is not None)
         yield from self.branches.values()
         if self.inner is not None:

@@ -157,9 +157,8 @@ def _scored(record: Record) -> str | None:
 
 
 def _label_state(record: Record) -> str | None:
-    if record["kind"] != "task":
-        return None
-    return None if {"seq", "read", "ended"} <= record["counts"].keys() else "a task without its counts"
+    lacks = record["kind"] == "task" and not {"seq", "read", "ended"} <= record["counts"].keys()
+    return "a task without its counts" if lacks else None
 
 
 _RULES: dict[str, Callable[[Record], str | None]] = {

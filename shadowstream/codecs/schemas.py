@@ -76,7 +76,6 @@ def fingerprint_of(schema: ParsedSchema) -> bytes:
 
 
 def is_avro(schema: Schema) -> bool:
-    """Whether a schema is a parsed Avro schema."""
     return not isinstance(schema, JsonSchema | ProtobufSchema)
 
 

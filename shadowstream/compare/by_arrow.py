@@ -41,7 +41,6 @@ def arrow_levels(production: pa.RecordBatch, shadow: pa.RecordBatch, rules: Rule
 
 
 def _one_sided(rules: RuleSet, name: str, in_production: bool) -> int:
-    """The level of a field that only one schema has."""
     rule = rules.root.step(name).rule
     if rule is not None and rule.absent_is_null:
         return UNKNOWN

@@ -274,8 +274,7 @@ class _Walk:
     def _typed(self, spot: Spot, production: Any, shadow: Any) -> None:
         """Compare two values at a place with typed values; either may be null, which has no type."""
         if type(production) is not Typed or type(shadow) is not Typed:
-            self._values(spot, *(side.value if type(side) is Typed else side for side in (production, shadow)))
-            return
+            return self._values(spot, *(side.value if type(side) is Typed else side for side in (production, shadow)))
         values = production.value, shadow.value
         own, rule = spot.own, spot.rule
         is_named = production.kind.is_named or shadow.kind.is_named

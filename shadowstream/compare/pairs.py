@@ -216,14 +216,8 @@ def _rules_of(decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], r
     if not rules.of_numbers:
         return [rules] * len(raw[0])
     of_json = rules.of_json()
-    kinds = (
-        production is not None
-        and shadow is not None
-        and decoders[0].is_json(production)
-        and decoders[1].is_json(shadow)
-        for production, shadow in zip(*raw, strict=True)
-    )
-    return [of_json if both_json else rules for both_json in kinds]
+    kinds = [map(decoder.is_json, column) for decoder, column in zip(decoders, raw, strict=True)]
+    return [of_json if is_json and shadow_is_json else rules for is_json, shadow_is_json in zip(*kinds, strict=True)]
 
 
 def _by_rows(

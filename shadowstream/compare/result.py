@@ -136,7 +136,6 @@ class Undecodable:
 
     @property
     def reason(self) -> str:
-        """The reason, in at most 500 characters."""
         return f"{self.why}: {self.message}"[:500]
 
 

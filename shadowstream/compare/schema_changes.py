@@ -126,7 +126,6 @@ def _refused(error: RecordError) -> Evolution:
 
 
 def _decoded(decoder: Decoder, values: _Values, typed: Sequence[int]) -> list[Any]:
-    """Decode values; those at the indexes `typed` with their types."""
     if not typed:
         return decoder.decode_many(values)
     if len(typed) == len(values):

@@ -92,7 +92,6 @@ class Config(Model):
 
     @property
     def plan(self) -> TopicPlan:
-        """Names of all topics and groups of this trial."""
         return TopicPlan(self.name)
 
     @property

@@ -98,7 +98,6 @@ class Rule(Model):
 
     @property
     def of_numbers(self) -> bool:
-        """Whether a tolerance of numbers holds."""
         return bool(self.atol or self.rtol)
 
     @property

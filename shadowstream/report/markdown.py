@@ -5,6 +5,7 @@ Text from records is set in code spans, where Markdown, mentions and HTML have n
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import notes_of
@@ -78,13 +79,11 @@ def _table(title: str, counts: dict[str, int]) -> list[str]:
     return [f"| {title} | pairs that differ |", "|---|--:|", *rows, ""]
 
 
-def _slices(slices: Sequence[dict[str, object]]) -> list[str]:
+def _slices(slices: Sequence[dict[str, Any]]) -> list[str]:
     rows = []
     for listed in slices[:LISTED_MAX]:
-        names, values = listed["dimensions"], listed["values"]
-        assert isinstance(names, list)
-        assert isinstance(values, list)
-        named = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+        values = zip(listed["dimensions"], listed["values"], strict=True)
+        named = ", ".join(f"{name} = {value}" for name, value in values)
         rows.append(f"| {code(named)} | {listed['s']} | {listed['n']} |")
     return ["| slice that holds the excess | differ | of |", "|---|--:|--:|", *rows, ""] if rows else []
 

@@ -104,7 +104,6 @@ class EmbeddedKafka:
 
     @property
     def pid(self) -> int:
-        """Of the Java process."""
         if self._java is None:
             raise BrokerError("this broker is not running: it has no process")
         return self._java.pid

@@ -135,7 +135,6 @@ class Group:
         return [TopicPartition(*place, one.offset, one.metadata) for place, one in kept]
 
     def set_back(self, offsets: Mapping[Partition, int]) -> None:
-        """Set the group's offsets from outside."""
         self.offsets |= {place: CommittedOffset(offset, "") for place, offset in offsets.items()}
 
     def decide(self, producer: int, *, commit: bool) -> None:

@@ -33,7 +33,6 @@ class Silent(threading.Thread):
 
 
 def _stand_ins(broker: MemoryBroker, host: Callable[[], Host]) -> dict[Any, Any]:
-    """Replacement by the id of the real object."""
     threads = SimpleNamespace(**{**vars(threading), "Thread": Silent})
     return {
         id(confluent_kafka.Consumer): lambda config: MemoryConsumer(broker, host(), config),

@@ -47,7 +47,6 @@ class Log:
         return offset
 
     def decide(self, producer: int, *, commit: bool, time_ms: int) -> None:
-        """Append the marker of a producer's transaction, a control record."""
         offsets = self._open.pop(producer, [])
         if not commit:
             self._aborted.update(offsets)

@@ -82,7 +82,6 @@ class Verdict:
         return tuple(found)
 
     def _words(self, last: dict[str, dict[str, Any]], totals: Totals) -> Iterator[str]:
-        """The last words against the oracle's."""
         by_labels: dict[tuple[Label, ...], dict[str, Any]] = {}
         for row in last.values():
             labels = self._labels(row)

@@ -237,7 +237,6 @@ class History:
         )
 
     def lines(self) -> list[str]:
-        """As text, for a report: what differs from the defaults."""
         shown = [f"setup  {_described(self.setup)}"]
         shown += [f"input  {_described(one)}" for one in self.inputs]
         shown += [f"action {' '.join(map(str, one))}" for one in self.actions]

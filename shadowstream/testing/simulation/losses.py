@@ -23,7 +23,6 @@ def can_lose(setup: Setup) -> bool:
 
 
 def losing(setup: Setup, inputs: Sequence[Input], draw: Random) -> tuple[Setup, list[Input]]:
-    """The setup and inputs, some of them with outputs that nobody can read."""
     share = draw.choice((0.0, 0.0, 0.1, 0.3))
     setup = replace(setup, compacted=bool(share) and draw.random() < 0.4)
     # What our own runner writes is never lost so: the second ledger would have a remainder.

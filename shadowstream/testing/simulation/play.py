@@ -75,10 +75,8 @@ class Trial:
                 process.read(process.step.tasks[Partition(*task)].sources.places[side], n)
 
     def _process(self, name: str, process: Process, n: int) -> None:
-        if name in ("poll", "fetch"):
-            getattr(process, name)(n)
-        elif name in ("observe", "commit"):
-            getattr(process, name)()
+        if name in ("poll", "fetch", "observe", "commit"):
+            getattr(process, name)(*([n] if name in ("poll", "fetch") else []))
         elif name == "retention":
             self._delete(process)
         else:
@@ -150,7 +148,6 @@ class Trial:
                 process.observe_times()
 
     def _live(self, which: int, n: int) -> None:
-        """Everybody handles a few more inputs and commits them."""
         for name in ("arrive", "produce", "run", "twin"):
             for place in self.world.inputs:
                 self._handle(name, place, n)

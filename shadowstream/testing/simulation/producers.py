@@ -72,7 +72,6 @@ class Producer:
             self.handle(place, at, offset)
 
     def _outputs(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> list[Label]:
-        """First copies of the outputs of inputs from `back` on."""
         labels = []
         for (place, offset), one in at.items():
             if place in back and back[place] <= offset < self.position[place]:

@@ -261,7 +261,6 @@ class BrokerTrial(Trial):
         self.faults.quiet = quiet
 
     def _replay(self, which: int, n: int) -> None:
-        """Production's group is set back, every joiner has a look, and production answers the same inputs again."""
         world, producer = self.on_broker, self.world.production
         self._commit_production(0, 0)
         world.share()
@@ -295,7 +294,6 @@ class BrokerTrial(Trial):
         self.faults.quiet = quiet
 
     def drain(self) -> None:
-        """Everybody does what is left; where only time closes, sentinels follow."""
         for log in self.broker.logs.values():
             log.held = None
         self.faults.quiet = True

@@ -92,7 +92,6 @@ class BrokerWorld(World):
                 self.commit_for(producer, producer.committed)
 
     def commit_for(self, producer: Producer, offsets: dict[Partition, int]) -> None:
-        """Let a group stand at these offsets."""
         group = self.broker.groups.of(GROUPS[producer.side])
         if not self.written and self.setup.replays:  # what is answered again must have been seen committed before
             offsets = {place: min(offset, self.logs.end(place) - 1) for place, offset in offsets.items()}
