@@ -12,10 +12,8 @@ records; the coordinator has its offsets; the commit has been called; it has ret
 
 
 class OwnershipClaim:
-    """A process's claim to its place among the trial's processes (`kafka.ownership`).
-
-    This one does nothing: it is for roles that cannot have a second process.
-    """
+    """A process's claim to its place among the trial's processes (`kafka.ownership`). This one does nothing: it is for
+    roles that cannot have a second process."""
 
     def take(self) -> None:
         """Claim the place, before any other process is fenced."""

@@ -37,10 +37,8 @@ def get_logger(room: str) -> Logger:
 
 
 def configure_logging(json: bool | None = None, level: str = "info") -> None:
-    """Send every event of `level` or above to stderr; a second call replaces the first.
-
-    `json`: None for JSON off a terminal and readable lines on one. Raises ValueError for a level not in `LEVELS`.
-    """
+    """Send every event of `level` or above to stderr; a second call replaces the first. `json`: None for JSON off a
+    terminal and readable lines on one. Raises ValueError for a level not in `LEVELS`."""
     if level not in LEVELS:
         raise ValueError(f"level {level!r} is not one of {', '.join(LEVELS)}")
     terminal = sys.stderr.isatty()

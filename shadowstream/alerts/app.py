@@ -42,10 +42,8 @@ class _RepeatFilter(logging.Filter):
 
 
 class App(faust.App):
-    """An app that never commits past a record whose handling has failed.
-
-    `broken_off`: the error of that record. It also commits nothing while `owes` reports an undelivered alert.
-    """
+    """An app that never commits past a record whose handling has failed. `broken_off`: the error of that record. It
+    also commits nothing while `owes` reports an undelivered alert."""
 
     broken_off: BaseException | None = None
     owes: Callable[[], bool] = staticmethod(lambda: False)
@@ -90,11 +88,8 @@ def brokers(config: Config) -> list[URL]:
 
 
 def make_app(config: Config, take: RecordHandler, instance: str, ready: Callable[[], None]) -> App:
-    """Create the app of a trial.
-
-    `take`: called with each record's value and coordinate; its exception is stored in `App.broken_off`, and nothing is
-    committed from then on. `ready`: called once partitions are assigned.
-    """
+    """Create the app of a trial. `take`: called with each record's value and coordinate; its exception is stored in
+    `App.broken_off`, and nothing is committed from then on. `ready`: called once partitions are assigned."""
     # A Faust service logs under the module of its class, here as a part of shadowstream.
     logging.getLogger(__name__).setLevel(logging.WARNING)
     repeat_filter = _RepeatFilter()

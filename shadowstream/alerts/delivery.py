@@ -56,11 +56,8 @@ class Delivered:
 
 @dataclass(slots=True)
 class _Delivery:
-    """An alert in delivery.
-
-    `is_checked`: the deliveries of other processes have been read. `is_logged`: the alert is in the log. `is_accepted`:
-    the webhook has it, and only the note of it is missing.
-    """
+    """An alert in delivery. `is_checked`: the deliveries of other processes have been read. `is_logged`: the alert is
+    in the log. `is_accepted`: the webhook has it, and only the note of it is missing."""
 
     alert: Alert
     attempts: int = 0

@@ -39,11 +39,8 @@ MaxAge = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer of the gate.
-
-    `verdict` is the record behind it, None if the revision has none. `override` is the command of an operator who
-    has decided instead (schemas/command.avsc).
-    """
+    """The answer of the gate. `verdict` is the record behind it, None if the revision has none. `override` is the
+    command of an operator who has decided instead (schemas/command.avsc)."""
 
     decision: str
     reasons: list[str]
@@ -88,11 +85,8 @@ def question(config: str, revision: str | None, max_age: str) -> Question:
 
 
 def verdicts_of(trial: Config) -> dict[str, bytes] | None:
-    """The last verdict of each revision, still encoded; None if the topic does not exist.
-
-    Raises `ConfigError` if the trial of that name began with other topics than this config's: its verdicts do not
-    apply to these.
-    """
+    """The last verdict of each revision, still encoded; None if the topic does not exist. Raises `ConfigError` if the
+    trial of that name began with other topics than this config's: its verdicts do not apply to these."""
     try:
         rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
     except TopicMissing:
@@ -103,10 +97,8 @@ def verdicts_of(trial: Config) -> dict[str, bytes] | None:
 
 
 def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_ms: int) -> Answer:
-    """The gate's answer from the last verdicts by revision; `wanted` is a revision or its beginning.
-
-    Raises `ConfigError` if `wanted` fits several, `RecordError` if its verdict cannot be decoded.
-    """
+    """The gate's answer from the last verdicts by revision; `wanted` is a revision or its beginning. Raises
+    `ConfigError` if `wanted` fits several, `RecordError` if its verdict cannot be decoded."""
     if not verdicts:
         why = "there is no verdict topic" if verdicts is None else "the verdict topic is empty"
         return Answer("not_yet", [f"{why}: no window has been judged; is `judge` running with this config?"], wanted)
@@ -146,10 +138,8 @@ def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
 
 
 def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:
-    """The answer with an operator's valid decision for this revision, if there is one.
-
-    Without a verdict of the revision, nothing is overridden: the operator would have no evidence to look at.
-    """
+    """The answer with an operator's valid decision for this revision, if there is one. Without a verdict of the
+    revision, nothing is overridden: the operator would have no evidence to look at."""
     command = commands.get(answer.revision)
     if command is None or answer.verdict is None:
         return answer

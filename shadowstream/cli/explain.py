@@ -68,11 +68,8 @@ def as_data(explanation: Explanation) -> dict[str, Any]:
 
 
 def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Sequence[str] = ()) -> list[str]:
-    """The explanation as text.
-
-    In this order: the decision and its basis, a line a criterion, the other obstacles, the roles without progress,
-    and the remedies.
-    """
+    """The explanation as text. In this order: the decision and its basis, a line a criterion, the other obstacles, the
+    roles without progress, and the remedies."""
     printed = [explanation.decision.replace("_", " ")]
     if verdict is not None:
         printed += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]

@@ -164,9 +164,7 @@ def _end_before_it_begins(signals: int, stop: Stoppable) -> None:
 @contextmanager
 def as_role(config: Config, instance: str, stop: Stoppable, watch: RoleHealth) -> Iterator[None]:
     """Run a role in this context, to its end. A role that ends without a stop request has finished, and reports it.
-
-    Raises `TakenOver` if the role failed because another run has its place.
-    """
+    Raises `TakenOver` if the role failed because another run has its place."""
     watch.claim = RoleClaim(config, watch.role, instance)
     try:
         yield
@@ -185,10 +183,8 @@ def as_role(config: Config, instance: str, stop: Stoppable, watch: RoleHealth) -
 
 
 def play(watch: RoleHealth, module: str, config: Config, instance: str, listen: str | None) -> dict[str, Any]:
-    """Run one role in this process, to its end; return its figures.
-
-    The role's module is loaded only here, so that a process has the dependencies of its own role alone.
-    """
+    """Run one role in this process, to its end; return its figures. The role's module is loaded only here, so that a
+    process has the dependencies of its own role alone."""
     stop = stop_on_signals()
     server = serve(listen, watch) if listen else None
     try:

@@ -97,11 +97,8 @@ def acls(
 
 
 def grants(trial: Config) -> list[list[str]]:
-    """The rights that the trial needs, as arguments of kafka-acls.
-
-    It reads foreign topics, describes their groups, and has all rights under its own prefix (which ends in a dot, so
-    that it covers no other trial).
-    """
+    """The rights that the trial needs, as arguments of kafka-acls. It reads foreign topics, describes their groups, and
+    has all rights under its own prefix (which ends in a dot, so that it covers no other trial)."""
     looks = [["--operation", "Read", "--operation", "Describe", "--topic", topic] for topic in sources_of(trial)]
     groups = [trial.production.group, trial.candidate.group, trial.twin and trial.twin.group]
     looks += [["--operation", "Describe", "--group", group] for group in groups if group]

@@ -59,11 +59,8 @@ def is_same_type(production: dict[str, Any], shadow: dict[str, Any]) -> bool:
 
 
 def promotes(writer: dict[str, Any], reader: dict[str, Any]) -> bool:
-    """Whether a reader of type `reader` reads values of type `writer`.
-
-    If either side has a logical type, numbers and texts are not read as another kind of number or as bytes: a
-    timestamp is no double.
-    """
+    """Whether a reader of type `reader` reads values of type `writer`. If either side has a logical type, numbers and
+    texts are not read as another kind of number or as bytes: a timestamp is no double."""
     kind, reader_kind = kind_of(writer), kind_of(reader)
     if reader_kind not in _PROMOTED.get(kind, ()):
         return False

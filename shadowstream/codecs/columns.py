@@ -93,10 +93,8 @@ class ColumnReader:
         self._kind = kind
 
     def read(self, bodies: Sequence[bytes], bytes_max: int) -> tuple[pa.RecordBatch, Indexes] | None:
-        """Decode the readable records; return them and their indexes in `bodies`, or None if too many are unreadable.
-
-        A body of more than `bytes_max` bytes is unreadable.
-        """
+        """Decode the readable records; return them and their indexes in `bodies`, or None if too many are unreadable. A
+        body of more than `bytes_max` bytes is unreadable."""
         try:
             return self._batch(bodies, bytes_max), np.arange(len(bodies))
         except _Bad:

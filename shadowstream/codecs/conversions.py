@@ -14,10 +14,8 @@ _Convert = Callable[[Any], Any]
 
 
 def conversions(production: dict[str, Any], shadow: dict[str, Any]) -> tuple[_Convert | None, _Convert | None, bool]:
-    """The converters of production's and the candidate's values, and whether they need values in their written form.
-
-    At least one of the two types is a logical type.
-    """
+    """The converters of production's and the candidate's values, and whether they need values in their written form. At
+    least one of the two types is a logical type."""
     logical, shadow_logical = logical_of(production), logical_of(shadow)
     if logical is None or shadow_logical is None:
         return None, None, True

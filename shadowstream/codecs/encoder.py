@@ -39,10 +39,7 @@ class Encoder:
 
     def encode(self, value: Any) -> bytes | None:
         """Encode a value: bytes pass unchanged, None is a tombstone, everything else is written in the encoder's
-        format.
-
-        Raises `CandidateError` for a value of the wrong shape, with the field's name if it is known.
-        """
+        format. Raises `CandidateError` for a value of the wrong shape, with the field's name if it is known."""
         if value is None or isinstance(value, bytes):
             return value
         if self._bytes_only:

@@ -43,10 +43,8 @@ class _Field(NamedTuple):
 
 
 class ProtobufReader:
-    """Reader of messages of one schema. Framed values name their message type; bare values are of type `message`.
-
-    With `typed`, each value is a `typed.Message`. Raises `RecordError` (``schema``) for unusable descriptors.
-    """
+    """Reader of messages of one schema. Framed values name their message type; bare values are of type `message`. With
+    `typed`, each value is a `typed.Message`. Raises `RecordError` (``schema``) for unusable descriptors."""
 
     def __init__(self, schema: ProtobufSchema, named: str, message: str | None = None, typed: bool = False) -> None:
         try:
@@ -71,10 +69,8 @@ class ProtobufReader:
             raise RecordError(f"{named} has no usable descriptors: {error}", reason="schema") from error
 
     def read(self, value: bytes, start: int) -> Any:
-        """Decode the message that begins at `start`; in a framed value, the indexes of its type come first.
-
-        Raises `RecordError` (``decode``, ``bounds``, or ``schema`` if there is no such message).
-        """
+        """Decode the message that begins at `start`; in a framed value, the indexes of its type come first. Raises
+        `RecordError` (``decode``, ``bounds``, or ``schema`` if there is no such message)."""
         indexes = None
         if start:
             indexes, start = self._indexes(value, start)

@@ -35,11 +35,8 @@ class SchemaSource(Protocol):
     """Source of writer schemas by id. Sources with I/O are at the edge (`shadowstream.kafka.schemas.registry`)."""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """The schema of an id, GUID or fingerprint.
-
-        Raises `RecordError` (reason ``schema``) if it does not exist or is unusable, and `RegistryError` while the
-        registry cannot answer.
-        """
+        """The schema of an id, GUID or fingerprint. Raises `RecordError` (reason ``schema``) if it does not exist or is
+        unusable, and `RegistryError` while the registry cannot answer."""
         ...
 
     def latest_id(self, subject: str) -> int | None:

@@ -78,10 +78,8 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
 
 
 def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool = False) -> list[RawDifference]:
-    """All differences that make a pair a mismatch, with their raw values and without a limit.
-
-    With `ignores_added`, added fields do not count.
-    """
+    """All differences that make a pair a mismatch, with their raw values and without a limit. With `ignores_added`,
+    added fields do not count."""
     walk = _Walk(rules, rules.ignores_added or ignores_added, differences_max=sys.maxsize)
     walk.top(rules, production, shadow)
     return [

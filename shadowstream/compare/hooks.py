@@ -36,10 +36,8 @@ class HookError(Exception):
 
 
 class Unanswered(HookError):
-    """A hook has not answered: it took too long, ended its process, or is suspended.
-
-    The pair was not compared, so it does not count as a difference of the candidate.
-    """
+    """A hook has not answered: it took too long, ended its process, or is suspended. The pair was not compared, so it
+    does not count as a difference of the candidate."""
 
 
 def refusal(function: Any, arguments: int) -> str | None:
@@ -110,10 +108,8 @@ def _number(value: Any) -> Any:
 
 
 def _utc(value: Any) -> Any:
-    """Convert a timestamp, or an ISO text of one, to UTC; without an offset it is taken as UTC.
-
-    A time finer than a microsecond becomes a `FarTime`.
-    """
+    """Convert a timestamp, or an ISO text of one, to UTC; without an offset it is taken as UTC. A time finer than a
+    microsecond becomes a `FarTime`."""
     finer = Fraction(0)
     try:
         if isinstance(value, str):

@@ -185,10 +185,8 @@ def _best(everything: tuple[list[int], list[int]], equal: _Pairs, fit: _Fit) -> 
 
 
 def rank(value: Any, spot: Spot) -> Any:
-    """The sort key of a value among the elements of its list.
-
-    Parts that must be equal come first, parts under a tolerance next; ignored parts do not count.
-    """
+    """The sort key of a value among the elements of its list. Parts that must be equal come first, parts under a
+    tolerance next; ignored parts do not count."""
     if isinstance(value, Typed):
         return *rank(value.value, spot), value.kind.key or value.kind.name
     if isinstance(value, dict):

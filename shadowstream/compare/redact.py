@@ -21,11 +21,8 @@ DROPPED = f"{MARK}{'-' * _DIGITS}"
 
 
 class Redactor:
-    """The redaction of one trial; None changes nothing.
-
-    `rules` are those of the comparison: the redactor must also hide the values of a secret key by which lists are
-    compared, because they occur in paths.
-    """
+    """The redaction of one trial; None changes nothing. `rules` are those of the comparison: the redactor must also
+    hide the values of a secret key by which lists are compared, because they occur in paths."""
 
     def __init__(self, redact: Redact | None, rules: Sequence[Rule] = ()) -> None:
         self._redact = redact

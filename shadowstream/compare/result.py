@@ -92,10 +92,8 @@ class PairResult:
 
     @property
     def touched(self) -> frozenset[str]:
-        """The watched paths (`RuleSet.watch`) at, above or below which a mismatch differs.
-
-        All differences count, not only the first 32.
-        """
+        """The watched paths (`RuleSet.watch`) at, above or below which a mismatch differs. All differences count, not
+        only the first 32."""
         self._explained()
         return self._touched
 

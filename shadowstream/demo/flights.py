@@ -84,10 +84,8 @@ def records(limit: int | None = None) -> Iterator[dict[str, Any]]:
 
 
 def labelled(month: int) -> Iterator[tuple[dict[str, Any], bool]]:
-    """The flights of one month that arrived, each with whether it was more than 15 minutes late.
-
-    The label comes from the file alone: the topic's records do not hold it.
-    """
+    """The flights of one month that arrived, each with whether it was more than 15 minutes late. The label comes from
+    the file alone: the topic's records do not hold it."""
     year = read_year()
     arrived = year.filter(pc.and_(pc.equal(year["month"], month), pc.is_valid(year["arr_delay"])))
     late = pc.greater(arrived["arr_delay"], 15).to_pylist()

@@ -66,10 +66,8 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(candidate: str, say: Say, limit: int | None = None, given: Broker | None = None) -> Iterator[Stage]:
-    """Start a broker (or use the `given` one), train the model, load the flights, write the config.
-
-    Raises `ConfigError` for an unknown candidate.
-    """
+    """Start a broker (or use the `given` one), train the model, load the flights, write the config. Raises
+    `ConfigError` for an unknown candidate."""
     if candidate not in CANDIDATES:
         raise ConfigError(f"--candidate: {candidate!r} is not one of {', '.join(CANDIDATES)}")
     with contextlib.ExitStack() as stack:

@@ -18,11 +18,8 @@ Record = Mapping[str, Any]
 
 
 class Point(NamedTuple):
-    """One evaluation.
-
-    `time_ms`: event time up to which it had read everything. `criteria`: by criterion the counts, the estimate with its
-    limits, and ln E against "the rate reaches the limit".
-    """
+    """One evaluation. `time_ms`: event time up to which it had read everything. `criteria`: by criterion the counts,
+    the estimate with its limits, and ln E against "the rate reaches the limit"."""
 
     time_ms: int
     decision: str
@@ -177,10 +174,8 @@ class Interval(NamedTuple):
 
 
 def intervals(history: Iterable[Point], criterion: str, units_min: int) -> list[Interval]:
-    """Split the history into intervals of at least `units_min` units each.
-
-    If corrections have taken back more units than came, the interval is extended to the next evaluation.
-    """
+    """Split the history into intervals of at least `units_min` units each. If corrections have taken back more units
+    than came, the interval is extended to the next evaluation."""
     stretches: list[Interval] = []
     n = s = 0
     for point in history:

@@ -11,10 +11,8 @@ _DAEMON_PATIENCE_S = 3
 
 
 def image_name() -> str:
-    """SHADOWSTREAM_KAFKA_IMAGE, else the image that this testcontainers is made for.
-
-    The container's start script needs the Confluent image's own scripts, so `apache/kafka` does not do.
-    """
+    """SHADOWSTREAM_KAFKA_IMAGE, else the image that this testcontainers is made for. The container's start script needs
+    the Confluent image's own scripts, so `apache/kafka` does not do."""
     return os.environ.get("SHADOWSTREAM_KAFKA_IMAGE", "confluentinc/cp-kafka:7.6.0")
 
 

@@ -63,11 +63,8 @@ def create_topics(bootstrap: str, topics: Mapping[str, int], config: Mapping[str
 
 
 def produce_all(bootstrap: str, topic: str, records: Iterable[Write], *, transactional_id: str | None = None) -> int:
-    """Write the records in order, all of them acknowledged on return; gives their number.
-
-    With a `transactional_id` they are one transaction, committed. Raises `BrokerError`: a record was not acknowledged;
-    names the first.
-    """
+    """Write the records in order, all of them acknowledged on return; gives their number. With a `transactional_id`
+    they are one transaction, committed. Raises `BrokerError`: a record was not acknowledged; names the first."""
     settings: dict[str, str | int | float | bool] = {
         "bootstrap.servers": bootstrap,
         **_TERSE,

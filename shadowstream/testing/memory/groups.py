@@ -166,10 +166,8 @@ class GroupRegistry:
 
 
 def ranged(members: Iterable[Member], counts: Mapping[str, int]) -> dict[str, list[Partition]]:
-    """Kafka's range: topic by topic a run of partitions to each member, members in the order of their ids.
-
-    Members with an instance are ordered by it. So partition p of topics with equal counts goes to one member.
-    """
+    """Kafka's range: topic by topic a run of partitions to each member, members in the order of their ids. Members with
+    an instance are ordered by it. So partition p of topics with equal counts goes to one member."""
     ordered = sorted(members, key=lambda member: (member.instance is None, member.instance or member.id))
     found: dict[str, list[Partition]] = {member.id: [] for member in ordered}
     for topic in sorted({topic for member in ordered for topic in member.topics}):

@@ -74,10 +74,8 @@ class Log:
         return self.read(self.low, self.end, self.stable)[0]
 
     def listed(self, spec: int, *, committed: bool) -> tuple[int, int]:
-        """Return the answer of list_offsets: an offset and its timestamp, -1 where there is none.
-
-        As on a broker, markers count for the greatest timestamp, by the wall clock.
-        """
+        """Return the answer of list_offsets: an offset and its timestamp, -1 where there is none. As on a broker,
+        markers count for the greatest timestamp, by the wall clock."""
         if spec == EARLIEST:
             return self.low, -1
         if spec == LATEST:

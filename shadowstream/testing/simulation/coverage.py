@@ -38,10 +38,8 @@ def empty(seen: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def faults(seen: Counter[tuple[str, str]], may_lack: Collection[str] = ()) -> list[str]:
-    """What is wrong with a run that has shown these: an outcome that it must show and has not, or has and cannot be.
-
-    No outcome is excused: where one identity cannot have it, another shows it (`impossible` says of each cell why).
-    """
+    """What is wrong with a run that has shown these: an outcome that it must show and has not, or has and cannot be. No
+    outcome is excused: where one identity cannot have it, another shows it (`impossible` says of each cell why)."""
     lacking = [cell for cell in empty(seen) if cell[0] not in may_lack]
     found = [f"never shown: {outcome} under {identity}" for outcome, identity in lacking]
     for (outcome, identity), n in sorted(seen.items()):

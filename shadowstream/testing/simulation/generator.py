@@ -296,10 +296,8 @@ def _close_together(inputs: Inputs) -> None:
 
 
 def _sentinels(setup: Setup, made: list[Input]) -> list[Input]:
-    """At the end, inputs far apart in time that both sides answer, one for each partition that anything went to.
-
-    Where `idle` is set the first partition has none: it is closed by the time of the others, or it would wait for ever.
-    """
+    """At the end, inputs far apart in time that both sides answer, one for each partition that anything went to. Where
+    `idle` is set the first partition has none: it is closed by the time of the others, or it would wait for ever."""
     last_ms = max((one.time_ms for one in made if not one.poison), default=BEGIN_MS)
     sentinels: list[Input] = []
     used = range(min(setup.inputs, setup.outputs)) if setup.partitioner == "input" else range(setup.outputs)

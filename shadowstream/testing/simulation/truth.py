@@ -28,10 +28,8 @@ class Written(NamedTuple):
 
 @dataclass(slots=True)
 class Unit:
-    """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some.
-
-    The outputs of the first input of an id are those that anybody can take for it, see `as_read`.
-    """
+    """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some. The
+    outputs of the first input of an id are those that anybody can take for it, see `as_read`."""
 
     input: Input
     revision: str
