@@ -20,7 +20,6 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the program."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # A parent that starts this process in the background with SIGINT ignored has done so on purpose.
         if signal.getsignal(number) != signal.SIG_IGN:

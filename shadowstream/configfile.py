@@ -66,9 +66,8 @@ class ConfigSource:
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
     """Load the config of a YAML file; `environ` holds the values of ``${VAR}``, by default the process's environment.
 
-    Raises:
-        ConfigFileError: with every problem of the file.
-        IsolationError: the config names a topic or group that a trial must keep away from.
+    Raises `ConfigFileError`: with every problem of the file. Raises `IsolationError`: the config names a topic or group
+    that a trial must keep away from.
     """
     return open_source(path, environ).config
 
@@ -183,7 +182,9 @@ def _message(error: ErrorDetails, where: KeyPath, document: Document, several: b
     field = _field(where)
     about = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
-        return f"unknown key; {nearest(str(where[-1]), _names(where[:-1]))}"
+        outer = _field(where[:-1])
+        model = _model_in(outer.annotation) if outer else Config
+        return f"unknown key; {nearest(str(where[-1]), model.model_fields if model else ())}"
     if kind == "missing":
         return f"is missing; add it{about}"
     if several:
@@ -234,12 +235,6 @@ def _field(where: KeyPath) -> FieldInfo | None:
             return None
         model = _model_in(field.annotation)
     return field
-
-
-def _names(where: KeyPath) -> Iterable[str]:
-    field = _field(where)
-    model = _model_in(field.annotation) if field else Config
-    return model.model_fields if model else ()
 
 
 def _choices(field: FieldInfo | None) -> list[str]:

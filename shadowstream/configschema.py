@@ -26,10 +26,8 @@ class _Draft7(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the config file, in draft 7.
-
-    A ``${VAR}`` is allowed in place of any scalar, of any type.
-    """
+    """Return the JSON Schema of the config file, in draft 7. A ``${VAR}`` is allowed in place of any scalar, of any
+    type."""
     made = Config.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Draft7)
     definitions = made.pop("$defs")
     made["properties"]["name"]["pattern"] = f"^{NAME_PATTERN.pattern}$"

@@ -8,10 +8,8 @@ from shadowstream.errors import ConfigError
 
 
 def load_entry_point(entry: str, key: str) -> Callable[..., Any]:
-    """Import the callable of an entry point ``package.module:name``, which the config has under `key`.
-
-    Raises `ConfigError` where it cannot be imported, whatever the user's code raises, or is not callable.
-    """
+    """Import the callable of an entry point ``package.module:name``, which the config has under `key`. Raises
+    `ConfigError` where it cannot be imported, whatever the user's code raises, or is not callable."""
     module_name, _, name = entry.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), name)

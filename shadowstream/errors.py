@@ -29,10 +29,8 @@ class IsolationError(ShadowstreamError):
 
 
 class RecordError(ShadowstreamError):
-    """One record is unusable. It gets a dead letter and exactly one outcome.
-
-    `reason` is a short stable word (``framing``, ``schema``, ``decode``, ``bounds``) for counting.
-    """
+    """One record is unusable. It gets a dead letter and exactly one outcome. `reason` is a short stable word
+    (``framing``, ``schema``, ``decode``, ``bounds``) for counting."""
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
@@ -40,11 +38,8 @@ class RecordError(ShadowstreamError):
 
 
 class BrokerError(ShadowstreamError):
-    """The broker or the client failed.
-
-    `retriable`: repeat the same call. `abortable`: abort the transaction, load the committed state, seek, continue.
-    Neither: the process ends and its supervisor restarts it.
-    """
+    """The broker or the client failed. `retriable`: repeat the same call. `abortable`: abort the transaction, load the
+    committed state, seek, continue. Neither: the process ends and its supervisor restarts it."""
 
     def __init__(self, message: str, *, retriable: bool = False, abortable: bool = False, fatal: bool = False) -> None:
         super().__init__(message)
@@ -54,10 +49,8 @@ class BrokerError(ShadowstreamError):
 
 
 class TakenOver(BrokerError):
-    """A later run of the same trial and instance has taken this process's place.
-
-    After a restart, this process would evict the later run in turn, and so on forever. So it ends for good.
-    """
+    """A later run of the same trial and instance has taken this process's place. After a restart, this process would
+    evict the later run in turn, and so on forever. So it ends for good."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, fatal=True)
@@ -75,10 +68,8 @@ class RegistryError(BrokerError):
 
 
 class CandidateError(ShadowstreamError):
-    """The candidate failed on one input; an observation like any other.
-
-    The message names the kind of failure before a colon. `absence`: error, timeout or crashed (schemas/mark.avsc).
-    """
+    """The candidate failed on one input; an observation like any other. The message names the kind of failure before a
+    colon. `absence`: error, timeout or crashed (schemas/mark.avsc)."""
 
     def __init__(self, message: str, *, absence: str = "error") -> None:
         super().__init__(message)

@@ -12,10 +12,8 @@ records; the coordinator has its offsets; the commit has been called; it has ret
 
 
 class OwnershipClaim:
-    """A process's claim to its place among the trial's processes (`kafka.ownership`).
-
-    This one does nothing: it is for roles that cannot have a second process.
-    """
+    """A process's claim to its place among the trial's processes (`kafka.ownership`). This one does nothing: it is for
+    roles that cannot have a second process."""
 
     def take(self) -> None:
         """Claim the place, before any other process is fenced."""
@@ -46,7 +44,6 @@ class RoleHealth:
         self._turned = time.monotonic()
 
     def turned(self) -> None:
-        """Record that the loop has completed a turn."""
         self._turned = time.monotonic()
 
     def reached(self, phase: Phase) -> None:

@@ -37,24 +37,17 @@ def get_logger(room: str) -> Logger:
 
 
 def configure_logging(json: bool | None = None, level: str = "info") -> None:
-    """Send every event of `level` or above to stderr; a second call replaces the first.
-
-    `json`: None for JSON off a terminal and readable lines on one. Raises ValueError for a level not in `LEVELS`.
-    """
+    """Send every event of `level` or above to stderr; a second call replaces the first. `json`: None for JSON off a
+    terminal and readable lines on one. Raises ValueError for a level not in `LEVELS`."""
     if level not in LEVELS:
         raise ValueError(f"level {level!r} is not one of {', '.join(LEVELS)}")
     terminal = sys.stderr.isatty()
     as_json = not terminal if json is None else json
     handler = _Stderr()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_room, *_SHARED],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(as_json, colors=terminal and not as_json and not os.environ.get("NO_COLOR")),
-            ],
-        )
-    )
+    rendering = _rendering(as_json, colors=terminal and not as_json and not os.environ.get("NO_COLOR"))
+    formatter = structlog.stdlib.ProcessorFormatter
+    processors = [formatter.remove_processors_meta, *rendering]
+    handler.setFormatter(formatter(foreign_pre_chain=[_room, *_SHARED], processors=processors))
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, _Stderr)]:
         root.removeHandler(old)
@@ -108,11 +101,8 @@ def _rendering(as_json: bool, *, colors: bool) -> list[Any]:
     # which hold records and passwords.
     if as_json:
         without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        return [
-            structlog.processors.ExceptionRenderer(without_locals),
-            redact,
-            structlog.processors.JSONRenderer(default=_plain),
-        ]
+        exceptions, render = structlog.processors.ExceptionRenderer, structlog.processors.JSONRenderer
+        return [exceptions(without_locals), redact, render(default=_plain)]
     plain_traceback = structlog.dev.plain_traceback
     return [redact, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain_traceback)]
 

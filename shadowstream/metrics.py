@@ -133,16 +133,13 @@ class Metrics:
         self._metrics[name].labels(shadow=self._shadow, **labels).inc(amount)
 
     def set(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge."""
         self._metrics[name].labels(shadow=self._shadow, **labels).set(value)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Add an observation to a histogram."""
         self._metrics[name].labels(shadow=self._shadow, **labels).observe(seconds)
 
 
 def page() -> str:
-    """Return docs/metrics.md."""
     lines = [
         "# Metrics",
         "",

@@ -251,7 +251,6 @@ def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> PublicRecord:
 
 
 def _maker(kind: type[Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """Return a function from a mapping with a value for each field to an object of the class."""
     hints = get_type_hints(kind)
     parts = [(field.name, _converter(hints[field.name])) for field in fields(kind)]
     return lambda values: kind(*(values[name] if convert is None else convert(values[name]) for name, convert in parts))

@@ -74,11 +74,9 @@ class Batch:
         return len(self.offsets)
 
     def below(self, offset: int) -> Batch:
-        """Return the records below an offset."""
         return self.part(0, sum(record_offset < offset for record_offset in self.offsets))
 
     def part(self, begin: int, end: int) -> Batch:
-        """Return the records from index `begin` to before index `end`."""
         offsets, times_ms = self.offsets[begin:end], self.times_ms[begin:end]
         keys, values = self.keys[begin:end], self.values[begin:end]
         return Batch(self.place, offsets, times_ms, keys, values, self.headers[begin:end], self.lost)

@@ -60,9 +60,8 @@ class CodeLocation(NamedTuple):
 def revision_of(config: Config) -> str:
     """Return the revision of a config's candidate, 64 hex digits (SHA-256).
 
-    Raises:
-        ConfigError: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
-            the package is too large to hash; the message begins with the key that is wrong.
+    Raises `ConfigError`: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
+    the package is too large to hash; the message begins with the key that is wrong.
     """
     candidate, labels, twin, error = config.candidate, config.labels, config.twin, config.production.error
     formats = {topic: format.model_dump(mode="json") for topic, format in config.schemas.formats.items()}
@@ -115,9 +114,7 @@ def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
 
 def locate(call: str) -> CodeLocation:
     """Find the module of an entry point ``package.module:callable`` without importing it, and prove the callable.
-
-    Raises `ConfigError` if there is no such module, or its source does not define the name at its top level.
-    """
+    Raises `ConfigError` if there is no such module, or its source does not define the name at its top level."""
     module_name, _, name = call.partition(":")
     located = _find_module(module_name)
     if located.module.suffix == ".py":
@@ -227,10 +224,8 @@ def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
 
 
 def _code(call: str, key: str, files: Sequence[str] | None) -> list[tuple[str, str]]:
-    """Return the digests of an entry point's code under `key`; of its module only, if its package is too large.
-
-    An empty `files` makes a package that is too large an error: they must name the files that matter.
-    """
+    """Return the digests of an entry point's code under `key`; of its module only, if its package is too large. An
+    empty `files` makes a package that is too large an error: they must name the files that matter."""
     try:
         located = locate(call)
         return _digests(located.root, key)

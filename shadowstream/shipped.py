@@ -18,5 +18,4 @@ def released() -> list[tuple[str, str]]:
 
 
 def text(name: str) -> str:
-    """Return a shipped schema file."""
     return (schema_dir() / name).read_text(encoding="utf-8")

@@ -7,10 +7,6 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-def _later(_: T, later: T) -> T:
-    return later
-
-
 class ThinnedQueue(Generic[T]):
     """A first-in, first-out queue that halves itself beyond `limit`: every other observation goes into the next one.
 
@@ -24,12 +20,11 @@ class ThinnedQueue(Generic[T]):
     ([0, 2, 4], 0, 2, 4, 2)
     """
 
-    def __init__(self, limit: int, merge: Callable[[T, T], T] = _later) -> None:
+    def __init__(self, limit: int, merge: Callable[[T, T], T] = lambda _, later: later) -> None:
         self._limit, self._merge = limit, merge
         self._items: deque[T] = deque()
 
     def append(self, item: T) -> None:
-        """Add the newest observation."""
         self._items.append(item)
         if len(self._items) > self._limit:
             first, *rest = self._items
@@ -38,7 +33,6 @@ class ThinnedQueue(Generic[T]):
             self._items = deque([first, *(self._merge(earlier, later) for earlier, later in pairs), *last])
 
     def popleft(self) -> T:
-        """Remove and return the oldest observation."""
         return self._items.popleft()
 
     def __getitem__(self, index: int) -> T:

@@ -66,11 +66,9 @@ class TopicPlan:
         return f"{self.prefix}{kind}"
 
     def dead_letter(self, role: str) -> str:
-        """Return the dead-letter topic of a role."""
         return f"{self.prefix}dlq.{role}"
 
     def group(self, role: str) -> str:
-        """Return the consumer group of a role."""
         return f"{self.prefix}{role}"
 
     def check_write(self, topic: str) -> None:

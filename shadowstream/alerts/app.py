@@ -41,20 +41,9 @@ class _RepeatFilter(logging.Filter):
         return True
 
 
-def quiet_logs() -> None:
-    """Make Faust log only problems, and aiokafka repeat none too often."""
-    # A Faust service logs under the module of its class, here as a part of shadowstream.
-    logging.getLogger(__name__).setLevel(logging.WARNING)
-    repeat_filter = _RepeatFilter()
-    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "aiokafka"]:
-        logging.getLogger(name).addFilter(repeat_filter)
-
-
 class App(faust.App):
-    """An app that never commits past a record whose handling has failed.
-
-    `broken_off`: the error of that record. It also commits nothing while `owes` reports an undelivered alert.
-    """
+    """An app that never commits past a record whose handling has failed. `broken_off`: the error of that record. It
+    also commits nothing while `owes` reports an undelivered alert."""
 
     broken_off: BaseException | None = None
     owes: Callable[[], bool] = staticmethod(lambda: False)
@@ -99,12 +88,13 @@ def brokers(config: Config) -> list[URL]:
 
 
 def make_app(config: Config, take: RecordHandler, instance: str, ready: Callable[[], None]) -> App:
-    """Create the app of a trial.
-
-    `take`: called with each record's value and coordinate; its exception is stored in `App.broken_off`, and nothing is
-    committed from then on. `ready`: called once partitions are assigned.
-    """
-    quiet_logs()
+    """Create the app of a trial. `take`: called with each record's value and coordinate; its exception is stored in
+    `App.broken_off`, and nothing is committed from then on. `ready`: called once partitions are assigned."""
+    # A Faust service logs under the module of its class, here as a part of shadowstream.
+    logging.getLogger(__name__).setLevel(logging.WARNING)
+    repeat_filter = _RepeatFilter()
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "aiokafka"]:
+        logging.getLogger(name).addFilter(repeat_filter)
     urls = brokers(config)
     group = config.plan.group("alerts")
     config.plan.check_group(group, [config.production.group] if config.production.group else [])

@@ -56,11 +56,8 @@ class Delivered:
 
 @dataclass(slots=True)
 class _Delivery:
-    """An alert in delivery.
-
-    `is_checked`: the deliveries of other processes have been read. `is_logged`: the alert is in the log. `is_accepted`:
-    the webhook has it, and only the note of it is missing.
-    """
+    """An alert in delivery. `is_checked`: the deliveries of other processes have been read. `is_logged`: the alert is
+    in the log. `is_accepted`: the webhook has it, and only the note of it is missing."""
 
     alert: Alert
     attempts: int = 0
@@ -87,7 +84,6 @@ class Deliverer:
 
     @property
     def owes(self) -> bool:
-        """Whether there are undelivered alerts."""
         return bool(self.open or self.resting)
 
     async def deliver(self, alert: Alert) -> None:
@@ -99,11 +95,6 @@ class Deliverer:
         self.open[alert.id] = task
         task.add_done_callback(lambda done: self._ended(alert.id, done))
         await tried.wait()
-
-    async def rested(self) -> None:
-        """Deliver alerts whose mute has ended."""
-        for alert in list(self.resting.values()):
-            await self.deliver(alert)
 
     def closed(self, incident: str) -> None:
         """Drop the resting alert of a closed incident."""

@@ -85,10 +85,8 @@ def rows_of(config: Config) -> list[LedgerRow]:
 
 
 def acknowledge(config: Config, incident: str, by: str, reason: str) -> dict[str, Any]:
-    """Write the command that acknowledges an incident; return it once the broker has it.
-
-    Raises `ConfigError` for an unknown incident, or for an empty `by`.
-    """
+    """Write the command that acknowledges an incident; return it once the broker has it. Raises `ConfigError` for an
+    unknown incident, or for an empty `by`."""
     record = {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()}
     return _write_command(config, record)
 

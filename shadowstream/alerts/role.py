@@ -92,10 +92,10 @@ class AlertsRole:
         """Deliver alerts whose mute has ended, as long as the role runs."""
         while True:
             await asyncio.sleep(REST_LOOK_S)
-            await self.deliverer.rested()
+            for alert in list(self.deliverer.resting.values()):
+                await self.deliverer.deliver(alert)
 
     async def catch_up(self) -> None:
-        """Handle all existing records."""
         for kind in KINDS:
             await self._read(kind)
 
@@ -154,7 +154,11 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealt
                 raise role.deliverer.failure
             if starting.done():
                 starting.result()
-                _check(app)
+                cause = app.broken_off or app.crash_reason
+                if cause is not None or app.crashed or app.should_stop:
+                    raise BrokerError(
+                        f"alerts: the stream broke off: {cause!r}; after a restart it resumes there"
+                    ) from cause
             await asyncio.sleep(TURN_S)
     finally:
         watch.ready = False
@@ -165,12 +169,6 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealt
         await role.deliverer.stop()
         await _stopped(app)
     return role
-
-
-def _check(app: App) -> None:
-    cause = app.broken_off or app.crash_reason
-    if cause is not None or app.crashed or app.should_stop:
-        raise BrokerError(f"alerts: the stream broke off: {cause!r}; after a restart it resumes there") from cause
 
 
 async def _stopped(app: App) -> None:

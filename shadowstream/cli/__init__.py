@@ -1,4 +1,4 @@
-"""The command line: parse, call, print, exit code. Each command's module registers it."""
+"""The command line: parse, call, print, exit code. A module with groups of commands registers them itself."""
 
 import atexit
 import faulthandler
@@ -71,7 +71,12 @@ def _app(*rooms: str) -> typer.Typer:
     )
     made.callback()(_every_command)
     for room in rooms or _ROOMS:
-        importlib.import_module(f"shadowstream.cli.{room}").register(made)
+        module = importlib.import_module(f"shadowstream.cli.{room}")
+        if hasattr(module, "register"):
+            module.register(made)
+        else:
+            for name in _ROOMS[room]:
+                made.command()(getattr(module, name))
     return made
 
 
@@ -85,7 +90,6 @@ def _every_command(
 
 
 def main() -> None:
-    """The program `shadowstream`."""
     faulthandler.enable()  # if a client's C code crashes, stderr shows the call
     role_report.connect()
     if command_of(sys.argv[1:]) not in _SIGNALS_OF_ITS_OWN and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:

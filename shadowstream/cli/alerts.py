@@ -8,7 +8,7 @@ from rich.table import Table
 
 from shadowstream.alerts.ledger import LedgerRow, acknowledge, mute, rows_of
 from shadowstream.cli.durations import seconds_of
-from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, put_or_say, say
 from shadowstream.cli.roles import Instance, Listen, play
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
@@ -19,7 +19,6 @@ _alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
     _alerts.command()(run)
     _alerts.command()(ack)
     _alerts.command("mute")(mute_)
@@ -37,10 +36,8 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
             "`alerts run` needs faust-streaming, which is not installed: pip install 'shadowstream[alerts]'"
         ) from error
     figures = play(RoleHealth(trial.name, "alerts"), "shadowstream.alerts.role", trial, instance, listen)
-    if as_json:
-        put_json(figures)
-    else:
-        say(f"alerts: {figures['delivered']} delivered, {figures['records']:,} records in {figures['wall_s']} s")
+    text = f"alerts: {figures['delivered']} delivered, {figures['records']:,} records in {figures['wall_s']} s"
+    put_or_say(figures, text, as_json=as_json)
 
 
 def ack(
@@ -52,10 +49,7 @@ def ack(
 ) -> None:
     """Say that somebody acts on an incident."""
     record = acknowledge(load(config), incident, by, reason)
-    if as_json:
-        put_json(record)
-    else:
-        say(f"{record['subject']}: acknowledged by {record['by']}")
+    put_or_say(record, f"{record['subject']}: acknowledged by {record['by']}", as_json=as_json)
 
 
 def mute_(
@@ -72,11 +66,8 @@ def mute_(
     """Let the alerts of an incident rest; it stays open, and holds promote back, all the same."""
     lasting_ms = None if lasting is None else round(seconds_of("--for", lasting) * 1000)
     record = mute(load(config), incident, by, reason, lasting_ms)
-    if as_json:
-        put_json(record)
-    else:
-        until = "it closes" if record["until_ms"] is None else iso(record["until_ms"])
-        say(f"{record['subject']}: muted by {record['by']} until {until}")
+    until = "it closes" if record["until_ms"] is None else iso(record["until_ms"])
+    put_or_say(record, f"{record['subject']}: muted by {record['by']} until {until}", as_json=as_json)
 
 
 def list_(config: ConfigPath, as_json: Json = False) -> None:
@@ -102,14 +93,7 @@ def _table(rows: list[LedgerRow]) -> Table:
         until = "" if row.muted_until_ms is None else f" until {iso(row.muted_until_ms)}"
         delivered = f"{row.delivered_to} {iso(row.delivered_at_ms)}" if row.delivered_at_ms is not None else "-"
         style = "red" if row.state == "open" else ""
-        table.add_row(
-            cell(row.incident),
-            cell(row.state, style),
-            cell(iso(row.since_ms)),
-            cell(row.revision[:8]),
-            cell(by),
-            cell(f"{row.muted_by}{until}" if row.muted_by else "-"),
-            cell(delivered),
-            cell(row.text),
-        )
+        muted = f"{row.muted_by}{until}" if row.muted_by else "-"
+        texts = (iso(row.since_ms), row.revision[:8], by, muted, delivered, row.text)
+        table.add_row(cell(row.incident), cell(row.state, style), *map(cell, texts))
     return table

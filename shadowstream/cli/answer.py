@@ -39,11 +39,8 @@ MaxAge = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer of the gate.
-
-    `verdict` is the record behind it, None if the revision has none. `override` is the command of an operator who
-    has decided instead (schemas/command.avsc).
-    """
+    """The answer of the gate. `verdict` is the record behind it, None if the revision has none. `override` is the
+    command of an operator who has decided instead (schemas/command.avsc)."""
 
     decision: str
     reasons: list[str]
@@ -73,7 +70,6 @@ class Question:
     max_age_ms: int
 
     def ask(self) -> Answer:
-        """The current answer."""
         now_ms = round(time.time() * 1000)
         answer = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
         return overridden(aged(answer, self.trial, now_ms, self.max_age_ms), overrides(self.trial), now_ms)
@@ -83,21 +79,14 @@ def question(config: str, revision: str | None, max_age: str) -> Question:
     """The question in a command's arguments. Raises `ConfigError` for an invalid config, revision or age."""
     max_age_ms = round(seconds_of("--max-age", max_age) * 1000)
     trial = load(config)
-    return Question(trial, _checked(revision) if revision is not None else revision_of(trial), max_age_ms)
-
-
-def _checked(revision: str) -> str:
-    if not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
+    if revision is not None and not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
         raise ConfigError(f"--revision {revision!r}: give 8 to 64 digits of 0-9, a-f, as `validate` prints them")
-    return revision
+    return Question(trial, revision if revision is not None else revision_of(trial), max_age_ms)
 
 
 def verdicts_of(trial: Config) -> dict[str, bytes] | None:
-    """The last verdict of each revision, still encoded; None if the topic does not exist.
-
-    Raises `ConfigError` if the trial of that name began with other topics than this config's: its verdicts do not
-    apply to these.
-    """
+    """The last verdict of each revision, still encoded; None if the topic does not exist. Raises `ConfigError` if the
+    trial of that name began with other topics than this config's: its verdicts do not apply to these."""
     try:
         rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
     except TopicMissing:
@@ -108,10 +97,8 @@ def verdicts_of(trial: Config) -> dict[str, bytes] | None:
 
 
 def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_ms: int) -> Answer:
-    """The gate's answer from the last verdicts by revision; `wanted` is a revision or its beginning.
-
-    Raises `ConfigError` if `wanted` fits several, `RecordError` if its verdict cannot be decoded.
-    """
+    """The gate's answer from the last verdicts by revision; `wanted` is a revision or its beginning. Raises
+    `ConfigError` if `wanted` fits several, `RecordError` if its verdict cannot be decoded."""
     if not verdicts:
         why = "there is no verdict topic" if verdicts is None else "the verdict topic is empty"
         return Answer("not_yet", [f"{why}: no window has been judged; is `judge` running with this config?"], wanted)
@@ -151,10 +138,8 @@ def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
 
 
 def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:
-    """The answer with an operator's valid decision for this revision, if there is one.
-
-    Without a verdict of the revision, nothing is overridden: the operator would have no evidence to look at.
-    """
+    """The answer with an operator's valid decision for this revision, if there is one. Without a verdict of the
+    revision, nothing is overridden: the operator would have no evidence to look at."""
     command = commands.get(answer.revision)
     if command is None or answer.verdict is None:
         return answer

@@ -1,6 +1,7 @@
 """`validate`, `config show` and `schema config`: the commands that need the config file and no cluster."""
 
 import json
+from collections.abc import Iterator
 
 import typer
 import yaml
@@ -18,7 +19,6 @@ from shadowstream.signatures import problems_of
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
     config = typer.Typer(help="look at a config")
     config.command("show")(show)
     schema = typer.Typer(help="schemas of what shadowstream reads and writes")
@@ -81,18 +81,14 @@ def _outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
     return revision, sorted(problems, key=lambda problem: problem.line)
 
 
-def _duplicate_rules(source: ConfigSource) -> list[Problem]:
+def _duplicate_rules(source: ConfigSource) -> Iterator[Problem]:
     """Pairs of rules with the same path in two notations."""
-    problems, rules = [], source.config.compare.rules
     names: dict[tuple[str | None, ...], str] = {}
-    for place, rule in enumerate(rules):
-        where = ("compare", "rules", place, "path")
-        parsed = tuple(parse_path(rule.path))
-        if parsed in names:
-            first = names[parsed]
-            problems.append(source.problem(f"{rule.path!r} names the path of the rule {first!r}; give one rule", where))
-        names.setdefault(parsed, rule.path)
-    return problems
+    for place, rule in enumerate(source.config.compare.rules):
+        first = names.setdefault(tuple(parse_path(rule.path)), rule.path)
+        if first != rule.path:
+            message = f"{rule.path!r} names the path of the rule {first!r}; give one rule"
+            yield source.problem(message, ("compare", "rules", place, "path"))
 
 
 def show(config: ConfigPath, as_json: Json = False) -> None:

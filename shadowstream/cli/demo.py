@@ -28,11 +28,6 @@ NEXT = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command("demo")(demo)
-
-
 def demo(
     candidate: Annotated[str, typer.Option(help="same, worse or late-bug")] = "late-bug",
     limit: Annotated[int | None, typer.Option(min=1, help="use only the first so many flights")] = None,
@@ -103,7 +98,6 @@ def _day(time_ms: int | None) -> str:
 
 
 def lines(verdict: dict[str, Any], examples: list[dict[str, Any]]) -> list[str]:
-    """The final report of the demo, as text."""
     ran = verdict["candidate_isolation"]
     printed = [
         f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})",

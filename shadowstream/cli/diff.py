@@ -1,7 +1,6 @@
 """`diff`: show stored differences, the newest last; the last row of a pair is valid."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any
 
@@ -16,14 +15,10 @@ from shadowstream.kafka.reading.topic_reader import TopicRecord, read_topic, str
 from shadowstream.kafka.refused_records import usable
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.outcomes import BAD, Outcome
+from shadowstream.report.words import key_text, side_text, time_text
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command()(diff)
 
 
 def diff(
@@ -42,8 +37,8 @@ def diff(
         _follow(trial, outcome, limit, as_json)
         return
     topic = trial.plan.of("diff")
-    rows_read = read_topic(trial.kafka, topic, READ_TIMEOUT_S)
-    rows = sorted(_decoded(_last_words(rows_read), topic, outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
+    last = {row.key: row for row in read_topic(trial.kafka, topic, READ_TIMEOUT_S)}
+    rows = sorted(_decoded(last.values(), topic, outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
     shown = rows[-limit:] if limit else rows
     if as_json:
         for row in shown:
@@ -62,11 +57,8 @@ def _follow(trial: Config, outcome: str | None, limit: int, as_json: bool) -> No
         if as_json:
             put_json(row)
         else:
-            console().print(cell(" ".join([_time(row), row["outcome"], row["pair_id"], _key(row), *_differences(row)])))
-
-
-def _last_words(rows: Iterable[TopicRecord]) -> Iterable[TopicRecord]:
-    return {row.key: row for row in rows}.values()
+            words = [time_text(row["time_ms"]), row["outcome"], row["pair_id"], key_text(row), *_differences(row)]
+            console().print(cell(" ".join(words)))
 
 
 def _decoded(rows: Iterable[TopicRecord], topic: str, outcome: str | None) -> Iterator[dict[str, Any]]:
@@ -84,35 +76,16 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         lines = _differences(row)
         if len(lines) > DIFFERENCES_SHOWN:
             lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
-        style = "red" if row["outcome"] in BAD else ""
-        differences = cell("\n".join(lines))
-        table.add_row(cell(_time(row)), cell(_outcome(row), style), cell(row["pair_id"]), cell(_key(row)), differences)
+        corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
+        outcome = cell(f"{row['outcome']}{' late' if row['late'] else ''}{corrected}", "red" * (row["outcome"] in BAD))
+        time, differences = cell(time_text(row["time_ms"])), cell("\n".join(lines))
+        table.add_row(time, outcome, cell(row["pair_id"]), cell(key_text(row)), differences)
     return table
 
 
-def _outcome(row: dict[str, Any]) -> str:
-    corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
-    return f"{row['outcome']}{' late' if row['late'] else ''}{corrected}"
-
-
-def _time(row: dict[str, Any]) -> str:
-    try:
-        return datetime.fromtimestamp(row["time_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):  # a timestamp may hold any number
-        return f"{row['time_ms']} ms"
-
-
-def _key(row: dict[str, Any]) -> str:
-    return "-" if row["key"] is None else row["key"].decode("utf-8", "backslashreplace")
-
-
 def _differences(row: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{difference['path'] or '(whole value)'}: {_side(difference['production'])} → {_side(difference['shadow'])}"
-        for difference in row["differences"]
-    ]
+    lines = []
+    for difference in row["differences"]:
+        sides = f"{side_text(difference['production'])} → {side_text(difference['shadow'])}"
+        lines.append(f"{difference['path'] or '(whole value)'}: {sides}")
     return [*([row["reason"]] if row["reason"] else []), *lines]
-
-
-def _side(value: str | None) -> str:
-    return "(nothing)" if value is None else value

@@ -15,7 +15,6 @@ from shadowstream.kafka.trial.trial_begin import began_of
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
     app.command("explain")(explain_)
 
 
@@ -28,15 +27,8 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     still = find_obstacles(trial, began is not None and began.waits) if answer.decision == "not_yet" else []
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
-        put_json(
-            {
-                "name": trial.name,
-                "revision": answer.revision,
-                "began": where,
-                **as_data(explanation),
-                "standstill": still,
-            }
-        )
+        asked_for = {"name": trial.name, "revision": answer.revision, "began": where}
+        put_json({**asked_for, **as_data(explanation), "standstill": still})
         return
     decision, *rest = lines(explanation, answer.verdict, still)
     put(decision)
@@ -66,7 +58,6 @@ def explained(answer: Answer) -> Explanation:
 
 
 def as_data(explanation: Explanation) -> dict[str, Any]:
-    """The explanation as --json prints it."""
     criteria = [
         {"met" if name == "passed" else name: item for name, item in asdict(outlook).items()}
         for outlook in explanation.outlooks
@@ -77,11 +68,8 @@ def as_data(explanation: Explanation) -> dict[str, Any]:
 
 
 def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Sequence[str] = ()) -> list[str]:
-    """The explanation as text.
-
-    In this order: the decision and its basis, a line a criterion, the other obstacles, the roles without progress,
-    and the remedies.
-    """
+    """The explanation as text. In this order: the decision and its basis, a line a criterion, the other obstacles, the
+    roles without progress, and the remedies."""
     printed = [explanation.decision.replace("_", " ")]
     if verdict is not None:
         printed += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]

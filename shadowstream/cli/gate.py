@@ -15,11 +15,6 @@ from shadowstream.judge.verdict.verdict_notes import notes_beside
 POLL_S = 1.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command()(gate)
-
-
 def gate(
     config: ConfigPath,
     revision: Revision = None,

@@ -11,11 +11,6 @@ import typer
 from shadowstream.cli.output import Json, put_json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command()(kafka)
-
-
 def kafka(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="port on 127.0.0.1; default: a free one")] = None,
     data_dir: Annotated[
@@ -27,10 +22,7 @@ def kafka(
     # A local import: only this command needs the broker.
     from shadowstream.testing.serve import serve
 
-    if not as_json:
-        serve(port, data_dir)
-        return
-    with contextlib.redirect_stdout(_Announced(sys.stdout)):
+    with contextlib.redirect_stdout(_Announced(sys.stdout)) if as_json else contextlib.nullcontext():
         serve(port, data_dir)
 
 

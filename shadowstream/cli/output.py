@@ -65,6 +65,14 @@ def put_json(value: Any, out: TextIO | None = None) -> None:
     stream.flush()
 
 
+def put_or_say(record: Any, text: str, *, as_json: bool) -> None:
+    """Write the result of a command as JSON, or tell it to the user."""
+    if as_json:
+        put_json(record)
+    else:
+        say(text)
+
+
 def console() -> Console:
     """The console for tables: stdout, coloured on a terminal unless NO_COLOR is set, wide outside a terminal."""
     width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL
@@ -86,7 +94,6 @@ def printable(text: str) -> str:
 
 
 def error_object(error: BaseException, code: ExitCode, message: str) -> dict[str, Any]:
-    """An error as ``--json`` prints it."""
     shown: dict[str, Any] = {"kind": type(error).__name__, "message": message, "exit_code": int(code)}
     if isinstance(error, ConfigError):
         shown["kind"] = "ConfigError"

@@ -6,16 +6,11 @@ import typer
 
 from shadowstream.cli.answer import Revision, question
 from shadowstream.cli.durations import seconds_of
-from shadowstream.cli.output import ConfigPath, Json, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, put_or_say
 from shadowstream.errors import ConfigError
 from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.operator_commands import write_command
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command()(override)
 
 
 def override(
@@ -48,9 +43,7 @@ def override(
     until_ms = None if lasting_s is None or decision == "none" else at_ms + round(lasting_s * 1000)
     record |= {"at_ms": at_ms, "decision": "" if decision == "none" else decision, "until_ms": until_ms}
     write_command(asked.trial, record)
-    if as_json:
-        put_json(record)
-    else:
-        done = "no longer overridden" if decision == "none" else f"overridden to {decision}"
-        done += f" until {iso(until_ms)}" if until_ms is not None else ""
-        say(f"revision {answer.revision}: {done} by {by}; the evidence says {answer.verdict['decision']}")
+    done = "no longer overridden" if decision == "none" else f"overridden to {decision}"
+    done += f" until {iso(until_ms)}" if until_ms is not None else ""
+    text = f"revision {answer.revision}: {done} by {by}; the evidence says {answer.verdict['decision']}"
+    put_or_say(record, text, as_json=as_json)

@@ -21,11 +21,6 @@ from shadowstream.revision import revision_of
 LABELS = task_of("")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command()(replay)
-
-
 def replay(
     config: ConfigPath,
     revision: Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, question
 from shadowstream.cli.explain import explained
-from shadowstream.cli.output import ConfigPath, Json, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, put_json, put_or_say
 from shadowstream.errors import ConfigError
 from shadowstream.judge.replay import course
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
@@ -18,11 +18,6 @@ from shadowstream.report.facts import POINTS_MAX, Examples, Facts, History
 from shadowstream.revision import revision_of
 
 _FORMS = {"html": "page", "markdown": "markdown", "junit": "junit"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command()(report)
 
 
 def report(
@@ -48,10 +43,8 @@ def report(
         out.write_text(text, "utf-8")
     except OSError as error:
         raise ConfigError(f"--out: cannot write {out}: {error.strerror or error}") from error
-    if as_json:
-        put_json({"file": str(out), "format": form, "decision": facts.explanation.decision, "revision": facts.revision})
-    else:
-        say(f"{out}: {facts.decision}, revision {facts.revision}")
+    written = {"file": str(out), "format": form, "decision": facts.explanation.decision, "revision": facts.revision}
+    put_or_say(written, f"{out}: {facts.decision}, revision {facts.revision}", as_json=as_json)
 
 
 def facts_of(asked: Question, examples: int, command: str) -> Facts:
@@ -59,7 +52,11 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
     answer = asked.ask()
     history, kept = History(answer.revision), Examples(answer.revision, examples, asked.trial.compare.examples)
     attempt = answer.verdict["attempt"] if answer.verdict else 1
-    for verdict in _evaluations(asked, answer.revision, attempt):
+    if answer.revision == revision_of(asked.trial):  # window by window, by the criteria of this config
+        verdicts = course(asked.trial, answer.revision, _records(asked, "stats"), POINTS_MAX, attempt)
+    else:  # by the judge's evaluations, however many windows lie between two of them
+        verdicts = _records(asked, "audit")
+    for verdict in verdicts:
         history.take(verdict)
     for row in _records(asked, "diff"):
         kept.take(row)
@@ -75,18 +72,6 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
         command=command,
         override=answer.override,
     )
-
-
-def _evaluations(asked: Question, revision: str, attempt: int) -> Iterator[dict[str, Any]]:
-    """The growth of the evidence.
-
-    If the criteria are those of this config, window by window from the statistics; otherwise by the judge's
-    evaluations, however many windows lie between two of them.
-    """
-    if revision == revision_of(asked.trial):
-        yield from course(asked.trial, revision, _records(asked, "stats"), POINTS_MAX, attempt)
-    else:
-        yield from _records(asked, "audit")
 
 
 def _records(asked: Question, kind: str) -> Iterator[dict[str, Any]]:

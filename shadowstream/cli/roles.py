@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
+from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_or_say, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
@@ -40,12 +40,6 @@ CONNECT_S = 2.0
 """Time for which `up` waits for one answer of a broker; it handles Ctrl-C between two waits."""
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
 """Roles of every trial."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    for command in (run, join, judge, labels, up):
-        app.command()(command)
 
 
 def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
@@ -170,9 +164,7 @@ def _end_before_it_begins(signals: int, stop: Stoppable) -> None:
 @contextmanager
 def as_role(config: Config, instance: str, stop: Stoppable, watch: RoleHealth) -> Iterator[None]:
     """Run a role in this context, to its end. A role that ends without a stop request has finished, and reports it.
-
-    Raises `TakenOver` if the role failed because another run has its place.
-    """
+    Raises `TakenOver` if the role failed because another run has its place."""
     watch.claim = RoleClaim(config, watch.role, instance)
     try:
         yield
@@ -191,10 +183,8 @@ def as_role(config: Config, instance: str, stop: Stoppable, watch: RoleHealth) -
 
 
 def play(watch: RoleHealth, module: str, config: Config, instance: str, listen: str | None) -> dict[str, Any]:
-    """Run one role in this process, to its end; return its figures.
-
-    The role's module is loaded only here, so that a process has the dependencies of its own role alone.
-    """
+    """Run one role in this process, to its end; return its figures. The role's module is loaded only here, so that a
+    process has the dependencies of its own role alone."""
     stop = stop_on_signals()
     server = serve(listen, watch) if listen else None
     try:
@@ -214,14 +204,10 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
     is_external = role == "runner" and config.candidate.topic is not None
     module = f"shadowstream.kafka.roles.{'external_candidate' if is_external else role}"
     figures = play(watch, module, config, instance, listen)
-    if as_json:
-        put_json(figures)
-    else:
-        say(figures_line(figures))
+    put_or_say(figures, figures_line(figures), as_json=as_json)
 
 
 def figures_line(figures: dict[str, Any]) -> str:
-    """A role's figures as a sentence."""
     return (
         f"{figures['role']}: {figures['records']:,} records in {figures['wall_s']} s "
         f"({figures['records_per_s']:,} records/s, {figures['cpu_s']} CPU s, {figures['commits']} commits)"

@@ -20,7 +20,6 @@ Row = dict[str, Any]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
     topics = typer.Typer(help="the trial's own topics and rights")
     for command in (plan, apply, acls):
         topics.command()(command)
@@ -47,7 +46,10 @@ def plan(
     bound_topics.check(trial, client)
     counts = source_counts(client, trial)
     surveyed = survey(client, trial)
-    _print(trial, [_standing(topic) for topic in surveyed], as_json, _summary(surveyed), counts)
+    states: list[str] = [topic.state for topic in surveyed]
+    words = (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
+    summary = f"{len(surveyed)} topics: " + ", ".join(f"{states.count(state)} {word}" for state, word in words)
+    _print(trial, [_standing(topic) for topic in surveyed], as_json, summary, counts)
 
 
 def apply(
@@ -86,12 +88,8 @@ def acls(
     if not (kind and colon and name) or name == "*":
         raise ConfigError(f"--principal {principal!r}: name one as the brokers know it, for example User:shadow")
     trial = load(config)
-    commands = [
-        shlex.join(
-            ["kafka-acls", "--bootstrap-server", trial.kafka.bootstrap, "--add", "--allow-principal", principal, *words]
-        )
-        for words in grants(trial)
-    ]
+    allow = ["kafka-acls", "--bootstrap-server", trial.kafka.bootstrap, "--add", "--allow-principal", principal]
+    commands = [shlex.join([*allow, *words]) for words in grants(trial)]
     if as_json:
         put_json({"trial": trial.name, "principal": principal, "commands": commands})
     else:
@@ -99,11 +97,8 @@ def acls(
 
 
 def grants(trial: Config) -> list[list[str]]:
-    """The rights that the trial needs, as arguments of kafka-acls.
-
-    It reads foreign topics, describes their groups, and has all rights under its own prefix (which ends in a dot, so
-    that it covers no other trial).
-    """
+    """The rights that the trial needs, as arguments of kafka-acls. It reads foreign topics, describes their groups, and
+    has all rights under its own prefix (which ends in a dot, so that it covers no other trial)."""
     looks = [["--operation", "Read", "--operation", "Describe", "--topic", topic] for topic in sources_of(trial)]
     groups = [trial.production.group, trial.candidate.group, trial.twin and trial.twin.group]
     looks += [["--operation", "Describe", "--group", group] for group in groups if group]
@@ -132,26 +127,13 @@ def _counts(trial: Config, given: Sequence[str]) -> dict[str, int]:
 
 
 def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:
-    return {
-        "name": spec.name,
-        "partitions": spec.partitions,
-        "config": dict(spec.config),
-        "state": state,
-        "notes": list(notes),
-    }
+    about = {"name": spec.name, "partitions": spec.partitions, "config": dict(spec.config)}
+    return {**about, "state": state, "notes": list(notes)}
 
 
 def _standing(standing: TopicState) -> Row:
     existing = None if standing.partitions is None else {"partitions": standing.partitions, "config": standing.config}
     return {**_row(standing.spec, standing.state, [*standing.problems, *standing.notes]), "found": existing}
-
-
-def _summary(surveyed: Sequence[TopicState]) -> str:
-    states: list[str] = [standing.state for standing in surveyed]
-    return f"{len(surveyed)} topics: " + ", ".join(
-        f"{states.count(state)} {words}"
-        for state, words in (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
-    )
 
 
 def _print(

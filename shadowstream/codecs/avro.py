@@ -24,11 +24,8 @@ _Read = Callable[[io.BytesIO, ParsedSchema, None], Any]
 
 
 class AvroReader:
-    """Reader of bodies of one writer schema.
-
-    Raises `RecordError` (``bounds``) for a schema whose values have no bound. With `typed`, values keep their
-    written form, and each value of a union of several types is a `typed.Branch`.
-    """
+    """Reader of bodies of one writer schema. Raises `RecordError` (``bounds``) for a schema whose values have no bound.
+    With `typed`, values keep their written form, and each value of a union of several types is a `typed.Branch`."""
 
     def __init__(self, schema: ParsedSchema, named: str, typed: bool = False) -> None:
         self._schema = as_written(schema) if typed else with_exact_values(schema)

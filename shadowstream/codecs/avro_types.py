@@ -7,7 +7,7 @@ Avro's Java reader; the specification asks for the last part only. An alias of e
 equal.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from fastavro.read import LOGICAL_READERS
@@ -59,11 +59,8 @@ def is_same_type(production: dict[str, Any], shadow: dict[str, Any]) -> bool:
 
 
 def promotes(writer: dict[str, Any], reader: dict[str, Any]) -> bool:
-    """Whether a reader of type `reader` reads values of type `writer`.
-
-    If either side has a logical type, numbers and texts are not read as another kind of number or as bytes: a
-    timestamp is no double.
-    """
+    """Whether a reader of type `reader` reads values of type `writer`. If either side has a logical type, numbers and
+    texts are not read as another kind of number or as bytes: a timestamp is no double."""
     kind, reader_kind = kind_of(writer), kind_of(reader)
     if reader_kind not in _PROMOTED.get(kind, ()):
         return False
@@ -165,9 +162,6 @@ def has_unions(schema: ParsedSchema) -> bool:
     return any(isinstance(part, list) and types.branches(part)[1] for part in every)
 
 
-# ---------------------------------------------------------------- reading branches
-
-
 def as_written(schema: ParsedSchema) -> ParsedSchema:
     """A schema of the same bytes that makes fastavro return values in their written form.
 
@@ -216,14 +210,5 @@ def value_in(record: dict[str, Any]) -> Any:
     return record[_TOP]
 
 
-def _branch(value: Any, schema: dict[str, Any], *_: Any) -> Branch:
-    return Branch(schema["branch"], value)
-
-
-def _register() -> None:
-    readers: dict[str, Callable[..., Any]] = LOGICAL_READERS
-    for kind in (*PRIMITIVES, *NAMED, "array", "map"):
-        readers[f"{kind}-{_TAG}"] = _branch
-
-
-_register()
+for _kind in (*PRIMITIVES, *NAMED, "array", "map"):
+    LOGICAL_READERS[f"{_kind}-{_TAG}"] = lambda value, schema, *_: Branch(schema["branch"], value)

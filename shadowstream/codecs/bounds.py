@@ -39,26 +39,17 @@ def check_depth(value: Any) -> None:
     raise RecordError(f"nested deeper than {DEPTH_MAX} levels", reason="bounds")
 
 
-def is_recursive(schema: Any) -> bool:
-    """Whether values of a parsed schema can nest without end; raise `RecordError` (``bounds``) for empty items.
-
-    >>> is_recursive({"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]})
-    True
-    >>> is_recursive({"type": "array", "items": "null"})
-    Traceback (most recent call last):
-    ...
-    shadowstream.errors.RecordError: the schema has an array of items that take no bytes: ...
-    """
-    walk = _SchemaWalk(schema)
-    walk.least_bytes(schema)
-    return walk.recursive
-
-
 def is_deep(schema: Any) -> bool:
-    """Whether values of a parsed schema may nest deeper than `DEPTH_MAX`; raises like `is_recursive`.
+    """Whether values of a parsed schema may nest deeper than `DEPTH_MAX`; raise `RecordError` for items of no bytes.
 
     >>> is_deep({"type": "array", "items": "long"})
     False
+    >>> is_deep({"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]})
+    True
+    >>> is_deep({"type": "array", "items": "null"})
+    Traceback (most recent call last):
+    ...
+    shadowstream.errors.RecordError: the schema has an array of items that take no bytes: ...
     """
     walk = _SchemaWalk(schema)
     walk.least_bytes(schema)

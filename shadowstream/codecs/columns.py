@@ -93,10 +93,8 @@ class ColumnReader:
         self._kind = kind
 
     def read(self, bodies: Sequence[bytes], bytes_max: int) -> tuple[pa.RecordBatch, Indexes] | None:
-        """Decode the readable records; return them and their indexes in `bodies`, or None if too many are unreadable.
-
-        A body of more than `bytes_max` bytes is unreadable.
-        """
+        """Decode the readable records; return them and their indexes in `bodies`, or None if too many are unreadable. A
+        body of more than `bytes_max` bytes is unreadable."""
         try:
             return self._batch(bodies, bytes_max), np.arange(len(bodies))
         except _Bad:
@@ -198,9 +196,6 @@ def _bare(schema: Any) -> Any:
     return [_bare(part) for part in schema] if isinstance(schema, list) else schema
 
 
-# ---------------------------------------------------------------- byte counts of values
-
-
 def _bytes(column: pa.Array, kind: _Kind) -> int:
     """The bytes of the shortest Avro form of all values of a column."""
     if kind.name == "optional":
@@ -271,8 +266,6 @@ def whole_numbers(column: pa.Array) -> npt.NDArray[np.int64]:
         raise _Bad
     return numbers
 
-
-# ---------------------------------------------------------------- samples, the same in each process
 
 _TEXTS = ("", "a", "é", "\0", "0123456789" * 20)
 _WHOLES = (0, -1, 1, 63, 64, -64, -65, 8191, 8192, 2**31 - 1, -(2**31))

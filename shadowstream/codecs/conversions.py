@@ -14,10 +14,8 @@ _Convert = Callable[[Any], Any]
 
 
 def conversions(production: dict[str, Any], shadow: dict[str, Any]) -> tuple[_Convert | None, _Convert | None, bool]:
-    """The converters of production's and the candidate's values, and whether they need values in their written form.
-
-    At least one of the two types is a logical type.
-    """
+    """The converters of production's and the candidate's values, and whether they need values in their written form. At
+    least one of the two types is a logical type."""
     logical, shadow_logical = logical_of(production), logical_of(shadow)
     if logical is None or shadow_logical is None:
         return None, None, True
@@ -35,8 +33,4 @@ def _reader(schema: dict[str, Any]) -> _Convert | None:
     """fastavro's reader of a logical type, or that of `far_times` for dates and timestamps; None if there is none."""
     kind, logical = schema["type"], schema["logicalType"]
     read = LOGICAL_READERS.get(f"{kind}-shadowstream-{logical}") or LOGICAL_READERS.get(f"{kind}-{logical}")
-    return None if read is None else partial(_read, read, schema)
-
-
-def _read(read: Callable[..., Any], schema: dict[str, Any], value: Any) -> Any:
-    return read(value, schema, None)
+    return None if read is None else lambda value: read(value, schema, None)

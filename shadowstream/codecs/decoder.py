@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any, cast
 
@@ -60,7 +61,6 @@ class Decoder:
         return self.formatted(self._formats[topic]) if topic in self._formats else self
 
     def formatted(self, format: Format) -> Decoder:
-        """The decoder of values in the given format."""
         if format == self.format:
             return self
         key = format.model_dump_json()
@@ -72,9 +72,7 @@ class Decoder:
     def typed(self) -> Decoder:
         """The decoder of the same values with their types, for the comparison across schemas (`codecs.typed`)."""
         if self._typed is None:
-            self._typed = Decoder(
-                self._schemas, self._formats, self._bytes_max, self.format, self._names, is_typed=True
-            )
+            self._typed = Decoder(self._schemas, self._formats, self._bytes_max, self.format, self._names, True)
         return self._typed
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
@@ -106,17 +104,15 @@ class Decoder:
                 for index in indexes:
                     decoded[index] = reader
                 continue
-            if (
-                len(indexes) == len(values) >= ROWS_FROM
-                and not self._is_typed
-                and (rows := self._by_columns(values)) is not None
-            ):
+            whole = len(indexes) == len(values)
+            by_columns = whole and len(values) >= ROWS_FROM and not self._is_typed
+            if by_columns and (rows := self._by_columns(values)) is not None:
                 return rows
-            bodies = values if len(indexes) == len(values) else [values[index] for index in indexes]
+            bodies = values if whole else [values[index] for index in indexes]
             # No tombstone has a frame, so none is among the bodies.
             what = "the value" if frame.schema_id is None else named(frame.schema_id)
             records = read_each(reader, bodies, frame.start, what)  # type: ignore[arg-type]  # see above
-            if len(indexes) == len(values):
+            if whole:
                 return records
             for index, record in zip(indexes, records, strict=True):
                 decoded[index] = record
@@ -170,21 +166,9 @@ class Decoder:
 
     def available(self, values: Sequence[bytes | None]) -> list[bool]:
         """Whether each value can be decided on now: False while its schema is unavailable."""
-        known: dict[SchemaId | None, bool] = {}
-        available = []
-        for value in values:
-            if value is None:
-                available.append(True)
-                continue
-            framed = self._frame_or_error(value)
-            if isinstance(framed, RecordError):
-                available.append(True)
-                continue
-            schema_id = framed.schema_id
-            if schema_id not in known:
-                known[schema_id] = self._is_available(schema_id)
-            available.append(known[schema_id])
-        return available
+        is_available = cache(self._is_available)
+        frames = (None if value is None else self._frame_or_error(value) for value in values)
+        return [not isinstance(framed, Frame) or is_available(framed.schema_id) for framed in frames]
 
     def schema_id(self, value: bytes) -> SchemaId | None:
         """The id of a value's schema; None if nothing names one."""
@@ -195,10 +179,9 @@ class Decoder:
         """The schema of an id; None if it is not usable."""
         return None if isinstance(self._reader_or_error(schema_id), RecordError) else self._by_id(schema_id)
 
-    def is_json(self, value: bytes) -> bool:
+    def is_json(self, value: bytes | None) -> bool:
         """Whether a decoded value is a JSON text."""
-        framed = self._frame_or_error(value)
-        if isinstance(framed, RecordError):
+        if value is None or isinstance(framed := self._frame_or_error(value), RecordError):
             return False
         if framed.schema_id is None:
             return self.format.format not in ("text", "bytes")
@@ -209,8 +192,6 @@ class Decoder:
         if value is None or not self.is_json(value):
             return False
         return json_values.repeats_names(value[self._frame(value).start :])
-
-    # ---------------------------------------------------------------- frames
 
     def _groups(self, values: Sequence[bytes | None], decoded: list[Any]) -> dict[Frame, list[int]]:
         """Group the indexes of values by frame; enter the error of a value without a frame into `decoded`."""
@@ -249,8 +230,6 @@ class Decoder:
             return self._frame(value)
         except Exception as error:  # noqa: BLE001 - `record_error` re-raises errors that the bytes do not cause
             return record_error(error, "the value's frame", "framing")
-
-    # ---------------------------------------------------------------- schemas
 
     def _by_id(self, schema_id: SchemaId) -> Any:
         """The schema of an id; for a fingerprint, the schema among `schema_ids` that has it."""

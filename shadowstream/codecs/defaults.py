@@ -18,10 +18,8 @@ _JSON_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def default_of(schema: Any, default: Any, types: Types) -> Any:
-    """The value of a default, in its written form: a `Branch` if the schema has several types.
-
-    Raises KeyError, TypeError, ValueError or AttributeError for a default that does not fit the schema.
-    """
+    """The value of a default, in its written form: a `Branch` if the schema has several types. Raises KeyError,
+    TypeError, ValueError or AttributeError for a default that does not fit the schema."""
     branches, several = types.branches(schema)
     if default is None:
         return None

@@ -52,7 +52,6 @@ in UTF-8, what is no UTF-8 as `\\xNN`, at most {JSON_BYTES_MAX:,} bytes of it.
 
 
 def page() -> str:
-    """The whole document."""
     return _HEAD + "".join(_topics()) + _FORM + "".join(map(_record, NAMES))
 
 
@@ -118,16 +117,12 @@ def _default(field: dict[str, Any]) -> str:
 
 def _records(kind: Any) -> Iterator[dict[str, Any]]:
     """Every record defined in a type, outer ones first."""
-    if isinstance(kind, list):
-        inner = kind
-    elif isinstance(kind, dict):
+    inner = kind if isinstance(kind, list) else []
+    if isinstance(kind, dict):
         if kind["type"] == "record":
             yield kind
-        inner = [field["type"] for field in kind.get("fields", [])] + [
-            kind[key] for key in ("items", "values") if key in kind
-        ]
-    else:
-        inner = []
+        inner = [field["type"] for field in kind.get("fields", [])]
+        inner += [kind[key] for key in ("items", "values") if key in kind]
     for part in inner:
         yield from _records(part)
 

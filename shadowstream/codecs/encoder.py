@@ -33,17 +33,13 @@ class Encoder:
 
     @property
     def format(self) -> Written:
-        """The format of the encoded values."""
         if self._bytes_only:
             return "bytes"
         return "json" if self._writer is None else "avro"
 
     def encode(self, value: Any) -> bytes | None:
         """Encode a value: bytes pass unchanged, None is a tombstone, everything else is written in the encoder's
-        format.
-
-        Raises `CandidateError` for a value of the wrong shape, with the field's name if it is known.
-        """
+        format. Raises `CandidateError` for a value of the wrong shape, with the field's name if it is known."""
         if value is None or isinstance(value, bytes):
             return value
         if self._bytes_only:
@@ -59,10 +55,10 @@ class Encoder:
             return None
         if self._writer is not None:
             return self._writer.write_many(values)
+        if {bytes, type(None)} & set(map(type, values)):
+            return None
         try:
-            return (
-                None if {bytes, type(None)} & set(map(type, values)) else [json_values.write(value) for value in values]
-            )
+            return [json_values.write(value) for value in values]
         except CandidateError:
             return None
 

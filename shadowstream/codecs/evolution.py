@@ -94,7 +94,6 @@ class Step:
                 yield new_name, converted
 
     def below(self) -> Iterator[Step]:
-        """The steps of nested values."""
         yield from (step for _, step in self.fields.values() if step is not None)
         yield from self.branches.values()
         if self.inner is not None:
@@ -209,11 +208,8 @@ class _Walk:
         self._own: dict[int, _Walk] = {}
 
     def steps(self, production: Any, shadow: Any, path: str) -> _Steps:
-        """The steps of two schemas at the same place."""
-        (types, several), (shadow_types, shadow_several) = (
-            self._types[0].branches(production),
-            self._types[1].branches(shadow),
-        )
+        types, several = self._types[0].branches(production)
+        shadow_types, shadow_several = self._types[1].branches(shadow)
         if several or shadow_several:
             return self._unions((types, several), (shadow_types, shadow_several), path)
         if not types and not shadow_types:
@@ -227,13 +223,10 @@ class _Walk:
             return self._alike(production, shadow, path)
         self.changes["retyped"].append(path)
         self.needs_types = True
-        steps = self._own_step(0, production), self._own_step(1, shadow)
+        steps: _Steps = self._own_step(0, production), self._own_step(1, shadow)
         if kind_of(production) == kind_of(shadow) == "record":  # two names; a rule may still look into the records
             steps = self._of_records(production, shadow, path)
-        step, shadow_step = (
-            Step(None, step, _kind(schema)) for step, schema in zip(steps, (production, shadow), strict=True)
-        )
-        return step, shadow_step
+        return Step(None, steps[0], _kind(production)), Step(None, steps[1], _kind(shadow))
 
     def _alike(self, production: _Type, shadow: _Type, path: str) -> _Steps:
         """The steps of two types of which a reader resolves one to the other."""
@@ -314,8 +307,6 @@ class _Walk:
         self._own[side] = walk
         return walk.steps(schema, schema, "")[0]
 
-    # ---------------------------------------------------------------- several types
-
     def _unions(self, production: tuple[_Types, bool], shadow: tuple[_Types, bool], path: str) -> _Steps:
         self.needs_types = True
         pairs = partners(production[0], shadow[0])
@@ -351,14 +342,12 @@ def _kind(schema: _Type, place: int = 0, partners: frozenset[int] = frozenset(),
     return Kind(schema["name"] if is_named else schema["type"], is_named, place, partners, key)
 
 
-def _partner(field: dict[str, Any], fields: dict[str, Any], own_names: set[str]) -> dict[str, Any] | None:
+def _partner(field: _Type, fields: dict[str, _Type], own_names: set[str]) -> _Type | None:
     """The field of the same name, else the field that an alias on either side identifies."""
     name, aliases = field["name"], field.get("aliases", ())
     if name in fields:
-        same_name: dict[str, Any] = fields[name]
-        return same_name
+        return fields[name]
     for candidate, partner in fields.items():
         if candidate not in own_names and (candidate in aliases or name in partner.get("aliases", ())):
-            by_alias: dict[str, Any] = partner
-            return by_alias
+            return partner
     return None

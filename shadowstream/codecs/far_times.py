@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -138,10 +137,6 @@ def _reader(name: str, unit_ns: int) -> Callable[..., Any]:
     return read
 
 
-def _decimal(digits: bytes, schema: Any, *_: Any) -> Decimal:
-    return unscaled(digits, schema.get("scale", 0))
-
-
 def _register() -> None:
     """Register readers under separate names, so that other users of fastavro in this process are not affected."""
     for name, unit_ns in _UNITS_NS.items():
@@ -150,7 +145,7 @@ def _register() -> None:
     for logical in _NANOS:
         LOGICAL_READERS[f"long-{_OWN}{logical}"] = lambda number, *_: FarTime(number, 1)
     for kind in ("bytes", "fixed"):
-        LOGICAL_READERS[f"{kind}-{_OWN}decimal"] = _decimal
+        LOGICAL_READERS[f"{kind}-{_OWN}decimal"] = lambda digits, schema, *_: unscaled(digits, schema.get("scale", 0))
 
 
 _register()

@@ -16,10 +16,8 @@ _ERROR_CHARS_MAX = 200
 
 
 class JsonReader:
-    """Reader of texts that must conform to one schema.
-
-    Raises `RecordError` (``schema``) for an invalid schema or a missing reference. Nothing is fetched.
-    """
+    """Reader of texts that must conform to one schema. Raises `RecordError` (``schema``) for an invalid schema or a
+    missing reference. Nothing is fetched."""
 
     def __init__(self, schema: JsonSchema, named: str, names: json_values.DuplicateNames = "error") -> None:
         try:

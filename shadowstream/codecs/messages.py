@@ -14,7 +14,6 @@ _Steps = tuple[Step | None, Step | None]
 
 
 def between(production: Any, shadow: Any) -> Evolution:
-    """The evolution between the messages of two descriptors."""
     walk = _Walk()
     production_step, shadow_step = map(pruned, walk.messages(production, shadow, ""))
     return Evolution({"retyped": walk.retyped} if walk.retyped else {}, production_step, shadow_step)
@@ -28,7 +27,6 @@ class _Walk:
         self._known: dict[tuple[str, str], tuple[Step, Step]] = {}
 
     def messages(self, production: Any, shadow: Any, path: str) -> _Steps:
-        """The steps of two message types at the same place."""
         key = production.full_name, shadow.full_name
         if key not in self._known:
             production_step, shadow_step = self._known[key] = Step(), Step()
@@ -36,10 +34,8 @@ class _Walk:
                 partner = shadow.fields_by_name.get(field.name)
                 if partner is not None:
                     steps = self._fields(field, partner, f"{path}.{field.name}" if path else field.name)
-                    production_step.fields[field.name], shadow_step.fields[field.name] = (
-                        (field.name, steps[0]),
-                        (field.name, steps[1]),
-                    )
+                    production_step.fields[field.name] = field.name, steps[0]
+                    shadow_step.fields[field.name] = field.name, steps[1]
         return self._named(key, path, self._known[key])
 
     def _fields(self, production: Any, shadow: Any, path: str) -> _Steps:

@@ -43,7 +43,6 @@ limit."""
 
 @cache
 def schema(name: str) -> Any:
-    """The parsed writer schema of one of `NAMES`."""
     return parse_schema(json.loads(shipped.text(f"{name}.avsc")))
 
 
@@ -64,7 +63,6 @@ def _writers() -> dict[bytes, tuple[str, Any]]:
 
 
 def encode(name: str, value: dict[str, Any]) -> bytes:
-    """Encode one record of schema `name`."""
     out = io.BytesIO()
     out.write(_head(name))
     fastavro.schemaless_writer(out, schema(name), value)
@@ -152,8 +150,4 @@ def as_json(record: dict[str, Any]) -> bytes:
     >>> print(as_json({"key": b"a\xff", "delta": float("nan")}).decode())
     {"key":"a\\xff","delta":null}
     """
-    return orjson.dumps(record, default=_text)
-
-
-def _text(value: bytes) -> str:
-    return value[:JSON_BYTES_MAX].decode("utf-8", "backslashreplace")
+    return orjson.dumps(record, default=lambda value: value[:JSON_BYTES_MAX].decode("utf-8", "backslashreplace"))

@@ -90,12 +90,8 @@ def _range(record: Record) -> str | None:
     if record["counters"] is None:
         return "a range without counters"
     counts = [n for window in record["windows"] for n in (window["read"], window["failed"])]
-    counts += [
-        n
-        for window in record["windows"]
-        if window["cost"]
-        for n in (window["cost"]["measured"], window["cost"]["over"])
-    ]
+    costs = [window["cost"] for window in record["windows"] if window["cost"]]
+    counts += [n for cost in costs for n in (cost["measured"], cost["over"])]
     if not _within(counts, 0, COUNT_MAX):
         return "a window of more inputs than a transaction can hold"
     if not _within([window["start_ms"] for window in record["windows"]], -TIME_MS_MAX, TIME_MS_MAX):
@@ -161,9 +157,8 @@ def _scored(record: Record) -> str | None:
 
 
 def _label_state(record: Record) -> str | None:
-    if record["kind"] != "task":
-        return None
-    return None if {"seq", "read", "ended"} <= record["counts"].keys() else "a task without its counts"
+    lacks = record["kind"] == "task" and not {"seq", "read", "ended"} <= record["counts"].keys()
+    return "a task without its counts" if lacks else None
 
 
 _RULES: dict[str, Callable[[Record], str | None]] = {

@@ -43,10 +43,8 @@ class _Field(NamedTuple):
 
 
 class ProtobufReader:
-    """Reader of messages of one schema. Framed values name their message type; bare values are of type `message`.
-
-    With `typed`, each value is a `typed.Message`. Raises `RecordError` (``schema``) for unusable descriptors.
-    """
+    """Reader of messages of one schema. Framed values name their message type; bare values are of type `message`. With
+    `typed`, each value is a `typed.Message`. Raises `RecordError` (``schema``) for unusable descriptors."""
 
     def __init__(self, schema: ProtobufSchema, named: str, message: str | None = None, typed: bool = False) -> None:
         try:
@@ -71,10 +69,8 @@ class ProtobufReader:
             raise RecordError(f"{named} has no usable descriptors: {error}", reason="schema") from error
 
     def read(self, value: bytes, start: int) -> Any:
-        """Decode the message that begins at `start`; in a framed value, the indexes of its type come first.
-
-        Raises `RecordError` (``decode``, ``bounds``, or ``schema`` if there is no such message).
-        """
+        """Decode the message that begins at `start`; in a framed value, the indexes of its type come first. Raises
+        `RecordError` (``decode``, ``bounds``, or ``schema`` if there is no such message)."""
         indexes = None
         if start:
             indexes, start = self._indexes(value, start)
@@ -127,8 +123,6 @@ class ProtobufReader:
             raise RecordError(f"{self._named} has no message {asked}", reason="schema") from error
         return descriptor
 
-    # ---------------------------------------------------------------- values
-
     def _object(self, message: Any, depth: int) -> Any:
         if message.DESCRIPTOR.full_name in TEXTS:
             try:
@@ -143,7 +137,10 @@ class ProtobufReader:
                 "was it written with another schema?",
                 reason="decode",
             )
-        fields = self._fields_of(message.DESCRIPTOR)
+        name = message.DESCRIPTOR.full_name
+        if name not in self._fields:
+            self._fields[name] = [_field(field) for field in message.DESCRIPTOR.fields]
+        fields = self._fields[name]
         self._count(len(fields))
         return {field.name: self._value(field, message, depth) for field in fields}
 
@@ -168,12 +165,6 @@ class ProtobufReader:
         self._nodes += nodes
         if self._nodes > NODES_MAX:
             raise RecordError(f"{self._named}: more than {NODES_MAX} values in one message", reason="bounds")
-
-    def _fields_of(self, descriptor: Any) -> list[_Field]:
-        fields = self._fields.get(descriptor.full_name)
-        if fields is None:
-            fields = self._fields[descriptor.full_name] = [_field(field) for field in descriptor.fields]
-        return fields
 
 
 def _field(field: Any) -> _Field:

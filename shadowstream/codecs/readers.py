@@ -52,7 +52,6 @@ class Unschemed:
         self._read = readers[format]
 
     def read(self, value: bytes, start: int) -> Any:
-        """See `Reader`."""
         return self._read(value[start:] if start else value)
 
 
@@ -68,12 +67,10 @@ def read_each(reader: Reader, values: Iterable[bytes], start: int, what: str = "
     values = list(values)
     if isinstance(reader, AvroReader) and (decoded := reader.read_all(values, start)) is not None:
         return decoded
-    return [read_or_error(reader, value, start, what) for value in values]
-
-
-def read_or_error(reader: Reader, value: bytes, start: int, what: str = "the value") -> Any:
-    """Decode a value, or return its `RecordError`; `blame` describes which other errors are raised."""
-    try:
-        return reader.read(value, start)
-    except BaseException as error:  # noqa: BLE001 - `record_error` re-raises errors that the bytes do not cause
-        return record_error(error, what)
+    read: list[Any] = []
+    for value in values:
+        try:
+            read.append(reader.read(value, start))
+        except BaseException as error:  # noqa: BLE001 - `record_error` re-raises errors that the bytes do not cause
+            read.append(record_error(error, what))
+    return read

@@ -4,11 +4,11 @@ runs."""
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from shadowstream.codecs.avro_types import Types
 from shadowstream.codecs.schemas import ParsedSchema
 
 DEPTH_MAX = 8
 PATHS_MAX = 500
-_NAMED = ("record", "error", "enum", "fixed")
 
 
 def may_hold(schema: ParsedSchema, names: Sequence[str | None]) -> bool:
@@ -21,7 +21,7 @@ def may_hold(schema: ParsedSchema, names: Sequence[str | None]) -> bool:
     >>> [may_hold(order, names) for names in (["items", None, "p"], ["items", "0"], ["itmes"], ["items", "0", "q"])]
     [True, True, False, False]
     """
-    return _may_hold(schema, names, dict(_types(schema)))
+    return _may_hold(schema, names, dict(Types(schema)))
 
 
 def _may_hold(schema: ParsedSchema, names: Sequence[str | None], types: dict[str, Any]) -> bool:
@@ -47,7 +47,7 @@ def _may_hold(schema: ParsedSchema, names: Sequence[str | None], types: dict[str
 def paths_in(schema: ParsedSchema) -> list[str]:
     """Paths of the schema's fields; elements of lists and maps appear as a star. Deep and recursive types are cut
     off."""
-    return list(dict.fromkeys(_paths(schema, (), dict(_types(schema)))))[:PATHS_MAX]
+    return list(dict.fromkeys(_paths(schema, (), dict(Types(schema)))))[:PATHS_MAX]
 
 
 def _paths(schema: ParsedSchema, path: tuple[str, ...], types: dict[str, Any]) -> Iterator[str]:
@@ -65,18 +65,3 @@ def _paths(schema: ParsedSchema, path: tuple[str, ...], types: dict[str, Any]) -
         for inner in ("items", "values"):
             if inner in schema:
                 yield from _paths(schema[inner], (*path, "*"), types)
-
-
-def _types(schema: ParsedSchema) -> Iterator[tuple[str, Any]]:
-    """The named types that a parsed schema defines, by full name."""
-    if isinstance(schema, list):
-        for branch in schema:
-            yield from _types(branch)
-    elif isinstance(schema, dict):
-        if schema.get("type") in _NAMED and "name" in schema:
-            yield schema["name"], schema
-        for field in schema.get("fields", ()):
-            yield from _types(field["type"])
-        for inner in ("items", "values", "type"):
-            if isinstance(schema.get(inner), dict | list):
-                yield from _types(schema[inner])

@@ -35,11 +35,8 @@ class SchemaSource(Protocol):
     """Source of writer schemas by id. Sources with I/O are at the edge (`shadowstream.kafka.schemas.registry`)."""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """The schema of an id, GUID or fingerprint.
-
-        Raises `RecordError` (reason ``schema``) if it does not exist or is unusable, and `RegistryError` while the
-        registry cannot answer.
-        """
+        """The schema of an id, GUID or fingerprint. Raises `RecordError` (reason ``schema``) if it does not exist or is
+        unusable, and `RegistryError` while the registry cannot answer."""
         ...
 
     def latest_id(self, subject: str) -> int | None:
@@ -51,14 +48,12 @@ class NoSchemas:
     """An empty source, for topics that are all JSON."""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """Raise `RecordError`: no schema exists."""
         raise RecordError(
             f"{named(schema_id)} is unknown: the config names no source; set schemas.dir or schemas.registry",
             reason="schema",
         )
 
     def latest_id(self, subject: str) -> int | None:
-        """None: no schema exists."""
         return None
 
 
@@ -78,7 +73,6 @@ def fingerprint_of(schema: ParsedSchema) -> bytes:
 
 
 def is_avro(schema: Schema) -> bool:
-    """Whether a schema is a parsed Avro schema."""
     return not isinstance(schema, JsonSchema | ProtobufSchema)
 
 

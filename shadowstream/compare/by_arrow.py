@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shadowstream.codecs.columns import as_numpy, whole_numbers
-from shadowstream.compare.by_column import Levels, doubtful, float_levels, is_numeric
+from shadowstream.compare.by_column import Levels, doubtful, float_levels, is_numeric, where
 from shadowstream.compare.by_value import level_of
 from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH
@@ -41,7 +41,6 @@ def arrow_levels(production: pa.RecordBatch, shadow: pa.RecordBatch, rules: Rule
 
 
 def _one_sided(rules: RuleSet, name: str, in_production: bool) -> int:
-    """The level of a field that only one schema has."""
     rule = rules.root.step(name).rule
     if rule is not None and rule.absent_is_null:
         return UNKNOWN
@@ -60,21 +59,21 @@ def _field(spot: Spot, production: pa.Array, shadow: pa.Array) -> Levels | None:
     rule = spot.rule
     flat = _class(production.type) == _class(shadow.type) in _FLAT
     if not flat or spot.own is not None or not is_numeric(rule):
-        return _where(unequal, UNKNOWN)
+        return where(unequal, UNKNOWN)
     if rule is None:
-        return _where(unequal, MISMATCH)
+        return where(unequal, MISMATCH)
     if rule.ignore:
-        return _where(unequal, IGNORED)
+        return where(unequal, IGNORED)
     if rule.of_numbers and _class(production.type) in ("float", "int"):
         return _numbers(production, shadow, unequal, rule)
     # A tolerance of texts or times. Few pairs need it; otherwise the field would be ignored.
-    return _where(unequal, UNKNOWN)
+    return where(unequal, UNKNOWN)
 
 
 def _struct(spot: Spot, production: pa.Array, shadow: pa.Array) -> Levels | None:
     names = [field.name for field in production.type]
     if names != [field.name for field in shadow.type]:
-        return _where(_valid(production) | _valid(shadow), UNKNOWN)
+        return where(_valid(production) | _valid(shadow), UNKNOWN)
     levels = np.zeros(len(production), np.uint8)
     for index, name in enumerate(names):
         field_levels = _field(spot.step(name), production.field(index), shadow.field(index))
@@ -91,7 +90,7 @@ def _numbers(production: pa.Array, shadow: pa.Array, unequal: _Mask, rule: Rule)
     both_valid = _valid(production) & _valid(shadow)
     production_doubles, shadow_doubles = _doubles(production), _doubles(shadow)
     of_doubles = float_levels(production_doubles, shadow_doubles, rule)
-    levels = _where(unequal, MISMATCH)
+    levels = where(unequal, MISMATCH)
     if of_doubles is not None:
         levels[both_valid] = of_doubles[both_valid]
     if _class(production.type) == "int":
@@ -105,13 +104,6 @@ def _numbers(production: pa.Array, shadow: pa.Array, unequal: _Mask, rule: Rule)
 def _doubles(column: pa.Array) -> npt.NDArray[np.float64]:
     return as_numpy(column).astype(np.float64)
 
-
-def _where(mask: _Mask, level: int) -> Levels:
-    levels: Levels = np.where(mask, np.uint8(level), np.uint8(MATCH))
-    return levels
-
-
-# ---------------------------------------------------------------- equality
 
 _FLAT = frozenset(("int", "float", "text", "bool", "bytes", "date", "time"))
 
@@ -190,9 +182,8 @@ def _unequal_lists(production: pa.Array, shadow: pa.Array, both_valid: _Mask) ->
     unequal: _Mask = (counts != shadow_counts) & both_valid
     keep = both_valid & ~unequal
     if not keep.all():
-        unequal[keep] = _unequal_lists_of(
-            production.filter(_mask_of(keep)), shadow.filter(_mask_of(keep)), counts[keep]
-        )
+        mask = _mask_of(keep)
+        unequal[keep] = _unequal_lists_of(production.filter(mask), shadow.filter(mask), counts[keep])
         return unequal
     return _unequal_lists_of(production, shadow, counts)
 

@@ -137,7 +137,7 @@ def field_levels(rules: RuleSet, name: str, production: Sequence[Any], shadow: S
             unequal[index] = production[index] == production[index] or shadow[index] == shadow[index]
     indexes = np.flatnonzero(unequal).tolist()
     if spot.own is None and (rule is None or rule.ignore):
-        return _where(unequal, MISMATCH if rule is None else IGNORED)
+        return where(unequal, MISMATCH if rule is None else IGNORED)
     levels = np.zeros(len(production), np.uint8)
     if spot.own is not None and spot.own.call is not None and spot.own.rule.on == "column" and not spot.own.normalise:
         answered = _called(
@@ -165,11 +165,11 @@ def float_levels(
     if not unequal.any():
         return None
     if rule is None:
-        return _where(unequal, MISMATCH)
+        return where(unequal, MISMATCH)
     if rule.ignore:
-        return _where(unequal, IGNORED)
+        return where(unequal, IGNORED)
     if not rule.of_numbers:
-        return _where(unequal, MISMATCH)
+        return where(unequal, MISMATCH)
     # Bit by bit as in `by_value`: the same operations in the same order on the same doubles.
     with np.errstate(all="ignore"):
         atol, rtol = rule.doubles
@@ -191,7 +191,7 @@ def doubtful(production: npt.NDArray[np.float64], shadow: npt.NDArray[np.float64
     return doubt
 
 
-def _where(unequal: npt.NDArray[np.bool_], level: int) -> Levels:
+def where(unequal: npt.NDArray[np.bool_], level: int) -> Levels:
     levels: Levels = np.where(unequal, np.uint8(level), np.uint8(MATCH))
     return levels
 

@@ -78,15 +78,13 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
 
 
 def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool = False) -> list[RawDifference]:
-    """All differences that make a pair a mismatch, with their raw values and without a limit.
-
-    With `ignores_added`, added fields do not count.
-    """
+    """All differences that make a pair a mismatch, with their raw values and without a limit. With `ignores_added`,
+    added fields do not count."""
     walk = _Walk(rules, rules.ignores_added or ignores_added, differences_max=sys.maxsize)
     walk.top(rules, production, shadow)
     return [
         (path, kind, bare(production_value), bare(shadow_value))
-        for path, kind, production_value, shadow_value in walk.differing(MISMATCH)
+        for path, kind, production_value, shadow_value in walk.differing[MISMATCH]
     ]
 
 
@@ -120,7 +118,7 @@ def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -
     """The differences that make one field of the whole value a mismatch."""
     walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
-    return walk.differing(MISMATCH)
+    return walk.differing[MISMATCH]
 
 
 _TIMES = (FarTime, date)
@@ -140,7 +138,6 @@ class _Walk:
     __slots__ = (
         "_decimals",
         "_differences_max",
-        "_differing",
         "_ignores_added",
         "_path",
         "_reason",
@@ -150,6 +147,7 @@ class _Walk:
         "_watched",
         "_work",
         "_work_of",
+        "differing",
     )
 
     def __init__(
@@ -165,7 +163,7 @@ class _Walk:
         self._touched: set[str] = set()
         self._differences_max = differences_max
         self._path: list[str] = []
-        self._differing: tuple[list[RawDifference], ...] = ([], [], [], [], [])
+        self.differing: tuple[list[RawDifference], ...] = ([], [], [], [], [])
         self._reason: str | None = None
         self._unanswered: str | None = None
         self._work: lists.Work | None = None
@@ -188,26 +186,16 @@ class _Walk:
             self._step(spot, name, production, shadow)
 
     def level(self) -> int:
-        return next((level for level in (MISMATCH, UNCOMPARED, TOLERATED, IGNORED) if self._differing[level]), MATCH)
-
-    def differing(self, level: int) -> list[RawDifference]:
-        return self._differing[level]
+        return next((level for level in (MISMATCH, UNCOMPARED, TOLERATED, IGNORED) if self.differing[level]), MATCH)
 
     def result(self) -> PairResult:
         level = self.level()
         if level == MATCH:
             return PLAIN_MATCH
-        differences = [difference(*raw) for raw in self._differing[level]]
+        differences = [difference(*raw) for raw in self.differing[level]]
         touched = frozenset(self._touched) if self._touched else NOWHERE
         reason = {UNCOMPARED: self._unanswered, MISMATCH: self._reason}.get(level)
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
-
-    def _nested_walk(self) -> _Walk:
-        walk = _Walk(self._rules, self._ignores_added, differences_max=1)
-        walk._decimals = self._decimals
-        return walk
-
-    # ---------------------------------------------------------------- values
 
     def _step(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         self._path.append(name)
@@ -284,13 +272,13 @@ class _Walk:
     def _typed(self, spot: Spot, production: Any, shadow: Any) -> None:
         """Compare two values at a place with typed values; either may be null, which has no type."""
         if type(production) is not Typed or type(shadow) is not Typed:
-            self._values(spot, *(side.value if type(side) is Typed else side for side in (production, shadow)))
-            return
+            return self._values(spot, *(side.value if type(side) is Typed else side for side in (production, shadow)))
         values = production.value, shadow.value
         own, rule = spot.own, spot.rule
+        is_named = production.kind.is_named or shadow.kind.is_named
         if production.agrees(shadow):
             self._values(spot, *promoted(*values))
-        elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
+        elif own is not None and (own.call is not None or (own.normalise and not is_named)):
             self._asked(spot, own, *values)
         elif rule is None or not (rule.types or mapped(*values, rule) or are_alike(*values, rule)):
             self._differ(plain_level(rule), "type", production, shadow)
@@ -325,15 +313,13 @@ class _Walk:
             # Without the rule, 1 and 1.0 would be two types: the tolerance was needed, even at delta 0.
             self._differ(TOLERATED, "type", production, shadow)
 
-    # ---------------------------------------------------------------- lists in another order
-
     def _in_any_order(self, spot: Spot, is_set: bool, production: list[Any], shadow: list[Any]) -> None:
         items, shadow_items = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
         element, work = spot.step("*"), self._work_here(len(items) + len(shadow_items))
 
         def fits(item: Any, shadow_item: Any) -> bool:
-            walk = self._nested_walk()
-            walk._work = work
+            walk = _Walk(self._rules, self._ignores_added, differences_max=1)
+            walk._decimals, walk._work = self._decimals, work
             with suppress(_Enough):
                 walk._values(element, item, shadow_item)
             return walk.level() != MISMATCH
@@ -375,8 +361,6 @@ class _Walk:
             self._values(spot, production, shadow)
         self._path.pop()
 
-    # ---------------------------------------------------------------- differences
-
     def _absent_level(self, rule: Rule | None, production: Any, shadow: Any) -> int:
         if rule is not None and rule.absent_is_null and (production is None or shadow is None):
             return TOLERATED
@@ -385,7 +369,7 @@ class _Walk:
         return plain_level(rule)
 
     def _differ(self, level: int, kind: str, production: Any, shadow: Any) -> None:
-        differing = self._differing[level]
+        differing = self.differing[level]
         if len(differing) < self._differences_max:
             differing.append((tuple(self._path), kind, production, shadow))
         if level == MISMATCH:
@@ -394,7 +378,3 @@ class _Walk:
             # A watched path may differ beyond the kept differences, so the walk continues for it.
             if len(differing) == self._differences_max and len(self._touched) == len(self._watched):
                 raise _Enough
-
-
-def _is_named(production: Typed, shadow: Typed) -> bool:
-    return production.kind.is_named or shadow.kind.is_named

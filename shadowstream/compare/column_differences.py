@@ -30,9 +30,8 @@ def explained(
     indexes = pa.Int64Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)])
     for name, column, shadow_column in zip(production.schema.names, production.columns, shadow.columns, strict=True):
         spot = rules.root.step(name)
-        if spot.own is None and not spot.open and spot.rule is not None and spot.rule.ignore:
-            continue
-        if column.equals(shadow_column):
+        is_ignored = spot.own is None and not spot.open and spot.rule is not None and spot.rule.ignore
+        if is_ignored or column.equals(shadow_column):
             continue
         values, shadow_values = column.take(indexes), shadow_column.take(indexes)
         if values.equals(shadow_values):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
@@ -27,61 +27,9 @@ Decoders = tuple[Decoder, Decoder, Decoder]
 """One decoder for each `Side`."""
 
 
-class Comparing(Protocol):
-    """Comparison of production's values with another side's: one result a pair, with `.outcome`, `.differences`,
-    `.reason`."""
-
-    evolutions: Evolutions
-    """The differences between writer schemas, shared by the whole trial."""
-
-    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
-        """Compare pairs. Declared changes expire by production's `times_ms`; without times, no change is expected."""
-        ...
-
-    def of(self, topic: str) -> Comparing:
-        """The comparer for one output topic of production, with the formats of its values on each side."""
-        ...
-
-    def twin(self, production: Values, twin: Values) -> Results:
-        """Compare values of production and of its twin."""
-        ...
-
-    def available(self, side: Side, values: Values) -> Sequence[bool]:
-        """Whether each value can be decided on now: False while its schema is unavailable."""
-        ...
-
-    def decode(self, side: Side, values: Values) -> Sequence[Any]:
-        """Decode values; an undecodable value gives its `RecordError`."""
-        ...
-
-    def repeating(self, side: Side, values: Values) -> Sequence[bool]:
-        """Whether each value is JSON with a duplicate name in an object (`compare.duplicate_names`)."""
-        ...
-
-    def fields(self, side: Side, values: Values) -> Fields:
-        """A view of a side's values by path."""
-        ...
-
-    def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
-        """Columns of the dimensions that are fields of values, in the config's order; by default production's
-        values."""
-        ...
-
-    def watch(self, paths: Sequence[str]) -> None:
-        """Record for each mismatch which of these paths it touches (`PairResult.touched`)."""
-        ...
-
-    def holding(self, decoded: Sequence[Any], paths: Iterable[str]) -> set[str]:
-        """The paths at which at least one decoded value has a part."""
-        ...
-
-    def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
-        """The paths of the fields in decoded values."""
-        ...
-
-
-class Comparer:
-    """Comparison under rules. Differences are computed on first access: most are never accessed."""
+class Comparing:
+    """Comparison of production's values with another side's under rules: one result a pair. Differences are computed
+    on first access: most are never accessed."""
 
     def __init__(
         self, decoders: Callable[[str], Decoders], compare: Compare, topic: str = "", loads: Load = load
@@ -93,55 +41,55 @@ class Comparer:
         self._dimensions = [parse_one(dimension.path) for dimension in compare.dimensions if dimension.path is not None]
         self._decoders = decoders(topic)
         self.evolutions = Evolutions()
+        """The differences between writer schemas, shared by the whole trial."""
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
-        """See `Comparing`."""
+        """Compare pairs. Declared changes expire by production's `times_ms`; without times, no change is expected."""
         declared = Declared(self._changes, times_ms) if times_ms else NONE_DECLARED
         return compare_pairs(production, shadow, *self._decoders[:2], self._rules, declared, self.evolutions)
 
     def of(self, topic: str) -> Comparing:
-        """See `Comparing`."""
+        """The comparer for one output topic of production, with the formats of its values on each side."""
         if topic == self._topic:
             return self
-        of_topic = Comparer(self._of, self._compare, topic, self._loads)
+        of_topic = Comparing(self._of, self._compare, topic, self._loads)
         of_topic.evolutions = self.evolutions
         return of_topic
 
     def twin(self, production: Values, twin: Values) -> Results:
-        """See `Comparing`."""
         return compare_pairs(production, twin, self._decoders[0], self._decoders[2], self._rules)
 
     def available(self, side: Side, values: Values) -> Sequence[bool]:
-        """See `Comparing`."""
+        """Whether each value can be decided on now: False while its schema is unavailable."""
         return self._decoders[side].available(values)
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
-        """See `Comparing`."""
+        """Decode values; an undecodable value gives its `RecordError`."""
         return self._decoders[side].decode_many(values)
 
     def repeating(self, side: Side, values: Values) -> Sequence[bool]:
-        """See `Comparing`."""
+        """Whether each value is JSON with a duplicate name in an object (`compare.duplicate_names`)."""
         return list(map(self._decoders[side].repeats_names, values))
 
     def fields(self, side: Side, values: Values) -> Fields:
-        """See `Comparing`."""
         return Fields(self._decoders[side], values)
 
     def watch(self, paths: Sequence[str]) -> None:
-        """See `Comparing`."""
+        """Record for each mismatch which of these paths it touches (`PairResult.touched`)."""
         self._rules.watch(paths)
 
     def holding(self, decoded: Sequence[Any], paths: Iterable[str]) -> set[str]:
-        """See `Comparing`."""
+        """The paths at which at least one decoded value has a part."""
         named = {path: parse_path(path) for path in paths}
         return {path for path, names in named.items() if any(holds(value, names, self._rules) for value in decoded)}
 
     def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
-        """See `Comparing`."""
+        """The paths of the fields in decoded values."""
         return (path for value in decoded for path in fields(value))
 
     def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
-        """See `Comparing`. Values, also those of equal pairs, are decoded only if a dimension is a field."""
+        """Columns of the dimensions that are fields of values, in the config's order. Without such a dimension no value
+        is decoded."""
         if not self._dimensions:
             return ()
         fields = self.fields(side, values)
@@ -154,14 +102,14 @@ class Comparer:
         ]
 
 
-def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:
+def comparer(schemas: SchemaSource, compare: Compare) -> Comparing:
     """A comparer under these rules, for self-describing values."""
     production, shadow, twin = (Decoder(schemas, names=compare.duplicate_names) for _ in range(3))
     decoders = production, shadow, twin
-    return Comparer(lambda _: decoders, compare)
+    return Comparing(lambda _: decoders, compare)
 
 
-def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Comparer:
+def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Comparing:
     """The comparer of a trial; use its `of` for each topic. `loads` loads the functions of the config."""
     names = config.compare.duplicate_names
     sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max, names=names) for _ in Side]
@@ -171,4 +119,4 @@ def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Co
         production, shadow, twin = (decoder.formatted(format) for decoder, format in zip(sides, formats, strict=True))
         return production, shadow, twin
 
-    return Comparer(decoders, config.compare, loads=loads)
+    return Comparing(decoders, config.compare, loads=loads)

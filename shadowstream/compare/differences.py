@@ -18,7 +18,6 @@ __all__ = ["ABSENT", "difference", "one_sided", "or_absent"]
 
 
 def difference(path: tuple[str, ...], kind: str, production: Any, shadow: Any) -> Difference:
-    """The difference of two values at a path."""
     if kind == "length":
         delta: float | None = float(len(shadow) - len(production))
     else:

@@ -39,7 +39,6 @@ class _Change(NamedTuple):
 
 
 def _is_below(path: Sequence[str], declared: Sequence[str | None]) -> bool:
-    """Whether `path` is the declared path or below it."""
     return len(path) >= len(declared) and all(name in (None, own) for name, own in zip(declared, path, strict=False))
 
 
@@ -63,9 +62,7 @@ class ExpectedChanges:
 
     def names(self, differences: Iterable[RawDifference], time_ms: int) -> list[str]:
         """Names of the changes that together explain all differences, in the config's order; empty if they do not.
-
-        Raises `Unanswered` if that depends on a function that did not answer.
-        """
+        Raises `Unanswered` if that depends on a function that did not answer."""
         alive = [change for change in self._changes if time_ms < change.until_ms]
         used = set()
         unanswered: Unanswered | None = None

@@ -36,10 +36,8 @@ class HookError(Exception):
 
 
 class Unanswered(HookError):
-    """A hook has not answered: it took too long, ended its process, or is suspended.
-
-    The pair was not compared, so it does not count as a difference of the candidate.
-    """
+    """A hook has not answered: it took too long, ended its process, or is suspended. The pair was not compared, so it
+    does not count as a difference of the candidate."""
 
 
 def refusal(function: Any, arguments: int) -> str | None:
@@ -97,18 +95,6 @@ def answers_of(column_call: Hook, production: list[Any], shadow: list[Any]) -> l
     return [bool(answer) for answer in answers]
 
 
-def _trim(value: Any) -> Any:
-    return " ".join(value.split()) if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _nfc(value: Any) -> Any:
-    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
-
-
 def _number(value: Any) -> Any:
     """Convert an int, a decimal, or a text that is a number to a float, an `ExactFloat` if no float is that number."""
     if isinstance(value, bool | float | FarTime) or not isinstance(value, int | str | Decimal):
@@ -121,15 +107,9 @@ def _number(value: Any) -> Any:
         return value
 
 
-def _json(value: Any) -> Any:
-    return read(value.encode()) if isinstance(value, str) else value
-
-
 def _utc(value: Any) -> Any:
-    """Convert a timestamp, or an ISO text of one, to UTC; without an offset it is taken as UTC.
-
-    A time finer than a microsecond becomes a `FarTime`.
-    """
+    """Convert a timestamp, or an ISO text of one, to UTC; without an offset it is taken as UTC. A time finer than a
+    microsecond becomes a `FarTime`."""
     finer = Fraction(0)
     try:
         if isinstance(value, str):
@@ -151,7 +131,18 @@ def _utc(value: Any) -> Any:
     return instant((instant_ns(value) or 0) + finer * 1_000) if finer else value
 
 
-_OWN: dict[str, Hook] = {"trim": _trim, "lower": _lower, "nfc": _nfc, "number": _number, "json": _json, "utc": _utc}
+def _of_text(change: Hook) -> Hook:
+    return lambda value: change(value) if isinstance(value, str) else value
+
+
+_OWN: dict[str, Hook] = {
+    "trim": _of_text(lambda text: " ".join(text.split())),
+    "lower": _of_text(str.casefold),
+    "nfc": _of_text(functools.partial(unicodedata.normalize, "NFC")),
+    "number": _number,
+    "json": _of_text(lambda text: read(text.encode())),
+    "utc": _utc,
+}
 
 
 def normaliser(names: Iterable[str], loads: Load = load) -> Hook | None:

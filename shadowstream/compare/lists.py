@@ -145,9 +145,8 @@ def _of_equal_ranks(production: list[int], shadow: list[int], ranks: _Ranks, fit
     """The elements paired in order of rank, if each pair agrees; else None."""
     if not work.take(len(production)):
         return None
-    pairs = list(
-        zip(sorted(production, key=ranks[0].__getitem__), sorted(shadow, key=ranks[1].__getitem__), strict=True)
-    )
+    ordered = sorted(production, key=ranks[0].__getitem__), sorted(shadow, key=ranks[1].__getitem__)
+    pairs = list(zip(*ordered, strict=True))
     return pairs if all(fit(index, shadow_index) for index, shadow_index in pairs) else None
 
 
@@ -160,9 +159,8 @@ def _of_near_ranks(
     unpaired: list[int] = []
     for index in sorted(production, key=ranks[0].__getitem__):
         position = bisect_left(free, ranks[0][index], key=ranks[1].__getitem__)
-        near = sorted(
-            range(max(0, position - NEAR), min(len(free), position + NEAR)), key=lambda place: abs(place - position)
-        )
+        around = range(max(0, position - NEAR), min(len(free), position + NEAR))
+        near = sorted(around, key=lambda place: abs(place - position))
         partner = next((n for n in near if work.take(1) and fit(index, free[n])), None)
         if partner is None:
             unpaired.append(index)
@@ -187,10 +185,8 @@ def _best(everything: tuple[list[int], list[int]], equal: _Pairs, fit: _Fit) -> 
 
 
 def rank(value: Any, spot: Spot) -> Any:
-    """The sort key of a value among the elements of its list.
-
-    Parts that must be equal come first, parts under a tolerance next; ignored parts do not count.
-    """
+    """The sort key of a value among the elements of its list. Parts that must be equal come first, parts under a
+    tolerance next; ignored parts do not count."""
     if isinstance(value, Typed):
         return *rank(value.value, spot), value.kind.key or value.kind.name
     if isinstance(value, dict):

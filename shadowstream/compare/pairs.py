@@ -151,10 +151,8 @@ def _by_columns(
         batch_indexes = np.array(group)
         if len(good) < len(group) or len(shadow_good) < len(group):
             common = np.intersect1d(good, shadow_good)
-            production, shadow = (
-                production.take(np.searchsorted(good, common)),
-                shadow.take(np.searchsorted(shadow_good, common)),
-            )
+            production = production.take(np.searchsorted(good, common))
+            shadow = shadow.take(np.searchsorted(shadow_good, common))
             left += np.delete(batch_indexes, common).tolist()
             batch_indexes = batch_indexes[common]
         if evolution.changes:
@@ -199,12 +197,8 @@ def _by_schemas(
     try:
         heads = {*map(head_of[0], production)}, {*map(head_of[1], shadow)}
     except TypeError:  # a tombstone on either side
-        left += [
-            index
-            for index, head, shadow_head in zip(indexes, production, shadow, strict=True)
-            if head is None or shadow_head is None
-        ]
         both_present = [index for index in indexes if values[0][index] is not None and values[1][index] is not None]
+        left += sorted({*indexes} - {*both_present})
         return _by_schemas(values, head_of, both_present, left)
     if len(heads[0]) == len(heads[1]) == 1:
         return [indexes]
@@ -222,14 +216,8 @@ def _rules_of(decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], r
     if not rules.of_numbers:
         return [rules] * len(raw[0])
     of_json = rules.of_json()
-    kinds = (
-        production is not None
-        and shadow is not None
-        and decoders[0].is_json(production)
-        and decoders[1].is_json(shadow)
-        for production, shadow in zip(*raw, strict=True)
-    )
-    return [of_json if both_json else rules for both_json in kinds]
+    kinds = [map(decoder.is_json, column) for decoder, column in zip(decoders, raw, strict=True)]
+    return [of_json if is_json and shadow_is_json else rules for is_json, shadow_is_json in zip(*kinds, strict=True)]
 
 
 def _by_rows(
@@ -240,12 +228,9 @@ def _by_rows(
         by_rules: list[PairResult | Undecodable | None] = [None] * len(production)
         for kind in kinds.values():
             indexes = [index for index, own in enumerate(rules) if own is kind]
-            some = (
-                (_values_at(raw[0], indexes), _values_at(raw[1], indexes)),
-                _values_at(production, indexes),
-                _values_at(shadow, indexes),
-            )
-            for index, result in zip(indexes, _by_rows(*some, [kind] * len(indexes)), strict=True):
+            raws = _values_at(raw[0], indexes), _values_at(raw[1], indexes)
+            values = _values_at(production, indexes), _values_at(shadow, indexes)
+            for index, result in zip(indexes, _by_rows(raws, *values, [kind] * len(indexes)), strict=True):
                 by_rules[index] = result
         return [result for result in by_rules if result is not None]
     odd = {RecordError, type(None)}
@@ -275,7 +260,6 @@ def _odd(
 
 
 def _values_at(column: Sequence[Any], indexes: Sequence[int]) -> Sequence[Any]:
-    """The values of a column at the given indexes."""
     if len(indexes) == len(column):
         return column
     return [column[index] for index in indexes]

@@ -21,11 +21,8 @@ DROPPED = f"{MARK}{'-' * _DIGITS}"
 
 
 class Redactor:
-    """The redaction of one trial; None changes nothing.
-
-    `rules` are those of the comparison: the redactor must also hide the values of a secret key by which lists are
-    compared, because they occur in paths.
-    """
+    """The redaction of one trial; None changes nothing. `rules` are those of the comparison: the redactor must also
+    hide the values of a secret key by which lists are compared, because they occur in paths."""
 
     def __init__(self, redact: Redact | None, rules: Sequence[Rule] = ()) -> None:
         self._redact = redact
@@ -51,7 +48,6 @@ class Redactor:
         )
 
     def text(self, value: str) -> str:
-        """The replacement of a text."""
         if value.startswith(MARK) and len(value) == _LENGTH:
             return value
         if self._redact is not None and self._redact.how == "drop":
@@ -81,7 +77,6 @@ class Redactor:
         return Difference(self.path(difference.path), difference.kind, production, shadow, None)
 
     def differences(self, differences: Sequence[Difference]) -> Sequence[Difference]:
-        """Each difference as `difference` shows it."""
         return [self.difference(difference) for difference in differences] if self else differences
 
     def key(self, key: bytes | None) -> bytes | None:
@@ -101,7 +96,6 @@ class Redactor:
         return f"{len(value)} bytes, {self.text(value.decode('latin-1'))}".encode()
 
     def name(self, path: str | None, value: str) -> str:
-        """A value's name in a slice."""
         return self.text(value) if self and path is not None and self.covers(path) else value
 
     def by_header(self, header: str, column: Coded) -> Coded:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -92,10 +92,8 @@ class PairResult:
 
     @property
     def touched(self) -> frozenset[str]:
-        """The watched paths (`RuleSet.watch`) at, above or below which a mismatch differs.
-
-        All differences count, not only the first 32.
-        """
+        """The watched paths (`RuleSet.watch`) at, above or below which a mismatch differs. All differences count, not
+        only the first 32."""
         self._explained()
         return self._touched
 
@@ -127,26 +125,16 @@ class Undecodable:
     why: str
     """`RecordError.reason`: framing, schema, decode or bounds."""
     message: str
+    differences: ClassVar[tuple[Difference, ...]] = ()
+    declared: ClassVar[tuple[str, ...]] = ()
 
     @property
     def outcome(self) -> Outcome:
-        """undecodable_production or undecodable_shadow."""
         return undecodable(self.side)
 
     @property
     def reason(self) -> str:
-        """The reason, in at most 500 characters."""
         return f"{self.why}: {self.message}"[:500]
-
-    @property
-    def differences(self) -> tuple[Difference, ...]:
-        """Empty: nothing was compared."""
-        return ()
-
-    @property
-    def declared(self) -> tuple[str, ...]:
-        """None: no declared change explains it."""
-        return ()
 
 
 NAMES = (*OUTCOMES, Outcome.EXPECTED, undecodable(Side.PRODUCTION), undecodable(Side.SHADOW))
@@ -182,7 +170,6 @@ class Results(Sequence["PairResult | Undecodable"]):
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """The outcome of each pair."""
         return _NAMES[self.places].tolist()  # type: ignore[no-any-return]  # an array of objects
 
     def __len__(self) -> int:

@@ -99,7 +99,8 @@ class RuleSet:
     Raises `ConfigError` for two rules with the same path, and for a function that cannot be loaded.
 
     >>> rules = RuleSet([Rule(path="user", ignore=True), Rule(path="user.*.cm", atol=0.5)])
-    >>> rules.for_path("user.name"), rules.for_path("user.height.cm"), rules.for_path("users")
+    >>> user = rules.root.step("user")
+    >>> user.step("name").rule, user.step("height").step("cm").rule, rules.root.step("users").rule
     (Rule(path='user', ..., ignore=True, ...), Rule(path='user.*.cm', ..., atol=Decimal('0.5'), ...), None)
     """
 
@@ -139,14 +140,6 @@ class RuleSet:
         self.watched = Watched({path: parse_path(path) for path in paths})
 
     def of_json(self) -> RuleSet:
-        """The same rules, for pairs of JSON texts."""
         same = copy(self)
         same.decimals = True
         return same
-
-    def for_path(self, path: str) -> Rule | None:
-        """The rule that holds at `path`; None if values must be equal."""
-        spot = self.root
-        for name in parse_path(path):
-            spot = spot.step("*" if name is None else name)
-        return spot.rule

@@ -90,10 +90,8 @@ class Evolutions:
                 production, shadow = production.value, shadow.value
             if between_pair.changes:
                 self.note(between_pair, places[index : index + 1])
-            production_values[index], shadow_values[index] = (
-                _stepped(between_pair.production, production),
-                _stepped(between_pair.shadow, shadow),
-            )
+            production_values[index] = _stepped(between_pair.production, production)
+            shadow_values[index] = _stepped(between_pair.shadow, shadow)
         return production_values, shadow_values
 
     def _of_messages(self, production: Message, shadow: Message) -> Evolution:
@@ -128,7 +126,6 @@ def _refused(error: RecordError) -> Evolution:
 
 
 def _decoded(decoder: Decoder, values: _Values, typed: Sequence[int]) -> list[Any]:
-    """Decode values; those at the indexes `typed` with their types."""
     if not typed:
         return decoder.decode_many(values)
     if len(typed) == len(values):

@@ -21,12 +21,12 @@ If a rule has several tolerances, each suffices; `ignore_case` and `ignore_space
 
 import math
 import struct
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
-from shadowstream.codecs.far_times import FarTime
+from shadowstream.codecs.far_times import instant_ns
 from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat
 from shadowstream.compare.dimension_codes import text_of
 from shadowstream.config import Rule
@@ -37,8 +37,6 @@ DIGITS_MAX = 10_000
 _UP = Context(prec=DIGITS_MAX, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 _DOWN = Context(prec=DIGITS_MAX, rounding=ROUND_FLOOR, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 _NOTHING = Decimal(0)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
 _NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _DIGITS_MAX = 30
 _DOUBLE, _LONG = struct.Struct("<d"), struct.Struct("<q")
@@ -160,8 +158,6 @@ def _epoch_ns(value: Any, unit: str) -> int | Fraction | None:
         return value * _NS[unit]
     if isinstance(value, float | Decimal):
         return _number_ns(exact(value), unit)
-    if isinstance(value, FarTime):
-        return value.ns
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -169,10 +165,7 @@ def _epoch_ns(value: Any, unit: str) -> int | Fraction | None:
             return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if not isinstance(value, datetime):
-        return None
-    aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _US * _NS["us"]
+    return instant_ns(value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value)
 
 
 def _number_ns(number: Decimal, unit: str) -> int | None:

@@ -30,7 +30,6 @@ class Watched:
         return len(self._paths)
 
     def touched(self, path: Sequence[str]) -> Iterable[str]:
-        """The paths that a difference at `path` touches."""
         for text, names in self._paths:
             if all(name is None or name == differing for name, differing in zip(names, path, strict=False)):
                 yield text

@@ -10,7 +10,6 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config import parts
 from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
@@ -93,7 +92,6 @@ class Config(Model):
 
     @property
     def plan(self) -> TopicPlan:
-        """Names of all topics and groups of this trial."""
         return TopicPlan(self.name)
 
     @property
@@ -147,7 +145,7 @@ class Config(Model):
                 ),
                 "expected": (criterion.name in declared, f"a declared change {criterion.name} in compare.expected"),
             }
-            if reason := parts.unknown(criterion, self.compare, self.production.outputs):
+            if reason := _unknown_part(criterion, self.compare, self.production.outputs):
                 raise ValueError(f"judge.criteria: {criterion.id} {reason}")
             is_counted, requirement = needs.get(criterion.rate, (True, ""))
             if not is_counted:
@@ -209,3 +207,20 @@ class Config(Model):
         if self.identity.path and compared & self.schemas.formats.keys():
             raise ValueError("identity.path needs self-describing outputs; remove their topics from schemas.formats")
         return self
+
+
+def _unknown_part(criterion: Criterion, compare: Compare, outputs: list[str]) -> str | None:
+    """The reason why nothing would ever be counted for the part of a criterion; None if something may be."""
+    if criterion.topic is not None and criterion.topic not in outputs:
+        return f"names a topic that is none of production.outputs: {', '.join(outputs)}"
+    dimensions = {dimension.name: dimension for dimension in compare.dimensions}
+    for name in criterion.where or ():
+        if name not in dimensions:
+            known = ", ".join(dimensions) or "none"
+            return f"needs the dimension {name} in compare.dimensions (declared: {known}); nothing would be counted"
+        if dimensions[name].header is not None and criterion.rate in ("missing", "error"):
+            return (
+                f"needs a dimension with path: {name} is a header of the input, which production's records do not "
+                f"carry, so it is unknown for a record that the candidate has not answered"
+            )
+    return None

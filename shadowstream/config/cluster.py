@@ -109,9 +109,8 @@ class Format(Model):
 
     @model_validator(mode="after")
     def _fits(self) -> Format:
-        ids_min, ids_max = {"avro": (1, 1), "protobuf": (1, 1), "json": (0, 1), "auto": (0, 1000)}.get(
-            self.format, (0, 0)
-        )
+        counts = {"avro": (1, 1), "protobuf": (1, 1), "json": (0, 1), "auto": (0, 1000)}
+        ids_min, ids_max = counts.get(self.format, (0, 0))
         if not ids_min <= len(self.schema_ids) <= ids_max:
             expected = "exactly one id" if ids_min else "at most one id" if ids_max else "none"
             raise ValueError(f"schema_ids: format {self.format} takes {expected}")

@@ -98,7 +98,6 @@ class Rule(Model):
 
     @property
     def of_numbers(self) -> bool:
-        """Whether a tolerance of numbers holds."""
         return bool(self.atol or self.rtol)
 
     @property
@@ -109,16 +108,8 @@ class Rule(Model):
     @model_validator(mode="after")
     def _does_something(self) -> Rule:
         tolerant = self.atol or self.rtol or self.ulp or self.ignore_case or self.ignore_space or self.round_ms
-        does = (
-            tolerant
-            or self.absent_is_null
-            or self.types
-            or self.values
-            or self.lists
-            or self.key
-            or self.call
-            or self.normalise
-        )
+        maps = self.absent_is_null or self.types or self.values or self.normalise
+        does = tolerant or maps or self.lists or self.key or self.call
         if self.exact + self.ignore + bool(does) > 1:
             raise ValueError("ignore and a tolerance exclude each other; exact excludes all other keys too")
         if not (self.exact or self.ignore or does):

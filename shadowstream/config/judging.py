@@ -196,13 +196,7 @@ GUARDS = ("missing", "extra", "error", "duplicate")
 
 def default_criteria() -> list[Criterion]:
     """The criteria of a config without `criteria`."""
-    return [
-        Criterion(rate="mismatch", limit=0.01),
-        Criterion(rate="missing", limit=0.01),
-        Criterion(rate="extra", limit=0.01),
-        Criterion(rate="error", limit=0.01),
-        Criterion(rate="duplicate", limit=0.01),
-    ]
+    return [Criterion.model_validate({"rate": rate, "limit": 0.01}) for rate in ("mismatch", *GUARDS)]
 
 
 class Drift(Model):
@@ -249,12 +243,8 @@ class Judge(Model):
         twice = {id_ for id_ in ids if ids.count(id_) > 1}
         if twice:
             raise ValueError(f"criteria: {', '.join(sorted(twice))} is judged more than once")
-        means = {
-            (criterion.path, criterion.bound, criterion.limit)
-            for criterion in self.criteria
-            if criterion.rate == "mean"
-        }
-        paths = [path for path, _, _ in means]
+        means = [criterion for criterion in self.criteria if criterion.rate == "mean"]
+        paths = [path for path, _, _ in {(mean.path, mean.bound, mean.limit) for mean in means}]
         if len(paths) > len(set(paths)):
             raise ValueError("criteria: the criteria mean of one path need one bound and one limit")
         for criterion in self.criteria:

@@ -1,5 +1,6 @@
 """Base of all parts of the config: closed and frozen models, and the units of their numbers."""
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -15,25 +16,20 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-def _readable(path: str) -> str:
-    try:
-        parse_path(path)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return path
+def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
+    def checked(path: str) -> str:
+        try:
+            parse(path)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return path
+
+    return AfterValidator(checked)
 
 
-def _single(path: str) -> str:
-    try:
-        parse_one(path)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return path
-
-
-AnyPath = Annotated[str, AfterValidator(_readable)]
+AnyPath = Annotated[str, _parsed_by(parse_path)]
 """A path that may lead to several values (`shadowstream.paths`)."""
-SinglePath = Annotated[str, AfterValidator(_single)]
+SinglePath = Annotated[str, _parsed_by(parse_one)]
 """A path that leads to a single value, so it has no star."""
 
 

@@ -30,17 +30,14 @@ Value = Mapping[str, Any]
 
 
 def judge_same(model: Frozen, flight: Value) -> dict[str, Any]:
-    """The answer of `same` with a given model."""
     return model.judge(flight, NAME)
 
 
 def judge_worse(model: Frozen, flight: Value) -> dict[str, Any]:
-    """The answer of `worse` with a given model."""
     return model.judge(flight, NAME, late_from=WORSE_LATE_FROM)
 
 
 def judge_late_bug(model: Frozen, flight: Value) -> dict[str, Any]:
-    """The answer of `late_bug` with a given model."""
     if flight["carrier"] == BUG_CARRIER and flight["scheduled_ms"] >= BUG_FROM_MS and flight["dep_delay"] is not None:
         flight = {**flight, "dep_delay": flight["dep_delay"] / 60}
     return model.judge(flight, NAME)

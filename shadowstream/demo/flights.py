@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -84,10 +84,8 @@ def records(limit: int | None = None) -> Iterator[dict[str, Any]]:
 
 
 def labelled(month: int) -> Iterator[tuple[dict[str, Any], bool]]:
-    """The flights of one month that arrived, each with whether it was more than 15 minutes late.
-
-    The label comes from the file alone: the topic's records do not hold it.
-    """
+    """The flights of one month that arrived, each with whether it was more than 15 minutes late. The label comes from
+    the file alone: the topic's records do not hold it."""
     year = read_year()
     arrived = year.filter(pc.and_(pc.equal(year["month"], month), pc.is_valid(year["arr_delay"])))
     late = pc.greater(arrived["arr_delay"], 15).to_pylist()
@@ -104,9 +102,8 @@ def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
     keep = {"retention.ms": "-1", "segment.ms": str(10 * 365 * 86_400_000)}
     wanted = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=keep)
     try:
-        admin.create_topics([wanted], operation_timeout=ADMIN_TIMEOUT_S, request_timeout=ADMIN_TIMEOUT_S)[
-            topic
-        ].result()
+        made = admin.create_topics([wanted], operation_timeout=ADMIN_TIMEOUT_S, request_timeout=ADMIN_TIMEOUT_S)
+        made[topic].result()
     except KafkaException as failure:
         error = failure.args[0]
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
@@ -126,10 +123,6 @@ def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) 
     started, cpu_started = time.monotonic(), time.process_time()
     create_topic(bootstrap, topic, partitions)
     failures: list[str] = []
-
-    def failed(error: KafkaError | None, message: Message) -> None:
-        failures.append(str(error))
-
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -138,7 +131,7 @@ def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) 
             "linger.ms": 50,
             "queue.buffering.max.messages": 1_000_000,
             "delivery.report.only.error": True,
-            "on_delivery": failed,
+            "on_delivery": lambda error, _message: failures.append(str(error)),
             # Warnings tell of a young broker that is not ready yet; what fails for good is raised below.
             "log_level": 3,
         }

@@ -115,7 +115,6 @@ def features(flight: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def learn() -> Pipeline:
-    """The pipeline after January's flights, each once, in event-time order."""
     model = pipeline()
     for flight, late in labelled(month=1):
         model.learn_one(features(flight), late)
@@ -123,7 +122,6 @@ def learn() -> Pipeline:
 
 
 def freeze(model: Pipeline) -> Frozen:
-    """The parameters of a pipeline that has learnt."""
     union, regression = model["TransformerUnion"], model["LogisticRegression"]
     scaler, weights = union["numbers"]["StandardScaler"], regression.weights
     numbers = {

@@ -48,27 +48,14 @@ class Stage:
     def commands(self) -> dict[str, list[str]]:
         """The command line of each role's process; production is a separate program without shadowstream's roles."""
         module = [sys.executable, "-m", "shadowstream"]
-        production = [
-            sys.executable,
-            "-m",
-            "shadowstream.demo.production",
-            "--bootstrap",
-            self.config.kafka.bootstrap,
-            "--input",
-            self.config.inputs[0],
-            "--output",
-            self.config.production.outputs[0],
-            "--group",
-            str(self.config.production.group),
-            "--model",
-            self.environment[MODEL_VARIABLE],
-            "--until-end",
-        ]
+        places = ["--bootstrap", self.config.kafka.bootstrap, "--input", self.config.inputs[0]]
+        places += ["--output", self.config.production.outputs[0], "--group", str(self.config.production.group)]
+        model = ["--model", self.environment[MODEL_VARIABLE]]
+        production = [sys.executable, "-m", "shadowstream.demo.production", *places, *model, "--until-end"]
         roles = {name: [*module, name, str(self.config_path), "--json"] for name in ("run", "join", "judge")}
         return {"production": production, **roles}
 
     def figures(self) -> list[dict[str, Any]]:
-        """The final figures of each role."""
         figures = []
         for role in ("run", "join", "judge"):
             path = self.folder / f"{role}.out"
@@ -79,10 +66,8 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(candidate: str, say: Say, limit: int | None = None, given: Broker | None = None) -> Iterator[Stage]:
-    """Start a broker (or use the `given` one), train the model, load the flights, write the config.
-
-    Raises `ConfigError` for an unknown candidate.
-    """
+    """Start a broker (or use the `given` one), train the model, load the flights, write the config. Raises
+    `ConfigError` for an unknown candidate."""
     if candidate not in CANDIDATES:
         raise ConfigError(f"--candidate: {candidate!r} is not one of {', '.join(CANDIDATES)}")
     with contextlib.ExitStack() as stack:
@@ -131,7 +116,6 @@ def run(staged: Stage, each_turn: Callable[[Supervisor], None] | None = None) ->
 
 
 def verdict_of(config: Config) -> dict[str, Any]:
-    """The last verdict record."""
     rows = read_topic(config.kafka, config.plan.of("verdict"), 15.0)
     if not rows:
         raise BrokerError("no verdict was written")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from shadowstream.demo.flights import SUBJECT as FLIGHTS
 from shadowstream.demo.flights import produce
@@ -71,7 +71,7 @@ class Production:
                 "enable.idempotence": True,
                 "linger.ms": 20,
                 "delivery.report.only.error": True,
-                "on_delivery": self._delivered,
+                "on_delivery": lambda error, _message: self._failures.append(str(error)),
                 # Warnings tell of a young broker that is not ready yet; what fails for good is raised.
                 "log_level": 3,
             }
@@ -169,17 +169,12 @@ class Production:
         for place in places:
             self._next.pop(place.partition, None)
 
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        self._failures.append(str(error))
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run production until SIGTERM or SIGINT, or to the end of the input. Exit codes: 1 the broker failed, 2 usage."""
     parser = argparse.ArgumentParser(prog="production", description="Score flights, at least once.")
-    parser.add_argument("--bootstrap", required=True)
-    parser.add_argument("--input", required=True)
-    parser.add_argument("--output", required=True)
-    parser.add_argument("--group", required=True)
+    for option in ("--bootstrap", "--input", "--output", "--group"):
+        parser.add_argument(option, required=True)
     parser.add_argument("--model", required=True, type=Path, help="JSON file of the frozen model")
     parser.add_argument("--until-end", action="store_true", help="end at what was in the input at the start")
     given = parser.parse_args(arguments)

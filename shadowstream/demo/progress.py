@@ -47,5 +47,4 @@ class Follower:
                 self._latest_ms = max(self._latest_ms, window["start_ms"])
 
     def close(self) -> None:
-        """Close the client."""
         self._consumer.close()

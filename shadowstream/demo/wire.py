@@ -36,7 +36,6 @@ class Wire:
         self._buffer = io.BytesIO()
 
     def encode(self, value: dict[str, Any]) -> bytes:
-        """The framed bytes of one value."""
         buffer = self._buffer
         buffer.seek(0)
         buffer.truncate()

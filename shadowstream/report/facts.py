@@ -18,11 +18,8 @@ Record = Mapping[str, Any]
 
 
 class Point(NamedTuple):
-    """One evaluation.
-
-    `time_ms`: event time up to which it had read everything. `criteria`: by criterion the counts, the estimate with its
-    limits, and ln E against "the rate reaches the limit".
-    """
+    """One evaluation. `time_ms`: event time up to which it had read everything. `criteria`: by criterion the counts,
+    the estimate with its limits, and ln E against "the rate reaches the limit"."""
 
     time_ms: int
     decision: str
@@ -51,7 +48,6 @@ class Facts:
 
     @property
     def decision(self) -> str:
-        """Decision as text."""
         return self.explanation.decision.replace("_", " ")
 
     @property
@@ -90,7 +86,6 @@ class History:
 
     @property
     def points(self) -> list[Point]:
-        """Evaluations in order."""
         last_is_kept = self._last is None or (self._points and self._points[-1] is self._last)
         return list(self._points) if last_is_kept or self._last is None else [*self._points, self._last]
 
@@ -133,17 +128,13 @@ class Examples:
                 gone.append(ranked.pop())
             if len(self._paths) > PATHS_MAX:
                 gone += self._by_path.pop(self._paths.pop()[1])
-        for released in gone:
-            self._let_go(released)
+        for evicted in gone:
+            example = self._kept.get(evicted[1])
+            if example is not None and not any(evicted in ranked for ranked in self._lists(example)):
+                del self._kept[evicted[1]]
 
     def _lists(self, row: Record) -> list[list[_Ranked]]:
         return [self._by_path[path] for path in _paths(row) if path in self._by_path]
-
-    def _let_go(self, evicted: _Ranked) -> None:
-        """Drop a row unless it is an example of another path."""
-        row = self._kept.get(evicted[1])
-        if row is not None and not any(evicted in ranked for ranked in self._lists(row)):
-            del self._kept[evicted[1]]
 
     @property
     def rows(self) -> list[Record]:
@@ -183,10 +174,8 @@ class Interval(NamedTuple):
 
 
 def intervals(history: Iterable[Point], criterion: str, units_min: int) -> list[Interval]:
-    """Split the history into intervals of at least `units_min` units each.
-
-    If corrections have taken back more units than came, the interval is extended to the next evaluation.
-    """
+    """Split the history into intervals of at least `units_min` units each. If corrections have taken back more units
+    than came, the interval is extended to the next evaluation."""
     stretches: list[Interval] = []
     n = s = 0
     for point in history:

@@ -11,7 +11,6 @@ from shadowstream.report.facts import Facts
 
 
 def junit(facts: Facts) -> str:
-    """Render the report as one test suite."""
     suite = xml.Element("testsuite", name=f"shadowstream.{facts.name}")
     for outlook in facts.explanation.outlooks:
         case = _case(suite, "criteria", outlook.criterion)
@@ -39,19 +38,14 @@ def junit(facts: Facts) -> str:
     properties = xml.Element("properties")
     named = [("revision", facts.revision), ("decision", facts.explanation.decision)]
     if facts.verdict is not None:
-        named += [
-            ("coverage", _share(facts.verdict["coverage"])),
-            ("candidate_isolation", facts.verdict["candidate_isolation"]),
-        ]
+        coverage = facts.verdict["coverage"]
+        named.append(("coverage", "unknown" if coverage is None else percent(coverage)))
+        named.append(("candidate_isolation", facts.verdict["candidate_isolation"]))
     for name, value in named:
         xml.SubElement(properties, "property", name=name, value=value)
     suite.insert(0, properties)
     xml.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suite, encoding="unicode") + "\n"
-
-
-def _share(value: float | None) -> str:
-    return "unknown" if value is None else percent(value)
 
 
 def _case(suite: xml.Element, group: str, name: str) -> xml.Element:

@@ -5,6 +5,7 @@ Text from records is set in code spans, where Markdown, mentions and HTML have n
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import notes_of
@@ -62,15 +63,8 @@ def _criteria(facts: Facts) -> list[str]:
     for outlook in facts.explanation.outlooks:
         hours = "" if outlook.hours is None else f", {outlook.hours:.3g} h"
         needed = f"{number(outlook.more)} more{hours}" if outlook.more else "–"
-        cells = (
-            code(outlook.criterion),
-            outlook.state,
-            number(outlook.s),
-            number(outlook.n),
-            rate_text(outlook.limit),
-            needed,
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = (code(outlook.criterion), outlook.state, number(outlook.s), number(outlook.n), rate_text(outlook.limit))
+        lines.append(f"| {' | '.join([*cells, needed])} |")
     lines.append("")
     for outlook in facts.explanation.outlooks:
         lines += [f"- {code(outlook.criterion)}: {_plain(why)}" for why in outlook.why]
@@ -85,13 +79,11 @@ def _table(title: str, counts: dict[str, int]) -> list[str]:
     return [f"| {title} | pairs that differ |", "|---|--:|", *rows, ""]
 
 
-def _slices(slices: Sequence[dict[str, object]]) -> list[str]:
+def _slices(slices: Sequence[dict[str, Any]]) -> list[str]:
     rows = []
     for listed in slices[:LISTED_MAX]:
-        names, values = listed["dimensions"], listed["values"]
-        assert isinstance(names, list)
-        assert isinstance(values, list)
-        named = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+        values = zip(listed["dimensions"], listed["values"], strict=True)
+        named = ", ".join(f"{name} = {value}" for name, value in values)
         rows.append(f"| {code(named)} | {listed['s']} | {listed['n']} |")
     return ["| slice that holds the excess | differ | of |", "|---|--:|--:|", *rows, ""] if rows else []
 
@@ -107,12 +99,8 @@ def _examples(facts: Facts, examples_max: int) -> list[str]:
         if not row["differences"]:
             lines.append(f"{first} {code(row['reason'] or '')} | | |")
         for difference in row["differences"][:LISTED_MAX]:
-            cells = (
-                difference["path"] or "(whole value)",
-                side_text(difference["production"]),
-                side_text(difference["shadow"]),
-            )
-            lines.append(f"{first} {' | '.join(map(code, cells))} |")
+            sides = side_text(difference["production"]), side_text(difference["shadow"])
+            lines.append(f"{first} {' | '.join(map(code, (difference['path'] or '(whole value)', *sides)))} |")
             first = "| | |"
     return [*lines, "", "</details>"]
 

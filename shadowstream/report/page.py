@@ -22,7 +22,6 @@ DRIFT_MAX = 200
 
 
 def page(facts: Facts) -> str:
-    """Render the page as text."""
     verdict = facts.verdict
     by_rate = {criterion["rate"]: criterion for criterion in verdict["criteria"]} if verdict else {}
     drawn = plots.drawn(facts) if facts.history else []

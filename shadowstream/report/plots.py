@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -74,36 +75,19 @@ def rate(facts: Facts, criterion: str) -> str:
         times = _times(points)
         drawn_points = [p.criteria[criterion] for p in points]
         banded = [figures["lower"] is not None and figures["upper"] is not None for figures in drawn_points]
-        axes.fill_between(
-            times,
-            [point["lower"] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)],
-            [point["upper"] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)],
-            color="#bee3f8",
-            lw=0,
-            label="limits of the whole",
+        lower, upper = (
+            [point[name] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)]
+            for name in ("lower", "upper")
         )
-        axes.plot(
-            times,
-            [figures["estimate"] for figures in drawn_points],
-            color=_COLOURS[0],
-            lw=1.6,
-            label="the whole so far",
-        )
+        axes.fill_between(times, lower, upper, color="#bee3f8", lw=0, label="limits of the whole")
+        estimates = [figures["estimate"] for figures in drawn_points]
+        axes.plot(times, estimates, color=_COLOURS[0], lw=1.6, label="the whole so far")
         dots = [window for window in intervals(facts.history, criterion, INTERVAL_LEAST) if _drawable(window.time_ms)]
-        axes.plot(
-            [_time(dot.time_ms) for dot in dots],
-            [dot.s / dot.n for dot in dots],
-            ls="",
-            marker=".",
-            ms=4,
-            color="#4a5568",
-            label=f"each stretch of {INTERVAL_LEAST} units or more",
-        )
+        dot_times, shares = [_time(dot.time_ms) for dot in dots], [dot.s / dot.n for dot in dots]
+        stretches = f"each stretch of {INTERVAL_LEAST} units or more"
+        axes.plot(dot_times, shares, ls="", marker=".", ms=4, color="#4a5568", label=stretches)
         limit = drawn_points[-1]["limit"] if drawn_points else None
-        top = max(
-            [figures["estimate"] for figures in drawn_points] + [dot.s / dot.n for dot in dots] + [2 * (limit or 0)],
-            default=1,
-        )
+        top = max(*estimates, *shares, 2 * (limit or 0), 0)
         if limit is not None:
             axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {percent(limit)}")
         _mark_drift(axes, facts, criterion)
@@ -173,8 +157,4 @@ def _svg(figure: Figure, axes: Any, title: str) -> str:
     text = out.getvalue()
     # The page needs no XML head, and it decides the width.
     svg = text[text.index("<svg") :]
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{_attribute(title)}" ', 1)
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

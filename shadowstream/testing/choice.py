@@ -36,12 +36,9 @@ def open_broker(bootstrap: str | None = None) -> Broker:
        ever pulled.
     3. The embedded Kafka.
 
-    The caller calls `close`; `broker` does so by itself.
-
-    Raises:
-        ConfigError: SHADOWSTREAM_BOOTSTRAP is set and empty.
-        BrokerError: the chosen one does not answer or does not start. There is no falling back from a chosen one:
-            a test that silently ran elsewhere would prove nothing about where it was told to run.
+    The caller calls `close`; `broker` does so by itself. Raises `ConfigError`: SHADOWSTREAM_BOOTSTRAP is set and empty.
+    Raises `BrokerError`: the chosen one does not answer or does not start. There is no falling back from a chosen one:
+    a test that silently ran elsewhere would prove nothing about where it was told to run.
     """
     given = bootstrap if bootstrap is not None else os.environ.get("SHADOWSTREAM_BOOTSTRAP")
     if given is not None:
@@ -49,9 +46,9 @@ def open_broker(bootstrap: str | None = None) -> Broker:
         return _given(given, origin)
     refusal = docker_refusal()
     if refusal is None:
-        container = start_container()
+        address, stop = start_container()
         why = f"Kafka in Docker ({image_name()}), since a daemon answers and has the image"
-        return Broker(container.bootstrap, "testcontainers", f"{why}: {container.bootstrap}", container.stop)
+        return Broker(address, "testcontainers", f"{why}: {address}", stop)
     kafka = EmbeddedKafka()
     kafka.start()
     why = f"embedded Kafka {KAFKA_VERSION}, since SHADOWSTREAM_BOOTSTRAP is not set and {refusal}: {kafka.bootstrap}"

@@ -3,7 +3,6 @@
 import atexit
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from shadowstream.errors import BrokerError
 from shadowstream.testing.properties import ONE_NODE, QUICK, STRICT
@@ -12,10 +11,8 @@ _DAEMON_PATIENCE_S = 3
 
 
 def image_name() -> str:
-    """SHADOWSTREAM_KAFKA_IMAGE, else the image that this testcontainers is made for.
-
-    The container's start script needs the Confluent image's own scripts, so `apache/kafka` does not do.
-    """
+    """SHADOWSTREAM_KAFKA_IMAGE, else the image that this testcontainers is made for. The container's start script needs
+    the Confluent image's own scripts, so `apache/kafka` does not do."""
     return os.environ.get("SHADOWSTREAM_KAFKA_IMAGE", "confluentinc/cp-kafka:7.6.0")
 
 
@@ -45,19 +42,10 @@ def docker_refusal() -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Container:
-    bootstrap: str
-    stop: Callable[[], None]
-
-
-def start_container() -> Container:
-    """Start the image with the settings of the embedded broker.
-
-    Raises:
-        BrokerError: the container does not start; holds Docker's words.
-    """
-    if not _has_image(_reaper_image()):
+def start_container() -> tuple[str, Callable[[], None]]:
+    """Start the image with the settings of the embedded broker; return its bootstrap address and what stops it. Raises
+    `BrokerError`: the container does not start; holds Docker's words."""
+    if not _has_image(os.environ.get("RYUK_CONTAINER_IMAGE", "testcontainers/ryuk:0.8.1")):
         # The reaper would be pulled; without it a killed Python leaves the container behind.
         os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     from testcontainers.community.kafka import KafkaContainer
@@ -76,11 +64,7 @@ def start_container() -> Container:
         container.stop()
 
     atexit.register(stop)
-    return Container(str(container.get_bootstrap_server()), stop)
-
-
-def _reaper_image() -> str:
-    return os.environ.get("RYUK_CONTAINER_IMAGE", "testcontainers/ryuk:0.8.1")
+    return str(container.get_bootstrap_server()), stop
 
 
 def _has_image(name: str) -> bool:

@@ -12,10 +12,7 @@ _LAST_LINES = 15
 
 _CAUSES = (
     ("Address already in use", "its port, or its controller's, was taken by another process while it started"),
-    (
-        "No space left on device",
-        "the disk under {home} is full ({free}): free some, or give another data_dir",
-    ),
+    ("No space left on device", "the disk under {home} is full ({free}): free some, or give another data_dir"),
     ("File too large", "a file-size limit of this process (ulimit -f) stops it from writing to {home}"),
     ("Read-only file system", "{home} is on a read-only file system: give another data_dir"),
     ("AccessDeniedException", "{home} holds files that this user may not write: give another data_dir"),
@@ -33,11 +30,8 @@ _WRITE_CAUSES = {
 
 
 def prove_writable(home: Path) -> None:
-    """Write one MiB and remove it, which finds a bad directory seconds before the broker would.
-
-    Raises:
-        BrokerError: the directory is full, limited or not writable.
-    """
+    """Write one MiB and remove it, which finds a bad directory seconds before the broker would. Raises `BrokerError`:
+    the directory is full, limited or not writable."""
     refusal = _write_probe(home)
     if refusal is not None:
         raise BrokerError(explain(f"{refusal.strerror} while writing to its directory", "", home))

@@ -17,7 +17,6 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from shadowstream.errors import BrokerError, ConfigError
@@ -90,9 +89,7 @@ class EmbeddedKafka:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -103,12 +100,10 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """Address for `bootstrap.servers`; once started, the same for the life of this object."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
-        """Of the Java process."""
         if self._java is None:
             raise BrokerError("this broker is not running: it has no process")
         return self._java.pid
@@ -127,9 +122,8 @@ class EmbeddedKafka:
     def start(self) -> None:
         """Return once a client was answered with a controller and this broker. A running broker stays as it is.
 
-        Raises:
-            BrokerError: port in use; data_dir full, not writable, or another broker's; no jars and no network; no
-                answer within `start_limit_s`. Says which, what to do, and the last lines of the broker's log.
+        Raises `BrokerError`: port in use; data_dir full, not writable, or another broker's; no jars and no network; no
+        answer within `start_limit_s`. Says which, what to do, and the last lines of the broker's log.
         """
         if self.running:
             return

@@ -28,18 +28,7 @@ class Home:
                 self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BrokerError(f"no directory for the embedded Kafka: {error}. Give another data_dir.") from error
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data"
-
-    @property
-    def config(self) -> Path:
-        return self.path / "server.properties"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "broker.log"
+        self.data, self.config, self.log = (self.path / name for name in ("data", "server.properties", "broker.log"))
 
     def log_since(self, begin: int) -> str:
         """Return the log from byte `begin` on; empty where there is none."""
@@ -49,11 +38,8 @@ class Home:
         return ""
 
     def own(self) -> None:
-        """Take the lock; the kernel gives it back when this process dies.
-
-        Raises:
-            BrokerError: the directory cannot be written, or another broker runs on it.
-        """
+        """Take the lock; the kernel gives it back when this process dies. Raises `BrokerError`: the directory cannot be
+        written, or another broker runs on it."""
         self.release()
         try:
             self._lock = (self.path / "owner.lock").open("a")
@@ -92,11 +78,8 @@ def sweep_abandoned() -> None:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process of this id exists, of whatever user."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True

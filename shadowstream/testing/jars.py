@@ -36,11 +36,8 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def kafka_classpath() -> list[Path]:
-    """The verified jars of Kafka, downloaded on the first call of all (about 45 MB).
-
-    Raises:
-        BrokerError: the cache cannot be written, or a jar can neither be found nor fetched; says what and the way out.
-    """
+    """The verified jars of Kafka, downloaded on the first call of all (about 45 MB). Raises `BrokerError`: the cache
+    cannot be written, or a jar can neither be found nor fetched; says what and the way out."""
     cache = cache_dir()
     jars = [_jar_path(cache, coordinate) for coordinate, _ in KAFKA_JARS]
     seal = cache / f"kafka-{KAFKA_VERSION}.verified"
@@ -60,11 +57,8 @@ def kafka_classpath() -> list[Path]:
 
 
 def classpath(pins: Sequence[tuple[str, str]]) -> list[Path]:
-    """Verified jars of other coordinates, each pinned as (coordinate, sha256); fetched where they are missing.
-
-    Raises:
-        BrokerError: as `kafka_classpath`.
-    """
+    """Verified jars of other coordinates, each pinned as (coordinate, sha256); fetched where they are missing. Raises
+    `BrokerError`: as `kafka_classpath`."""
     cache = cache_dir()
     cache.mkdir(parents=True, exist_ok=True)
     with locked(cache / "lock"):

@@ -68,12 +68,10 @@ class JavaProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code: None while it runs, negative for the signal that ended it."""
         assert self._process is not None
         return self._process.poll()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait; return True once the process is gone."""
         self._keeper.join(timeout_s)
         return not self._keeper.is_alive()
 

@@ -13,11 +13,8 @@ would otherwise be given that very port, connect to itself, and keep the broker 
 
 
 def free_port() -> int:
-    """Return a port without a listener; another process may take it before the caller does.
-
-    Raises:
-        BrokerError: none found.
-    """
+    """Return a port without a listener; another process may take it before the caller does. Raises `BrokerError`: none
+    found."""
     for _ in range(200):
         port = random.randrange(_LOWEST, _HIGHEST)
         if _bindable(port) is None:
@@ -26,11 +23,8 @@ def free_port() -> int:
 
 
 def claim_port(port: int, *, patience_s: float) -> None:
-    """Make sure that `port` can be bound, waiting for it up to `patience_s`.
-
-    Raises:
-        BrokerError: in use, or not ours to bind.
-    """
+    """Make sure that `port` can be bound, waiting for it up to `patience_s`. Raises `BrokerError`: in use, or not ours
+    to bind."""
     deadline = time.monotonic() + patience_s
     while (refusal := _bindable(port)) is not None:
         if refusal.errno != errno.EADDRINUSE:

@@ -21,7 +21,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from shadowstream.errors import BrokerError
@@ -62,19 +61,15 @@ class Proxy:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
     def bootstrap(self) -> str:
-        """Address for `bootstrap.servers`."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
-        """Number of connected clients."""
         return len(self._open) // 2
 
     def start(self) -> None:
@@ -108,8 +103,6 @@ class Proxy:
         self._call(self._flowing.set)
 
     def reset(self) -> None:
-        """Reset every open connection; accept new ones as before."""
-
         def abort() -> None:
             for writer in self._open:
                 peer: socket.socket = writer.get_extra_info("socket")

@@ -14,10 +14,8 @@ _silent.propagate = False
 
 @contextlib.contextmanager
 def answers(bootstrap: str, *, patience_s: float = 0.5) -> Iterator[Callable[[], bool]]:
-    """A question to ask again and again: does the cluster describe itself, with a controller and a live broker?
-
-    One client for all the asking; what librdkafka says about refused connections meanwhile is silenced.
-    """
+    """A question to ask again and again: does the cluster describe itself, with a controller and a live broker? One
+    client for all the asking; what librdkafka says about refused connections meanwhile is silenced."""
     admin = AdminClient(
         {
             "bootstrap.servers": bootstrap,

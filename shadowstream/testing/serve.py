@@ -17,10 +17,8 @@ _LOOK_EVERY_S = 0.5
 def serve(port: int | None, data_dir: Path | None) -> None:
     """Start the embedded Kafka, print its bootstrap as the first line of stdout, return on SIGINT or SIGTERM.
 
-    For the main thread, where signals are handled. Talk goes to stderr.
-
-    Raises:
-        BrokerError: it does not start, or ends by itself.
+    For the main thread, where signals are handled. Talk goes to stderr. Raises `BrokerError`: it does not start, or
+    ends by itself.
     """
     asked_to_stop = threading.Event()
     kafka = EmbeddedKafka(port=port, data_dir=data_dir)
@@ -33,7 +31,8 @@ def serve(port: int | None, data_dir: Path | None) -> None:
             while kafka.running and not asked_to_stop.wait(_LOOK_EVERY_S):
                 pass
             if not kafka.running:
-                raise BrokerError(f"Kafka ended by itself; the end of its log:\n{_tail(kafka.log_path)}")
+                end = "\n".join(kafka.log_path.read_text(errors="replace").splitlines()[-15:])
+                raise BrokerError(f"Kafka ended by itself; the end of its log:\n{end}")
             _say("stopping Kafka")
         finally:
             kafka.stop()
@@ -59,7 +58,3 @@ def _on_stop_signals(asked_to_stop: threading.Event) -> Iterator[None]:
 
 def _say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
 from shadowstream.errors import BrokerError
 from shadowstream.testing.diagnosis import explain
@@ -21,10 +20,7 @@ def format_storage(java: Sequence[str], home: Home) -> None:
 
     What StorageTool writes is a text file of identities and a checkpoint of feature levels, the same for every broker
     of one version. The checkpoint is kept in the cache, so that only the first broker pays 1.5 s for a second Java.
-
-    Raises:
-        OSError: the directory cannot be written.
-        BrokerError: StorageTool fails; holds what it said.
+    Raises `OSError`: the directory cannot be written. Raises `BrokerError`: StorageTool fails; holds what it said.
     """
     identities = home.data / "meta.properties"
     if identities.exists():
@@ -32,7 +28,10 @@ def format_storage(java: Sequence[str], home: Home) -> None:
     kept = cache_dir() / f"kafka-{KAFKA_VERSION}.bootstrap.checkpoint"
     if not kept.exists():
         _run_storage_tool(java, home)
-        _keep(home.data / "bootstrap.checkpoint", kept)
+        # In one step, because another process may read in the cache.
+        half = kept.with_name(f"{kept.name}.{os.getpid()}")
+        shutil.copyfile(home.data / "bootstrap.checkpoint", half)
+        half.replace(kept)
         return
     try:
         home.data.mkdir(exist_ok=True)
@@ -52,13 +51,6 @@ def _run_storage_tool(java: Sequence[str], home: Home) -> None:
     if done.returncode:
         output = done.stdout + done.stderr
         raise BrokerError(explain("its storage could not be formatted", output, home.path))
-
-
-def _keep(checkpoint: Path, kept: Path) -> None:
-    """Move it into the cache in one step, because another process may read there."""
-    half = kept.with_name(f"{kept.name}.{os.getpid()}")
-    shutil.copyfile(checkpoint, half)
-    half.replace(kept)
 
 
 def _uuid() -> str:

@@ -49,10 +49,8 @@ class Write:
 def create_topics(bootstrap: str, topics: Mapping[str, int], config: Mapping[str, str] | None = None) -> None:
     """Create each topic with its number of partitions, and return once every partition has a leader.
 
-    `config` is of every topic; by default `retention.ms=-1`, for records of old times would be deleted else.
-
-    Raises:
-        BrokerError: a topic exists already, or the broker refuses.
+    `config` is of every topic; by default `retention.ms=-1`, for records of old times would be deleted else. Raises
+    `BrokerError`: a topic exists already, or the broker refuses.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, **_TERSE})
     settings = dict(config) if config is not None else {"retention.ms": "-1"}
@@ -65,13 +63,8 @@ def create_topics(bootstrap: str, topics: Mapping[str, int], config: Mapping[str
 
 
 def produce_all(bootstrap: str, topic: str, records: Iterable[Write], *, transactional_id: str | None = None) -> int:
-    """Write the records in order, all of them acknowledged on return; gives their number.
-
-    With a `transactional_id` they are one transaction, committed.
-
-    Raises:
-        BrokerError: a record was not acknowledged; names the first.
-    """
+    """Write the records in order, all of them acknowledged on return; gives their number. With a `transactional_id`
+    they are one transaction, committed. Raises `BrokerError`: a record was not acknowledged; names the first."""
     settings: dict[str, str | int | float | bool] = {
         "bootstrap.servers": bootstrap,
         **_TERSE,
@@ -130,10 +123,7 @@ def read_all(bootstrap: str, topic: str, isolation: Isolation = "read_committed"
 
     No group, nothing committed. Offsets of transaction markers and (read_committed) of aborted records have no record:
     a partition is read once a record or the partition EOF stands at or past its end, which for read_committed is the
-    last stable offset.
-
-    Raises:
-        BrokerError: no such topic, or nothing comes for 30 s.
+    last stable offset. Raises `BrokerError`: no such topic, or nothing comes for 30 s.
     """
     begins, ends = _bounds(bootstrap, topic, isolation)
     open_partitions = {partition for partition, end in ends.items() if begins[partition] < end}
@@ -175,17 +165,8 @@ def _take(message: Message, ends: Mapping[int, int], open_partitions: set[int], 
     assert offset is not None
     reaches = offset + 1 if error is None else offset
     if error is None and offset < ends[partition]:
-        found.append(
-            Read(
-                topic=str(message.topic()),
-                partition=partition,
-                offset=offset,
-                timestamp_ms=message.timestamp()[1],
-                key=message.key(),
-                value=message.value(),
-                headers=_headers(message),
-            )
-        )
+        key, value, timestamp_ms = message.key(), message.value(), message.timestamp()[1]
+        found.append(Read(str(message.topic()), partition, offset, timestamp_ms, key, value, _headers(message)))
     if reaches >= ends[partition]:
         open_partitions.discard(partition)
 
@@ -204,13 +185,10 @@ def _bounds(bootstrap: str, topic: str, isolation: Isolation) -> tuple[dict[int,
             raise BrokerError(f"topic {topic} cannot be read: {described.error.str()}")
         places = [TopicPartition(topic, partition) for partition in described.partitions]
         level = IsolationLevel.READ_COMMITTED if isolation == "read_committed" else IsolationLevel.READ_UNCOMMITTED
-        bounds = []
         earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # theirs
-        for spec in (earliest, latest):
-            bounds.append(_listed(admin, places, spec, level))
+        return _listed(admin, places, earliest, level), _listed(admin, places, latest, level)
     except KafkaException as error:
         raise BrokerError(f"topic {topic} cannot be read: {error.args[0].str()}") from error
-    return bounds[0], bounds[1]
 
 
 def _listed(

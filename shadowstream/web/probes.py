@@ -41,10 +41,8 @@ def split(listen: str) -> tuple[str, int]:
 
 
 def serve(listen: str, watch: RoleHealth) -> ThreadingWSGIServer:
-    """Serve in a separate thread; `listen` is HOST:PORT, port 0 chooses a free port. `shutdown()` ends it.
-
-    Raises `ConfigError` if the address is unavailable.
-    """
+    """Serve in a separate thread; `listen` is HOST:PORT, port 0 chooses a free port. `shutdown()` ends it. Raises
+    `ConfigError` if the address is unavailable."""
     host, port = split(listen)
     try:
         server = make_server(host.strip("[]"), port, _app(watch), _V6 if ":" in host else ThreadingWSGIServer, _Quiet)

@@ -13,8 +13,10 @@ from shadowstream.paths import join_path, parse_path
 
 def holds(paths: list[str], at: str) -> str | None:
     """The path of the rule that holds at `at`."""
-    rule = RuleSet([Rule(path=path, ignore=True) for path in paths]).for_path(at)
-    return rule.path if rule else None
+    spot = RuleSet([Rule(path=path, ignore=True) for path in paths]).root
+    for name in parse_path(at):
+        spot = spot.step("*" if name is None else name)
+    return spot.rule.path if spot.rule else None
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def all_read(one: History) -> bool:
 def bases(identity: str, *, late: bool = False) -> Iterator[History]:
     """Inputs of such seeds, and what the world does with them."""
     for seed in range(IDENTITIES.index(identity), 100_000, len(IDENTITIES)):
-        if not fits(setup_of(seed), identity, late=late):
+        if not fits(setup_of(seed, Random(seed)), identity, late=late):
             continue
         one = history(seed)
         if not (all_read(one) and 18 < len(one.inputs) < 30 + 20 * late):

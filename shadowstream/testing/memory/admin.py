@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not in __all__
     AclOperation,
     ClusterMetadata,
@@ -18,14 +18,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not
 from shadowstream.records import Partition
 from shadowstream.testing.memory import failures
 from shadowstream.testing.memory.broker import MemoryBroker
-from shadowstream.testing.memory.groups import CommittedOffset
 from shadowstream.testing.memory.hosts import Host, client_call, wait_until
 
 FOR_EVER_S = 300.0
 
 
 def described(broker: MemoryBroker, topic: str | None) -> Any:
-    """Metadata of one topic or of all."""
     found = ClusterMetadata()
     for name in [topic] if topic is not None else broker.counts:
         one = found.topics[name] = TopicMetadata()
@@ -59,20 +57,19 @@ class MemoryAdmin:
 
     @client_call
     def create_topics(self, new_topics: Iterable[Any], **options: Any) -> dict[str, Future[Any]]:
-        """Create topics; those that exist answer with an error."""
         answers = {}
         for new in new_topics:
             exists = new.topic in self.broker.counts
             if not exists:
                 self.broker.create(new.topic, new.num_partitions, new.config)
-            error = failures.plain(KafkaError.TOPIC_ALREADY_EXISTS, f"Topic '{new.topic}' already exists.")
+            error = failures.failure(KafkaError.TOPIC_ALREADY_EXISTS, f"Topic '{new.topic}' already exists.")
             answers[new.topic] = _answered(error if exists else None)
         return answers
 
     @client_call
     def describe_topics(self, topics: Any, **options: Any) -> dict[str, Future[Any]]:
         """Show every operation as allowed: there is no authorizer."""
-        unknown = failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
+        unknown = failures.failure(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
         found: dict[str, Any] = {
             topic: SimpleNamespace(
                 authorized_operations=list(AclOperation), topic_id=self.broker.ids[topic], partitions=range(count)
@@ -83,13 +80,8 @@ class MemoryAdmin:
 
     @client_call
     def describe_configs(self, resources: Iterable[Any], **options: Any) -> dict[Any, Future[Any]]:
-        """Return the settings that topics were created with."""
-        return {
-            resource: _answered(
-                {name: ConfigEntry(name, value) for name, value in self.broker.settings[resource.name].items()}
-            )
-            for resource in resources
-        }
+        of = self.broker.settings
+        return {one: _answered({n: ConfigEntry(n, value) for n, value in of[one.name].items()}) for one in resources}
 
     @client_call
     def list_offsets(
@@ -102,7 +94,7 @@ class MemoryAdmin:
         for partition, spec in topic_partition_offsets.items():
             log = self.broker.logs.get(Partition(partition.topic, partition.partition))
             if log is None:
-                error = failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
+                error = failures.failure(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
                 answers[partition] = _answered(error)
                 continue
             offset, time_ms = log.listed(spec._value, committed=isolation_level == IsolationLevel.READ_COMMITTED)
@@ -126,9 +118,5 @@ class MemoryAdmin:
         wanted = request.topic_partitions or [TopicPartition(*place) for place in group.offsets]
         places = [Partition(one.topic, one.partition) for one in wanted]
         if require_stable and not wait_until(self.host, lambda: group.is_stable(places), request_timeout):
-            return {request.group_id: _answered(failures.plain(KafkaError._TIMED_OUT, "Failed while waiting"))}
-        found = []
-        for place in places:
-            kept = group.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))
-            found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
-        return {request.group_id: _answered(ConsumerGroupTopicPartitions(request.group_id, found))}
+            return {request.group_id: _answered(failures.failure(KafkaError._TIMED_OUT, "Failed while waiting"))}
+        return {request.group_id: _answered(ConsumerGroupTopicPartitions(request.group_id, group.committed(places)))}

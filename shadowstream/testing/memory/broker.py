@@ -36,10 +36,9 @@ class MemoryBroker:
         self.gate: Gate = lambda group, place, stable: stable
         self.trouble: Callable[[str], str] = lambda call: ""
         """Faults of a transaction call: `abort`, `unheard` (not done), `late` (done, answer lost)."""
-        self.clock.moved.append(self._tick)
+        self.clock.moved += [self.transactions.tick, self.groups.tick]
 
     def create(self, topic: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:
-        """Create a topic."""
         self._made += 1
         self.ids[topic] = f"topic-{self._made}"
         self.counts[topic] = partitions
@@ -47,16 +46,10 @@ class MemoryBroker:
         self.logs |= {Partition(topic, partition): Log() for partition in range(partitions)}
 
     def add_partitions(self, topic: str, partitions: int) -> None:
-        """Raise the number of partitions of a topic."""
         self.logs |= {Partition(topic, partition): Log() for partition in range(self.counts[topic], partitions)}
         self.counts[topic] = partitions
 
     def delete(self, topic: str) -> None:
-        """Delete a topic with all its records."""
         for partition in range(self.counts.pop(topic)):
             del self.logs[Partition(topic, partition)]
         del self.ids[topic], self.settings[topic]
-
-    def _tick(self) -> None:
-        self.transactions.tick()
-        self.groups.tick()

@@ -14,6 +14,8 @@ class ManualClock:
     1.5
     """
 
+    process_time, thread_time_ns = staticmethod(time.process_time), staticmethod(time.thread_time_ns)
+
     def __init__(self, wall_ms: int = 0) -> None:
         self._ns = int(BEGIN_S * 1e9)
         self._wall_ns = wall_ms * 1_000_000 - self._ns
@@ -40,7 +42,6 @@ class ManualClock:
         self.waits(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move on, and call `moved`."""
         self._ns += int(seconds * 1e9)
         for tell in self.moved:
             tell()
@@ -48,14 +49,5 @@ class ManualClock:
     def set_wall(self, by_s: float) -> None:
         """Set the wall clock by this many seconds; no time passes."""
         self._wall_ns += int(by_s * 1e9)
-
-    @staticmethod
-    def process_time() -> float:
-        """Return real CPU seconds."""
-        return time.process_time()
-
-    @staticmethod
-    def thread_time_ns() -> int:
-        return time.thread_time_ns()
 
     perf_counter = monotonic

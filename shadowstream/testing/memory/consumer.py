@@ -19,7 +19,6 @@ STEP_S = 0.02
 
 
 def place_of(partition: TopicPartition) -> Partition:
-    """Position in a partition."""
     return Partition(partition.topic, partition.partition)
 
 
@@ -28,7 +27,7 @@ class MemoryConsumer:
 
     def __init__(self, broker: MemoryBroker, host: Host, config: dict[str, Any]) -> None:
         if config.get("group.protocol", "classic") != "classic":
-            raise failures.plain(KafkaError._UNSUPPORTED_FEATURE, "in memory groups speak the classic protocol only")
+            raise failures.failure(KafkaError._UNSUPPORTED_FEATURE, "in memory groups speak the classic protocol only")
         self.broker, self.host = broker, host
         host.clients.append(self)
         self._config = config
@@ -46,15 +45,11 @@ class MemoryConsumer:
 
     @property
     def group(self) -> Group:
-        """Group at the broker."""
         return self.broker.groups.of(str(self._config["group.id"]))
 
     @property
     def positions(self) -> dict[Partition, int]:
-        """Next offset by partition."""
         return dict(self._assigned)
-
-    # ---------------------------------------------------------------- assignment
 
     def subscribe(
         self,
@@ -69,7 +64,7 @@ class MemoryConsumer:
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self._check()
-        self._forget()
+        self.unassign()
         for partition in partitions:
             self._assigned[place_of(partition)] = self._start(partition)
 
@@ -88,20 +83,17 @@ class MemoryConsumer:
         where = self._config.get("auto.offset.reset", "latest")
         return -1 if where == "error" else log.low if where in ("earliest", "smallest", "beginning") else log.end
 
-    def unassign(self) -> None:
-        self._forget()
-
     def assignment(self) -> list[TopicPartition]:
         return [TopicPartition(*place) for place in self._assigned]
 
-    def _forget(self) -> None:
+    def unassign(self) -> None:
         self._assigned, self._ended, self._stuck = {}, {}, set()
         self._paused.clear()
 
     def seek(self, partition: TopicPartition) -> None:
         place = place_of(partition)
         if place not in self._assigned:
-            raise failures.plain(KafkaError._UNKNOWN_PARTITION, "Failed to seek: Local: Unknown partition")
+            raise failures.failure(KafkaError._UNKNOWN_PARTITION, "Failed to seek: Local: Unknown partition")
         self._assigned[place] = self._start(partition)
         self._ended.pop(place, None)
         self._stuck.discard(place)
@@ -117,8 +109,6 @@ class MemoryConsumer:
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         self._paused.difference_update(map(place_of, partitions))
-
-    # ---------------------------------------------------------------- the group
 
     def _serve(self) -> None:
         """Serve the coordinator's requests, as callbacks within `consume`."""
@@ -156,7 +146,7 @@ class MemoryConsumer:
 
     def _call(self, what: str) -> None:
         self._called(what, self.assignment())
-        self._forget()
+        self.unassign()
 
     def _called(self, what: str, partitions: list[TopicPartition]) -> None:
         callback = self._callbacks[what]
@@ -175,39 +165,30 @@ class MemoryConsumer:
     def committed(self, partitions: list[TopicPartition], timeout: float = FOR_EVER_S) -> list[TopicPartition]:
         """Return committed offsets; with read_committed, wait for transactions that may change them."""
         places = [place_of(partition) for partition in partitions]
-        stable = not self._committed_only or wait_until(self.host, lambda: self.group.is_stable(places), timeout)
-        if not stable:
-            raise failures.plain(KafkaError._TIMED_OUT, "Local: Timed out")
-        found = []
-        for place in places:
-            kept = self.group.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))
-            found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
-        return found
+        if self._committed_only and not wait_until(self.host, lambda: self.group.is_stable(places), timeout):
+            raise failures.failure(KafkaError._TIMED_OUT, "Local: Timed out")
+        return self.group.committed(places)
 
     @client_call
     def commit(self, offsets: list[TopicPartition], asynchronous: bool = True) -> list[TopicPartition]:
-        """Commit without a transaction, if the group still accepts this member."""
         refusal = self.group.refusal(self.consumer_group_metadata())
         if refusal is not None:
-            raise failures.plain(refusal, "Commit failed")
+            raise failures.failure(refusal, "Commit failed")
         trouble = self.broker.trouble("commit")
         if trouble in ("", "late"):
             kept = {place_of(one): CommittedOffset(one.offset, one.metadata or "") for one in offsets}
             if any(len(one.metadata.encode()) > METADATA_MAX for one in kept.values()):
-                raise failures.plain(KafkaError.OFFSET_METADATA_TOO_LARGE, "Commit failed")
+                raise failures.failure(KafkaError.OFFSET_METADATA_TOO_LARGE, "Commit failed")
             self.group.offsets |= kept
         if trouble:
-            raise failures.plain(KafkaError._TIMED_OUT, "Local: Timed out")
+            raise failures.failure(KafkaError._TIMED_OUT, "Local: Timed out")
         return offsets
 
     @client_call
     def close(self) -> None:
         """Give up the assignment; a member without an instance leaves its group."""
-        if self._closed:
-            return
-        self._closed = True
-        member = self._member
-        if member is None:
+        was_closed, self._closed, member = self._closed, True, self._member
+        if was_closed or member is None:
             return
         known = member.id in self.group.members
         if self._assigned:
@@ -215,11 +196,8 @@ class MemoryConsumer:
         if known and member.instance is None:
             self.group.leave(member)
 
-    # ---------------------------------------------------------------- reading
-
     @client_call
     def consume(self, num_messages: int = 1, timeout: float = FOR_EVER_S) -> list[Message]:
-        """Return the records and events there are; wait for the first at most `timeout`."""
         self._check()
         self._serve()
         if self._fatal is not None:
@@ -232,7 +210,6 @@ class MemoryConsumer:
         return found
 
     def poll(self, timeout: float = FOR_EVER_S) -> Message | None:
-        """Return one record or event."""
         found: list[Message] = self.consume(1, timeout)
         return found[0] if found else None
 
@@ -290,8 +267,6 @@ class MemoryConsumer:
                 self._ended.pop(place)
         return found
 
-    # ---------------------------------------------------------------- asking
-
     @client_call
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = FOR_EVER_S, cached: bool = False
@@ -299,7 +274,7 @@ class MemoryConsumer:
         """Return the first offset and the last stable one (read_uncommitted: the high watermark)."""
         log = self._log(place_of(partition))
         if log is None:
-            raise failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
+            raise failures.failure(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
         return log.low, log.stable if self._committed_only and not cached else log.end
 
     @client_call

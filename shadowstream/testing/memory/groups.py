@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError
+from confluent_kafka import OFFSET_INVALID, KafkaError, TopicPartition
 
 from shadowstream.records import Partition
 from shadowstream.testing.memory.hosts import Host
@@ -64,8 +64,6 @@ class Group:
         self.pending: dict[int, dict[Partition, CommittedOffset]] = {}
         self._numbers = 0
 
-    # ---------------------------------------------------------------- members
-
     def join(self, host: Host, topics: Iterable[str], instance: str | None, session_ms: int) -> Member:
         """Add a member. One with the instance of an older member replaces it without a rebalance."""
         self._numbers += 1
@@ -86,12 +84,10 @@ class Group:
         return member
 
     def leave(self, member: Member) -> None:
-        """Remove a member that leaves or has exceeded its session."""
         if self.members.pop(member.id, None) is not None:
             self._prepare()
 
     def rejoin(self, member: Member) -> None:
-        """Note that a member has revoked its partitions."""
         member.joined, member.places = True, []
         self._complete()
 
@@ -121,11 +117,8 @@ class Group:
                 self.leave(member)
 
     def take(self, member: Member) -> list[Partition]:
-        """Give a member its assignment."""
         member.fresh, member.generation = False, self.generation
         return member.places
-
-    # ---------------------------------------------------------------- offsets
 
     def refusal(self, sender: Membership) -> int | None:
         """Return why offsets of this sender are refused. Without a generation nothing else is checked."""
@@ -137,12 +130,14 @@ class Group:
             return KafkaError.FENCED_INSTANCE_ID if same else KafkaError.UNKNOWN_MEMBER_ID
         return KafkaError.ILLEGAL_GENERATION if sender.generation != self.generation else None
 
+    def committed(self, places: Iterable[Partition]) -> list[TopicPartition]:
+        kept = [(place, self.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))) for place in places]
+        return [TopicPartition(*place, one.offset, one.metadata) for place, one in kept]
+
     def set_back(self, offsets: Mapping[Partition, int]) -> None:
-        """Set the group's offsets from outside."""
         self.offsets |= {place: CommittedOffset(offset, "") for place, offset in offsets.items()}
 
     def decide(self, producer: int, *, commit: bool) -> None:
-        """Apply the marker of a transaction."""
         offsets = self.pending.pop(producer, {})
         if commit:
             self.offsets |= offsets
@@ -166,16 +161,13 @@ class GroupRegistry:
         return self.all[name]
 
     def tick(self) -> None:
-        """Let time pass."""
         for group in self.all.values():
             group.tick()
 
 
 def ranged(members: Iterable[Member], counts: Mapping[str, int]) -> dict[str, list[Partition]]:
-    """Kafka's range: topic by topic a run of partitions to each member, members in the order of their ids.
-
-    Members with an instance are ordered by it. So partition p of topics with equal counts goes to one member.
-    """
+    """Kafka's range: topic by topic a run of partitions to each member, members in the order of their ids. Members with
+    an instance are ordered by it. So partition p of topics with equal counts goes to one member."""
     ordered = sorted(members, key=lambda member: (member.instance is None, member.instance or member.id))
     found: dict[str, list[Partition]] = {member.id: [] for member in ordered}
     for topic in sorted({topic for member in ordered for topic in member.topics}):

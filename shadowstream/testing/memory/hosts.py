@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from shadowstream.testing.memory.clock import ManualClock
 
@@ -35,12 +35,6 @@ class Host:
     def wait(self, seconds: float) -> None:
         """Wait for the broker within a call."""
         self.clock.advance(seconds)
-
-
-class Hosted(Protocol):
-    """A client."""
-
-    host: Host
 
 
 def client_call(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:

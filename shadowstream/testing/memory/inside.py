@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import confluent_kafka
 from confluent_kafka.admin import AdminClient
@@ -32,7 +33,6 @@ class Silent(threading.Thread):
 
 
 def _stand_ins(broker: MemoryBroker, host: Callable[[], Host]) -> dict[Any, Any]:
-    """Replacement by the id of the real object."""
     threads = SimpleNamespace(**{**vars(threading), "Thread": Silent})
     return {
         id(confluent_kafka.Consumer): lambda config: MemoryConsumer(broker, host(), config),
@@ -43,26 +43,14 @@ def _stand_ins(broker: MemoryBroker, host: Callable[[], Host]) -> dict[Any, Any]
     }
 
 
-def _modules() -> list[ModuleType]:
-    return [
-        module
-        for name, module in list(sys.modules.items())
-        if module is not None and (name.startswith(f"{ROOM}.") or name in ALSO)
-    ]
-
-
 @contextlib.contextmanager
 def inside(broker: MemoryBroker, host: Callable[[], Host] | None = None) -> Iterator[None]:
     """Let clients of the package live on this broker; `host()` is the process that makes them."""
     single = Host(broker.clock)
     stand_ins = _stand_ins(broker, host or (lambda: single))
-    real: list[tuple[ModuleType, str, Any]] = []
-    for module in _modules():
-        real += [(module, name, value) for name, value in vars(module).items() if id(value) in stand_ins]
-    try:
-        for module, name, value in real:
-            setattr(module, name, stand_ins[id(value)])
+    with contextlib.ExitStack() as stack:
+        for module in [module for name, module in sys.modules.items() if name.startswith(f"{ROOM}.") or name in ALSO]:
+            for name, value in list(vars(module).items()):
+                if id(value) in stand_ins:
+                    stack.enter_context(patch.object(module, name, stand_ins[id(value)]))
         yield
-    finally:
-        for module, name, value in real:
-            setattr(module, name, value)

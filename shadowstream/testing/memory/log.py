@@ -31,7 +31,6 @@ class Log:
 
     @property
     def end(self) -> int:
-        """Return the high watermark."""
         return len(self.entries)
 
     @property
@@ -41,7 +40,6 @@ class Log:
         return opened if self.held is None else min(opened, self.held)
 
     def append(self, entry: Entry) -> int:
-        """Append an entry; return its offset."""
         offset = self.end
         self.entries.append(entry)
         if entry.producer is not None:
@@ -49,20 +47,18 @@ class Log:
         return offset
 
     def decide(self, producer: int, *, commit: bool, time_ms: int) -> None:
-        """Append the marker of a producer's transaction, a control record."""
         offsets = self._open.pop(producer, [])
         if not commit:
             self._aborted.update(offsets)
         self.entries.append(Entry(None, None, time_ms, outcome="commit" if commit else "abort"))
 
     def seen(self, offset: int, *, committed: bool = True) -> bool:
-        """Return whether a reader gets the entry."""
         return self.entries[offset].outcome is None and not (committed and offset in self._aborted)
 
     def read(
         self, begin: int, maximum: int, end: int, *, committed: bool = True
     ) -> tuple[list[tuple[int, Entry]], int]:
-        """Return at most `limit` records of a range, the position after them, and the hidden ones."""
+        """Return at most `maximum` records of a range, and the position after them."""
         found: list[tuple[int, Entry]] = []
         at = begin
         while at < end:
@@ -78,10 +74,8 @@ class Log:
         return self.read(self.low, self.end, self.stable)[0]
 
     def listed(self, spec: int, *, committed: bool) -> tuple[int, int]:
-        """Return the answer of list_offsets: an offset and its timestamp, -1 where there is none.
-
-        As on a broker, markers count for the greatest timestamp, by the wall clock.
-        """
+        """Return the answer of list_offsets: an offset and its timestamp, -1 where there is none. As on a broker,
+        markers count for the greatest timestamp, by the wall clock."""
         if spec == EARLIEST:
             return self.low, -1
         if spec == LATEST:

@@ -15,9 +15,6 @@ from typing import Any
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.hosts import Host
 
-RUNAWAY = 200_000
-"""Client calls after which a run that should end is reported as endless."""
-
 
 class Died(BaseException):
     """The process is dead. No `except Exception` may revive it."""
@@ -43,8 +40,6 @@ class Process(Host):
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._started = False
 
-    # ---------------------------------------------------------------- from outside
-
     def run(self, calls: int, until: Callable[[], bool] | None = None) -> None:
         """Allow this many more client calls, or stop before the one at which `until` becomes true."""
         if self.ended or self.frozen:
@@ -60,13 +55,10 @@ class Process(Host):
         self._done.acquire()
 
     def kill(self) -> None:
-        """Kill it now, wherever it is."""
         self.alive = False
         if not self.ended and self._started:
             self._turn()
         self.ended = True
-
-    # ---------------------------------------------------------------- from inside
 
     def _main(self) -> None:
         self._go.acquire()
@@ -83,16 +75,14 @@ class Process(Host):
 
     def _pause(self) -> None:
         """Give way to others; the process may die here."""
-        if self.alive:
-            self._left -= 1
-            if self._left <= 0 or (self._until is not None and self._until()):
-                self._done.release()
-                self._go.acquire()
+        self._left -= 1
+        if self.alive and (self._left <= 0 or (self._until is not None and self._until())):
+            self._done.release()
+            self._go.acquire()
         if not self.alive:
             raise Died
 
     def before(self, call: str) -> None:
-        """Stop before a call."""
         self._pause()
         self._at("before", call)
 
@@ -107,7 +97,6 @@ class Process(Host):
             raise Died
 
     def wait(self, seconds: float) -> None:
-        """Let time pass while others run."""
         self.clock.advance(seconds)
         self._pause()
 

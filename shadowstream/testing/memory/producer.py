@@ -23,6 +23,7 @@ class MemoryProducer:
 
     def __init__(self, broker: MemoryBroker, host: Host, config: dict[str, Any]) -> None:
         self.broker, self.host = broker, host
+        self._transactions: Any = broker.transactions
         self._id: str | None = config.get("transactional.id")
         self._timeout_ms = int(config.get("transaction.timeout.ms", 60_000))
         self._waits = config.get("acks") == "all"
@@ -32,8 +33,6 @@ class MemoryProducer:
         self._abortable: KafkaException | None = None
         self._fatal: KafkaException | None = None
         self._reports: list[tuple[Delivered, KafkaError | None, Message]] = []
-
-    # ---------------------------------------------------------------- writing
 
     def produce(
         self,
@@ -51,7 +50,7 @@ class MemoryProducer:
         if self._fatal is not None:
             raise self._fatal
         if self._id is not None and not self._begun:
-            raise failures.state("Local: Erroneous state")
+            raise failures.state()
         count = self.broker.counts.get(topic, 0)
         if partition < 0 and count:
             partition = zlib.crc32(key or b"") % count
@@ -65,7 +64,7 @@ class MemoryProducer:
             made = (topic, partition, offset, key, value, None, error, (TIMESTAMP_CREATE_TIME, time_ms))
             self._reports.append((on_delivery, error, Message(*made)))
         if error is not None and self._id is not None:
-            self._abortable = failures.abortable(error.code(), error.str())
+            self._abortable = failures.failure(error.code(), error.str(), txn_requires_abort=True)
 
     def _write(self, place: Partition, entry: Entry) -> int:
         if self._id is None:
@@ -79,10 +78,6 @@ class MemoryProducer:
     def _ready(self) -> None:
         """Wait until all markers of the last transaction have landed; before, the broker accepts no new one."""
         wait_until(self.host, lambda: self._transactions.is_settled(self._id), FOR_EVER_S)
-
-    @property
-    def _transactions(self) -> Any:
-        return self.broker.transactions
 
     @client_call
     def poll(self, timeout: float = FOR_EVER_S) -> int:
@@ -100,16 +95,14 @@ class MemoryProducer:
     def __len__(self) -> int:
         return len(self._reports)
 
-    # ---------------------------------------------------------------- transactions
-
     @client_call
     def init_transactions(self, timeout: float = FOR_EVER_S) -> None:
         """Fence predecessors, and wait for their open transactions."""
         if self._id is None:
-            raise failures.plain(KafkaError._NOT_CONFIGURED, "The Transactional API requires transactional.id")
+            raise failures.failure(KafkaError._NOT_CONFIGURED, "The Transactional API requires transactional.id")
         _, self._epoch = self._transactions.begin_epoch(self._id, self._timeout_ms)
         if not wait_until(self.host, lambda: self._transactions.is_settled(self._id), timeout):
-            raise failures.retriable(KafkaError._TIMED_OUT, "Local: Timed out")
+            raise failures.failure(KafkaError._TIMED_OUT, "Local: Timed out", retriable=True)
         self._begun = False
 
     @client_call
@@ -157,7 +150,7 @@ class MemoryProducer:
         if self._fatal is not None:
             raise self._fatal
         if not self._begun:
-            raise failures.state("Local: Erroneous state")
+            raise failures.state()
         unheard = self._trouble("abort_transaction")
         self._abortable = None
         self._end(commit=False)
@@ -169,7 +162,7 @@ class MemoryProducer:
         kind = self.broker.trouble(call)
         if kind == "abort":
             raise self._must_abort(KafkaError.TRANSACTION_ABORTABLE, call)
-        error = failures.retriable(KafkaError._TIMED_OUT, f"{call}: Local: Timed out")
+        error = failures.failure(KafkaError._TIMED_OUT, f"{call}: Local: Timed out", retriable=True)
         if kind == "unheard":
             raise error
         return error if kind == "late" else None
@@ -184,10 +177,10 @@ class MemoryProducer:
             if error is not None:
                 raise error
         if self._id is None or self._begun is not begun or self._epoch < 0:
-            raise failures.state("Local: Erroneous state")
+            raise failures.state()
 
     def _must_abort(self, code: int, reason: str) -> KafkaException:
-        self._abortable = failures.abortable(code, f"{reason}: {KafkaError(code).str()}")
+        self._abortable = failures.failure(code, f"{reason}: {KafkaError(code).str()}", txn_requires_abort=True)
         return self._abortable
 
     def _fence(self) -> KafkaException:

@@ -53,16 +53,11 @@ class Coordinator:
         known.timeout_ms = timeout_ms
         return known.producer, known.epoch
 
-    def is_current(self, name: str, epoch: int) -> bool:
-        """Return whether this epoch is not fenced."""
-        return self.ids[name].epoch == epoch
-
     def is_settled(self, name: str) -> bool:
         """Return whether all markers of this id have landed; before that it cannot write."""
         return all(marker.producer != self.ids[name].producer for marker in self.markers)
 
     def add(self, name: str, epoch: int, place: Partition, entry: Entry) -> bool:
-        """Write a record within the transaction."""
         known = self._current(name, epoch)
         if known is None:
             return False
@@ -80,7 +75,6 @@ class Coordinator:
         return True
 
     def end(self, name: str, epoch: int, *, commit: bool) -> bool:
-        """Decide the transaction."""
         known = self.ids[name]
         if known.epoch != epoch:
             return False

@@ -1,8 +1,9 @@
-"""The candidate of every simulated trial: what it answers stands in its input."""
+"""The candidate of every simulated trial: what it answers stands in its input; and functions of `compare`."""
 
 import json
 from typing import Any
 
+from shadowstream.compare.hooks import Unanswered
 from shadowstream.records import Side
 from shadowstream.runner.outputs import Output
 from shadowstream.testing.simulation.history import FAILS, FAILURE, OUTPUTS, Answer, Input
@@ -23,7 +24,6 @@ UNREADABLE = b"\x00"
 
 
 def content(answer: Answer, one: Input, blind: bool) -> bytes | None:
-    """The value of an output."""
     if answer.kind == "tombstone":
         return None
     if answer.kind == "broken":
@@ -63,3 +63,13 @@ def candidate(value: Any) -> Any:
 
 def _value(raw: bytes) -> Any:
     return raw if raw[:1] == b"\xff" else json.loads(raw)
+
+
+def tolerates(production: Any, shadow: Any) -> bool:
+    """Every difference."""
+    return True
+
+
+def ends(production: Any, shadow: Any) -> bool:
+    """Nothing: whoever calls it never hears an answer."""
+    raise Unanswered("ended its process (exit code 1)")

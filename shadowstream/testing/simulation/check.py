@@ -20,11 +20,6 @@ BLAMES = re.compile(r"(?<!twin_)(missing|extra|mismatch|cardinality)( said, and 
 """Of a trial that was cut short, offences that blame the candidate."""
 
 
-def counted_as(outcome: str) -> str:
-    """What statistics call a row's outcome: an expected change goes by its name."""
-    return f"expected:{DECLARED['name']}" if outcome == "expected" else outcome
-
-
 class Verdict:
     """The offences of one played trial, and which outcomes it has shown."""
 
@@ -51,8 +46,6 @@ class Verdict:
         yield from self.losses.offences()
         yield from self._ledgers()
         yield from self._sequences()
-
-    # ---------------------------------------------------------------- rows
 
     def _rows(self) -> Generator[str, None, dict[str, dict[str, Any]]]:
         """Each row by itself and after those before it; returns the last one of each pair id."""
@@ -89,7 +82,6 @@ class Verdict:
         return tuple(found)
 
     def _words(self, last: dict[str, dict[str, Any]], totals: Totals) -> Iterator[str]:
-        """The last words against the oracle's."""
         by_labels: dict[tuple[Label, ...], dict[str, Any]] = {}
         for row in last.values():
             labels = self._labels(row)
@@ -99,15 +91,13 @@ class Verdict:
             by_labels[labels] = row
             self.ended.update(labels)
             self.seen[row["outcome"]] += 1
-            totals[self._window(row), row["revision"], counted_as(row["outcome"])] += 1
+            counted_as = f"expected:{DECLARED['name']}" if row["outcome"] == "expected" else row["outcome"]
+            totals[self._window(row), row["revision"], counted_as] += 1
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = by_labels.pop(word.records, {}) or self._without_twin(word, by_labels)
-                if self._is_unread(word, row, by_labels) or (
-                    self._is_gone(word, row)
-                    or self._is_shed(unit, row)
-                    or (not row and self._all_shed(unit, word, by_labels))
-                ):
+                evicted = self._is_unread(word, row, by_labels) or self._is_gone(word, row) or self._is_shed(unit, row)
+                if evicted or (not row and self._all_shed(unit, word, by_labels)):
                     self.seen["evicted"] += 1
                 elif row:
                     yield from self._against(word, row, unit, totals)
@@ -155,10 +145,9 @@ class Verdict:
 
     def _all_shed(self, unit: Unit, word: Word, by_labels: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
         """Whether all records of a word were evicted each by itself, none was left to be paired or missed."""
-        rows = [
-            labels for labels, row in by_labels.items() if set(labels) <= set(word.records) and self._is_shed(unit, row)
-        ]
-        if {label for labels in rows for label in labels} != set(word.records):
+        mine = set(word.records)
+        rows = [labels for labels, row in by_labels.items() if mine.issuperset(labels) and self._is_shed(unit, row)]
+        if {label for labels in rows for label in labels} != mine:
             return False
         for labels in rows:
             del by_labels[labels]
@@ -207,8 +196,6 @@ class Verdict:
     def _window(self, row: dict[str, Any]) -> int:
         time_ms = int(row["time_ms"])
         return time_ms - time_ms % WINDOW_MS
-
-    # ---------------------------------------------------------------- counts
 
     def _totals(self, totals: Totals) -> Iterator[str]:
         """What a judge sees, adding all deltas, against the last words and the inputs."""

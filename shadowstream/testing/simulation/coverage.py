@@ -9,24 +9,14 @@ from shadowstream.testing.simulation.history import IDENTITIES
 TWIN = tuple(
     f"twin_{one}" for one in ("match", "mismatch", "undecodable_twin", "undecodable_production", "missing", "extra")
 )
-OUTCOMES = tuple(
-    dict.fromkeys(
-        (
-            *Outcome,
-            *("correction of missing", "correction of extra", "correction of evicted"),
-            *TWIN,
-            *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
-        )
-    )
-)
+CORRECTIONS = tuple(f"correction of {one}" for one in ("missing", "extra", "evicted"))
+JOINT = tuple(f"joint_{one}" for one in ("neither", "shadow", "twin", "both"))
+OUTCOMES = tuple(dict.fromkeys((*Outcome, *CORRECTIONS, *TWIN, *JOINT)))
 OCCURRENCE = {
     "cardinality": "outputs: many needs an id of the input, so the config refuses it here",
     "duplicate_production": "a repeat of production looks like another occurrence",
     "repeated_production": "a repeat of production looks like another occurrence",
-    "correction of missing": "within the disorder that the grace allows nothing is said too early",
-    "correction of extra": "within the disorder that the grace allows nothing is said too early",
-    "correction of evicted": "within the disorder that the grace allows nothing is said too early",
-}
+} | dict.fromkeys(CORRECTIONS, "within the disorder that the grace allows nothing is said too early")
 WITHOUT_TWIN = "the config refuses a twin here"
 
 
@@ -48,10 +38,8 @@ def empty(seen: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def faults(seen: Counter[tuple[str, str]], may_lack: Collection[str] = ()) -> list[str]:
-    """What is wrong with a run that has shown these: an outcome that it must show and has not, or has and cannot be.
-
-    No outcome is excused: where one identity cannot have it, another shows it (`impossible` says of each cell why).
-    """
+    """What is wrong with a run that has shown these: an outcome that it must show and has not, or has and cannot be. No
+    outcome is excused: where one identity cannot have it, another shows it (`impossible` says of each cell why)."""
     lacking = [cell for cell in empty(seen) if cell[0] not in may_lack]
     found = [f"never shown: {outcome} under {identity}" for outcome, identity in lacking]
     for (outcome, identity), n in sorted(seen.items()):

@@ -16,7 +16,6 @@ ASKED = (Answer("unanswered"), Answer("unexplained"), Answer("answered"))
 
 
 def failing(setup: Setup, inputs: Sequence[Input], draw: Random) -> tuple[Setup, list[Input]]:
-    """The setup and inputs: production fails on some, and on others the outputs differ where a function is asked."""
     fails_by = draw.choice(("", "header", "path"))
     setup = replace(setup, fails_by=fails_by, asks=draw.random() < 0.4)
     return setup, list(_failing(setup, inputs, draw))

@@ -34,9 +34,8 @@ GAP_MS = 4 * TOLERANCE_MS
 
 
 def history(seed: int) -> History:
-    """The history of a seed."""
     draw = Random(seed)
-    setup = _setup(seed, draw)
+    setup = setup_of(seed, draw)
     inputs: Sequence[Input] = list(_declared(seed, _inputs(setup, draw)))
     actions = _actions(setup, draw)
     other, failed = failing(setup, inputs, Random(f"failures of {seed}"))
@@ -45,11 +44,6 @@ def history(seed: int) -> History:
     if can_lose(setup):
         setup, inputs = losing(setup, inputs, Random(f"losses of {seed}"))
     return History(setup, tuple(inputs), tuple(actions))
-
-
-def setup_of(seed: int) -> Setup:
-    """The setup of a seed, before anything is drawn for its inputs: what they may lose or fail in is not in it."""
-    return _setup(seed, Random(seed))
 
 
 def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
@@ -62,7 +56,8 @@ def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
         yield replace(one, answers=(by_production, tuple(changed), twin))
 
 
-def _setup(seed: int, draw: Random) -> Setup:
+def setup_of(seed: int, draw: Random) -> Setup:
+    """The setup of a seed, before anything is drawn for its inputs: what they may lose or fail in is not in it."""
     identity = IDENTITIES[seed % len(IDENTITIES)]
     theme = THEMES[seed // len(IDENTITIES) % len(THEMES)]
     setup = Setup(
@@ -109,9 +104,6 @@ def _themed(setup: Setup, theme: str, draw: Random) -> Setup:
     return setup
 
 
-# ---------------------------------------------------------------- inputs
-
-
 class Inputs:
     """The inputs of one history, one after the other in event time."""
 
@@ -122,20 +114,18 @@ class Inputs:
         self.jitter_ms = draw.choice((0, 0, TOLERANCE_MS // 2))
         self.disorder_ms = draw.choice((0, 0, 200))
         self.share = draw.choice((0.2, 0.5, 0.8))
-        self.reuse = setup.kind in ("key", "id") and not (
-            setup.many or setup.replays or setup.retention or setup.late or setup.warm
-        )
+        special = setup.many or setup.replays or setup.retention or setup.late or setup.warm
+        self.reuse = setup.kind in ("key", "id") and not special
         self.poison = draw.random() < 0.15 and not setup.strict
         self.repeats = Repeats(setup)
 
     def make(self, time_ms: int) -> None:
-        """One more input at about this time."""
         draw, setup = self.draw, self.setup
         one = Input(
             len(self.made),
             draw.randrange(setup.inputs),
             time_ms + draw.randint(-self.disorder_ms, self.disorder_ms),
-            self._key(len(self.made)),
+            f"c{len(self.made)}",
             topic=draw.randrange(setup.topics),
             jitter_ms=draw.randint(-self.jitter_ms, self.jitter_ms),
         )
@@ -145,9 +135,6 @@ class Inputs:
         if self.poison and draw.random() < 0.05:
             one = replace(one, time_ms=one.time_ms + POISON_MS, poison=True)
         self.made.append(one)
-
-    def _key(self, number: int) -> str:
-        return f"c{number}"
 
     def _again(self, one: Input) -> Input:
         """Another occurrence of a key, far enough from the last one and in its partition."""
@@ -169,10 +156,8 @@ class Inputs:
         production = tuple(Answer("plain", k) for k in range(n))
         one = self.repeats.several(self._answers(one, kind, production), kind)
         if setup.twin:
-            twin = draw.choice(
-                (production, production, (), (Answer("differs"),), (Answer("broken"),), (Answer("plain"),))
-            )
-            one = replace(one, answers=(*one.answers[:2], twin))
+            others = [(Answer(other),) for other in ("differs", "broken", "plain")]
+            one = replace(one, answers=(*one.answers[:2], draw.choice((production, production, (), *others))))
         if setup.late and draw.random() < 0.4:
             return self._delays(one)
         return one if one.absence else self.repeats.stamp(self._copies(one))
@@ -196,27 +181,21 @@ class Inputs:
             by_production = by_candidate = ()
         elif kind == "absent":
             # Where production is silent as well nobody misses anything.
-            return replace(
-                one, absence=draw.choice(FAILURES), answers=(production if draw.random() < 0.8 else (), (), ())
-            )
+            absence = draw.choice(FAILURES)
+            return replace(one, absence=absence, answers=(production if draw.random() < 0.8 else (), (), ()))
         elif kind in ("tombstones", "tombstone"):
             gone = (Answer("tombstone"), *rest)
-            by_production, by_candidate = (
-                draw.choice(((gone, production), (production, gone))) if kind == "tombstone" else (gone, gone)
-            )
+            by_production = by_candidate = gone
+            if kind == "tombstone":
+                by_production, by_candidate = draw.choice(((gone, production), (production, gone)))
         elif kind == "broken":
             broken = (Answer("broken"), *rest)
             by_production, by_candidate = draw.choice(((broken, production), (production, broken)))
         elif kind == "blind":
             one = self._blind(one)
         if self.setup.many or self.setup.kind == "coordinate":
-            by_candidate = (
-                by_candidate
-                if draw.random() < 0.8
-                else by_candidate[:1]
-                if len(by_candidate) > 1
-                else (*by_candidate, Answer("plain", 1))
-            )
+            if draw.random() >= 0.8:
+                by_candidate = by_candidate[:1] if len(by_candidate) > 1 else (*by_candidate, Answer("plain", 1))
             by_candidate = by_candidate if kind not in ("lost", "silent") else ()
         elif kind == "same" and self.setup.kind in ("key", "id") and draw.random() < 0.1:
             by_candidate = (*by_candidate, Answer("plain", 1))
@@ -259,12 +238,8 @@ class Inputs:
 
     def _simple(self, one: Input) -> bool:
         kinds = {answer.kind for answers in one.answers for answer in answers}
-        plain = (
-            not (one.blind or one.poison or max(one.delays))
-            and max(one.copies) < 0
-            and kinds <= {"plain", "near", "differs"}
-        )
-        return plain and not one.absence
+        odd = one.blind or one.poison or max(one.delays) or max(one.copies) >= 0 or one.absence
+        return not odd and kinds <= {"plain", "near", "differs"}
 
     def _comes_again(self, earlier: Input, later: Input) -> bool:
         if earlier.number >= later.number:
@@ -281,11 +256,8 @@ def far_apart(setup: Setup, inputs: Sequence[Input], earlier: Input, later: Inpu
         return False
     if setup.outputs > 1 and setup.partitioner != "input":
         return False
-    between = [
-        one
-        for one in inputs
-        if earlier.number < one.number < later.number and (one.partition, one.topic) == (later.partition, later.topic)
-    ]
+    between = [one for one in inputs if earlier.number < one.number < later.number]
+    between = [one for one in between if (one.partition, one.topic) == (later.partition, later.topic)]
     return all(sum(bool(one.answers[side]) for one in between) > setup.span for side in setup.sides)
 
 
@@ -318,18 +290,15 @@ def _inputs(setup: Setup, draw: Random) -> list[Input]:
 def _close_together(inputs: Inputs) -> None:
     """Two occurrences of one key nearer than the tolerance, both on both sides: paired in order, and said ambiguous."""
     n = len(inputs.made)
-    first = Input(n, 0, inputs.made[-1].time_ms + GAP_MS, f"c{n}", ambiguous=True)
     answers = ((Answer("plain"),), (Answer("plain"),), ())
-    first = replace(first, answers=answers)
+    first = Input(n, 0, inputs.made[-1].time_ms + GAP_MS, f"c{n}", answers, ambiguous=True)
     inputs.made += [first, replace(first, number=n + 1, time_ms=first.time_ms + TOLERANCE_MS // 3)]
 
 
 def _sentinels(setup: Setup, made: list[Input]) -> list[Input]:
-    """At the end, inputs far apart in time that both sides answer, one for each partition that anything went to.
-
-    Where `idle` is set the first partition has none: it is closed by the time of the others, or it would wait for ever.
-    """
-    last_ms = max(one.time_ms for one in made if not one.poison) if any(not one.poison for one in made) else BEGIN_MS
+    """At the end, inputs far apart in time that both sides answer, one for each partition that anything went to. Where
+    `idle` is set the first partition has none: it is closed by the time of the others, or it would wait for ever."""
+    last_ms = max((one.time_ms for one in made if not one.poison), default=BEGIN_MS)
     sentinels: list[Input] = []
     used = range(min(setup.inputs, setup.outputs)) if setup.partitioner == "input" else range(setup.outputs)
     skipped = 1 if setup.idle and len(used) > 1 else 0
@@ -353,17 +322,12 @@ def _key_of(setup: Setup, partition: int, number: int) -> str:
     return next(key for key in keys if partition_for(setup.partitioner, key.encode(), 0, setup.outputs) == partition)
 
 
-# ---------------------------------------------------------------- actions
-
-
 def _actions(setup: Setup, draw: Random) -> list[Action]:
     names = [*STEPS * 4, *TALK * 2, *("live", "turn") * draw.choice((0, 2, 20 if setup.late else 5))]
     # A side that lags: what it does is drawn seldom. Where time decides, production is the one to be missed.
     by_time = setup.commits != "after_output" and not setup.strict
-    lags = (
-        ("produce", "read_production") if by_time and draw.random() < 0.7 else ("", *STEPS[1:3], *STEPS[4:6], *TALK[:2])
-    )
-    slow = draw.choice(lags)
+    late = by_time and draw.random() < 0.7
+    slow = draw.choice(("produce", "read_production") if late else ("", *STEPS[1:3], *STEPS[4:6], *TALK[:2]))
     names = [name for name in names if name != slow or draw.random() < 0.2]
     if not setup.twin:
         names = [name for name in names if "twin" not in name]

@@ -33,9 +33,9 @@ RULES = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
 UNTIL = "2100-01-01T00:00:00Z"
 DECLARED = {"name": "grade", "paths": ["grade"], "production": "old", "rate_max": 0.5, "until": UNTIL}
 """The change that is expected."""
-FUNCTIONS = "shadowstream.testing.simulation.functions"
-CALLS = [{"path": "asked", "call": f"{FUNCTIONS}:ends"}, {"path": "answered", "call": f"{FUNCTIONS}:tolerates"}]
-ASKS_WHETHER = {"name": "unexplained", "paths": ["unexplained"], "call": f"{FUNCTIONS}:ends", "rate_max": 0.5}
+CANDIDATE = "shadowstream.testing.simulation.candidate"
+CALLS = [{"path": "asked", "call": f"{CANDIDATE}:ends"}, {"path": "answered", "call": f"{CANDIDATE}:tolerates"}]
+ASKS_WHETHER = {"name": "unexplained", "paths": ["unexplained"], "call": f"{CANDIDATE}:ends", "rate_max": 0.5}
 FAILURE = "failure"
 """Header or field by which production says that it failed."""
 FAILS = "down"
@@ -127,12 +127,10 @@ class Setup:
 
     @property
     def kind(self) -> str:
-        """The identity's name in the config."""
         return "id" if self.identity.startswith("id") else self.identity
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """Those that take part."""
         return tuple(Side) if self.twin else (Side.PRODUCTION, Side.SHADOW)
 
     @property
@@ -161,7 +159,6 @@ class Setup:
         return self.commits != "after_output" or not named
 
     def config(self) -> Config:
-        """The config of this trial."""
         identity: dict[str, Any] = {
             "kind": self.kind,
             "outputs": "many" if self.many else "one",
@@ -178,7 +175,7 @@ class Setup:
         if self.fails_by:
             production["error"] = {self.fails_by: FAILURE, "equals": FAILS}
         candidate: dict[str, Any] = {
-            "call": "shadowstream.testing.simulation.candidate:candidate",
+            "call": f"{CANDIDATE}:candidate",
             "trusted": True,
             "partitioner": self.partitioner,
             "output_format": "json",
@@ -240,7 +237,6 @@ class History:
         )
 
     def lines(self) -> list[str]:
-        """As text, for a report: what differs from the defaults."""
         shown = [f"setup  {_described(self.setup)}"]
         shown += [f"input  {_described(one)}" for one in self.inputs]
         shown += [f"action {' '.join(map(str, one))}" for one in self.actions]

@@ -42,8 +42,6 @@ class Process:
         self.positions: dict[Partition, int] = {}
         self.start(tasks)
 
-    # ---------------------------------------------------------------- from what is stored
-
     def start(self, tasks: list[tuple[str, int]]) -> None:
         """A new process: nothing is left of what an earlier one knew."""
         world = self.world
@@ -82,16 +80,12 @@ class Process:
         self.marks_read = self.step.resume_marks(states, begins)
         self.poll(len(self.world.progress))
 
-    # ---------------------------------------------------------------- reading
-
     def poll(self, n: int) -> None:
-        """Read up to n marks."""
         for at in range(self.marks_read, min(self.marks_read + n, len(self.world.progress))):
             self.step.mark(self.world.progress[at], at)
         self.marks_read = min(len(self.world.progress), self.marks_read + n)
 
     def read(self, place: Partition, n: int) -> None:
-        """Read up to n offsets of a side of a task."""
         begin = self.positions[place]
         batch, to = self.world.logs.batch(place, begin, n)
         if batch is not None:
@@ -104,34 +98,26 @@ class Process:
             self.read(place, begin + n - to)
 
     def fetch(self, n: int) -> None:
-        """Answer up to n of the places whose records are wanted again."""
         logs = self.world.logs
         for place, offsets in list(self.step.wanted().items())[:n]:
             gone = [offset for offset in offsets if offset < logs.low(place)]
             self.step.fetched(place, logs.at(place, sorted(offsets)), gone)
 
-    # ---------------------------------------------------------------- observing
-
     def places(self, side: Side) -> list[Partition]:
-        """Places of one side of all our tasks."""
         return [task.sources.places[side] for task in self.step.tasks.values()]
 
     def observe(self, production: dict[Partition, int] | None = None) -> None:
-        """Commits, then ends of outputs, then ends of inputs. `production` where its group has been set back."""
+        """Commits, and ends of outputs and inputs. `production` where its group has been set back."""
         world, logs = self.world, self.world.logs
         if not self.tasks:
             return
-        committed = dict(world.production.committed) if production is None else production
-        ends = logs.ends(self.places(Side.PRODUCTION))
-        twin = dict(world.twin.committed) if world.twin else None
-        twin_ends = logs.ends(self.places(Side.TWIN)) if world.twin else {}
         born = logs.ends([place for task in self.step.tasks.values() for place in task.sources.places])
-        inputs = logs.ends(world.inputs)
-        self.step.observe_born(born, inputs)
+        self.step.observe_born(born, logs.ends(world.inputs))
         if world.config.production.group:
-            self.step.observe_production(committed, ends)
-        if twin is not None:
-            self.step.observe_twin(twin, twin_ends)
+            committed = dict(world.production.committed) if production is None else production
+            self.step.observe_production(committed, logs.ends(self.places(Side.PRODUCTION)))
+        if world.twin:
+            self.step.observe_twin(dict(world.twin.committed), logs.ends(self.places(Side.TWIN)))
 
     def observe_times(self) -> None:
         """High watermarks and greatest times of the newest records of every output place, as the edge asks for them."""
@@ -145,10 +131,7 @@ class Process:
                 times[place] = max(known)
         self.step.observe_times(logs.ends(outputs), times, now_ms)
 
-    # ---------------------------------------------------------------- committing
-
     def commit_all(self) -> None:
-        """As many transactions as it takes."""
         while self.commit():
             pass
 

@@ -43,7 +43,6 @@ class Logs:
         self.offsets: dict[Label, tuple[Partition, int]] = {}
 
     def append(self, place: Partition, record: Record, label: Label | None = None) -> int:
-        """Write a record; returns its offset."""
         offset = len(self.records[place])
         self.records[place].append(record)
         if label is not None and label[:2] in self.removed:
@@ -65,7 +64,6 @@ class Logs:
         return len(self.records[place])
 
     def ends(self, places: Iterable[Partition]) -> dict[Partition, int]:
-        """High watermarks."""
         return {place: self.end(place) for place in places}
 
     def stable(self, place: Partition) -> int:
@@ -79,26 +77,16 @@ class Logs:
     def batch(self, place: Partition, begin: int, n: int) -> tuple[Batch | None, int]:
         """Records of at most n offsets from `begin` on, and the position after them."""
         to = max(begin, min(begin + n, self.stable(place)))
-        broken = next(
-            (offset for offset in range(max(begin, self.low(place)), to) if (place, offset) in self.broken), to
-        )
+        readable = range(max(begin, self.low(place)), to)
+        broken = next((offset for offset in readable if (place, offset) in self.broken), to)
         if broken < to and all(record is None for record in self.records[place][begin:broken]):
             return Batch(place, [broken], [0], [None], [None], [None], BROKEN), broken + 1
-        to = broken
-        return self.at(place, range(begin, to)), to
+        return self.at(place, range(begin, broken)), broken
 
     def at(self, place: Partition, offsets: Iterable[int]) -> Batch | None:
-        """The records at these offsets as a batch; None where there is none."""
         log, low = self.records[place], self.low(place)
-        found = [(offset, record) for offset in offsets if offset >= low and (record := log[offset]) is not None]
+        found = {offset: record for offset in offsets if offset >= low and (record := log[offset]) is not None}
         if not found:
             return None
-        rows = [record for _, record in found]
-        return Batch(
-            place,
-            [offset for offset, _ in found],
-            [row.time_ms for row in rows],
-            [row.key for row in rows],
-            [row.value for row in rows],
-            [row.headers for row in rows],
-        )
+        keys, values, times_ms, headers = map(list, zip(*found.values(), strict=True))
+        return Batch(place, list(found), times_ms, keys, values, headers)

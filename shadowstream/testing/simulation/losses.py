@@ -23,7 +23,6 @@ def can_lose(setup: Setup) -> bool:
 
 
 def losing(setup: Setup, inputs: Sequence[Input], draw: Random) -> tuple[Setup, list[Input]]:
-    """The setup and inputs, some of them with outputs that nobody can read."""
     share = draw.choice((0.0, 0.0, 0.1, 0.3))
     setup = replace(setup, compacted=bool(share) and draw.random() < 0.4)
     # What our own runner writes is never lost so: the second ledger would have a remainder.
@@ -69,7 +68,6 @@ class Losses:
                 self._unread[str(place), Side.PRODUCTION] += gaps
 
     def explains(self, row: Mapping[str, Any]) -> None:
-        """A row that says so."""
         side = Side.PRODUCTION if row["production"] else Side.SHADOW if row["shadow"] else Side.TWIN
         self._explained[row["task"], side] += 1
 

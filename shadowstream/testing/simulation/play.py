@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from shadowstream.joiner.recovery import checkpoint
+from shadowstream.joiner.task import Task
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Partition, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History
@@ -35,14 +36,12 @@ class Trial:
         self.spill = SpillFile(None, SPILL_MAX)
 
     def play(self) -> Trial:
-        """All actions, then the end."""
         for action in self.history.actions:
             self.do(action)
         self.drain()
         return self
 
     def do(self, action: Action) -> None:
-        """One action."""
         name, which, n = action
         if name in ("arrive", "produce", "run", "twin"):
             self._handle(name, self.world.inputs[which % len(self.world.inputs)], n)
@@ -76,10 +75,8 @@ class Trial:
                 process.read(process.step.tasks[Partition(*task)].sources.places[side], n)
 
     def _process(self, name: str, process: Process, n: int) -> None:
-        if name in ("poll", "fetch"):
-            getattr(process, name)(n)
-        elif name in ("observe", "commit"):
-            getattr(process, name)()
+        if name in ("poll", "fetch", "observe", "commit"):
+            getattr(process, name)(*([n] if name in ("poll", "fetch") else []))
         elif name == "retention":
             self._delete(process)
         else:
@@ -95,8 +92,6 @@ class Trial:
             if place.topic in (self.world.topics[0], self.setup.adopted) and commit is not None:
                 self.world.logs.lows[place] = max(self.world.logs.low(place), checkpoint.decode(commit[1]).high)
         process.start(process.tasks)
-
-    # ---------------------------------------------------------------- the rest of the actions
 
     def _commit_production(self, which: int, n: int) -> None:
         self.world.production.commit()
@@ -133,19 +128,17 @@ class Trial:
     def _revision(self, which: int, n: int) -> None:
         self.world.switch()
 
-    def _shed(self, which: int, n: int) -> None:
+    def _full(self, which: int) -> list[Task]:
         """The memory of one task is full."""
-        task = Partition(*self.tasks[which % len(self.tasks)])
-        for process in self.processes:
-            if task in process.step.tasks:
-                process.step.tasks[task].shed_more()
+        place = Partition(*self.tasks[which % len(self.tasks)])
+        return [process.step.tasks[place] for process in self.processes if place in process.step.tasks]
+
+    def _shed(self, which: int, n: int) -> None:
+        for task in self._full(which):
+            task.shed_more()
 
     def _spill(self, which: int, n: int) -> None:
-        """The memory of one task is full, and values of all that waits go to a file."""
-        task = Partition(*self.tasks[which % len(self.tasks)])
-        for process in self.processes:
-            if task in process.step.tasks:
-                self.befallen["bytes spilled"] += process.step.tasks[task].spill(self.spill, 0)
+        self.befallen["bytes spilled"] += sum(task.spill(self.spill, 0) for task in self._full(which))
 
     def _wait(self, which: int, n: int) -> None:
         """Time passes, and everybody looks now and then who goes on."""
@@ -155,7 +148,6 @@ class Trial:
                 process.observe_times()
 
     def _live(self, which: int, n: int) -> None:
-        """Everybody handles a few more inputs and commits them."""
         for name in ("arrive", "produce", "run", "twin"):
             for place in self.world.inputs:
                 self._handle(name, place, n)
@@ -176,8 +168,6 @@ class Trial:
         rest = [task for task in self.tasks if task not in split]
         for process, tasks in zip(self.processes, (rest, split), strict=True):
             process.reassign(tasks)
-
-    # ---------------------------------------------------------------- to the end
 
     def drain(self) -> None:
         """Everybody does what is left; where only time closes, sentinels follow."""
@@ -229,7 +219,6 @@ class Trial:
 
 
 def played(history: History) -> Trial:
-    """A history, played to its end."""
     return Trial(history).play()
 
 

@@ -35,11 +35,9 @@ class Producer:
 
     @property
     def places(self) -> list[Partition]:
-        """Where it writes."""
         return [Partition(topic, p) for topic in self.topics for p in range(self.setup.outputs)]
 
     def handle(self, place: Partition, at: Mapping[tuple[Partition, int], Input], to: int) -> None:
-        """Handle the inputs of a partition below offset `to`."""
         for offset in range(self.position[place], to):
             one = at.get((place, offset))
             if one is not None:
@@ -60,7 +58,7 @@ class Producer:
         last = [self._last[label] for label in back]
         if any(self.logs.end(place) + len(back) - offset >= self.setup.span for place, offset, _ in last):
             return
-        self._go_back(at, self.committed)
+        self.answer_again(at, self.committed)
 
     def replay(self, at: Mapping[tuple[Partition, int], Input], place: Partition, n: int) -> dict[Partition, int]:
         """Somebody sets the group back by n; returns the committed offsets that anybody can see meanwhile."""
@@ -69,16 +67,11 @@ class Producer:
         return back
 
     def answer_again(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
-        """Handle everything from `back` on again."""
-        self._go_back(at, back)
-
-    def _go_back(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
         to, self.position = self.position, {place: min(to, back[place]) for place, to in self.position.items()}
         for place, offset in to.items():
             self.handle(place, at, offset)
 
     def _outputs(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> list[Label]:
-        """First copies of the outputs of inputs from `back` on."""
         labels = []
         for (place, offset), one in at.items():
             if place in back and back[place] <= offset < self.position[place]:
@@ -118,7 +111,6 @@ class Producer:
                     self._append(place, later.record, later.label, stamped=later.stamped)
 
     def flush(self) -> None:
-        """Write what is still buffered."""
         for later in [later for later in self._later if later.label not in self._last]:
             self._later.remove(later)
             self._append(later.place, later.record, later.label)

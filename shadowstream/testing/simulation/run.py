@@ -57,16 +57,12 @@ def judged(one: History, way: Way = STEPS) -> tuple[tuple[str, ...], Trial | Non
         offences = (*trial.offences(), *verdict.offences)
     except Exception as error:  # noqa: BLE001 - whatever it raises, its seed must be named and shrunk
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return (
-            (f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})",),
-            None,
-            Counter(),
-        )
+        offence = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+        return (offence,), None, Counter()
     return offences, trial, verdict.seen
 
 
 def run_seed(seed: int, way: Way = STEPS) -> Result:
-    """One seed; the same whatever process it runs in."""
     one = history(seed)
     offences, trial, seen = judged(one, way)
     if trial is None:
@@ -76,7 +72,6 @@ def run_seed(seed: int, way: Way = STEPS) -> Result:
 
 
 def results(first: int, seeds: int, processes: int, way: Way = STEPS) -> Iterator[Result]:
-    """Results of many seeds, in order."""
     numbers = range(first, first + seeds)
     if processes == 1:
         yield from (run_seed(seed, way) for seed in numbers)
@@ -103,7 +98,6 @@ def report(result: Result, way: Way = STEPS) -> Iterator[str]:
 
 
 def run(first: int, seeds: int, processes: int, way: Way = STEPS) -> tuple[bool, list[str]]:
-    """Run and sum up: whether all is well, and the report's lines."""
     began = time.monotonic()
     seen: Counter[tuple[str, str]] = Counter()
     befallen: Counter[str] = Counter()

@@ -96,12 +96,10 @@ class Running:
 
     @property
     def places(self) -> list[Partition]:
-        """Where it writes."""
         topics = [self.config.plan.out(topic) for topic in self.config.production.outputs]
         return [Partition(topic, p) for topic in topics for p in range(self.setup.outputs)]
 
     def start(self, revision: str) -> None:
-        """A runner of this revision, from what is committed."""
         schemas = NoSchemas()
         self.revision = revision
         outputs = self.config.production.outputs
@@ -115,7 +113,6 @@ class Running:
             self.position[place] = offset
 
     def handle(self, place: Partition, n: int) -> None:
-        """Read up to n offsets of an input."""
         batch, to = self.logs.batch(place, self.position[place], n)
         if batch is not None:
             self.step.step(batch, self.now_ms)
@@ -145,11 +142,7 @@ class Running:
                     self.handled[self.at[place, offset].number] = self.revision
         self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
         self.step.committed()
-        self.mark_done()
-
-    def mark_done(self) -> None:
-        """Repeat the done marks: the ends are read after the commit has returned."""
-        if not self.step.dirty():
+        if not self.step.dirty():  # the ends are read after the commit has returned
             for write in self.step.done_marks(self.logs.ends(self.places)):
                 self.say(write)
 

@@ -20,21 +20,19 @@ def shrunk(history: History, fails: Callable[[History], bool], tries: int = TRIE
         left[0] -= 1
         return left[0] >= 0 and fails(one)
 
+    def without_actions(one: History, low: int, n: int) -> History:
+        return one.without(actions=frozenset(range(low, low + n)))
+
+    def without_inputs(one: History, low: int, n: int) -> History:
+        return one.without(inputs=frozenset(one.number for one in one.inputs[low : low + n]))
+
     while True:
         before = history
-        history = _fewer(history, len(history.actions), lambda h, lo, n: h.without(actions=_range(lo, n)), checked)
+        history = _fewer(history, len(history.actions), without_actions, checked)
         ordinary = sum(one.round == 0 for one in history.inputs)  # sentinels stand last, and stay
-        history = _fewer(history, ordinary, _without_inputs, checked)
+        history = _fewer(history, ordinary, without_inputs, checked)
         if history == before or left[0] <= 0:
             return history
-
-
-def _range(low: int, n: int) -> frozenset[int]:
-    return frozenset(range(low, low + n))
-
-
-def _without_inputs(history: History, low: int, n: int) -> History:
-    return history.without(inputs=frozenset(one.number for one in history.inputs[low : low + n]))
 
 
 def _fewer(

@@ -28,10 +28,8 @@ class Written(NamedTuple):
 
 @dataclass(slots=True)
 class Unit:
-    """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some.
-
-    The outputs of the first input of an id are those that anybody can take for it, see `as_read`.
-    """
+    """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some. The
+    outputs of the first input of an id are those that anybody can take for it, see `as_read`."""
 
     input: Input
     revision: str
@@ -51,7 +49,6 @@ class Truth(NamedTuple):
 
 
 def truth_of(world: World) -> Truth:
-    """From the world after the trial."""
     units: dict[int, Unit] = {}
     logs, ends = world.logs, world.warm_ends or {}
     for (place, offset), one in world.at.items():
@@ -77,15 +74,9 @@ def truth_of(world: World) -> Truth:
         unit.lost = unit.lost or offset < logs.low(place)
     as_read(units.values())
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
-    floors = []
-    for place in world.inputs:
-        old = [
-            u.input.time_ms
-            for u in units.values()
-            if (u.input.partition, u.revision, u.input.poison) == (place.partition, REVISIONS[0], False)
-        ]
-        floors.append(max(old, default=None))
-    return Truth(world.setup, revisions, list(units.values()), tuple(floors))
+    old = [unit.input for unit in units.values() if unit.revision == REVISIONS[0] and not unit.input.poison]
+    times = ([one.time_ms for one in old if one.partition == place.partition] for place in world.inputs)
+    return Truth(world.setup, revisions, list(units.values()), tuple(max(of, default=None) for of in times))
 
 
 def as_read(units: Iterable[Unit]) -> None:
@@ -105,8 +96,7 @@ def as_read(units: Iterable[Unit]) -> None:
 
 def read_in_truth(world: World) -> dict[Partition, int]:
     """Records by place that a joiner has to read."""
-    counts: dict[Partition, int] = {}
-    for place, records in world.logs.records.items():
-        first = world.first_output.get(place, 0)
-        counts[place] = sum(record is not None for record in records[first:])
-    return counts
+    return {
+        place: sum(record is not None for record in records[world.first_output.get(place, 0) :])
+        for place, records in world.logs.records.items()
+    }

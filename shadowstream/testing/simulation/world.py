@@ -45,7 +45,6 @@ class World:
         self.now_ms = BEGIN_MS
         self.progress: list[dict[str, Any]] = []
         self.revision = REVISIONS[0]
-        self.switched: dict[Partition, int] | None = None
         self.warm_below = dict.fromkeys(self.inputs, -1)
         self.warm_ends: dict[Partition, int] | None = None
         self.first: dict[Partition, int] = dict.fromkeys(self.inputs, 0)
@@ -97,10 +96,7 @@ class World:
             self.running.begins = {Partition(b["topic"], b["partition"]): b for b in begins}
             self.running.start(self.revision)
 
-    # ---------------------------------------------------------------- marks
-
     def say(self, write: Write) -> None:
-        """A mark, encoded and decoded as on its way through Kafka."""
         self.progress.append(own.decode(write.value or b"")[1])
 
     def _mark(self, kind: str, **fields: Any) -> None:
@@ -120,8 +116,6 @@ class World:
         if self.setup.warm and self.warm_ends is None and all(done[p] >= s for p, s in self.warm_below.items()):
             self.warm_ends = self.logs.ends(self.production.places)
             self._mark("warm", ends=marks.ends_field(self.warm_ends))
-
-    # ---------------------------------------------------------------- what happens
 
     def arrive(self, place: Partition, n: int, sentinels: int = 0) -> None:
         """The next n inputs of a partition, up to the given round of sentinels; a transaction's marker follows."""
@@ -158,18 +152,15 @@ class World:
         return min([*ahead, *(one.time_ms for one in self.coming[place])], default=None)
 
     def produce(self, producer: Producer, place: Partition, n: int) -> None:
-        """Production, the twin or the job handles up to n offsets."""
         producer.handle(place, self.at, self.allowed(producer.position, place, n))
 
     def run(self, place: Partition, n: int) -> None:
-        """The candidate does."""
         if self.job is not None:
             self.produce(self.job, place, n)
         elif self.running is not None:
             self.running.handle(place, self.allowed(self.running.position, place, n) - self.running.position[place])
 
     def positions(self) -> list[dict[Partition, int]]:
-        """How far everybody is."""
         handling = [self.production, self.twin, self.job, self.running]
         return [dict(one.position) for one in handling if one is not None]
 
@@ -186,13 +177,10 @@ class World:
         if self.running is None or self.revision == REVISIONS[1]:
             return
         self.running.crash()
-        self.switched = {place: self.running.position[place] for place in self.inputs}
         self.revision = REVISIONS[1]
-        self._pin(self.switched)
+        self._pin({place: self.running.position[place] for place in self.inputs})
 
     def freeze(self, place: Partition) -> None:
         """The markers of what is written from now on do not land; or they land."""
-        if place in self.logs.frozen:
-            del self.logs.frozen[place]
-        else:
+        if self.logs.frozen.pop(place, None) is None:
             self.logs.frozen[place] = self.logs.end(place)

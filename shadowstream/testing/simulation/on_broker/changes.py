@@ -5,6 +5,7 @@ and joiner must stop and the judge must say why.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 
 from shadowstream.records import Partition
@@ -12,7 +13,6 @@ from shadowstream.testing.simulation.history import INPUT, History
 from shadowstream.testing.simulation.logs import Label, Record
 from shadowstream.testing.simulation.on_broker.judged import records
 from shadowstream.testing.simulation.on_broker.play import BrokerTrial, quietly
-from shadowstream.testing.simulation.play import Trial
 from shadowstream.testing.simulation.run import Way
 
 NOTICED_S = 8.0
@@ -33,7 +33,6 @@ class ChangingTrial(BrokerTrial):
         self.again = self._of_change.random() < 0.3
 
     def play(self) -> BrokerTrial:
-        """All actions, with the change among them, and time to notice it."""
         actions = self.history.actions
         at = self._of_change.randrange(len(actions) // 2, len(actions))
         with self._inside():
@@ -66,14 +65,15 @@ class ChangingTrial(BrokerTrial):
             return
         new = Partition(topic, partitions)
         self.world.logs.records[new] = []
-        self.on_broker.on_broker.moved = lambda place, label: new if self._moves(place, label) else place
+
+        def moved(place: Partition, label: Label | None) -> Partition:
+            return new if place.topic == topic and label is not None and label.number % 2 == 0 else place
+
+        self.on_broker.on_broker.moved = moved
 
     def _is_started(self, revision: str) -> bool:
         """Whether a runner has begun the revision; where a trial begins is pinned before that."""
         return any(mark["kind"] != "begin" for mark in records(self.on_broker, revision, "starts"))
-
-    def _moves(self, place: Partition, label: Label | None) -> bool:
-        return place.topic == self.topic and label is not None and label.number % 2 == 0
 
     def offences(self) -> Iterator[str]:
         """Roles that have not stopped for it, or stopped for something else, and a verdict that says nothing of it."""
@@ -91,9 +91,4 @@ class ChangingTrial(BrokerTrial):
             yield f"the last verdict does not say that {self.topic} has changed"
 
 
-def played_changing(history: History) -> Trial:
-    """A history in which a topic changes."""
-    return quietly(ChangingTrial, history)
-
-
-CHANGING = Way(played_changing, "sim-loop SIM_ARGS=--changes", everything=False)
+CHANGING = Way(partial(quietly, ChangingTrial), "sim-loop SIM_ARGS=--changes", everything=False)

@@ -3,7 +3,6 @@
 from collections import Counter
 from random import Random
 
-from shadowstream.records import Partition
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.processes import Process
 
@@ -32,7 +31,7 @@ class Faults:
         self._armed: dict[str, tuple[tuple[str, str] | None, int]] = {}
         broker.trouble = self._trouble
         if self.draw.random() < 0.5:
-            broker.transactions.delay_ms = self._delay_ms
+            broker.transactions.delay_ms = lambda where: 0 if self.quiet else self.draw.choice(DELAYS_MS)
 
     def arm(self, process: Process, name: str) -> None:
         """Let a process die: anywhere soon (crash), within its next transaction (torn), before it hears that it has
@@ -41,7 +40,6 @@ class Faults:
         self._armed[process.name] = (at, self.draw.randint(1, 40) if at is None else 1)
 
     def befall(self, process: Process, phase: str, call: str) -> None:
-        """The hook of a process."""
         if self.quiet:
             return
         if self._strikes(process.name, (phase, call)) or self.draw.random() < self.dying:
@@ -61,6 +59,3 @@ class Faults:
         kind = self.draw.choice(TROUBLES)
         self.troubles[f"{call} {kind}"] += 1
         return kind
-
-    def _delay_ms(self, where: Partition | str) -> int:
-        return 0 if self.quiet else self.draw.choice(DELAYS_MS)

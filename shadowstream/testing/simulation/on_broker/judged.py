@@ -54,9 +54,8 @@ def judge_offences(world: BrokerWorld, revision: str) -> Iterator[str]:
             elif record["windows"]:
                 yield f"stats {partition}/{offset} count after the last task had come to its end: {record['windows']}"
     expected, got = added(once), added(kept)
-    yield from (
-        f"judge, {name}: expected {expected[name]}, got {got[name]}" for name in expected if expected[name] != got[name]
-    )
+    differing = [name for name in expected if expected[name] != got[name]]
+    yield from (f"judge, {name}: expected {expected[name]}, got {got[name]}" for name in differing)
     yield from _words(world, revision, once)
 
 

@@ -23,7 +23,7 @@ from shadowstream.testing.simulation.history import BEGIN_MS, IDLE_MS, INPUT, Ac
 from shadowstream.testing.simulation.joiners import Stored
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.judged import judge_offences
-from shadowstream.testing.simulation.on_broker.repeats import decided_rows, first_of_each
+from shadowstream.testing.simulation.on_broker.logs import decided_rows, first_of_each
 from shadowstream.testing.simulation.on_broker.roles import ENDLESS, Service, retelling, watches
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 from shadowstream.testing.simulation.play import Trial
@@ -54,10 +54,11 @@ class BrokerTrial(Trial):
         self.tasks = [(topic, p) for topic in self.world.topics for p in range(self.setup.outputs)]
         self.faults = Faults(self.setup.seed, self.broker, at_least_once=self.setup.at_least_once)
         self._commit_call = "commit" if self.setup.at_least_once else "commit_transaction"
-        self.candidate = self._service("watcher" if self.setup.adopted else "runner")
-        self.joiners = [self._service("joiner", "0"), self._service("joiner", "1")]
+        service = partial(Service, self.on_broker, self.faults)
+        self.candidate = service("watcher" if self.setup.adopted else "runner")
+        self.joiners = [service("joiner", "0"), service("joiner", "1")]
         self.joiners[1].wanted = False
-        self.judge = self._service("judge")
+        self.judge = service("judge")
         self.services = [self.candidate, *self.joiners, self.judge]
         self.frozen: list[tuple[Service, Process]] = []
         self.zombies: list[Process] = []
@@ -65,9 +66,6 @@ class BrokerTrial(Trial):
         self.undone: list[str] = []
         self.broker.gate = self._gate
         self._watches = watches(self.world.config)
-
-    def _service(self, role: str, instance: str = "0") -> Service:
-        return Service(self.on_broker, self.faults, role, instance)
 
     def _gate(self, group: str, place: Partition, stable: int) -> int:
         """Within the strict order of time the runner may read no input partition ahead of another."""
@@ -77,7 +75,6 @@ class BrokerTrial(Trial):
         return self.world.allowed(positions, place, stable)
 
     def play(self) -> BrokerTrial:
-        """All actions, then the end."""
         with self._inside():
             for action in self.history.actions:
                 self.do(action)
@@ -96,8 +93,6 @@ class BrokerTrial(Trial):
             finally:
                 frozen = [process for _, process in self.frozen]
                 self._kill([s.process for s in self.services if s.process is not None] + self.zombies + frozen)
-
-    # ---------------------------------------------------------------- processes
 
     def _hand_over(self, process: Process, turn: Callable[[], None]) -> None:
         before, self.running = self.running, process
@@ -146,18 +141,12 @@ class BrokerTrial(Trial):
             self._retain(service)
         elif name == "freeze":
             places = [place for place in self.world.logs.records if place not in self.world.inputs]
-            self._hold(places[which % len(places)])
+            log = self.broker.logs[places[which % len(places)]]  # not decided for its readers from now on; or it is
+            log.held = log.end if log.held is None else None
         else:
             super().do(action)
         if self.draw.random() < 0.3:
             self._run(self.judge, n * 2)
-
-    def _hold(self, place: Partition) -> None:
-        """What is written there from now on is not decided for its readers; or it is."""
-        log = self.broker.logs[place]
-        log.held = log.end if log.held is None else None
-
-    # ---------------------------------------------------------------- the rest of the actions
 
     def _commit_runner(self, which: int, n: int) -> None:
         if self.world.job is not None:
@@ -272,7 +261,6 @@ class BrokerTrial(Trial):
         self.faults.quiet = quiet
 
     def _replay(self, which: int, n: int) -> None:
-        """Production's group is set back, every joiner has a look, and production answers the same inputs again."""
         world, producer = self.on_broker, self.world.production
         self._commit_production(0, 0)
         world.share()
@@ -286,8 +274,6 @@ class BrokerTrial(Trial):
         self._commit_production(0, 0)
         world.share()
         self.calm(CALM_S)
-
-    # ---------------------------------------------------------------- to the end
 
     def calm(self, seconds: float) -> None:
         """Nothing befalls anybody for so long, and everybody gets on."""
@@ -308,7 +294,6 @@ class BrokerTrial(Trial):
         self.faults.quiet = quiet
 
     def drain(self) -> None:
-        """Everybody does what is left; where only time closes, sentinels follow."""
         for log in self.broker.logs.values():
             log.held = None
         self.faults.quiet = True
@@ -320,7 +305,6 @@ class BrokerTrial(Trial):
         super().drain()
 
     def turn(self) -> None:
-        """Everybody gets on, and then time passes."""
         self.on_broker.written = True
         self.on_broker.share()
         self.calm(CALM_S)
@@ -340,7 +324,6 @@ class BrokerTrial(Trial):
             self.calm(SETTLED_S)  # it has got its tasks only just now, from one that had come to its end
 
     def _take(self) -> None:
-        """What is on the broker, for those who compare."""
         self.befallen.update({f"died {phase} {call}": n for (phase, call), n in self.faults.deaths.items()})
         self.befallen.update({f"trouble: {what}": n for what, n in self.faults.troubles.items()})
         self.befallen["a partition was paused"] = self.broker.pauses
@@ -348,16 +331,14 @@ class BrokerTrial(Trial):
         self.on_broker.take()
         plan, logs = self.world.config.plan, self.broker.logs
         for partition in range(self.setup.outputs):
-            stats = logs[Partition(plan.of("stats"), partition)].records()
-            rows = logs[Partition(plan.of("diff"), partition)].records()
+            entries = logs[Partition(plan.of("stats"), partition)].records()
+            stats = [own.decode(entry.value or b"")[1] for _, entry in entries]
+            rows = [entry for _, entry in logs[Partition(plan.of("diff"), partition)].records()]
             if self.setup.at_least_once:
-                announced = first_of_each([own.decode(entry.value or b"")[1] for _, entry in stats])
-                self.stored.stats += announced
-                decided, self.undone = decided_rows([entry for _, entry in rows], announced, self.undone)
-                self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for entry in decided]
-                continue
-            self.stored.stats += [own.decode(entry.value or b"")[1] for _, entry in stats]
-            self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for _, entry in rows]
+                stats = first_of_each(stats)
+                rows, self.undone = decided_rows(rows, stats, self.undone)
+            self.stored.stats += stats
+            self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for entry in rows]
 
     def offences(self) -> Iterator[str]:
         """What went wrong with the processes themselves, and with the judge's word."""
@@ -382,7 +363,6 @@ def quietly(trial: type[BrokerTrial], history: History) -> Trial:
 
 
 def played(history: History) -> Trial:
-    """A history, played to its end."""
     return quietly(BrokerTrial, history)
 
 

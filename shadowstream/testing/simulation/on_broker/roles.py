@@ -1,9 +1,13 @@
 """The real roles as processes: what `shadowstream up` would start."""
 
 import contextlib
+import pickle
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
+from shadowstream.compare.hooks import Unanswered, load
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.health import RoleHealth
@@ -14,7 +18,6 @@ from shadowstream.records import Batch, Partition
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.memory.processes import Process
-from shadowstream.testing.simulation.functions import Functions
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 from shadowstream.testing.simulation.running import Retelling
@@ -25,7 +28,6 @@ RUN: dict[str, Callable[..., dict[str, Any]]] = {
     "joiner": joiner.run,
     "judge": judge.run,
 }
-NAME = RunnerStep.__name__
 ENDLESS = 60
 """Restarts of one process after which it is taken to die again and again."""
 
@@ -40,18 +42,25 @@ def retelling(world: BrokerWorld) -> Iterator[None]:
         """The real step."""
 
         def step(self, batch: Batch, now_ms: int) -> int:
-            """A batch, and what its inputs name."""
             done = super().step(batch, now_ms)
             reteller.retell(self, batch.part(0, done))
             return done
 
-    setattr(runner, NAME, Step)
-    setattr(joiner, HookProcess.__name__, Functions)
-    try:
+    with patch.object(runner, "RunnerStep", Step), patch.object(joiner, "HookProcess", Functions):
         yield
-    finally:
-        setattr(runner, NAME, RunnerStep)
-        setattr(joiner, HookProcess.__name__, HookProcess)
+
+
+class Functions(HookProcess):
+    """The real one, but for the process: it goes by the same clock as everybody in memory, and is no other program."""
+
+    def _ask(self, request: bytes, limit_s: float) -> tuple[str, Any]:
+        entry, takes, arguments = pickle.loads(request)
+        function = load(entry, "", takes)
+        try:
+            return "returned", None if arguments is None else function(*arguments)
+        except Unanswered as error:
+            self.close()
+            return "ended", str(error)
 
 
 class Service:
@@ -68,11 +77,9 @@ class Service:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process that has not come to its end."""
         return self.process is not None and not self.process.ended
 
     def start(self, watches: dict[str, RoleHealth]) -> None:
-        """A new process, in place of the last one."""
         world, self.revision, self.stop = self.world, self.world.revision, Stoppable()
         config, revision, stop, watch = world.config, world.revision, self.stop, watches[self.role]
         self.starts += 1
@@ -89,10 +96,8 @@ class Service:
             return
         error, self.process.error = self.process.error, None
         if not isinstance(error, BrokerError):
-            trace = error.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            at = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            at = f"{where.filename.rpartition('/')[2]}:{where.lineno}"
             self.offences.append(f"{self.role} {self.instance} ended by {type(error).__name__}: {error} ({at})")
 
     @property

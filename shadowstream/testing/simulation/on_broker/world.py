@@ -92,7 +92,6 @@ class BrokerWorld(World):
                 self.commit_for(producer, producer.committed)
 
     def commit_for(self, producer: Producer, offsets: dict[Partition, int]) -> None:
-        """Let a group stand at these offsets."""
         group = self.broker.groups.of(GROUPS[producer.side])
         if not self.written and self.setup.replays:  # what is answered again must have been seen committed before
             offsets = {place: min(offset, self.logs.end(place) - 1) for place, offset in offsets.items()}
@@ -104,26 +103,21 @@ class BrokerWorld(World):
         """Where the last record of a place lies that is no marker; 0 where there is none."""
         return max((offset for offset, _ in self.broker.logs[place].records()), default=0)
 
-    # ---------------------------------------------------------------- the truth, at the end
-
     def take(self) -> None:
         """What the oracle asks of the world, from what stands on the broker."""
         self.on_broker.take()
-        topic = self.config.plan.of("progress")
-        progress_records = [
-            own.decode(entry.value or b"")[1] for _, entry in self.broker.logs[Partition(topic, 0)].records()
-        ]
-        self.progress = progress_records
-        for record in progress_records:
+        entries = self.broker.logs[Partition(self.config.plan.of("progress"), 0)].records()
+        self.progress = [own.decode(entry.value or b"")[1] for _, entry in entries]
+        for record in self.progress:
             if record["kind"] == "warm" and self.warm_ends is None and record["revision"] == REVISIONS[0]:
                 self.warm_ends = marks.ends_of(record)
         if self.running is not None:
-            self._take_runner(progress_records, self.running)
+            self._take_runner(self.running)
 
-    def _take_runner(self, progress_records: list[dict[str, Any]], running: Running) -> None:
+    def _take_runner(self, running: Running) -> None:
         """Which revision has handled an input, by the ranges that were committed; which output a record is, by its
         header."""
-        for record in progress_records:
+        for record in self.progress:
             if record["kind"] == "range":
                 place = Partition(record["input_topic"], record["input_partition"])
                 for offset in range(record["from_offset"], record["to_offset"]):
