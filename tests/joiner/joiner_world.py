@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from shadowstream.codecs import own
 from shadowstream.codecs.schemas import NoSchemas
@@ -165,6 +165,12 @@ class World:
 
     # ---------------------------------------------------------------- the joiner
 
+    def begin(self, **pinned: Any) -> Self:
+        """A start mark (`pinned` as of `start`), and a joiner."""
+        self.start(**pinned)
+        self.start_joiner()
+        return self
+
     def start_joiner(self) -> None:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
         self.joiner = JoinerStep(self.config, REVISION, self.compare, {"out": self.partitions}, self.inputs)
@@ -252,14 +258,19 @@ class World:
             self.changes.update(book.changes)
         self.joiner.committed()
 
-    def turn(self) -> None:
-        """The joiner reads everything that there is, observes, and commits."""
+    def read_all(self) -> None:
+        """The joiner observes, and reads everything that there is."""
         self.observe()
         for side, places in enumerate(self.sides):
             for place in places:
                 self.read(Side(side), place.partition, len(self.logs[place]) + 1)
         self.poll(len(self.progress))
-        self.commit()
+
+    def turn(self, times: int = 1) -> None:
+        """The joiner reads everything that there is, observes, and commits."""
+        for _ in range(times):
+            self.read_all()
+            self.commit()
 
     # ---------------------------------------------------------------- what was said
 

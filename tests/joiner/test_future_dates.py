@@ -136,8 +136,7 @@ def test_where_time_decides_a_far_future_date_does_not_wait_forever(kind: str, s
     assert outcome not in world.outcomes()
     world.now_ms = later
     play(world, [P("c", time_ms=later), S("c", of=2, time_ms=later)])
-    for _ in range(2):
-        world.turn()
+    world.turn(2)
     assert world.outcomes().get(outcome) == 1
     assert {row["time_ms"] for row in world.diff if row["outcome"] == outcome} == {YEAR_9999_MS}
 

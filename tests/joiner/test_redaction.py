@@ -39,9 +39,7 @@ class WorldWithSinks(World):
 
 
 def played(**compare: Any) -> WorldWithSinks:
-    world = WorldWithSinks(config(compare={"match_sample": 1, **compare}))
-    world.start()
-    world.start_joiner()
+    world = WorldWithSinks(config(compare={"match_sample": 1, **compare})).begin()
     for key, production, shadow in (
         ("k-alice", '{"user": {"name": "alice", "n": 1}, "card": 4711}', '{"user": {"name": "alice2", "n": 2}}'),
         ("k-alice-2", '{"user": {"name": "alice"}, "n": 1}', '{"n": 2}'),
@@ -133,13 +131,11 @@ def test_a_late_partner_of_a_redacted_key_is_found_after_a_restart() -> None:
     world.production_committed[world.inputs[0]] = 1
     world.done(1)
     world.start_joiner()
-    world.turn()
-    world.turn()
+    world.turn(2)
     assert world.outcomes() == {"missing": 1}
     world.start_joiner()
     world.shadow("alice", '{"n": 2}', 0, 5)
-    for _ in range(3):
-        world.turn()
+    world.turn(3)
     assert world.outcomes() == {"mismatch": 1}
     assert len({row["key"] for row in world.diff}) == 1
     assert world.diff[0]["key"].startswith(MARK.encode())

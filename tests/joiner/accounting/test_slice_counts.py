@@ -152,15 +152,13 @@ def test_a_correction_counts_in_the_slice_that_its_shadow_record_names(late: str
     world.production_committed[IN] = 1
     world.done(1)
     world.start_joiner()
-    world.turn()
-    world.turn()
+    world.turn(2)
     assert world.outcomes() == {"missing" if late == "shadow" else "extra": 1}
     if late == "shadow":
         world.shadow("a", '{"n": 2}', 0, 5, carrier="UA")
     else:
         world.production("a", '{"n": 1}', 5)
-    for _ in range(3):
-        world.turn()
+    world.turn(3)
     assert world.outcomes() == {"mismatch": 1}
     total = summed(world, "slices")
     cell = (("carrier", "n"), ("UA", "1"))

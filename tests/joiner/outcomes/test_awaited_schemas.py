@@ -86,8 +86,7 @@ def test_the_registry_is_asked_for_one_pair_not_for_all_pending() -> None:
         S(f"k{n}", order_text("y", UNKNOWN))(world)
     world.turn()
     before = registry.asked
-    for _ in range(10):
-        world.turn()
+    world.turn(10)
     assert registry.asked - before <= 20
 
 

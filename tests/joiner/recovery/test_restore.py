@@ -113,6 +113,5 @@ def test_a_restart_reads_only_needed_marks_and_decides_the_same() -> None:
     assert decode(world.commits[PRODUCTION][1]).progress == read, "no mark was to be read again"
     P("b")(world)
     world.production_committed[world.inputs[0]] = 10
-    world.turn()
-    world.turn()
+    world.turn(2)
     assert world.last_words()["out/0/1"]["outcome"] == "missing"
