@@ -71,8 +71,7 @@ def test_pairs_that_meet_in_order_because_they_are_too_many_are_ambiguous(
     for number in range(n):
         P("a", f"[{number}]")(world)
         S("a", f"[ {n - number}]", k=number)(world)
-    for step in BOTH_DONE:
-        step(world)
+    play(world, [*BOTH_DONE])
     world.turn()
     rows = [row for row in world.diff if row["outcome"] == "mismatch"]
     assert len(rows) == mismatches

@@ -102,7 +102,7 @@ def test_a_window_stays_open_while_something_of_it_waits() -> None:
     world, registry = away()
     world.production("a", order_text("x", UNKNOWN), 10)
     world.shadow("a", order_text("y", UNKNOWN), of=0, time_ms=10)
-    play(world, [done(10), committed(10), lambda one: one.turn()])
+    play(world, [done(10), committed(10), World.turn])
     held = world.stats[-1]["watermark_ms"]
     assert held is None or held <= 10
     registry.away = False
@@ -115,7 +115,7 @@ def test_outputs_many_wait_as_one_group() -> None:
     for k, value in enumerate("xy"):
         world.production("a", order_text(value, UNKNOWN), origin="in/0/0")
         world.shadow("a", order_text("yx"[k], UNKNOWN), of=0, k=k)
-    play(world, [done(10), committed(10), lambda one: one.turn()])
+    play(world, [done(10), committed(10), World.turn])
     assert len(next(iter(world.joiner.tasks.values())).comparing.awaiting) == 1
     assert (world.outcomes(), waiting(world)) == ({}, [2, 2])
     registry.away = False
