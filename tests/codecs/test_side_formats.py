@@ -1,11 +1,9 @@
 """How the values of a topic are written, by its config: read, compared by the same rules, and broken."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from pydantic import ValidationError
@@ -20,6 +18,8 @@ from shadowstream.config import Format, Rule, Schemas
 from shadowstream.errors import CandidateError, ConfigError, RecordError
 from shadowstream.kafka.schemas.protoc import compile_proto
 from shadowstream.kafka.schemas.registry import FolderSchemas
+from tests.compare.proof.model import varint
+from tests.compare.written_pairs import body
 
 SCORE = {
     "type": "record",
@@ -67,9 +67,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> FolderSchemas:
 
 
 def avro(value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, SCORE, value)
-    return out.getvalue()
+    return body(SCORE, value)
 
 
 def message(source: FolderSchemas, name: str = "tests.Score", **fields: Any) -> Any:
@@ -236,30 +234,23 @@ def test_what_the_fields_of_a_message_become(source: FolderSchemas) -> None:
 
 
 def test_a_broken_message_is_an_error_of_its_own(source: FolderSchemas) -> None:
-    reader, body = Decoder(source), message(source, label="abc").SerializeToString()
-    assert why(reader, framed(3) + b"\0" + body[:-1]) == "decode"
+    reader, raw = Decoder(source), message(source, label="abc").SerializeToString()
+    assert why(reader, framed(3) + b"\0" + raw[:-1]) == "decode"
     assert why(reader, framed(3) + b"\0\x1a\x01\xff") == "decode"  # no UTF-8
     assert why(reader, framed(3) + b"\0\xf8\x7f\x01") == "decode"  # a field that the schema does not have
     assert why(reader, framed(3)) == "framing"
     assert why(reader, framed(3) + b"\xff" * 8) == "framing"
-    assert why(reader, framed(3) + b"\2\x10" + body) == "schema"
-    assert why(reader, framed(3) + b"\2\1" + body) == "schema"  # index -1
+    assert why(reader, framed(3) + b"\2\x10" + raw) == "schema"
+    assert why(reader, framed(3) + b"\2\1" + raw) == "schema"  # index -1
 
 
 def test_a_message_may_neither_nest_nor_spread_without_end(source: FolderSchemas) -> None:
     deep = b""
     for _ in range(101):
-        deep = b"\x1a" + _varint(len(deep)) + deep
+        deep = b"\x1a" + varint(len(deep)) + deep
     assert why(Decoder(source), framed(3) + b"\4\0\0" + deep) in ("bounds", "decode")
     wide = b"\x1a\0" * (NODES_MAX // 3 + 1)  # an empty message of three fields takes two bytes
     assert why(Decoder(source), framed(3) + b"\4\0\0" + wide) == "bounds"
-
-
-def _varint(n: int) -> bytes:
-    out = b""
-    while n > 0x7F:
-        out, n = out + bytes([n & 0x7F | 0x80]), n >> 7
-    return out + bytes([n])
 
 
 @pytest.mark.parametrize("name", ["../up.proto", "/etc/up.proto", "-I.proto"])

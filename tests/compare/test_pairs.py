@@ -1,12 +1,10 @@
 """Raw values to results: equal bytes, tombstones, what cannot be decoded, and what it costs."""
 
-import io
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
 
 from shadowstream.codecs.decoder import Decoder
@@ -18,6 +16,7 @@ from shadowstream.config import Format, Rule
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.records import Side
+from tests.compare.written_pairs import body
 
 FIELDS: list[dict[str, Any]] = [
     {"name": "id", "type": "string"},
@@ -41,12 +40,6 @@ def source(tmp_path: Path) -> FolderSchemas:
 
 def compare(source: Any, pairs: list[tuple[bytes | None, bytes | None]], rules: RuleSet = RULES) -> list[Any]:
     return compare_pairs([p for p, _ in pairs], [s for _, s in pairs], Decoder(source), Decoder(source), rules)
-
-
-def body(schema: Any, value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, schema, value)
-    return out.getvalue()
 
 
 def test_equal_bytes_are_a_match_without_decoding() -> None:

@@ -1,5 +1,6 @@
 """Writer schemas that change, on either side and in mid-stream: added, removed, promoted, renamed; columns as rows."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,8 +115,6 @@ def test_renamed_and_promoted_deep_inside() -> None:
 
 
 def parse_named(schema: Any) -> Any:
-    import json
-
     return parse(json.dumps(schema))
 
 
