@@ -12,7 +12,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.framing import framed
 from shadowstream.codecs.protobuf import NODES_MAX
-from shadowstream.codecs.schemas import NoSchemas, ProtobufSchema, fingerprint_of, parse
+from shadowstream.codecs.schemas import JsonSchema, NoSchemas, ProtobufSchema, fingerprint_of, parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Format, Rule, Schemas
 from shadowstream.errors import CandidateError, ConfigError, RecordError
@@ -97,11 +97,8 @@ def why(reader: Decoder, value: bytes, headers: Any = None) -> str:
 def test_single_object_encoding_names_its_schema_by_fingerprint(source: FolderSchemas) -> None:
     head = b"\xc3\x01" + fingerprint_of(parse(json.dumps(SCORE)))
     reader = Decoder(source)
-    assert reader.decode_many([head + avro(VALUE), b"{}", head + avro({**VALUE, "n": 8})]) == [
-        VALUE,
-        {},
-        {**VALUE, "n": 8},
-    ]
+    other = {**VALUE, "n": 8}
+    assert reader.decode_many([head + avro(VALUE), b"{}", head + avro(other)]) == [VALUE, {}, other]
     assert reader.columns([head + avro(VALUE)] * 20) is not None
     assert why(reader, head + avro(VALUE)[:-1]) == "decode"
     assert why(reader, head[:-1] + b"\xff" + avro(VALUE)) == "schema"
@@ -155,8 +152,6 @@ def test_json_is_held_against_its_schema_bare_and_framed(source: FolderSchemas) 
 
 
 def test_a_json_schema_fetches_nothing_and_finds_what_the_registry_gave(tmp_path: Path) -> None:
-    from shadowstream.codecs.schemas import JsonSchema
-
     class Given(NoSchemas):
         def __init__(self, *references: tuple[str, str]) -> None:
             self._schema = JsonSchema('{"$ref": "http://example.invalid/share.json"}', references)
@@ -210,9 +205,8 @@ def test_a_bare_message_is_the_one_that_the_config_names(source: FolderSchemas) 
 
 def test_what_the_fields_of_a_message_become(source: FolderSchemas) -> None:
     item = {"count": 2}
-    written_values = message(
-        source, n=-1, kinds=[0, 1, 7], items={"a": item}, kind=1, raw=b"\xff", big=2**64 - 1, other=item
-    )
+    fields = {"kinds": [0, 1, 7], "items": {"a": item}, "kind": 1, "raw": b"\xff", "other": item}
+    written_values = message(source, n=-1, big=2**64 - 1, **fields)
     written_values.at.FromNanoseconds(1_600_000_000_000_000_001)
     written_values.inner.counts[True] = 5
     written_values.inner.more.add().yes = True
