@@ -110,6 +110,13 @@ class World:
         """An output of the twin."""
         self.logs[self.sides[Side.TWIN][0]].append(Record(_bytes(key), _bytes(value), time_ms))
 
+    def pair(self, partition: int, key: bytes, time_ms: int, *, differs: bool = False) -> None:
+        """Both sides of one pair, of input 0."""
+        packed = pack(REVISION, InputCoordinate(0, 0, 0, 0), time_ms, self.now_ms)
+        production, shadow = (self.logs[side[partition]] for side in self.sides[:2])
+        production.append(Record(key, b"1", time_ms))
+        shadow.append(Record(key, b"2" if differs else b"1", time_ms, [(PACKED_HEADER, packed)]))
+
     def marker(self, place: Partition) -> None:
         """A record that no reader sees."""
         self.logs[place].append(None)
