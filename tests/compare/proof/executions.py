@@ -111,11 +111,7 @@ class Report:
 
 def faults_of(case: Case, own: dict[str, Answer]) -> set[str]:
     """The classes of disagreement of one pair."""
-    found = set()
-    for way in WAYS:
-        wrong = fault(case.must, own[way])
-        if wrong is not None:
-            found.add(wrong)
+    found = {wrong for way in WAYS if (wrong := fault(case.must, own[way])) is not None}
     if len({(one.outcome, one.found) for one in own.values()}) > 1:
         found.add("rows and columns disagree")
     return found
