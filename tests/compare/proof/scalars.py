@@ -142,7 +142,7 @@ def decimal_of(precision: int, scale: int, name: str | None = None) -> Scalar:
     of: dict[str, Any] = {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale}
     if name is not None:
         of |= {"type": "fixed", "name": name, "size": size}
-    pool = (0, 1, 500, 530, 1234, 123456, 123457)
+    pool: tuple[int, ...] = (0, 1, 500, 530, 1234, 123456, 123457)
     pool += (10**precision - 1, 10**precision, 10 ** (precision + 2) + 1, 10**40 + 1)
 
     def scaled(unscaled: int) -> Decimal:
