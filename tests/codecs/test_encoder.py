@@ -105,17 +105,13 @@ def test_scalars_of_numpy_count_as_pythons(scores: FolderSchemas, score: Any) ->
     assert written == b'{"n":5,"xs":[0.5,1.0]}'
 
 
-@pytest.mark.parametrize(
-    "value", [{"a": {"b": [1.0, float("nan")]}}, [float("inf")], {"a": np.array([np.nan])}], ids=["nan", "inf", "array"]
-)
-def test_json_has_no_nan_and_says_so(value: Any) -> None:
-    with pytest.raises(CandidateError, match="has no JSON form"):
+NAN_INSIDE = {"z": None, "a": {"b": [1.0, float("nan")]}}
+
+
+@pytest.mark.parametrize("value", [NAN_INSIDE, [float("inf")], {"a": np.array([np.nan])}], ids=["nan", "inf", "array"])
+def test_json_has_no_nan_and_says_so_and_where(value: Any) -> None:
+    with pytest.raises(CandidateError, match=r"^a\.b\.1: nan has no" if value is NAN_INSIDE else "has no JSON form"):
         Encoder(NoSchemas(), "x").encode(value)
-
-
-def test_the_place_of_a_nan_is_named() -> None:
-    with pytest.raises(CandidateError, match=r"^a\.b\.1: nan"):
-        Encoder(NoSchemas(), "x").encode({"z": None, "a": {"b": [1.0, float("nan")]}})
 
 
 def test_null_is_written_where_it_was_given() -> None:

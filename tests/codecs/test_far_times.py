@@ -10,9 +10,11 @@ from shadowstream.codecs.avro import AvroReader, AvroWriter
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.far_times import FarTime
 from shadowstream.codecs.framing import framed
-from shadowstream.codecs.schemas import ParsedSchema, parse
+from shadowstream.codecs.schemas import parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Rule
+from tests.compare.proof.model import zigzag
+from tests.compare.written_pairs import Registry
 
 YEAR_10000_MS = 253_402_300_800_000
 MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
@@ -26,33 +28,13 @@ NODE = {
 }
 
 
-class Schemas:
-    def __init__(self, *schemas: Any) -> None:
-        self.schemas = [parse(json.dumps(one)) for one in schemas]
-
-    def by_id(self, schema_id: int | bytes) -> ParsedSchema:
-        assert isinstance(schema_id, int)
-        return self.schemas[schema_id - 1]
-
-    def latest_id(self, subject: str) -> int | None:
-        return None
-
-
 def record(kind: Any, name: str = "R") -> dict[str, Any]:
     fields = [{"name": "t", "type": kind}, {"name": "n", "type": "int"}]
     return {"type": "record", "name": name, "fields": fields}
 
 
-def whole(number: int) -> bytes:
-    """An int or long of Avro."""
-    left, found = (number << 1) ^ (number >> 63), b""
-    while left > 127:
-        left, found = left >> 7, found + bytes([left & 127 | 128])
-    return found + bytes([left])
-
-
 def compared(kinds: tuple[Any, Any], bodies: list[tuple[bytes, bytes]], *rules: Rule) -> list[str]:
-    schemas = Schemas(record(kinds[0]), record(kinds[1]))
+    schemas = Registry(record(kinds[0]), record(kinds[1]))
     left, right = Decoder(schemas), Decoder(schemas)
     columns = [framed(1) + one for one, _ in bodies], [framed(2) + other for _, other in bodies]
     return compare_pairs(*columns, left, right, RuleSet(list(rules))).outcomes
@@ -75,31 +57,31 @@ CASES: dict[str, tuple[tuple[Any, Any], tuple[int, int], str]] = {
 def test_far_times_are_compared_as_exact_numbers(
     kinds: tuple[Any, Any], numbers: tuple[int, int], outcome: str, times: int
 ) -> None:
-    one, other = (whole(number) + whole(1) for number in numbers)
+    one, other = (zigzag(number) + zigzag(1) for number in numbers)
     assert compared(kinds, [(one, other)] * times) == [outcome] * times
 
 
 @pytest.mark.parametrize("far", [1, 20, 150])
 def test_the_rest_of_the_record_is_compared_whatever_share_has_far_times(far: int) -> None:
     times = [YEAR_10000_MS if i < far else 1_000 * i for i in range(200)]
-    same = [(whole(at) + whole(1), whole(at) + whole(2 if i % 2 else 1)) for i, at in enumerate(times)]
+    same = [(zigzag(at) + zigzag(1), zigzag(at) + zigzag(2 if i % 2 else 1)) for i, at in enumerate(times)]
     assert compared((MILLIS, MILLIS), same) == ["match", "mismatch"] * 100
 
 
 def test_a_rule_in_milliseconds_holds_between_far_times() -> None:
-    bodies = [(whole(YEAR_10000_MS + 1) + whole(1), whole(YEAR_10000_MS + 2) + whole(1))]
+    bodies = [(zigzag(YEAR_10000_MS + 1) + zigzag(1), zigzag(YEAR_10000_MS + 2) + zigzag(1))]
     assert compared((MILLIS, MILLIS), bodies, Rule(path="t", round_ms=1_000)) == ["tolerated"]
 
 
 def test_in_a_recursive_record_too() -> None:
     schema = parse(json.dumps(NODE))
-    body = whole(5) + whole(1) + whole(YEAR_10000_MS) + whole(0)
+    body = zigzag(5) + zigzag(1) + zigzag(YEAR_10000_MS) + zigzag(0)
     decoded = AvroReader(schema, "schema 1").read(body, 0)
     assert decoded["next"]["t"] == FarTime(YEAR_10000_MS, 1_000_000)
 
 
 def test_what_the_candidate_hands_on_is_written_as_it_was_read() -> None:
-    schema, body = parse(json.dumps(record(MILLIS))), whole(YEAR_10000_MS) + whole(1)
+    schema, body = parse(json.dumps(record(MILLIS))), zigzag(YEAR_10000_MS) + zigzag(1)
     decoded = AvroReader(schema, "schema 1").read(body, 0)
     assert AvroWriter(schema, "schema 1", b"").write(decoded) == body
 

@@ -85,13 +85,15 @@ def registry() -> Iterator[Registry]:
     server.close()
 
 
-def url(server: Registry, user: str = "") -> str:
-    return server.url(user)
+def answer(schema: Any, *references: tuple[str, str, int], **more: Any) -> dict[str, Any]:
+    """What a registry says of a schema; of each reference its name, subject and version."""
+    named = [dict(zip(("name", "subject", "version"), one, strict=True)) for one in references]
+    return {"schema": schema if isinstance(schema, str) else json.dumps(schema), "references": named, **more}
 
 
 def test_a_registry_is_asked_once_for_each_schema(registry: Registry) -> None:
     registry.answers = {"/schemas/ids/7": {"schema": '"string"'}}
-    source = RegistrySchemas(url(registry))
+    source = RegistrySchemas(registry.url())
     decoder = Decoder(source)
     assert decoder.decode_many([framed(7) + b"\2x"] * 3) == ["x"] * 3
     assert Decoder(source).decode(framed(7) + b"\2y") == "y"
@@ -99,16 +101,14 @@ def test_a_registry_is_asked_once_for_each_schema(registry: Registry) -> None:
 
 
 def test_the_latest_version_of_a_subject_is_its_schema(registry: Registry) -> None:
-    registry.answers = {
-        "/subjects/a-value/versions/latest": {"subject": "a-value", "id": 9, "version": 2, "schema": '"int"'}
-    }
-    source = RegistrySchemas(url(registry))
+    registry.answers = {"/subjects/a-value/versions/latest": answer('"int"', subject="a-value", id=9, version=2)}
+    source = RegistrySchemas(registry.url())
     assert source.latest_id("a-value") == 9
     assert source.latest_id("b-value") is None
 
 
 def test_a_missing_schema_is_a_record_error_and_not_requested_again(registry: Registry) -> None:
-    source = RegistrySchemas(url(registry))
+    source = RegistrySchemas(registry.url())
     for _ in range(3):
         with pytest.raises(RecordError, match="schema 5") as caught:
             source.by_id(5)
@@ -129,7 +129,7 @@ def test_a_missing_schema_is_a_record_error_and_not_requested_again(registry: Re
 def test_a_schema_that_cannot_be_used_is_a_record_error(registry: Registry, answer: Any, says: str) -> None:
     registry.answers = {"/schemas/ids/5": answer}
     with pytest.raises(RecordError, match=says):
-        RegistrySchemas(url(registry)).by_id(5)
+        RegistrySchemas(registry.url()).by_id(5)
 
 
 def test_a_schema_may_take_types_from_other_subjects(registry: Registry) -> None:
@@ -140,25 +140,16 @@ def test_a_schema_may_take_types_from_other_subjects(registry: Registry) -> None
     middle = {"type": "record", "name": "Middle", "namespace": "t", "fields": field("t.Inner")}
     outer = {"type": "record", "name": "Outer", "namespace": "t", "fields": field("t.Middle")}
     registry.answers = {
-        "/schemas/ids/3": {
-            "schema": json.dumps(outer),
-            "references": [{"name": "t.Middle", "subject": "middle", "version": 4}],
-        },
-        "/subjects/middle/versions/4": {
-            "subject": "middle",
-            "id": 2,
-            "version": 4,
-            "schema": json.dumps(middle),
-            "references": [{"name": "t.Inner", "subject": "inner", "version": 1}],
-        },
+        "/schemas/ids/3": answer(outer, ("t.Middle", "middle", 4)),
+        "/subjects/middle/versions/4": answer(middle, ("t.Inner", "inner", 1), subject="middle", id=2, version=4),
         "/subjects/inner/versions/1": {"subject": "inner", "id": 1, "version": 1, "schema": json.dumps(inner)},
     }
-    assert Decoder(RegistrySchemas(url(registry))).decode(framed(3) + b"\4") == {"x": {"x": {"x": 2}}}
+    assert Decoder(RegistrySchemas(registry.url())).decode(framed(3) + b"\4") == {"x": {"x": {"x": 2}}}
 
 
 def test_while_the_registry_is_down_only_unknown_schemas_wait(registry: Registry) -> None:
     registry.answers = {"/schemas/ids/7": {"schema": '"string"'}, "/schemas/ids/8": {"schema": '"int"'}}
-    decoder = Decoder(RegistrySchemas(url(registry)))
+    decoder = Decoder(RegistrySchemas(registry.url()))
     decoder.decode(framed(7) + b"\2x")
     registry.failing = True
     assert decoder.decode_many([framed(7) + b"\2y"]) == ["y"]
@@ -192,7 +183,7 @@ def test_an_unreachable_registry_is_a_retriable_error() -> None:
 def test_a_password_in_the_url_is_used_and_never_shown(registry: Registry) -> None:
     registry.failing = True
     with pytest.raises(BrokerError) as caught:
-        RegistrySchemas(url(registry, "ada:sesame@")).by_id(1)
+        RegistrySchemas(registry.url("ada:sesame@")).by_id(1)
     assert "sesame" not in str(caught.value)
     assert "ada" not in str(caught.value)
 
@@ -204,33 +195,16 @@ def test_a_url_that_cannot_be_one_is_a_config_error(broken: str) -> None:
 
 
 def test_schemas_of_other_kinds_come_with_what_they_refer_to(registry: Registry) -> None:
+    proto, order = {"schemaType": "PROTOBUF"}, 'import "items.proto"; message Order { Item item = 1; }'
+    item = 'syntax = "proto3"; message Item { int32 count = 1; }'
+    of_json, number = {"schemaType": "JSON"}, {"properties": {"n": {"$ref": "count.json"}}}
     registry.answers = {
-        "/schemas/ids/3": {
-            "schemaType": "PROTOBUF",
-            "schema": 'syntax = "proto3"; import "items.proto"; message Order { Item item = 1; }',
-            "references": [{"name": "items.proto", "subject": "items", "version": 1}],
-        },
-        "/subjects/items/versions/1": {
-            "subject": "items",
-            "id": 2,
-            "version": 1,
-            "schemaType": "PROTOBUF",
-            "schema": 'syntax = "proto3"; message Item { int32 count = 1; }',
-        },
-        "/schemas/ids/4": {
-            "schemaType": "JSON",
-            "schema": '{"properties": {"n": {"$ref": "count.json"}}}',
-            "references": [{"name": "count.json", "subject": "count", "version": 1}],
-        },
-        "/subjects/count/versions/1": {
-            "subject": "count",
-            "id": 5,
-            "version": 1,
-            "schemaType": "JSON",
-            "schema": '{"type": "integer"}',
-        },
+        "/schemas/ids/3": answer(f'syntax = "proto3"; {order}', ("items.proto", "items", 1), **proto),
+        "/subjects/items/versions/1": answer(item, subject="items", id=2, version=1, **proto),
+        "/schemas/ids/4": answer(number, ("count.json", "count", 1), **of_json),
+        "/subjects/count/versions/1": answer({"type": "integer"}, subject="count", id=5, version=1, **of_json),
     }
-    decoder = Decoder(RegistrySchemas(url(registry)))
+    decoder = Decoder(RegistrySchemas(registry.url()))
     assert decoder.decode(framed(3) + b"\0\x0a\x02\x08\x07") == {"item": {"count": 7}}
     assert decoder.decode(framed(4) + b'{"n": 1}') == {"n": 1}
     with pytest.raises(RecordError, match="does not allow"):

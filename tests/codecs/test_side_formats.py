@@ -1,11 +1,9 @@
 """How the values of a topic are written, by its config: read, compared by the same rules, and broken."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from pydantic import ValidationError
@@ -14,12 +12,14 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.framing import framed
 from shadowstream.codecs.protobuf import NODES_MAX
-from shadowstream.codecs.schemas import NoSchemas, ProtobufSchema, fingerprint_of, parse
+from shadowstream.codecs.schemas import JsonSchema, NoSchemas, ProtobufSchema, fingerprint_of, parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Format, Rule, Schemas
 from shadowstream.errors import CandidateError, ConfigError, RecordError
 from shadowstream.kafka.schemas.protoc import compile_proto
 from shadowstream.kafka.schemas.registry import FolderSchemas
+from tests.compare.proof.model import varint
+from tests.compare.written_pairs import body
 
 SCORE = {
     "type": "record",
@@ -67,9 +67,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> FolderSchemas:
 
 
 def avro(value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, SCORE, value)
-    return out.getvalue()
+    return body(SCORE, value)
 
 
 def message(source: FolderSchemas, name: str = "tests.Score", **fields: Any) -> Any:
@@ -99,11 +97,8 @@ def why(reader: Decoder, value: bytes, headers: Any = None) -> str:
 def test_single_object_encoding_names_its_schema_by_fingerprint(source: FolderSchemas) -> None:
     head = b"\xc3\x01" + fingerprint_of(parse(json.dumps(SCORE)))
     reader = Decoder(source)
-    assert reader.decode_many([head + avro(VALUE), b"{}", head + avro({**VALUE, "n": 8})]) == [
-        VALUE,
-        {},
-        {**VALUE, "n": 8},
-    ]
+    other = {**VALUE, "n": 8}
+    assert reader.decode_many([head + avro(VALUE), b"{}", head + avro(other)]) == [VALUE, {}, other]
     assert reader.columns([head + avro(VALUE)] * 20) is not None
     assert why(reader, head + avro(VALUE)[:-1]) == "decode"
     assert why(reader, head[:-1] + b"\xff" + avro(VALUE)) == "schema"
@@ -157,8 +152,6 @@ def test_json_is_held_against_its_schema_bare_and_framed(source: FolderSchemas) 
 
 
 def test_a_json_schema_fetches_nothing_and_finds_what_the_registry_gave(tmp_path: Path) -> None:
-    from shadowstream.codecs.schemas import JsonSchema
-
     class Given(NoSchemas):
         def __init__(self, *references: tuple[str, str]) -> None:
             self._schema = JsonSchema('{"$ref": "http://example.invalid/share.json"}', references)
@@ -212,9 +205,8 @@ def test_a_bare_message_is_the_one_that_the_config_names(source: FolderSchemas) 
 
 def test_what_the_fields_of_a_message_become(source: FolderSchemas) -> None:
     item = {"count": 2}
-    written_values = message(
-        source, n=-1, kinds=[0, 1, 7], items={"a": item}, kind=1, raw=b"\xff", big=2**64 - 1, other=item
-    )
+    fields = {"kinds": [0, 1, 7], "items": {"a": item}, "kind": 1, "raw": b"\xff", "other": item}
+    written_values = message(source, n=-1, big=2**64 - 1, **fields)
     written_values.at.FromNanoseconds(1_600_000_000_000_000_001)
     written_values.inner.counts[True] = 5
     written_values.inner.more.add().yes = True
@@ -236,30 +228,23 @@ def test_what_the_fields_of_a_message_become(source: FolderSchemas) -> None:
 
 
 def test_a_broken_message_is_an_error_of_its_own(source: FolderSchemas) -> None:
-    reader, body = Decoder(source), message(source, label="abc").SerializeToString()
-    assert why(reader, framed(3) + b"\0" + body[:-1]) == "decode"
+    reader, raw = Decoder(source), message(source, label="abc").SerializeToString()
+    assert why(reader, framed(3) + b"\0" + raw[:-1]) == "decode"
     assert why(reader, framed(3) + b"\0\x1a\x01\xff") == "decode"  # no UTF-8
     assert why(reader, framed(3) + b"\0\xf8\x7f\x01") == "decode"  # a field that the schema does not have
     assert why(reader, framed(3)) == "framing"
     assert why(reader, framed(3) + b"\xff" * 8) == "framing"
-    assert why(reader, framed(3) + b"\2\x10" + body) == "schema"
-    assert why(reader, framed(3) + b"\2\1" + body) == "schema"  # index -1
+    assert why(reader, framed(3) + b"\2\x10" + raw) == "schema"
+    assert why(reader, framed(3) + b"\2\1" + raw) == "schema"  # index -1
 
 
 def test_a_message_may_neither_nest_nor_spread_without_end(source: FolderSchemas) -> None:
     deep = b""
     for _ in range(101):
-        deep = b"\x1a" + _varint(len(deep)) + deep
+        deep = b"\x1a" + varint(len(deep)) + deep
     assert why(Decoder(source), framed(3) + b"\4\0\0" + deep) in ("bounds", "decode")
     wide = b"\x1a\0" * (NODES_MAX // 3 + 1)  # an empty message of three fields takes two bytes
     assert why(Decoder(source), framed(3) + b"\4\0\0" + wide) == "bounds"
-
-
-def _varint(n: int) -> bytes:
-    out = b""
-    while n > 0x7F:
-        out, n = out + bytes([n & 0x7F | 0x80]), n >> 7
-    return out + bytes([n])
 
 
 @pytest.mark.parametrize("name", ["../up.proto", "/etc/up.proto", "-I.proto"])

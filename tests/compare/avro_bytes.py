@@ -105,11 +105,8 @@ class Body:
                 count = -count
                 self._number()
             for _ in range(count):
-                found.append(
-                    self.value(schema["items"])
-                    if kind == "array"
-                    else (self.value("string"), self.value(schema["values"]))
-                )
+                name = "" if kind == "array" else self.value("string")
+                found.append(self.value(schema["items"]) if kind == "array" else (name, self.value(schema["values"])))
         return found if kind == "array" else dict(found)
 
 

@@ -1,18 +1,15 @@
 """Generated writer schemas with values: what can be read as columns, and a little of what cannot."""
 
 import datetime as dt
-import io
 import itertools
-import json
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import fastavro
 from hypothesis import strategies as st
 
-from shadowstream.codecs.framing import SchemaId
-from shadowstream.codecs.schemas import NoSchemas, ParsedSchema, parse
+from shadowstream.codecs.framing import framed
+from tests.compare.written_pairs import Registry, body
 
 FLOATS = [0.0, -0.0, 1.0, 1.5, 1.0 + 2**-52, -2.0, math.nan, math.inf, -math.inf]
 SINGLES = [0.0, -0.0, 1.0, 1.5, -2.0, math.nan, math.inf]
@@ -87,21 +84,15 @@ def named(schema: Any) -> Any:
     return _named(schema, itertools.count())
 
 
-class Given(NoSchemas):
-    """These schemas, by their places from 1."""
+class Given(Registry):
+    """These schemas, each of their types with a name of its own."""
 
     def __init__(self, *schemas: Any) -> None:
-        self.schemas = [parse(json.dumps(named(one))) for one in schemas]
-
-    def by_id(self, schema_id: SchemaId) -> ParsedSchema:
-        return self.schemas[int(schema_id) - 1] if isinstance(schema_id, int) else super().by_id(schema_id)
+        super().__init__(*map(named, schemas))
 
     def frame(self, schema_id: int, value: Any) -> bytes:
         """A value of one of them, framed."""
-        out = io.BytesIO()
-        out.write(b"\0" + schema_id.to_bytes(4, "big"))
-        fastavro.schemaless_writer(out, self.schemas[schema_id - 1], value)
-        return out.getvalue()
+        return framed(schema_id) + body(self.schemas[schema_id - 1], value)
 
 
 @st.composite

@@ -17,21 +17,8 @@ scalars = st.one_of(
     st.sampled_from(NUMBERS),
     st.sampled_from(FLOATS),
     st.floats(),
-    st.sampled_from(
-        [
-            "",
-            "a",
-            "A",
-            " a",
-            "b",
-            "2020-01-01T00:00:00Z",
-            b"a",
-            Decimal("1"),
-            Decimal("1.5"),
-            Decimal("NaN"),
-            dt.date(2020, 1, 1),
-        ]
-    ),
+    st.sampled_from(["", "a", "A", " a", "b", "2020-01-01T00:00:00Z", b"a", dt.date(2020, 1, 1)]),
+    st.sampled_from([Decimal("1"), Decimal("1.5"), Decimal("NaN")]),
 )
 names = st.sampled_from(["a", "b", "c", "x.y", "*"])
 values = st.recursive(

@@ -1,6 +1,7 @@
 """Columns in Arrow say what rows say, and a schema of which they would not is refused to them."""
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from shadowstream.errors import RecordError
 from shadowstream.records import Side
 from tests.compare.avro_cases import Given, Type, pairs_of_one_schema, records
 from tests.compare.cases import rule_sets
+from tests.compare.test_schema_changes import record as of_fields
 
 Pairs = tuple[Given, list[bytes], list[bytes]]
 
@@ -98,7 +100,7 @@ REFUSED = [
 
 
 def record(kind: Any) -> Any:
-    return parse(json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": kind}]}))
+    return parse(json.dumps(of_fields(("a", kind))))
 
 
 @pytest.mark.parametrize("kind", REFUSED, ids=str)
@@ -114,16 +116,14 @@ def test_a_schema_that_is_no_record_has_no_columns(schema: Any) -> None:
 
 def test_a_reader_that_disagrees_with_fastavro_is_not_proven() -> None:
     # Read with the fields in another order: a decoder with a bug.
-    fields = [{"name": "a", "type": "string"}, {"name": "b", "type": "long"}]
-    right, wrong = (
-        parse(json.dumps({"type": "record", "name": "R", "fields": some})) for some in (fields, fields[::-1])
-    )
+    fields = ("a", "string"), ("b", "long")
+    right, wrong = (parse(json.dumps(of_fields(*some))) for some in (fields, fields[::-1]))
     assert proven(ColumnReader(right, columns._kind(right)), right)
     assert not proven(ColumnReader(wrong, columns._kind(wrong)), right)
 
 
 def test_of_a_batch_with_bad_records_only_these_are_left_to_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = Given({"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]})
+    source = Given(of_fields(("a", "string")))
     good = [source.frame(1, {"a": f"v{i}"}) for i in range(400)]
     bad = {7: good[7][:-1], 200: good[200] + b"\0", 399: good[399][:-1] + b"\xff"}
     values = [bad.get(i, value) for i, value in enumerate(good)]
@@ -147,9 +147,7 @@ def only_few(decode: Any, values_max: int) -> Any:
 
 def test_a_time_that_python_cannot_represent_is_left_to_rows() -> None:
     kind = {"type": "long", "logicalType": "timestamp-millis"}
-    plain, times = (
-        Given({"type": "record", "name": "R", "fields": [{"name": "a", "type": one}]}) for one in ("long", kind)
-    )
+    plain, times = (Given(of_fields(("a", one))) for one in ("long", kind))
     values = [plain.frame(1, {"a": 2**62 if i in (5, 6) else i}) for i in range(40)]
     other = [plain.frame(1, {"a": 2**62 if i == 6 else 1_000}) for i in range(40)]
     outcomes = compare_pairs(values, other, Decoder(times), Decoder(times), RuleSet()).outcomes
@@ -157,9 +155,7 @@ def test_a_time_that_python_cannot_represent_is_left_to_rows() -> None:
 
 
 def test_each_pair_is_compared_by_its_own_schemas_after_a_change() -> None:
-    old = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "int"}, {"name": "gone", "type": "int"}]}
-    new = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "long"}, {"name": "more", "type": "int"}]}
-    source = Given(old, new)
+    source = Given(of_fields(("id", "int"), ("gone", "int")), of_fields(("id", "long"), ("more", "int")))
     before = [source.frame(1, {"id": i, "gone": 1}) for i in range(100)]
     after = [source.frame(2, {"id": i, "more": 2}) for i in range(100)]
     production, shadow = before[:60] + after[60:], before[:30] + after[30:]
@@ -171,21 +167,14 @@ def test_each_pair_is_compared_by_its_own_schemas_after_a_change() -> None:
 
     assert outcomes() == ["match"] * 30 + ["mismatch"] * 30 + ["match"] * 40
     assert outcomes(Rule(path="gone", ignore=True)) == outcomes()
-    assert (
-        outcomes(Rule(path="gone", ignore=True), added="ignore") == ["match"] * 30 + ["ignored"] * 30 + ["match"] * 40
-    )
+    ignoring = outcomes(Rule(path="gone", ignore=True), added="ignore")
+    assert ignoring == ["match"] * 30 + ["ignored"] * 30 + ["match"] * 40
 
 
 def test_of_a_whole_batch_in_columns_a_pair_costs_a_few_microseconds() -> None:
-    import time
-
-    kind = {"type": "record", "name": "R", "fields": [
-        *({"name": name, "type": "double"} for name in ("score", "fee")),
-        *({"name": name, "type": "string"} for name in ("label", "model")),
-        {"name": "id", "type": "long"}, {"name": "note", "type": ["null", "string"]},
-        {"name": "tags", "type": {"type": "map", "values": "double"}},
-    ]}  # fmt: skip
-    source, count = Given(kind), 20_000
+    kinds = {"score": "double", "fee": "double", "label": "string", "model": "string", "id": "long"}
+    kinds |= {"note": ["null", "string"], "tags": {"type": "map", "values": "double"}}
+    source, count = Given(of_fields(*kinds.items())), 20_000
     value = {"score": 0.5, "fee": 1.0, "label": "a", "model": "m1", "note": None, "tags": {"a": 1.0, "b": 2.0}}
     production = [source.frame(1, {**value, "id": i}) for i in range(count)]
     shadow = [source.frame(1, {**value, "id": i, "model": "m2", "score": 0.5 + (i % 50 == 0)}) for i in range(count)]

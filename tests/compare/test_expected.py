@@ -90,9 +90,7 @@ def test_without_an_offset_from_utc_nobody_knows_when_it_expires() -> None:
 
 def test_a_trial_counts_expected_pairs_and_names_them_in_rows() -> None:
     declared = [change().model_dump(mode="json", exclude_unset=True)]
-    world = World(config(compare={"match_sample": 0, "expected": declared}))
-    world.start()
-    world.start_joiner()
+    world = World(config(compare={"match_sample": 0, "expected": declared})).begin()
     for key, value in (("a", '{"state": "created"}'), ("b", '{"state": "NEW", "fee": 1}')):
         world.production(key, '{"state": "NEW"}', 5)
         world.shadow(key, value, 0, 5)

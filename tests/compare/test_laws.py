@@ -91,19 +91,16 @@ def held(law: Callable[..., None], examples_max: int, **drawn: Any) -> None:
     settings(max_examples=examples_max, deadline=None)(given(**drawn)(law))()
 
 
-@pytest.mark.parametrize("rules", [rules_of_any_kind, symmetric_rules], ids=["any rules", "symmetric rules"])
-@pytest.mark.parametrize("examples_max", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
-def test_rows_keep_the_laws(examples_max: int, rules: Any) -> None:
-    held(laws_of_rows, examples_max, one=values, other=values, rules=rules)
+LAWS: dict[str, tuple[Callable[..., None], dict[str, Any], int, int]] = {
+    "rows": (laws_of_rows, {"one": values, "other": values}, SHORT, LONG),
+    "columns": (laws_of_columns, {"table": tables()}, SHORT, LONG),
+    "columns in Arrow": (laws_of_arrow, {"data": st.data()}, 30, LONG // 2),
+}
 
 
 @pytest.mark.parametrize("rules", [rules_of_any_kind, symmetric_rules], ids=["any rules", "symmetric rules"])
-@pytest.mark.parametrize("examples_max", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
-def test_columns_keep_the_laws(examples_max: int, rules: Any) -> None:
-    held(laws_of_columns, examples_max, table=tables(), rules=rules)
-
-
-@pytest.mark.parametrize("rules", [rules_of_any_kind, symmetric_rules], ids=["any rules", "symmetric rules"])
-@pytest.mark.parametrize("examples_max", [30, pytest.param(LONG // 2, marks=pytest.mark.long)])
-def test_columns_in_arrow_keep_the_laws(examples_max: int, rules: Any) -> None:
-    held(laws_of_arrow, examples_max, data=st.data(), rules=rules)
+@pytest.mark.parametrize("in_full", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("execution", LAWS)
+def test_each_execution_keeps_the_laws(execution: str, in_full: bool, rules: Any) -> None:
+    law, drawn, short, long = LAWS[execution]
+    held(law, long if in_full else short, **drawn, rules=rules)

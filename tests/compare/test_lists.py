@@ -40,13 +40,9 @@ def test_numbers_within_their_tolerance_agree_in_any_order(n: int) -> None:
 
 @pytest.mark.parametrize("n", [65, 700])
 def test_objects_texts_and_lists_agree_in_any_order(n: int) -> None:
+    of_fields = {"score": {"rtol": 0.01}, "at": {"ignore": True}, "name": {"ignore_case": True}}
     rules = RuleSet(
-        [
-            Rule(path="x", lists="unordered"),
-            Rule(path="x.*.score", rtol=0.01),
-            Rule(path="x.*.at", ignore=True),
-            Rule(path="x.*.name", ignore_case=True),
-        ]
+        [Rule(path="x", lists="unordered"), *(Rule(path=f"x.*.{name}", **one) for name, one in of_fields.items())]
     )
     rng = random.Random(n)
     left = [{"at": rng.random(), "name": f"Name {i % 9}", "score": 1.0 + i, "tags": [i % 7]} for i in range(n)]
@@ -70,7 +66,11 @@ def test_a_set_has_no_bound_of_its_own() -> None:
     assert compared(production, [i + 0.001 for i in range(99)][::-1], rules).outcome == "mismatch"
 
 
-SPREAD = RuleSet([Rule(path="x", lists="unordered"), Rule(path="x.*.a", atol=1.0), Rule(path="x.*.b", atol=1.0)])
+def of_points(path: str) -> list[Rule]:
+    return [Rule(path=f"{path}.{name}", atol=1.0) for name in "ab"]
+
+
+SPREAD = RuleSet([Rule(path="x", lists="unordered"), *of_points("x.*")])
 
 
 def spread(n: int) -> tuple[list[Any], list[Any]]:
@@ -96,13 +96,10 @@ def test_a_bound_that_was_reached_is_named_in_the_row() -> None:
 
 
 def test_lists_in_lists_share_one_bound() -> None:
-    rules = RuleSet([Rule(path="x", lists="unordered"), Rule(path="x.*", lists="unordered"), *SPREAD_INSIDE])
+    rules = RuleSet([Rule(path="x", lists="unordered"), Rule(path="x.*", lists="unordered"), *of_points("x.*.*")])
     left, right = spread(20)
     found = compared([left] * 10, [right] * 9 + [[*right[:-1], {"a": 1000.0, "b": 0.0}]], rules)
     assert found.outcome == "mismatch"
-
-
-SPREAD_INSIDE = [Rule(path="x.*.*.a", atol=1.0), Rule(path="x.*.*.b", atol=1.0)]
 
 
 def test_each_field_has_a_bound_of_its_own() -> None:
@@ -112,10 +109,6 @@ def test_each_field_has_a_bound_of_its_own() -> None:
     )
     result = compare_rows({"x": left, "y": left, "z": left}, {"x": right, "y": right, "z": right}, rules)
     assert result.outcome == "tolerated"
-
-
-def of_points(path: str) -> list[Rule]:
-    return [Rule(path=f"{path}.{name}", atol=1.0) for name in "ab"]
 
 
 @given(

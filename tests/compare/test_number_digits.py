@@ -10,7 +10,7 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Rule
 from shadowstream.protocol.join_id import text_id
-from tests.compare.written_pairs import DECIMAL, MICROS, NANOS, Two, of_avro, of_json, outcome, unscaled
+from tests.compare.written_pairs import DECIMAL, MICROS, NANOS, Registry, found, of_avro, of_json, record, unscaled
 
 NUMBER = Rule(path="v", normalise=["number"])
 UTC = Rule(path="v", normalise=["utc"])
@@ -98,8 +98,8 @@ def test_numbers_of_json_are_the_decimals_that_their_texts_are(one: str, other: 
 def test_a_difference_shows_the_digits_that_differ() -> None:
     json = Decoder(NoSchemas())
     texts = [b'{"v":12345678901234567.89}'], [b'{"v":12345678901234567.90}']
-    (found,) = compare_pairs(*texts, json, json, RuleSet())
-    (difference,) = found.differences
+    (result,) = compare_pairs(*texts, json, json, RuleSet())
+    (difference,) = result.differences
     assert (difference.production, difference.shadow) == ("12345678901234567.89", "12345678901234567.90")
     assert difference.delta == 0.01
 
@@ -230,7 +230,7 @@ def test_ids_that_differ_beyond_a_double_are_two_ids() -> None:
 
 
 def test_json_beside_avro_is_compared_by_what_both_were_written_as() -> None:
-    source = Two("double", "double")
+    source = Registry(record("double"))
     body = b"\x00\x00\x00\x00\x01" + bytes.fromhex("9a9999999999b93f")
-    assert outcome(source, body, b'{"v":0.1}') == "match"
-    assert outcome(source, body, b'{"v":0.10000000000000000001}') == "mismatch"
+    assert found(source, body, b'{"v":0.1}')[0] == "match"
+    assert found(source, body, b'{"v":0.10000000000000000001}')[0] == "mismatch"

@@ -13,26 +13,16 @@ from tests.compare.proof.scenes import ROUND, scene
 
 ORACLE = Path(__file__).parent / "proof" / "oracle.py"
 MAY_IMPORT = {
-    "__future__",
-    "collections.abc",
-    "datetime",
-    "decimal",
-    "fractions",
-    "functools",
-    "json",
-    "math",
-    "re",
-    "struct",
-    "typing",
-    "unicodedata",
+    *("__future__", "collections.abc", "datetime", "decimal", "fractions", "functools", "json", "math", "re", "struct"),
+    *("typing", "unicodedata"),
 }
 
 
 def test_the_oracle_is_under_200_lines_and_imports_nothing_of_the_product() -> None:
-    text = ORACLE.read_text("utf-8")
-    assert len(text.splitlines()) < 200
+    source = ORACLE.read_text("utf-8")
+    assert len(source.splitlines()) < 200
     found = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -45,6 +35,10 @@ INT, BIG, DOUBLE, TEXT = Node("int", 1), Node("int", 2**53 + 1), Node("double", 
 
 def money(text: str) -> Node:
     return Node("decimal", Decimal(text))
+
+
+def text(value: str) -> Node:
+    return Node("text", value)
 
 
 def rule(*at: str | None, **says: Any) -> Rule:
@@ -71,21 +65,9 @@ def rule(*at: str | None, **says: Any) -> Rule:
         (TEXT, Node("null"), [rule(ignore=True)], "ignored", "null"),
         (Node("text", "a b"), Node("text", " A  b"), [rule(ignore_case=True, ignore_space=True)], "tolerated", "value"),
         (Node("int", 999), Node("text", "1970-01-01T00:00:00.999999999Z"), [rule(round_ms=1)], "tolerated", "type"),
-        (
-            Node("text", "9007199254740993"),
-            Node("text", "9007199254740992.0"),
-            [rule(normalise=["number"])],
-            "mismatch",
-            "value",
-        ),
+        (text("9007199254740993"), text("9007199254740992.0"), [rule(normalise=["number"])], "mismatch", "value"),
         (Node("text", " 1e0"), Node("int", 1), [rule(normalise=["number"])], "match", None),
-        (
-            Node("text", "1970-01-01T01:00:00+01:00"),
-            Node("text", "1970-01-01T00:00:00Z"),
-            [rule(normalise=["utc"])],
-            "match",
-            None,
-        ),
+        (text("1970-01-01T01:00:00+01:00"), text("1970-01-01T00:00:00Z"), [rule(normalise=["utc"])], "match", None),
         (Node("double", 1.0), Node("double", math.nextafter(1.0, 2)), [rule(ulp=1)], "tolerated", "value"),
         (Node("double", 1.0), Node("double", math.nextafter(1.0, 2)), [Rule(at=(None,), ulp=1)], "tolerated", "value"),
         (Node("int", 999), Node("text", "1970-01-01T00:00:01Z"), [rule(round_ms=1)], "mismatch", "value"),

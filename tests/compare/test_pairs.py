@@ -1,12 +1,10 @@
 """Raw values to results: equal bytes, tombstones, what cannot be decoded, and what it costs."""
 
-import io
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
 
 from shadowstream.codecs.decoder import Decoder
@@ -18,17 +16,14 @@ from shadowstream.config import Format, Rule
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.records import Side
+from tests.compare.test_schema_changes import record
+from tests.compare.written_pairs import body
 
-FIELDS: list[dict[str, Any]] = [
-    {"name": "id", "type": "string"},
-    {"name": "carrier", "type": "string"},
-    {"name": "score", "type": "double"},
-    {"name": "late", "type": "boolean"},
-    {"name": "model", "type": "string"},
-]
-OUTPUT = {"type": "record", "name": "Output", "fields": FIELDS}
-NARROW = {"type": "record", "name": "N", "fields": [{"name": "n", "type": "int"}]}
-WIDE = {"type": "record", "name": "N", "fields": [{"name": "n", "type": "long"}]}
+FIELDS = {"id": "string", "carrier": "string", "score": "double", "late": "boolean", "model": "string"}
+OUTPUT, NARROW, WIDE = (
+    record(*fields.items(), name=name)
+    for name, fields in (("Output", FIELDS), ("N", {"n": "int"}), ("N", {"n": "long"}))
+)
 RULES = RuleSet([Rule(path="model", ignore=True), Rule(path="score", atol=1e-6)])
 
 
@@ -41,12 +36,6 @@ def source(tmp_path: Path) -> FolderSchemas:
 
 def compare(source: Any, pairs: list[tuple[bytes | None, bytes | None]], rules: RuleSet = RULES) -> list[Any]:
     return compare_pairs([p for p, _ in pairs], [s for _, s in pairs], Decoder(source), Decoder(source), rules)
-
-
-def body(schema: Any, value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, schema, value)
-    return out.getvalue()
 
 
 def test_equal_bytes_are_a_match_without_decoding() -> None:
@@ -81,9 +70,8 @@ def test_a_json_null_is_no_tombstone(source: FolderSchemas) -> None:
 
 def test_an_undecodable_value_names_its_side_and_costs_only_its_pair(source: FolderSchemas) -> None:
     good, bad, unknown = b'{"id": 1}', b'{"id": ', framed(77)
-    results = compare(
-        source, [(good, b'{"id":1}'), (bad, good), (good, unknown), (bad, unknown), (None, bad), (bad, None)]
-    )
+    pairs = [(good, b'{"id":1}'), (bad, good), (good, unknown), (bad, unknown), (None, bad), (bad, None)]
+    results = compare(source, pairs)
     assert results[0].outcome == "match"
     undecodable = [(r.side, r.why, r.outcome) for r in results[1:]]
     assert undecodable == [
@@ -142,12 +130,9 @@ def test_five_fields_with_two_differences_cost_up_to_24_microseconds_a_pair(sour
     encoder = Encoder(source, "outputs-value")
 
     def column(shift: float, model: str) -> list[bytes | None]:
-        return [
-            encoder.encode(
-                {"id": f"f/{i}", "carrier": "UA", "score": i / 4000 + shift, "late": i % 3 == 0, "model": model}
-            )
-            for i in range(4000)
-        ]
+        fixed = {"carrier": "UA", "model": model}
+        rows = ({"id": f"f/{i}", "score": i / 4000 + shift, "late": i % 3 == 0} | fixed for i in range(4000))
+        return [encoder.encode(row) for row in rows]
 
     production, shadow = column(0.0, "old"), column(1e-9, "new")
     decoders = Decoder(source), Decoder(source)

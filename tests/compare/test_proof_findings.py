@@ -5,52 +5,34 @@ from typing import Any
 
 import pytest
 
-from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
-from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Rule
 from tests.compare.proof import scalars
-from tests.compare.proof.executions import Registered
 from tests.compare.proof.model import Array, Map, Type
 from tests.compare.proof.pairs import framed
 from tests.compare.proof.table import event, listed
+from tests.compare.written_pairs import Found, Registry, found
 
 
-def outcome_of(of: tuple[Type, Type], values: tuple[Any, Any], *rules: Rule) -> tuple[str, list[tuple[str, str]]]:
+def outcome_of(of: tuple[Type, Type], values: tuple[Any, Any], *rules: Rule) -> Found:
     """Outcome and differences of two values of two schemas, the same alone and among many."""
-    registry, found = Registered([one.schema(set()) for one in of]), []
     raw = [framed(n, one.raw(value, Random(0))) for n, (one, value) in enumerate(zip(of, values, strict=True), 1)]
-    for times in (1, 40):
-        decoders = Decoder(registry), Decoder(registry)
-        result = compare_pairs([raw[0]] * times, [raw[1]] * times, *decoders, RuleSet(rules))[0]
-        found.append((result.outcome, [(one.path, one.kind) for one in result.differences]))
-    assert found[0] == found[1]
-    return found[0]
+    return found(Registry(*(one.schema(set()) for one in of)), *raw, *rules)
 
 
 @pytest.mark.parametrize("path", ["$", "*"])
 @pytest.mark.parametrize("values", [(b"null", b"1"), (b"true", b"null"), (b'"a"', b"null")])
 def test_a_rule_reaches_the_null_that_a_whole_json_text_is(path: str, values: tuple[bytes, bytes]) -> None:
-    decoders = Decoder(NoSchemas()), Decoder(NoSchemas())
-
-    def outcome(*rules: Rule) -> str:
-        found: str = compare_pairs([values[0]], [values[1]], *decoders, RuleSet(rules))[0].outcome
-        return found
-
-    assert outcome(Rule(path=path, ignore=True)) == "ignored"
-    assert outcome() == "mismatch"
+    assert found(NoSchemas(), *values, Rule(path=path, ignore=True))[0] == "ignored"
+    assert found(NoSchemas(), *values)[0] == "mismatch"
 
 
 @pytest.mark.parametrize("names", [["trim"], ["nfc", "lower"], ["number"]])
 def test_our_own_normalisers_leave_the_types_of_a_lists_elements(names: list[str]) -> None:
-    one, other = listed(0), listed(1)
-    found = outcome_of((one.of, other.of), (one.value, other.value), Rule(path="$", normalise=names))
-    assert found == ("mismatch", [("0", "type")])
-    one, other = event("Placed"), event("Cancelled")
-    found = outcome_of(
-        (Map(one.of), Map(other.of)), ({"a": {"id": 1}}, {"a": {"id": 1}}), Rule(path="$", normalise=names)
-    )
-    assert found == ("mismatch", [("a", "type")])
+    one, other, rule = listed(0), listed(1), Rule(path="$", normalise=names)
+    assert outcome_of((one.of, other.of), (one.value, other.value), rule) == ("mismatch", [("0", "type")])
+    maps = Map(event("Placed").of), Map(event("Cancelled").of)
+    assert outcome_of(maps, ({"a": {"id": 1}}, {"a": {"id": 1}}), rule) == ("mismatch", [("a", "type")])
 
 
 YEAR_1_NS = -62_135_596_800 * 10**9

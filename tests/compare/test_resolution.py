@@ -14,8 +14,9 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.result import Difference
 from tests.compare.avro_bytes import Body, NoJava, encode, java_reads, same
+from tests.compare.proof.pairs import framed
 from tests.compare.schema_pairs import PRIMITIVES, Maker, definitions
-from tests.compare.test_type_names import Registry, framed
+from tests.compare.written_pairs import Registry
 
 DECISIONS = {
     "a field of one schema": "a reader drops it, and the comparison says missing or extra",

@@ -11,8 +11,10 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.evolution import evolution
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.schema_changes import Evolutions
+from tests.compare.proof.pairs import framed
 from tests.compare.test_schema_changes import parse_named, record
-from tests.compare.test_type_names import Registry, at, avro, body, framed, outcome_and_paths
+from tests.compare.test_type_names import at, avro, outcome_and_paths
+from tests.compare.written_pairs import Registry, body
 
 MATCH: tuple[str, list[Any]] = ("match", [])
 ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B", "C"]}
@@ -275,10 +277,8 @@ def test_an_invalid_decimal_is_plain_bytes(bad: dict[str, Any]) -> None:
     for schema, prefix, path in ((kind, b"", ""), (record(("d", kind)), b"", "d"), (["null", kind], b"\x02", "")):
         bodies = [prefix + raw for raw in (b"\x04\x02\x48", b"\x04\x02\x49")]
         assert outcome_and_paths((schema, schema), (bodies[0], bodies[1])) == ("mismatch", [(path, "value")])
-        assert (
-            outcome_and_paths((schema, "bytes" if path == "" and not prefix else schema), (bodies[0], bodies[0]))
-            == MATCH
-        )
+        other = "bytes" if path == "" and not prefix else schema
+        assert outcome_and_paths((schema, other), (bodies[0], bodies[0])) == MATCH
 
 
 @pytest.mark.parametrize(
@@ -347,10 +347,8 @@ def test_schemas_that_cannot_be_held_against_each_other_cost_their_pairs_only() 
 
 def test_a_schema_as_deep_as_can_be_read_is_compared() -> None:
     deep: Any = "int"
-    for _ in range(90):
-        deep = {"type": "array", "items": deep}
     other: Any = "double"
     for _ in range(90):
-        other = {"type": "array", "items": other}
+        deep, other = {"type": "array", "items": deep}, {"type": "array", "items": other}
     raw = b"\x02" * 90 + b"\x02" + b"\0" * 90, b"\x02" * 90 + b"\0\0\0\0\0\0\xf0?" + b"\0" * 90
     assert outcome_and_paths((deep, other), raw) == MATCH

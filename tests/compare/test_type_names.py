@@ -1,69 +1,35 @@
 """The type of what was written is part of the value: names of records, branches of unions, messages of Protobuf."""
 
-import io
-import json
 from functools import cache
 from typing import Any
 
-import fastavro
 import pytest
 
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.codecs.framing import SchemaId
-from shadowstream.codecs.schemas import NoSchemas, Schema, parse
+from shadowstream.codecs.schemas import Schema
 from shadowstream.compare import RuleSet, compare_pairs
-from shadowstream.compare.pairs import COLUMNS_FROM
 from shadowstream.config import Format, Rule
 from shadowstream.kafka.schemas.protoc import compile_proto
+from tests.compare.proof.pairs import framed
 from tests.compare.test_schema_changes import record
+from tests.compare.written_pairs import Found, Registry, body, found
 
 HERE = "tests.compare.test_type_names"
 PLACED, CANCELLED = record(("id", "int"), name="OrderPlaced"), record(("id", "int"), name="OrderCancelled")
 EITHER = [PLACED, CANCELLED]
 
 
-class Registry(NoSchemas):
-    """These schemas, by their places from 1; parsed as they are."""
-
-    def __init__(self, *schemas: Any) -> None:
-        self.schemas: list[Schema] = [one if isinstance(one, tuple) else parse(json.dumps(one)) for one in schemas]
-
-    def by_id(self, schema_id: SchemaId) -> Schema:
-        return self.schemas[int(schema_id) - 1] if isinstance(schema_id, int) else super().by_id(schema_id)
-
-
-def framed(number: int, body: bytes) -> bytes:
-    return b"\0" + number.to_bytes(4, "big") + body
-
-
-def body(schema: Any, value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, parse(json.dumps(schema)), value)
-    return out.getvalue()
-
-
-def outcome_and_paths(
-    schemas: tuple[Any, Any], bodies: tuple[bytes, bytes], *rules: dict[str, Any]
-) -> tuple[str, list[tuple[str, str]]]:
+def outcome_and_paths(schemas: tuple[Any, Any], bodies: tuple[bytes, bytes], *rules: dict[str, Any]) -> Found:
     """Outcome and differences of a pair; the same alone, and in a batch that columns would be tried on."""
-    found = []
-    for times in (1, COLUMNS_FROM):
-        source = Registry(*schemas)
-        one, other = (framed(number, raw) for number, raw in enumerate(bodies, start=1))
-        decoders = Decoder(source), Decoder(source)
-        results = compare_pairs([one] * times, [other] * times, *decoders, RuleSet([Rule(**rule) for rule in rules]))
-        found += [(result.outcome, [(d.path, d.kind) for d in result.differences]) for result in results]
-    assert found == found[:1] * (COLUMNS_FROM + 1)
-    return found[0]
+    raw = [framed(number, one) for number, one in enumerate(bodies, start=1)]
+    return found(Registry(*schemas), *raw, *(Rule(**rule) for rule in rules))
 
 
-def avro(
-    one: Any, other: Any, production: Any, shadow: Any, *rules: dict[str, Any]
-) -> tuple[str, list[tuple[str, str]]]:
+def avro(one: Any, other: Any, production: Any, shadow: Any, *rules: dict[str, Any]) -> Found:
     return outcome_and_paths((one, other), (body(one, production), body(other, shadow)), *rules)
 
 
-def at(path: str) -> tuple[str, list[tuple[str, str]]]:
+def at(path: str) -> Found:
     return "mismatch", [(path, "type")]
 
 
@@ -110,11 +76,9 @@ def test_a_branch_is_reported_at_any_depth_of_a_record_inside_itself() -> None:
 @pytest.mark.parametrize("kinds", [SIZED, SYMBOLS], ids=["fixed", "enum"])
 def test_named_fixed_and_enums_are_types_too(kinds: list[Any]) -> None:
     schema = record(("a", kinds))
-    bodies = b"\x00" + (b"ab" if "size" in kinds[0] else b"\x00"), b"\x02" + (b"ab" if "size" in kinds[0] else b"\x00")
-    assert outcome_and_paths((schema, schema), bodies) == at("a")
-    assert outcome_and_paths((record(("a", kinds[0])), record(("a", kinds[1]))), (bodies[0][1:], bodies[1][1:])) == at(
-        "a"
-    )
+    raw = b"ab" if "size" in kinds[0] else b"\x00"
+    assert outcome_and_paths((schema, schema), (b"\x00" + raw, b"\x02" + raw)) == at("a")
+    assert outcome_and_paths((record(("a", kinds[0])), record(("a", kinds[1]))), (raw, raw)) == at("a")
 
 
 @pytest.mark.parametrize(
@@ -189,23 +153,16 @@ def test_a_loose_rule_resolves_fields_of_two_records_as_of_one() -> None:
 
 
 def test_a_loose_rule_takes_numbers_of_two_kinds_for_numbers() -> None:
-    schema, loose = record(("u", ["long", "double"])), {"path": "u", "types": "loose"}
-    assert outcome_and_paths((schema, schema), (b"\0\x02", b"\x02\0\0\0\0\0\0\xf0?"), loose) == (
-        "tolerated",
-        [("u", "type")],
-    )
-    assert outcome_and_paths((schema, schema), (b"\0\x04", b"\x02\0\0\0\0\0\0\xf0?"), loose)[0] == "mismatch"
-    assert (
-        outcome_and_paths((schema, schema), (b"\0\x04", b"\x02\0\0\0\0\0\0\xf0?"), {"path": "u", "atol": 1})[0]
-        == "tolerated"
-    )
+    schemas, loose = (record(("u", ["long", "double"])),) * 2, {"path": "u", "types": "loose"}
+    one, two, double = b"\0\x02", b"\0\x04", b"\x02\0\0\0\0\0\0\xf0?"
+    assert outcome_and_paths(schemas, (one, double), loose) == ("tolerated", [("u", "type")])
+    assert outcome_and_paths(schemas, (two, double), loose)[0] == "mismatch"
+    assert outcome_and_paths(schemas, (two, double), {"path": "u", "atol": 1})[0] == "tolerated"
 
 
 def test_a_difference_of_type_is_ignored_where_its_path_is() -> None:
-    assert avro(EITHER, EITHER, place("OrderPlaced"), place("OrderCancelled"), {"path": "$", "ignore": True}) == (
-        "ignored",
-        [("", "type")],
-    )
+    found_ignored = avro(EITHER, EITHER, place("OrderPlaced"), place("OrderCancelled"), {"path": "$", "ignore": True})
+    assert found_ignored == ("ignored", [("", "type")])
 
 
 def ids(one: Any, other: Any) -> bool:
@@ -240,12 +197,10 @@ def test_elements_pair_by_a_key_of_the_list_whatever_their_type() -> None:
 
 
 def test_a_difference_shows_both_types() -> None:
-    source = Registry(EITHER)
+    decoder = Decoder(Registry(EITHER))
     one, other = (framed(1, body(EITHER, place(name))) for name in ("OrderPlaced", "OrderCancelled"))
-    ((found,),) = (
-        one.differences for one in compare_pairs([one], [other], Decoder(source), Decoder(source), RuleSet())
-    )
-    assert (found.production, found.shadow) == ('{"OrderPlaced": {"id": 5}}', '{"OrderCancelled": {"id": 5}}')
+    ((shown,),) = (result.differences for result in compare_pairs([one], [other], decoder, decoder, RuleSet()))
+    assert (shown.production, shown.shadow) == ('{"OrderPlaced": {"id": 5}}', '{"OrderCancelled": {"id": 5}}')
 
 
 # ---------------------------------------------------------------- equal bytes
@@ -254,10 +209,9 @@ def test_a_difference_shows_both_types() -> None:
 def test_equal_bytes_of_two_schemas_are_not_a_match_by_their_bytes() -> None:
     source = Registry(PLACED, CANCELLED)
     decoders = [Decoder(source).formatted(Format(format="avro", schema_ids=[number])) for number in (1, 2)]
-    (found,) = compare_pairs([b"\x0a"], [b"\x0a"], decoders[0], decoders[1], RuleSet())
-    assert [(one.path, one.kind) for one in found.differences] == [("", "type")]
-    (found,) = compare_pairs([b"\x0a"], [b"\x0a"], decoders[0], decoders[0], RuleSet())
-    assert found.outcome == "match"
+    (result,) = compare_pairs([b"\x0a"], [b"\x0a"], decoders[0], decoders[1], RuleSet())
+    assert [(one.path, one.kind) for one in result.differences] == [("", "type")]
+    assert compare_pairs([b"\x0a"], [b"\x0a"], decoders[0], decoders[0], RuleSet()).outcomes == ["match"]
 
 
 # ---------------------------------------------------------------- Protobuf
@@ -294,26 +248,17 @@ def test_messages_of_one_file_are_distinguished_by_their_index() -> None:
     for one, other, same in (((0,), (1,), False), ((0, 0), (1, 0), False), ((1, 0), (1, 0), True)):
         raw = message(*one) + b"\x08\x05", message(*other) + b"\x08\x05"
         assert outcome_and_paths((source, source), raw) == (("match", []) if same else at(""))
-    loose = {"path": "$", "types": "loose"}
-    assert (
-        outcome_and_paths((source, source), (message(0) + b"\x08\x05", message(1) + b"\x08\x05"), loose)[0]
-        == "tolerated"
-    )
-    assert (
-        outcome_and_paths((source, source), (message(0) + b"\x08\x05", message(1) + b"\x08\x06"), loose)[0]
-        == "mismatch"
-    )
+    for last, outcome in ((b"\x05", "tolerated"), (b"\x06", "mismatch")):
+        raw = message(0) + b"\x08\x05", message(1) + b"\x08" + last
+        assert outcome_and_paths((source, source), raw, {"path": "$", "types": "loose"})[0] == outcome
 
 
 def test_a_message_keeps_its_type_in_another_schema_of_the_same_name() -> None:
     more = TWO.replace("message Placed { int32 id = 1;", "message Placed { int32 id = 1; int32 more = 2;")
-    schemas = protobuf(TWO), protobuf(more)
-    assert outcome_and_paths(schemas, (message(0) + b"\x08\x05", message(0) + b"\x08\x05")) == (
-        "mismatch",
-        [("more", "extra")],
-    )
+    raw = (message(0) + b"\x08\x05",) * 2
+    assert outcome_and_paths((protobuf(TWO), protobuf(more)), raw) == ("mismatch", [("more", "extra")])
     renamed = protobuf(TWO.replace("package shop", "package shop.v2"))
-    assert outcome_and_paths((schemas[0], renamed), (message(0) + b"\x08\x05", message(0) + b"\x08\x05")) == at("")
+    assert outcome_and_paths((protobuf(TWO), renamed), raw) == at("")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ def errors_of(path: Path, **environ: str) -> list[tuple[int, str, str]]:
     return [(problem.line, problem.key, problem.message) for problem in caught.value.problems]
 
 
+WITH_AN_ID = "goes with identity.kind key, coordinate or id"
+
+
+def judged(*rates: str) -> str:
+    """A line with criteria for these rates."""
+    return f"judge: {{criteria: [{', '.join(f'{{rate: {one}}}' for one in rates)}]}}"
+
+
 def the_message(path: Path, line: int, key: str, **environ: str) -> str:
     found = errors_of(path, **environ)
     assert [(one[0], one[1]) for one in found] == [(line, key)], found
@@ -48,25 +56,27 @@ def test_four_keys_are_enough(write: Write) -> None:
     assert (config.name, config.inputs, config.grace_ms) == ("fraud", ["payments"], 60_000)
 
 
-def test_a_misspelt_key_gets_the_nearest_known_name(write: Write) -> None:
-    path = write(GOOD + "kafka:\n  boostrap: a:1\n")
-    assert the_message(path, 6, "kafka.boostrap") == "unknown key; did you mean 'bootstrap'?"
-
-
-def test_an_unknown_key_unlike_any_other_gets_the_list_of_known_ones(write: Write) -> None:
-    path = write(GOOD + "kafka:\n  zzz: 1\n")
-    assert the_message(path, 6, "kafka.zzz") == "unknown key; known are bootstrap, client, group_protocol"
+@pytest.mark.parametrize(
+    ("text", "line", "key", "message"),
+    [
+        (GOOD + "kafka:\n  boostrap: a:1\n", 6, "kafka.boostrap", "unknown key; did you mean 'bootstrap'?"),
+        (GOOD + "kafka:\n  zzz: 1\n", 6, "kafka.zzz", "unknown key; known are bootstrap, client, group_protocol"),
+        (
+            "name: a\ninputs: [b]\nproduction:\n  group: x\ncandidate: {call: 'a:b'}\n",
+            *(3, "production.outputs", "is missing; add it (topics that production writes)"),
+        ),
+        ("- a\n", 1, "", "expected keys with values, found a list; write {key: value}"),
+    ],
+    ids=["a misspelt key", "a key unlike any other", "a missing key inside another", "the root"],
+)
+def test_a_wrong_key_is_reported_in_its_line(write: Write, text: str, line: int, key: str, message: str) -> None:
+    assert the_message(write(text), line, key) == message
 
 
 @pytest.mark.parametrize("key", ["name", "inputs", "production", "candidate"])
 def test_a_missing_key_is_named_in_the_line_of_what_lacks_it(write: Write, key: str) -> None:
     lines = [line for line in GOOD.splitlines() if not line.startswith(key)]
     assert the_message(write("\n".join(lines)), 1, key).startswith("is missing; add it")
-
-
-def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None:
-    path = write("name: a\ninputs: [b]\nproduction:\n  group: x\ncandidate: {call: 'a:b'}\n")
-    assert the_message(path, 3, "production.outputs") == "is missing; add it (topics that production writes)"
 
 
 @pytest.mark.parametrize(
@@ -88,20 +98,11 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         ("identity: {kind: id, header: h, path: p}", "identity.kind", "id needs either header or path"),
         ("identity: {kind: occurrence, outputs: many}", "identity.outputs", "many needs an id of the input"),
         ("twin: {topic: scores}", "", "a topic is named more than once"),
-        (
-            "twin: {topic: again}\nidentity: {kind: occurrence}",
-            "",
-            "twin goes with identity.kind key, coordinate or id",
-        ),
-        (
-            "limits: {overflow: spill}\nidentity: {kind: occurrence}",
-            "limits.overflow",
-            "spill goes with identity.kind key, coordinate or id",
-        ),
+        ("twin: {topic: again}\nidentity: {kind: occurrence}", "", f"twin {WITH_AN_ID}"),
+        ("limits: {overflow: spill}\nidentity: {kind: occurrence}", "limits.overflow", f"spill {WITH_AN_ID}"),
         (
             "limits: {overflow: spill}\nidentity: {kind: id, header: h, outputs: many}",
-            "limits.overflow",
-            "spill goes with identity.kind key, coordinate or id",
+            *("limits.overflow", f"spill {WITH_AN_ID}"),
         ),
         ("kafka: {client: {a.b: [1]}}", "kafka.client.a.b", "expected a text, a number or true/false, found a list"),
         ("kafka: {client: {a.b: }}", "kafka.client.a.b", "expected a text, a number or true/false, found nothing"),
@@ -109,26 +110,17 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         ("judge: {alpha: 0.999}", "judge.alpha", "must be less than or equal to 0.25, found '0.999'"),
         ("judge: {min_coverage: 1.1}", "judge.min_coverage", "must be less than or equal to 1, found '1.1'"),
         ("judge: {drift: {min_effect: .inf}}", "judge.drift.min_effect", ".inf is not a finite number; give one"),
-        ("judge: {criteria: [{rate: extra, limit: 1}]}", "judge.criteria[0].limit", "must be less than 1, found '1'"),
+        (judged("extra, limit: 1"), "judge.criteria[0].limit", "must be less than 1, found '1'"),
+        (judged("extra, limit: 0.1", "extra, limit: 0.2"), "judge.criteria", "extra is judged more than once"),
         (
-            "judge: {criteria: [{rate: extra, limit: 0.1}, {rate: extra, limit: 0.2}]}",
-            "judge.criteria",
-            "extra is judged more than once",
-        ),
-        (
-            "judge: {criteria: [{rate: cost, ratio: 1.5, limit: 0.01}]}",
+            judged("cost, ratio: 1.5, limit: 0.01"),
             "judge.criteria[0].rate",
             "cost needs reference_ms: shadowstream cannot measure production, so measure its CPU time there",
         ),
+        (judged("cost, reference_ms: 2, limit: 0.01"), "judge.criteria[0].rate", "cost needs ratio"),
         (
-            "judge: {criteria: [{rate: cost, reference_ms: 2, limit: 0.01}]}",
-            "judge.criteria[0].rate",
-            "cost needs ratio",
-        ),
-        (
-            "judge: {criteria: [{rate: extra, reference_ms: 2, limit: 0.01}]}",
-            "judge.criteria[0]",
-            "reference_ms does not go with rate: extra",
+            judged("extra, reference_ms: 2, limit: 0.01"),
+            *("judge.criteria[0]", "reference_ms does not go with rate: extra"),
         ),
         ("judge: {alpha: .nan}", "judge.alpha", ".nan is not a finite number; give one"),
     ],
@@ -138,7 +130,7 @@ def test_a_wrong_value_is_reported_with_its_text_and_a_remedy(write: Write, line
     assert found.startswith(message)
 
 
-COST = "judge: {criteria: [{rate: cost, reference_ms: 2, ratio: 1.5, limit: 0.01}]}"
+COST = judged("cost, reference_ms: 2, ratio: 1.5, limit: 0.01")
 ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
 
 
@@ -170,26 +162,16 @@ def test_an_external_candidate_must_not_use_the_trials_topics(write: Write) -> N
     text = "\n".join([*GOOD.splitlines()[:-1], ADOPTED])
     config = load(write(text), {})
     assert (config.candidate.call, config.candidate.topic, config.candidate.commits) == (None, "next", "unknown")
-    for wrong in (
-        text.replace("topic: next", "topic: shadow.fraud.out.scores"),
-        text.replace("next-", "shadow.fraud."),
-    ):
+    for old, new in (("topic: next", "topic: shadow.fraud.out.scores"), ("next-", "shadow.fraud.")):
         with pytest.raises(IsolationError, match="shadow"):
-            load(write(wrong), {})
+            load(write(text.replace(old, new)), {})
 
 
 def test_all_problems_of_a_file_are_reported_in_line_order(write: Write) -> None:
-    path = write(
-        "nam: a\nname: b\nname: c\ninputs: []\nproduction: {outputs: 1}\ncandidate: {call: x}\ngrace_ms: ${G}\n"
-    )
-    assert [(line, key) for line, key, _ in errors_of(path)] == [
-        (1, "nam"),
-        (3, "name"),
-        (4, "inputs"),
-        (5, "production.outputs"),
-        (6, "candidate.call"),
-        (7, "grace_ms"),
-    ]
+    lines = "nam: a", "name: b", "name: c", "inputs: []", "production: {outputs: 1}", "candidate: {call: x}"
+    path = write("\n".join([*lines, "grace_ms: ${G}\n"]))
+    keys = {1: "nam", 3: "name", 4: "inputs", 5: "production.outputs", 6: "candidate.call", 7: "grace_ms"}
+    assert [(line, key) for line, key, _ in errors_of(path)] == list(keys.items())
 
 
 def test_a_name_that_makes_no_prefix_is_reported_in_its_line(write: Write) -> None:
@@ -226,12 +208,10 @@ def test_a_trials_topics_as_productions_are_an_isolation_error(write: Write, old
         load(write(GOOD.replace(old, new)), {})
 
 
-def test_the_root_must_be_keys_with_values(write: Write) -> None:
-    assert the_message(write("- a\n"), 1, "") == "expected keys with values, found a list; write {key: value}"
-
-
-def test_a_file_that_is_not_there_is_a_config_error(tmp_path: Path) -> None:
+def test_problems_and_an_absent_file_are_one_config_error(write: Write, tmp_path: Path) -> None:
     assert the_message(tmp_path / "trial.yaml", 1, "").startswith("cannot be read: No such file or directory")
+    with pytest.raises(ConfigError):
+        load(write("a: 1"), {})
 
 
 def test_values_come_from_the_given_environment_only(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,17 +224,10 @@ def test_values_come_from_the_given_environment_only(write: Write, monkeypatch: 
 
 
 def test_below_kafka_client_values_are_taken_as_written(write: Write) -> None:
-    client = "{sasl.password: 0123, sasl.username: '${U}', enable.x: True, y.ms: 1e3, z: ${P}}".replace(
-        "${P}", "'${P}'"
-    )
+    client = "{sasl.password: 0123, sasl.username: '${U}', enable.x: True, y.ms: 1e3, z: '${P}'}"
     config = load(write(GOOD + f"kafka:\n  client: {client}\n"), {"U": "0x1F", "P": "1.50"})
-    assert config.kafka.client == {
-        "sasl.password": "0123",
-        "sasl.username": "0x1F",
-        "enable.x": "True",
-        "y.ms": "1e3",
-        "z": "1.50",
-    }
+    written = {"sasl.password": "0123", "sasl.username": "0x1F", "enable.x": "True", "y.ms": "1e3", "z": "1.50"}
+    assert config.kafka.client == written
 
 
 def test_a_plain_variable_below_kafka_client_keeps_its_digits(write: Write) -> None:
@@ -311,19 +284,7 @@ def test_a_problem_found_later_is_placed_by_its_key(write: Write) -> None:
     assert source.problem("http: no key at all")[1:] == (1, "", "http: no key at all")
 
 
-def test_all_problems_are_one_config_error(write: Write) -> None:
-    with pytest.raises(ConfigError):
-        load(write("a: 1"), {})
-
-
-UNTIL = (
-    GOOD
-    + """\
-compare:
-  expected:
-    - {name: renamed, paths: [state], rate_max: 0.05, until: %s}
-"""
-)
+UNTIL = f"{GOOD}compare:\n  expected:\n    - {{name: renamed, paths: [state], rate_max: 0.05, until: %s}}\n"
 
 
 def test_the_end_of_a_declared_change_is_read_with_its_offset(write: Write) -> None:

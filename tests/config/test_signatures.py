@@ -59,15 +59,8 @@ def _write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def config(candidate: dict[str, Any], **compare: Any) -> Config:
-    return Config.model_validate(
-        {
-            "name": "t",
-            "inputs": ["in"],
-            "production": {"outputs": ["out"]},
-            "candidate": {"trusted": True, **candidate},
-            "compare": compare,
-        }
-    )
+    sections = {"name": "t", "inputs": ["in"], "production": {"outputs": ["out"]}, "compare": compare}
+    return Config.model_validate(sections | {"candidate": {"trusted": True, **candidate}})
 
 
 def loaded(candidate: Candidate) -> object:
@@ -104,8 +97,7 @@ UNTIL = "2030-01-01T00:00:00Z"
         ("async rule", {"rules": [{"path": "a", "call": "M:late"}]}, "compare.rules: "),
         (
             "rule of one",
-            {"rules": [{"path": "a", "call": "M:one"}]},
-            "takes 1 argument; it is called with 2: production",
+            *({"rules": [{"path": "a", "call": "M:one"}]}, "takes 1 argument; it is called with 2: production"),
         ),
         ("column of one", {"rules": [{"path": "a", "call": "M:one", "on": "column"}]}, "as two lists"),
         ("normaliser of two", {"rules": [{"path": "a", "normalise": ["trim", "M:two"]}]}, "called with 1: one value"),

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 PLAIN = Frozen(-1.0, {"dep_delay": Scaled(10.0, 30.0, 4.0)}, {"UA": 0.5})
 
 
+def printed(program: str, **more: str) -> str:
+    """What another process prints."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
 def test_the_closed_form_equals_rivers_own_probability(
     learnt: "Pipeline", frozen: Frozen, first_flights: list[dict[str, Any]]
 ) -> None:
@@ -49,21 +56,13 @@ def test_a_carrier_unseen_in_training_adds_nothing() -> None:
 def test_a_flight_is_late_from_the_threshold_on() -> None:
     even = Frozen(0.0, {}, {})
     flight = {"id": "x", "carrier": "UA"}
-    assert even.judge(flight, PRODUCTION) == {
-        "id": "x",
-        "carrier": "UA",
-        "score": 0.5,
-        "late": True,
-        "model": PRODUCTION,
-    }
+    assert even.judge(flight, PRODUCTION) == flight | {"score": 0.5, "late": True, "model": PRODUCTION}
     assert even.judge(flight, PRODUCTION, late_from=0.5000001)["late"] is False
 
 
 def test_training_gives_the_same_bits_whatever_the_hash_seed(frozen: Frozen) -> None:
     program = "from shadowstream.demo.model import train; print(train().to_json())"
-    environment = {**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": os.pathsep.join(sys.path)}
-    elsewhere = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
-    assert elsewhere.stdout.decode().strip() == frozen.to_json()
+    assert printed(program, PYTHONHASHSEED="4242") == frozen.to_json()
 
 
 def test_json_keeps_every_bit(frozen: Frozen) -> None:
@@ -88,9 +87,5 @@ def test_on_an_unseen_month_the_model_beats_always_answering_no(frozen: Frozen) 
 
 
 def test_scoring_does_not_import_river() -> None:
-    program = (
-        "import sys, shadowstream.demo.production; print(any(name.split('.')[0] == 'river' for name in sys.modules))"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    prediction = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
-    assert prediction.stdout.decode().strip() == "False"
+    look = "print(any(name.split('.')[0] == 'river' for name in sys.modules))"
+    assert printed(f"import sys, shadowstream.demo.production; {look}") == "False"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ def start(bootstrap: str, topic: str, output: str, model: Path, *options: str) -
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
+def finished(process: "subprocess.Popen[str]", code: int = 0, timeout_s: int = 60) -> str:
+    """What it has said on stderr, once it has ended with this code."""
+    _, stderr = process.communicate(timeout=timeout_s)
+    assert process.returncode == code, stderr
+    return stderr
+
+
 def read_all(bootstrap: str, topic: str) -> list[list[Message]]:
     """Every record of a topic, by partition."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "enable.partition.eof": True})
@@ -80,10 +88,8 @@ def read_all(bootstrap: str, topic: str) -> list[list[Message]]:
 
 def written(bootstrap: str, topic: str) -> int:
     """How many records a topic holds that nothing was deleted from."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader"})
-    found = end(consumer, topic)
-    consumer.close()
-    return found
+    with closing(Consumer({"bootstrap.servers": bootstrap, "group.id": "reader"})) as consumer:
+        return end(consumer, topic)
 
 
 def end(consumer: Consumer, topic: str) -> int:
@@ -93,10 +99,9 @@ def end(consumer: Consumer, topic: str) -> int:
 
 
 def committed(bootstrap: str, topic: str, group: str) -> list[int]:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    places = consumer.committed([TopicPartition(topic, partition) for partition in range(PARTITIONS)], 10)
-    consumer.close()
-    return [place.offset for place in places]
+    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+    with closing(Consumer({"bootstrap.servers": bootstrap, "group.id": group})) as consumer:
+        return [place.offset for place in consumer.committed(places, 10)]
 
 
 def murmur2(key: bytes) -> int:
@@ -144,9 +149,7 @@ def test_loading_twice_into_one_topic_is_refused(bootstrap: str, loaded: str) ->
 def test_production_answers_every_flight_once_and_commits_to_the_end(
     bootstrap: str, loaded: str, output: str, model_file: Path, frozen: Frozen
 ) -> None:
-    process = start(bootstrap, loaded, output, model_file, "--until-end")
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 0, stderr
+    stderr = finished(start(bootstrap, loaded, output, model_file, "--until-end"))
     assert f"production: {FLIGHTS} records in " in stderr
     assert stderr.rstrip().endswith("CPU s")
     delays, read = Wire(production.DELAYS), Wire(flights.SUBJECT)
@@ -172,13 +175,10 @@ def test_production_stopped_by_sigterm_goes_on_where_it_was_and_repeats_nothing(
         assert time.monotonic() < limit
     first.send_signal(signal.SIGTERM)
     reader.close()
-    _, stderr = first.communicate(timeout=30)
-    assert first.returncode == 0, stderr
+    finished(first, timeout_s=30)
     assert 0 < written(bootstrap, output) < many, "stopped in the middle"
     assert sum(committed(bootstrap, topic, f"group-of-{output}")) == written(bootstrap, output)
-    second = start(bootstrap, topic, output, model_file, "--until-end")
-    _, stderr = second.communicate(timeout=60)
-    assert second.returncode == 0, stderr
+    finished(start(bootstrap, topic, output, model_file, "--until-end"))
     keys = [message.key() for messages in read_all(bootstrap, output) for message in messages]
     assert len(keys) == len(set(keys)) == many
 
@@ -187,9 +187,7 @@ def test_production_over_a_limit_that_leaves_partitions_empty_commits_those_too(
     bootstrap: str, output: str, model_file: Path
 ) -> None:
     load(bootstrap, f"one-{output}", PARTITIONS, 1)
-    process = start(bootstrap, f"one-{output}", output, model_file, "--until-end")
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 0, stderr
+    finished(start(bootstrap, f"one-{output}", output, model_file, "--until-end"))
     assert sorted(committed(bootstrap, f"one-{output}", f"group-of-{output}")) == [0, 0, 0, 1]
 
 
@@ -200,9 +198,7 @@ def test_production_commits_nothing_whose_output_the_broker_refused(
     wanted = NewTopic(narrow, num_partitions=PARTITIONS, replication_factor=1, config={"max.message.bytes": "10"})
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([wanted])[narrow].result()
-    process = start(bootstrap, loaded, narrow, model_file, "--until-end")
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1
+    stderr = finished(start(bootstrap, loaded, narrow, model_file, "--until-end"), code=1)
     assert f"outputs were not written to '{narrow}'" in stderr
     assert all(offset < 0 for offset in committed(bootstrap, loaded, f"group-of-{narrow}"))
 
@@ -226,9 +222,7 @@ def test_an_unreachable_broker_is_an_error_that_names_it(monkeypatch: pytest.Mon
 
 def test_production_without_a_readable_model_is_a_usage_error(tmp_path: Path) -> None:
     process = start("127.0.0.1:1", "flights", "out", tmp_path / "absent.json")
-    _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert "absent.json" in stderr
+    assert "absent.json" in finished(process, code=2, timeout_s=30)
 
 
 def test_production_knows_nothing_of_shadowstream() -> None:

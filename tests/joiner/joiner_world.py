@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from shadowstream.codecs import own
 from shadowstream.codecs.schemas import NoSchemas
@@ -110,6 +110,13 @@ class World:
         """An output of the twin."""
         self.logs[self.sides[Side.TWIN][0]].append(Record(_bytes(key), _bytes(value), time_ms))
 
+    def pair(self, partition: int, key: bytes, time_ms: int, *, differs: bool = False) -> None:
+        """Both sides of one pair, of input 0."""
+        packed = pack(REVISION, InputCoordinate(0, 0, 0, 0), time_ms, self.now_ms)
+        production, shadow = (self.logs[side[partition]] for side in self.sides[:2])
+        production.append(Record(key, b"1", time_ms))
+        shadow.append(Record(key, b"2" if differs else b"1", time_ms, [(PACKED_HEADER, packed)]))
+
     def marker(self, place: Partition) -> None:
         """A record that no reader sees."""
         self.logs[place].append(None)
@@ -164,6 +171,12 @@ class World:
         self.mark(kind, input_topic="in", input_partition=0, **mark_fields | fields)
 
     # ---------------------------------------------------------------- the joiner
+
+    def begin(self, **pinned: Any) -> Self:
+        """A start mark (`pinned` as of `start`), and a joiner."""
+        self.start(**pinned)
+        self.start_joiner()
+        return self
 
     def start_joiner(self) -> None:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
@@ -252,14 +265,19 @@ class World:
             self.changes.update(book.changes)
         self.joiner.committed()
 
-    def turn(self) -> None:
-        """The joiner reads everything that there is, observes, and commits."""
+    def read_all(self) -> None:
+        """The joiner observes, and reads everything that there is."""
         self.observe()
         for side, places in enumerate(self.sides):
             for place in places:
                 self.read(Side(side), place.partition, len(self.logs[place]) + 1)
         self.poll(len(self.progress))
-        self.commit()
+
+    def turn(self, times: int = 1) -> None:
+        """The joiner reads everything that there is, observes, and commits."""
+        for _ in range(times):
+            self.read_all()
+            self.commit()
 
     # ---------------------------------------------------------------- what was said
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from shadowstream.protocol.marks import ends_field, identity_hash
 from shadowstream.records import Side
 from tests.joiner.joiner_world import Record, World, config
@@ -12,6 +14,8 @@ GRACE_MS = 30_000
 
 Step = Callable[[World], None]
 Case = list[Step | dict[str, int]]
+Parts = dict[str, tuple[dict[str, Any], dict[str, Case]]]
+"""Tables of cases, each with what the config says there."""
 
 
 def P(key: str | None, value: str | None = "1", time_ms: int = 0, of: str | None = None, **headers: str) -> Step:
@@ -114,13 +118,18 @@ def play(world: World, case: Case, *, lost: bool = False) -> None:
     assert any(rest[0] == 3 for rest in world.remainders()) == lost
 
 
+def each(parts: Parts) -> pytest.MarkDecorator:
+    """A test for each case of each table."""
+    rows = [(settings, case) for settings, cases in parts.values() for case in cases.values()]
+    ids = [f"{part}: {name}" for part, (_, cases) in parts.items() for name in cases]
+    return pytest.mark.parametrize(("settings", "case"), rows, ids=ids)
+
+
 def begun(pinned: dict[str, Any] | None = None, **settings: Any) -> World:
     """A world with ten inputs and a start mark (`pinned` as of `World.start`), and a joiner on it."""
     world = World(config(grace_ms=GRACE_MS, **settings))
     inputs(INPUTS)(world)
-    world.start(**(pinned or {}))
-    world.start_joiner()
-    return world
+    return world.begin(**(pinned or {}))
 
 
 def counted(world: World) -> None:

@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 from shadowstream.judge.step import JudgeStep
-from shadowstream.protocol.headers import PACKED_HEADER, pack
-from shadowstream.records import InputCoordinate, Side
-from tests.joiner.joiner_world import NOW_MS, REVISION, Record, World, config
+from tests.joiner.joiner_world import NOW_MS, REVISION, World, config
 from tests.joiner.outcome_cases import GRACE_MS, INPUTS, P, S, begun, counted, done, inputs, play, restart
 from tests.judge.stats_records import HOUR_MS
 
@@ -29,11 +27,8 @@ class Hours:
         self.pairs = 0
 
     def pair(self, partition: int, time_ms: int, *, differs: bool = False) -> None:
-        of = [(PACKED_HEADER, pack(REVISION, InputCoordinate(0, 0, 0, 0), time_ms, self.world.now_ms))]
-        key, self.pairs = b"k%d" % self.pairs, self.pairs + 1
-        sides = self.world.sides
-        self.world.logs[sides[Side.PRODUCTION][partition]].append(Record(key, b"1", time_ms))
-        self.world.logs[sides[Side.SHADOW][partition]].append(Record(key, b"2" if differs else b"1", time_ms, of))
+        self.world.pair(partition, b"k%d" % self.pairs, time_ms, differs=differs)
+        self.pairs += 1
 
     def hour(self, *, differs: bool = False, only: int | None = None) -> None:
         """An hour of 60 pairs in each partition; those of `only` differ, or all that `differs`."""
@@ -136,8 +131,7 @@ def test_where_time_decides_a_far_future_date_does_not_wait_forever(kind: str, s
     assert outcome not in world.outcomes()
     world.now_ms = later
     play(world, [P("c", time_ms=later), S("c", of=2, time_ms=later)])
-    for _ in range(2):
-        world.turn()
+    world.turn(2)
     assert world.outcomes().get(outcome) == 1
     assert {row["time_ms"] for row in world.diff if row["outcome"] == outcome} == {YEAR_9999_MS}
 

@@ -7,6 +7,8 @@ the joiner has said since the dict before it, after it has read everything and c
 ``done(o)``: the candidate is done with the inputs below o. ``committed(o)``: production is, by its group's commits.
 """
 
+from typing import Any
+
 import pytest
 
 from shadowstream.records import Side
@@ -14,6 +16,7 @@ from tests.joiner.outcome_cases import (
     GRACE_MS,
     Case,
     P,
+    Parts,
     S,
     T,
     absent,
@@ -21,6 +24,7 @@ from tests.joiner.outcome_cases import (
     committed,
     deleted,
     done,
+    each,
     freeze,
     inputs,
     land,
@@ -91,14 +95,6 @@ BY_KEY: dict[str, Case] = {
         S("a", of=None), committed(10), {"extra": 1}, inputs(5), S("b", of=None), {}, committed(15), {"extra": 1},
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BY_KEY.values(), ids=BY_KEY)
-def test_by_key(case: Case) -> None:
-    rules = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
-    play(begun(compare={"match_sample": 1, "rules": rules}), case)
-
-
 BY_COORDINATE: dict[str, Case] = {
     "one input, whatever the keys": [P("a", of="in/0/3"), S("b", of=3), {"match": 1}],
     "a null key pairs": [P(None, of="in/0/3"), S(None, of=3), {"match": 1}],
@@ -113,13 +109,6 @@ BY_COORDINATE: dict[str, Case] = {
     "the candidate raised": [P("a", of="in/0/3"), absent(2, "error", count=3), done(5), {"candidate_error": 1}],
     "extra": [S("a", of=3), committed(3), {}, committed(4), {"extra": 1}],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BY_COORDINATE.values(), ids=BY_COORDINATE)
-def test_by_coordinate(case: Case) -> None:
-    play(begun(identity={"kind": "coordinate", "header": "origin"}), case)
-
-
 WITHIN_A_SPAN_OF_TWO: dict[str, Case] = {
     "one key used twice, beyond the dedupe span": [
         P("a", "1"), S("a", "1"), P("x"), P("y"), S("x"), S("y"), P("a", "2"), S("a", "2"), {"match": 4},
@@ -168,12 +157,6 @@ CORRECTIONS: dict[str, Case] = {
     ],
 }  # fmt: skip
 
-
-@pytest.mark.parametrize("case", CORRECTIONS.values(), ids=CORRECTIONS)
-def test_corrections(case: Case) -> None:
-    play(begun(), case)
-
-
 # ---------------------------------------------------------------- ids
 
 BOTH_DONE = done(10), committed(10)
@@ -199,17 +182,6 @@ BY_PATH: dict[str, Case] = {
         P("a", "\xff"), S("a", "\xff"), {"undecodable_production": 1}, committed(10), {"evicted": 1},
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BY_HEADER.values(), ids=BY_HEADER)
-def test_by_id_in_a_header(case: Case) -> None:
-    play(begun(identity={"kind": "id", "header": "order"}), case)
-
-
-@pytest.mark.parametrize("case", BY_PATH.values(), ids=BY_PATH)
-def test_by_id_at_a_path(case: Case) -> None:
-    play(begun(identity={"kind": "id", "path": "id"}), case)
-
 
 # ---------------------------------------------------------------- occurrence
 
@@ -249,13 +221,6 @@ BY_OCCURRENCE: dict[str, Case] = {
     ],
 }  # fmt: skip
 
-
-@pytest.mark.parametrize("case", BY_OCCURRENCE.values(), ids=BY_OCCURRENCE)
-def test_by_occurrence(case: Case) -> None:
-    # The marks are all there: what is shown is what event time decides.
-    play(begun(identity={"kind": "occurrence", "tolerance_ms": TOLERANCE_MS}), [done(10), committed(10), *case])
-
-
 # ---------------------------------------------------------------- outputs: many
 
 MANY_BY_KEY: dict[str, Case] = {
@@ -281,17 +246,6 @@ MANY_BY_COORDINATE: dict[str, Case] = {
         P("a", of="in/0/3"), S("a", of=3), committed(4), done(3), {}, done(4), {"match": 1},
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", MANY_BY_KEY.values(), ids=MANY_BY_KEY)
-def test_outputs_many_by_key(case: Case) -> None:
-    play(begun(identity={"kind": "key", "outputs": "many"}), case)
-
-
-@pytest.mark.parametrize("case", MANY_BY_COORDINATE.values(), ids=MANY_BY_COORDINATE)
-def test_outputs_many_by_coordinate(case: Case) -> None:
-    play(begun(identity={"kind": "coordinate", "header": "origin", "outputs": "many"}), case)
-
 
 # ---------------------------------------------------------------- the twin: a second run of production
 
@@ -331,24 +285,15 @@ ADOPTED_AFTER_OUTPUT: dict[str, Case] = {
     "missing by its group's commits": [P("a"), {}, done(9), {}, done(10), {"missing": 1}],
     "extra by production's commits": [S("a", of=None), {}, committed(9), {}, committed(10), {"extra": 1}],
 }  # fmt: skip
-ADOPTED_UNKNOWN: Case = [
-    P("a"), done(10), {},
-    S("b", of=None, time_ms=GRACE_MS - 1), {}, S("c", of=None, time_ms=GRACE_MS), {"missing": 1},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("case", ADOPTED_AFTER_OUTPUT.values(), ids=ADOPTED_AFTER_OUTPUT)
-def test_an_adopted_candidate_that_commits_after_its_output(case: Case) -> None:
-    play(begun(candidate=ADOPTED | {"commits": "after_output"}), case)
-
-
-def test_missing_of_an_early_committing_external_candidate_waits_the_grace() -> None:
-    play(begun(candidate=ADOPTED), ADOPTED_UNKNOWN)
-
+ADOPTED_UNKNOWN: dict[str, Case] = {
+    "missing waits for the grace": [
+        P("a"), done(10), {},
+        S("b", of=None, time_ms=GRACE_MS - 1), {}, S("c", of=None, time_ms=GRACE_MS), {"missing": 1},
+    ],
+}  # fmt: skip
 
 # ---------------------------------------------------------------- production that replays
 
-AFTER_THE_SPAN = {"dedupe_span": 0}
 REPLAYS: dict[str, Case] = {
     "a repeat that names its input": [
         P("a", of="in/0/3"), S("a", of=3), committed(5), {"match": 1},
@@ -363,35 +308,60 @@ REPLAYS: dict[str, Case] = {
         P("b", of="in/0/4"), done(10), {"missing": 1},
     ],
 }  # fmt: skip
+UNNAMED_REPLAYS: dict[str, Case] = {
+    "of a repeat that does not name its input nobody can tell": [
+        P("a"), S("a"), committed(5), {"match": 1}, committed(2), {}, P("a"), restart, done(10),
+        {"unpairable_production": 1},
+    ],
+}  # fmt: skip
+
+# ---------------------------------------------------------------- where time decides what is extra
+
+UNKNOWN_COMMITS: dict[str, Case] = {
+    "extra waits for the grace": [
+        S("a", of=3), committed(10), {},
+        # Production's own clock passes the record by the grace: its buffers are held to be flushed.
+        P("b", time_ms=GRACE_MS - 1), {}, P("c", time_ms=GRACE_MS), {"extra": 1},
+    ],
+}  # fmt: skip
+NO_GROUP: dict[str, Case] = {
+    "extra waits until both sides have passed the grace": [
+        S("a", of=3), P("b", time_ms=2 * GRACE_MS), {},
+        S("c", of=4, time_ms=GRACE_MS - 1), {}, S("d", of=5, time_ms=GRACE_MS), {"extra": 1},
+    ],
+}  # fmt: skip
+
+# ---------------------------------------------------------------- all of them
+
+RULES = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
+COORDINATE = {"kind": "coordinate", "header": "origin"}
+AFTER_THE_SPAN = {"dedupe_span": 0}
+PARTS: Parts = {
+    "key": ({"compare": {"match_sample": 1, "rules": RULES}}, BY_KEY),
+    "coordinate": ({"identity": COORDINATE}, BY_COORDINATE),
+    "corrections": ({}, CORRECTIONS),
+    "id in a header": ({"identity": {"kind": "id", "header": "order"}}, BY_HEADER),
+    "id at a path": ({"identity": {"kind": "id", "path": "id"}}, BY_PATH),
+    # The marks are all there: what is shown is what event time decides.
+    "occurrence": (
+        {"identity": {"kind": "occurrence", "tolerance_ms": TOLERANCE_MS}},
+        {name: [*BOTH_DONE, *case] for name, case in BY_OCCURRENCE.items()},
+    ),
+    "many by key": ({"identity": {"kind": "key", "outputs": "many"}}, MANY_BY_KEY),
+    "many by coordinate": ({"identity": COORDINATE | {"outputs": "many"}}, MANY_BY_COORDINATE),
+    "adopted, commits after its output": ({"candidate": ADOPTED | {"commits": "after_output"}}, ADOPTED_AFTER_OUTPUT),
+    "adopted, may commit before it writes": ({"candidate": ADOPTED}, ADOPTED_UNKNOWN),
+    "key, production replays": ({"identity": {"kind": "key"} | AFTER_THE_SPAN}, UNNAMED_REPLAYS),
+    "production may commit before it writes": ({"production": {"outputs": ["out"], "group": "prod"}}, UNKNOWN_COMMITS),
+    "no group": ({"production": {"outputs": ["out"]}, "start": "latest"}, NO_GROUP),
+}
+
+
+@each(PARTS)
+def test_the_joiner_says_what_the_table_says(settings: dict[str, Any], case: Case) -> None:
+    play(begun(**settings), case)
 
 
 @pytest.mark.parametrize("case", REPLAYS.values(), ids=REPLAYS)
 def test_production_that_replays(case: Case) -> None:
-    play(begun(identity={"kind": "coordinate", "header": "origin"} | AFTER_THE_SPAN), case)
-
-
-def test_of_a_repeat_that_does_not_name_its_input_nobody_can_tell() -> None:
-    case: Case = [P("a"), S("a"), committed(5), {"match": 1}, committed(2), {}, P("a"), restart, done(10),
-                  {"unpairable_production": 1}]  # fmt: skip
-    play(begun(identity={"kind": "key"} | AFTER_THE_SPAN), case)
-
-
-# ---------------------------------------------------------------- where time decides what is extra
-
-UNKNOWN_COMMITS: Case = [
-    S("a", of=3), committed(10), {},
-    # Production's own clock passes the record by the grace: its buffers are held to be flushed.
-    P("b", time_ms=GRACE_MS - 1), {}, P("c", time_ms=GRACE_MS), {"extra": 1},
-]  # fmt: skip
-NO_GROUP: Case = [
-    S("a", of=3), P("b", time_ms=2 * GRACE_MS), {},
-    S("c", of=4, time_ms=GRACE_MS - 1), {}, S("d", of=5, time_ms=GRACE_MS), {"extra": 1},
-]  # fmt: skip
-
-
-def test_extra_where_production_may_commit_before_it_writes_waits_for_the_grace() -> None:
-    play(begun(production={"outputs": ["out"], "group": "prod"}), UNKNOWN_COMMITS)
-
-
-def test_extra_without_a_group_waits_until_both_sides_have_passed_the_grace() -> None:
-    play(begun(production={"outputs": ["out"]}, start="latest"), NO_GROUP)
+    play(begun(identity=COORDINATE | AFTER_THE_SPAN), case)

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from shadowstream.judge.step import JudgeStep
-from shadowstream.protocol.headers import PACKED_HEADER, pack
-from shadowstream.records import InputCoordinate, Side
-from tests.joiner.joiner_world import REVISION, WINDOW_MS, Record, World, config
+from tests.joiner.joiner_world import REVISION, WINDOW_MS, World, config
 from tests.joiner.outcome_cases import INPUTS, counted, inputs
 
 TRIALS = 25
@@ -50,11 +48,8 @@ class Trial:
 
     def pair(self, partition: int, time_ms: int, *, differs: bool = False) -> None:
         """Both sides of one pair, read at the next turn."""
-        key, self.written = b"k%d" % self.written, self.written + 1
-        of = [(PACKED_HEADER, pack(REVISION, InputCoordinate(0, 0, 0, 0), time_ms, self.world.now_ms))]
-        sides = self.world.sides
-        self.world.logs[sides[Side.PRODUCTION][partition]].append(Record(key, b"1", time_ms))
-        self.world.logs[sides[Side.SHADOW][partition]].append(Record(key, b"2" if differs else b"1", time_ms, of))
+        self.world.pair(partition, b"k%d" % self.written, time_ms, differs=differs)
+        self.written += 1
 
     def look(self) -> None:
         """Time passes, partitions go on or rest, the joiner reads, and the judge hears of it."""

@@ -8,7 +8,7 @@ from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.protocol import marks
 from shadowstream.records import Partition
 from tests.joiner.joiner_world import REVISION, World
-from tests.joiner.outcome_cases import P, S, begun, committed, done, play, runs
+from tests.joiner.outcome_cases import Case, P, S, begun, committed, done, play, runs
 
 NEWER = "ffeeddccbbaa99887766554433221100"
 
@@ -23,26 +23,26 @@ def by_revision(world: World) -> dict[str, dict[str, int]]:
     return {revision: dict(counts) for revision, counts in total.items() if counts}
 
 
-def test_pairs_and_extras_count_for_the_revision_that_wrote_the_record() -> None:
-    world = begun()
-    play(world, [runs(REVISION, 0, 5), runs(NEWER, 5, 10), P("a"), S("a", of=4), P("b"),
-                 S("b", of=5, revision=NEWER), S("c", of=6, revision=NEWER), committed(10),
-                 {"match": 2, "extra": 1}])  # fmt: skip
-    assert by_revision(world) == {REVISION: {"match": 1}, NEWER: {"match": 1, "extra": 1}}
+BOTH = runs(REVISION, 0, 5, floor_ms=1_000), runs(NEWER, 5, 10, floor_ms=2_000)
+OF_EACH: dict[str, tuple[str, Case, dict[str, int]]] = {
+    "pairs and extras: the one that wrote the record": ("key", [
+        *BOTH, P("a"), S("a", of=4), P("b"), S("b", of=5, revision=NEWER), S("c", of=6, revision=NEWER), committed(10),
+        {"match": 2, "extra": 1},
+    ], {"match": 1, "extra": 1}),
+    "a missing one: the one that ran on its input": ("coordinate", [
+        *BOTH, P("a", of="in/0/4"), P("b", of="in/0/5"), done(10), {"missing": 2},
+    ], {"missing": 1}),
+    "a missing one without input: by event time": ("key", [
+        *BOTH, P("a", time_ms=1_000), P("b", time_ms=1_001), done(10), {"missing": 2},
+    ], {"missing": 1}),
+}  # fmt: skip
 
 
-def test_a_missing_one_counts_for_the_revision_that_ran_on_its_input() -> None:
-    world = begun(identity={"kind": "coordinate", "header": "origin"})
-    play(world, [runs(REVISION, 0, 5), runs(NEWER, 5, 10), P("a", of="in/0/4"), P("b", of="in/0/5"), done(10),
-                 {"missing": 2}])  # fmt: skip
-    assert by_revision(world) == {REVISION: {"missing": 1}, NEWER: {"missing": 1}}
-
-
-def test_a_missing_record_without_input_counts_by_event_time() -> None:
-    world = begun()
-    play(world, [runs(REVISION, 0, 5, floor_ms=1_000), runs(NEWER, 5, 10, floor_ms=2_000), P("a", time_ms=1_000),
-                 P("b", time_ms=1_001), done(10), {"missing": 2}])  # fmt: skip
-    assert by_revision(world) == {REVISION: {"missing": 1}, NEWER: {"missing": 1}}
+@pytest.mark.parametrize(("identity", "case", "newer"), OF_EACH.values(), ids=OF_EACH)
+def test_which_revision_an_outcome_counts_for(identity: str, case: Case, newer: dict[str, int]) -> None:
+    world = begun(identity={"kind": identity} | ({"header": "origin"} if identity == "coordinate" else {}))
+    play(world, case)
+    assert by_revision(world) == {REVISION: {name: n for name, n in newer.items() if name != "extra"}, NEWER: newer}
 
 
 @pytest.mark.parametrize(

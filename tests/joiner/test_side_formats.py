@@ -79,13 +79,11 @@ def test_a_late_partner_is_compared_by_the_corrected_records_header() -> None:
     one.logs[one.inputs[0]].append(Record(b"a", b"", 5))
     one.production_committed[one.inputs[0]] = 1
     one.done(1)
-    one.turn()
-    one.turn()
+    one.turn(2)
     assert one.outcomes() == {"missing": 1}
     restart(one)
     one.shadow("a", body("y"), time_ms=5, **{HEADER: ID})
-    for _ in range(3):
-        one.turn()
+    one.turn(3)
     assert one.outcomes() == {"mismatch": 1}
 
 

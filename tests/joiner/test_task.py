@@ -1,5 +1,6 @@
 """How a task ends, how far it says it is, what it commits and what bounds it."""
 
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -12,6 +13,7 @@ from tests.joiner.outcome_cases import (
     INPUTS,
     P,
     S,
+    Step,
     begun,
     committed,
     counted,
@@ -29,53 +31,39 @@ def complete(world: World) -> bool:
     return bool(world.stats[-1]["complete"])
 
 
-def test_a_bounded_run_ends_everything_that_waits_and_only_then_is_complete() -> None:
-    world = begun(bounded=True)
-    for step in (P("a"), S("b", of=3), counted):
-        step(world)
-    assert not complete(world)
-    done(INPUTS, "end")(world)
-    assert not complete(world), "production has not committed its last input"
-    committed(INPUTS)(world)
-    assert complete(world)
-    assert world.outcomes() == {"missing": 1, "extra": 1}
+END, COMMITTED = done(INPUTS, "end"), committed(INPUTS)
+FROM_GROUP = {"start": "production-group"}
+BOUNDED: dict[str, tuple[dict[str, Any], list[Step | bool], dict[str, int]]] = {
+    "everything that waits ends": (
+        {}, [P("a"), S("b", of=3), counted, False, END, False, COMMITTED, True], {"missing": 1, "extra": 1},
+    ),
+    "not before its inputs are counted": ({}, [END, COMMITTED, False, counted, True], {}),
+    "not while the candidate's ends are hidden": (
+        {}, [freeze, S("a"), P("a"), counted, END, COMMITTED, False, land, True], {"match": 1},
+    ),
+    "not while its warm-up is unknown": (
+        FROM_GROUP | {"pinned": {"warm_below": 5}}, [P("a"), counted, END, COMMITTED, False, warm, True],
+        {"warm_up": 1},
+    ),
+    "an input that the candidate does not read delays nothing": (
+        FROM_GROUP | {"pinned": {"committed": INPUTS, "warm_below": INPUTS}}, [warm, END, COMMITTED, True], {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "steps", "outcomes"), BOUNDED.values(), ids=BOUNDED)
+def test_a_bounded_run_is_complete_once_everything_that_waits_has_ended(
+    settings: dict[str, Any], steps: list[Step | bool], outcomes: dict[str, int]
+) -> None:
+    """A bool: whether it is complete then."""
+    world = begun(bounded=True, **settings)
+    for number, step in enumerate(steps):
+        if callable(step):
+            step(world)
+        else:
+            assert complete(world) is step, f"step {number}"
+    assert world.outcomes() == outcomes
     assert world.joiner.finished()
-
-
-def test_a_bounded_run_is_not_complete_before_its_inputs_are_counted() -> None:
-    world = begun(bounded=True)
-    for step in (done(INPUTS, "end"), committed(INPUTS)):
-        step(world)
-    assert not complete(world)
-    counted(world)
-    assert complete(world)
-
-
-def test_a_bounded_run_is_incomplete_while_the_candidates_ends_are_hidden() -> None:
-    world = begun(bounded=True)
-    for step in (freeze, S("a"), P("a"), counted, done(INPUTS, "end"), committed(INPUTS)):
-        step(world)
-    assert not complete(world)
-    land(world)
-    assert complete(world)
-    assert world.outcomes() == {"match": 1}
-
-
-def test_a_bounded_run_is_incomplete_while_its_warm_up_is_unknown() -> None:
-    world = begun({"warm_below": 5}, bounded=True, start="production-group")
-    for step in (P("a"), counted, done(INPUTS, "end"), committed(INPUTS)):
-        step(world)
-    assert not complete(world), "a record still waits"
-    warm(world)
-    assert complete(world)
-    assert world.outcomes() == {"warm_up": 1}
-
-
-def test_an_input_the_candidate_does_not_read_does_not_delay_the_end() -> None:
-    world = begun({"committed": INPUTS, "warm_below": INPUTS}, bounded=True, start="production-group")
-    for step in (warm, done(INPUTS, "end"), committed(INPUTS)):
-        step(world)
-    assert complete(world)
 
 
 # ---------------------------------------------------------------- watermark, commits, bounds
@@ -90,20 +78,16 @@ def watermark(world: World) -> int | None:
 def test_the_watermark_is_the_minimum_of_both_sides_and_pending_records() -> None:
     world = begun()
     counted(world)
-    P("a", time_ms=2_500)(world)
-    assert watermark(world) is None
-    S("x", time_ms=9_000)(world)
-    assert watermark(world) == 2_000, "production's record waits in the window from 2,000 on"
-    S("a", time_ms=9_000)(world)
-    assert watermark(world) == 2_500
-    P("x", time_ms=8_000)(world)
-    assert watermark(world) == 8_000
+    # Production's record waits in the window from 2,000 on.
+    records = P("a", time_ms=2_500), S("x", time_ms=9_000), S("a", time_ms=9_000), P("x", time_ms=8_000)
+    for step, expected in zip(records, (None, 2_000, 2_500, 8_000), strict=True):
+        step(world)
+        assert watermark(world) == expected
 
 
 def test_no_watermark_before_the_ends_of_the_inputs_are_known() -> None:
     world = begun()
-    P("a", time_ms=2_500)(world)
-    S("a", time_ms=2_500)(world)
+    play(world, [P("a", time_ms=2_500), S("a", time_ms=2_500)])
     for side in (Side.PRODUCTION, Side.SHADOW):
         world.read(side, 0, 1)
     world.commit()
@@ -113,8 +97,7 @@ def test_no_watermark_before_the_ends_of_the_inputs_are_known() -> None:
 def test_no_watermark_while_announced_records_have_not_been_read_again() -> None:
     world = begun()
     counted(world)
-    for step in (P("a", time_ms=9_500), P("b", time_ms=100), S("c", time_ms=9_900)):
-        step(world)
+    play(world, [P("a", time_ms=9_500), P("b", time_ms=100), S("c", time_ms=9_900)])
     assert watermark(world) == 0
     world.start_joiner()
     world.observe()

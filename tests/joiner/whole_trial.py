@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
@@ -106,6 +106,14 @@ class Trial(World):
 
     # ---------------------------------------------------------------- the runner
 
+    def begin(self, **pinned: Any) -> Self:
+        """A start mark, the runner, and the joiner, which has observed."""
+        self.start(**pinned)
+        self.start_runner()
+        self.start_joiner()
+        self.observe()
+        return self
+
     def start_runner(self) -> None:
         """A new runner from what is committed."""
         decoder, encoder = Decoder(NoSchemas()), Encoder(NoSchemas(), "out-value", "json")
@@ -161,8 +169,7 @@ class Trial(World):
             self.run(place, len(self.logs[place]))
         self.commit_production()
         self.commit_runner()
-        for _ in range(3):
-            self.turn()
+        self.turn(3)
 
     def finish(self) -> None:
         """The same in a bounded run; raises AssertionError if the joiner does not come to its end."""

@@ -1,6 +1,7 @@
 """Runners that come and go on the broker in memory, and the troubles that they live through."""
 
 from random import Random
+from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.health import RoleHealth
@@ -15,17 +16,16 @@ from shadowstream.testing.memory.processes import Process
 REVISION = "00112233445566778899aabbccddeeff"
 
 
+def config(name: str, **more: Any) -> Config:
+    """A trial from `in` to `out` that commits often; `candidate` is filled up."""
+    sections = {"name": name, "inputs": ["in"], "production": {"outputs": ["out"]}, "start": "earliest"}
+    candidate = {"trusted": True, "partitioner": "murmur2", **more.pop("candidate", {"call": "m:f"})}
+    return Config.model_validate(sections | {"candidate": candidate, "limits": {"commit_ms": 20}} | more)
+
+
 def latest(name: str) -> Config:
     """A trial that begins at what comes next, for what needs no candidate to run."""
-    return Config.model_validate(
-        {
-            "name": name,
-            "inputs": ["in"],
-            "production": {"outputs": ["out"]},
-            "candidate": {"call": "m:f", "trusted": True, "partitioner": "murmur2"},
-            "start": "latest",
-        }
-    )
+    return config(name, start="latest", limits={})
 
 
 class Runners:
@@ -60,6 +60,20 @@ class Runners:
     def turn(self, process: Process, calls: int) -> None:
         self.running = process
         process.run(calls)
+
+    def lives(self, calls: int) -> Process:
+        """A runner that has died after so many calls, without an error."""
+        process = self.runner()
+        self.turn(process, calls)
+        assert process.error is None, process.error
+        process.kill()
+        return process
+
+    def once_and_again(self, times: int = 2, calls: int = 1_500) -> None:
+        """A runner commits and dies, more arrives, and another goes on."""
+        for _ in range(times):
+            self.arrive(20)
+            self.lives(calls)
 
     def troubled(self, seed: int) -> list[Process]:
         """Two runners through aborts, commits of which nobody hears, deaths and partitions that move, then in peace

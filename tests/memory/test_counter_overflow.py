@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
-from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.reading.newest import WAIT_S
 from shadowstream.kafka.roles import runner
@@ -16,21 +15,16 @@ from shadowstream.records import Partition
 from shadowstream.runner import commit_metadata
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
-from shadowstream.testing.memory.processes import Process
-from tests.memory.runner_world import Runners
+from tests.memory.runner_world import Runners, config
 
 INPUTS = 3
 OUTPUTS = 2
 """Fewer than inputs: a partition of runner-state holds the counters of more than one."""
-CONFIG: dict[str, Any] = {
-    "name": "wide",
-    "inputs": ["in"],
-    "production": {"outputs": ["out"]},
-    "candidate": {"call": "tests.memory.test_counter_overflow:twice", "trusted": True, "partitioner": "murmur2"},
-    "start": "earliest",
-    "limits": {"commit_ms": 20},
-}
-STATE = [Partition("shadow.wide.runner-state", partition) for partition in range(OUTPUTS)]
+HERE = "tests.memory.test_counter_overflow"
+STATE, WRITTEN = (
+    [Partition(f"shadow.wide.{name}", partition) for partition in range(OUTPUTS)]
+    for name in ("runner-state", "out.out")
+)
 
 
 def twice(value: int) -> list[int]:
@@ -58,8 +52,8 @@ class Kept:
 class World(Runners):
     """A broker, inputs in three partitions, and runners that come and go."""
 
-    def __init__(self, **config: Any) -> None:
-        super().__init__(Config.model_validate({**CONFIG, **config}), INPUTS, OUTPUTS)
+    def __init__(self, **more: Any) -> None:
+        super().__init__(config("wide", **{"candidate": {"call": f"{HERE}:twice"}} | more), INPUTS, OUTPUTS)
 
     def metadata(self) -> list[str]:
         """Of the commits as they stand."""
@@ -77,10 +71,10 @@ class World(Runners):
     def true_counts(self) -> dict[Partition, marks.Counters]:
         """From the inputs, and from the outputs that stand there."""
         written = {Partition("in", p): Counter[str]() for p in range(INPUTS)}
-        for partition in range(OUTPUTS):
-            for _, entry in self.read(Partition("shadow.wide.out.out", partition)):
+        for place in WRITTEN:
+            for _, entry in self.read(place):
                 at = unpack(dict(entry.headers or [])[PACKED_HEADER]).coordinate
-                written[Partition("in", at.partition)][f"out/{partition}"] += 1
+                written[Partition("in", at.partition)][f"out/{place.partition}"] += 1
         found = {}
         for place, outputs in written.items():
             values = [int(entry.value or b"") for _, entry in self.read(place)]
@@ -102,14 +96,8 @@ def test_killed_at_any_call_every_count_is_there_once(delivery: str) -> None:
     with inside(world.broker, world.host):
         for last in range(1, 280):
             world.arrive(last % 3 == 0)  # few: each is three calls, and all that has come is one commit's
-            process = world.runner()
-            world.turn(process, last)
-            assert process.error is None, process.error
-            calls += process.calls
-            process.kill()
-        process = world.runner()
-        world.turn(process, 1_000)
-        assert process.error is None, process.error
+            calls += world.lives(last).calls
+        world.lives(1_000)
         assert calls["commit_transaction" if delivery == "exactly_once" else "commit"] > 50
         assert {text[0] for text in world.metadata()} == {"2"}
         counted = world.counted()
@@ -118,7 +106,6 @@ def test_killed_at_any_call_every_count_is_there_once(delivery: str) -> None:
         }
         if delivery == "exactly_once":  # else outputs are repeated, and none but the first counts
             assert counted == world.true_counts()
-        process.kill()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -135,41 +122,25 @@ def test_the_tests_before_would_see_a_runner_that_forgets(monkeypatch: pytest.Mo
     monkeypatch.setattr(runner, "read_counters", lambda _, wanted, __: dict.fromkeys(wanted, marks.Counters()))
     world = World()
     with inside(world.broker, world.host):
-        assert once_and_again(world).error is None
+        world.once_and_again()
         assert world.counted() != world.true_counts()
 
 
-def once_and_again(world: World) -> Process:
-    """A runner commits and dies, more arrives, and another goes on."""
-    for _ in range(2):
-        world.arrive(20)
-        process = world.runner()
-        world.turn(process, 1_500)
-        process.kill()
-    return process
-
-
 def test_snapshot_and_counters_of_one_offset_are_not_confused() -> None:
-    candidate = {**CONFIG["candidate"], "call": "tests.memory.test_counter_overflow:Kept", "state": "snapshot"}
-    world = World(candidate=candidate)
+    world = World(candidate={"call": f"{HERE}:Kept", "state": "snapshot"})
     with inside(world.broker, world.host):
-        assert once_and_again(world).error is None
+        world.once_and_again()
         assert {place: (one.read, one.with_output) for place, one in world.counted().items()} == {
             Partition("in", 0): (14, 14), Partition("in", 1): (13, 13), Partition("in", 2): (13, 13),
         }  # fmt: skip
-        outputs = [
-            int(e.value or b"") for p in range(OUTPUTS) for _, e in world.read(Partition("shadow.wide.out.out", p))
-        ]
+        outputs = [int(e.value or b"") for place in WRITTEN for _, e in world.read(place)]
         assert sorted(outputs) == sorted([*range(1, 15), *range(1, 14), *range(1, 14)])
 
 
 def test_a_record_whose_marker_lands_later_than_the_commit_is_waited_for() -> None:
     world = World()
     with inside(world.broker, world.host):
-        world.arrive(20)
-        process = world.runner()
-        world.turn(process, 1_500)
-        process.kill()
+        world.once_and_again(1)
         world.arrive(20)
         for place in STATE:
             world.broker.logs[place].held = 0
@@ -187,10 +158,7 @@ def test_a_record_whose_marker_lands_later_than_the_commit_is_waited_for() -> No
 def test_a_record_that_never_comes_ends_the_runner_and_is_named() -> None:
     world = World()
     with inside(world.broker, world.host):
-        world.arrive(20)
-        process = world.runner()
-        world.turn(process, 1_500)
-        process.kill()
+        world.once_and_again(1)
         for place in STATE:
             world.broker.logs[place].low = world.broker.logs[place].end
         began = world.broker.clock.monotonic()

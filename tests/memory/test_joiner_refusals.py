@@ -12,7 +12,7 @@ from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.joining.task_partitions import TaskPartitions
 from shadowstream.kafka.roles import joiner, judge, runner
 from shadowstream.records import Partition
-from shadowstream.testing.memory.groups import CommittedOffset, Group
+from shadowstream.testing.memory.groups import CommittedOffset
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.processes import Process
 from tests.memory.test_shedding import BATCH, ORDERS, OUT, SHADOW, World
@@ -29,14 +29,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World("hold")
     with inside(made.broker, made.host):
         made.answer(turned=False)
-        process = made.process(joiner.run, made.watch)
-        made.turn(process, 40_000, lambda: made.commits() >= COMMITS)
-        process.kill()
+        made.lives(joiner, 40_000, lambda: made.commits() >= COMMITS)
         yield made
-
-
-def group_of(world: World) -> Group:
-    return world.broker.groups.of(world.config.plan.group("joiner"))
 
 
 def read_to(world: World) -> int:
@@ -46,12 +40,11 @@ def read_to(world: World) -> int:
     )
 
 
-def ends_with(world: World) -> BaseException | None:
-    process = world.process(joiner.run, world.watch)
+def ended(world: World, process: Process) -> Process:
     world.running = process
     process.run(40_000, lambda: False)
     process.kill()
-    return process.error
+    return process
 
 
 def test_records_deleted_unread_are_reported_and_keep_the_verdict_open(
@@ -65,53 +58,36 @@ def test_records_deleted_unread_are_reported_and_keep_the_verdict_open(
         process.kill()
     assert f"'offsets': {LOST}" in caplog.text
     assert "source_records_lost" in caplog.text
-    process = world.process(judge.run, RoleHealth("turns", "judge"))
-    world.turn(process, 2_000)
-    process.kill()
+    world.lives(judge, 2_000)
     verdict = world.records("verdict")[-1]
     assert verdict["decision"] == "not_yet"
     assert verdict["remainder"] == LOST
     assert world.ended().keys() == {"match", "evicted"}, "of what retention took nobody knows that it lacks"
 
 
-def expired(world: World) -> None:
-    group_of(world).offsets.clear()
+Offsets = dict[Partition, CommittedOffset]
+HAPPENS: dict[str, tuple[Callable[[Offsets], object], str]] = {
+    "expired": (lambda offsets: offsets.clear(), "counting anew would count twice"),
+    "expired of one side": (lambda offsets: offsets.pop(OUT), "are not of one transaction"),
+    "reset by hand": (lambda offsets: offsets.update({OUT: CommittedOffset(0, "")}), "reset-offsets"),
+    "set forth beside our metadata": (
+        lambda offsets: offsets.update({OUT: offsets[OUT]._replace(offset=ORDERS)}),
+        "has committed to the trial's group",
+    ),
+    "of a newer release": (
+        lambda offsets: offsets.update({OUT: offsets[OUT]._replace(metadata="9" + offsets[OUT].metadata[1:])}),
+        "unknown form",
+    ),
+}
 
 
-def expired_of_one_side(world: World) -> None:
-    del group_of(world).offsets[OUT]
-
-
-def reset_by_hand(world: World) -> None:
-    group_of(world).offsets[OUT] = CommittedOffset(0, "")
-
-
-def set_forth_beside_our_words(world: World) -> None:
-    before = group_of(world).offsets[OUT]
-    group_of(world).offsets[OUT] = before._replace(offset=ORDERS)
-
-
-def of_a_newer_release(world: World) -> None:
-    before = group_of(world).offsets[OUT]
-    group_of(world).offsets[OUT] = before._replace(metadata="9" + before.metadata[1:])
-
-
-@pytest.mark.parametrize(
-    ("happens", "expected"),
-    [
-        (expired, "counting anew would count twice"),
-        (expired_of_one_side, "are not of one transaction"),
-        (reset_by_hand, "reset-offsets"),
-        (set_forth_beside_our_words, "has committed to the trial's group"),
-        (of_a_newer_release, "unknown form"),
-    ],
-)
+@pytest.mark.parametrize(("happens", "expected"), HAPPENS.values(), ids=HAPPENS)
 def test_foreign_or_vanished_commits_are_refused_and_nothing_is_written(
-    world: World, happens: Callable[[World], None], expected: str
+    world: World, happens: Callable[[Offsets], object], expected: str
 ) -> None:
-    happens(world)
+    happens(world.broker.groups.of(world.config.plan.group("joiner")).offsets)
     before = {place: log.end for place, log in world.broker.logs.items() if place.topic.startswith("shadow.")}
-    error = ends_with(world)
+    error = ended(world, world.process(joiner.run, world.watch)).error
     assert isinstance(error, ConfigError), error
     assert expected in str(error)
     assert {place: log.end for place, log in world.broker.logs.items() if place in before} == before
@@ -131,9 +107,7 @@ def test_a_start_that_another_process_overtakes_ends_and_is_no_refusal(world: Wo
 
     process = world.process(role.run, RoleHealth("turns", name))
     process.fault = overtaken
-    world.running = process
-    process.run(40_000, lambda: False)
-    process.kill()
+    ended(world, process)
     assert kept
     assert isinstance(process.error, BrokerError), process.error
     assert process.error.fatal

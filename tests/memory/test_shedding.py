@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
-from shadowstream.config import Config
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.matching.pending import ROW_BYTES
@@ -25,8 +24,8 @@ from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
+from tests.memory.runner_world import REVISION, config
 
-REVISION = "00112233445566778899aabbccddeeff"
 ORDERS = 3_000
 LATER_MS = 200_000
 BATCH = 100
@@ -51,24 +50,14 @@ class World:
     def __init__(
         self, overflow: str, delivery: str = "exactly_once", value: Callable[[int], bytes] = plain, **limits: Any
     ) -> None:
-        self.config = Config.model_validate(
-            {
-                "name": "turns",
-                "inputs": ["in"],
-                "production": {"outputs": ["out"]},
-                "candidate": {"call": "tests.memory.test_shedding:same", "trusted": True, "partitioner": "murmur2"},
-                "start": "earliest",
-                "delivery": delivery,
-                "compare": {"match_sample": 0},
-                "judge": {"window_ms": 10_000},
-                "limits": {
-                    "commit_ms": 20,
-                    "commit_records": 5 * BATCH,
-                    "pending_bytes_max": BOUND,
-                    "overflow": overflow,
-                    **limits,
-                },
-            }
+        bounds = {"commit_ms": 20, "commit_records": 5 * BATCH, "pending_bytes_max": BOUND, "overflow": overflow}
+        self.config = config(
+            "turns",
+            candidate={"call": "tests.memory.test_shedding:same"},
+            delivery=delivery,
+            compare={"match_sample": 0},
+            judge={"window_ms": 10_000},
+            limits=bounds | limits,
         )
         self.broker = MemoryBroker(ManualClock(wall_ms=1_000_000))
         self.broker.create("in", 1)
@@ -92,12 +81,18 @@ class World:
         process.run(calls, until)
         assert process.error is None, process.error
 
+    def lives(self, role: Any, calls: int, until: Callable[[], bool] | None = None, more: int = 0) -> None:
+        """A process of this role that dies after these calls."""
+        name = role.__name__.rpartition(".")[2]
+        process = self.process(role.run, self.watch if name == "joiner" else RoleHealth("turns", name))
+        self.turn(process, calls, until)
+        if more:
+            self.turn(process, more)
+        process.kill()
+
     def answer(self, turned: bool = True) -> None:
         """The candidate answers everything, and production does: last things first where they are turned."""
-        process = self.process(runner.run, RoleHealth("turns", "runner"))
-        self.turn(process, 20_000, lambda: self.answered() == ORDERS)
-        self.turn(process, 500)  # its marks
-        process.kill()
+        self.lives(runner, 20_000, lambda: self.answered() == ORDERS, 500)  # its marks
         *first, last = self.broker.logs[SHADOW].records()
         for _, entry in [*(reversed(first) if turned else first), last]:
             self.broker.logs[OUT].append(Entry(entry.key, entry.value, entry.time_ms))
@@ -167,19 +162,14 @@ def played(world: World, restarts: int) -> list[int]:
     with inside(world.broker, world.host):
         world.answer()
         for n in range(restarts + 1):
-            process = world.process(joiner.run, world.watch)
             if n == restarts:
-                world.turn(process, 40_000, world.asked_over)
+                world.lives(joiner, 40_000, world.asked_over)
             else:
                 commits = world.commits() + each
-                world.turn(process, 40_000, lambda wanted=commits: world.commits() >= wanted)
-                world.turn(process, 7 * n)
-            process.kill()
+                world.lives(joiner, 40_000, lambda wanted=commits: world.commits() >= wanted, 7 * n)
             levels.append(max((one["counts"].get("shed_level", 0) for one in world.records("state")), default=0))
         assert world.over()
-        process = world.process(judge.run, RoleHealth("turns", "judge"))
-        world.turn(process, 2_000)
-        process.kill()
+        world.lives(judge, 2_000)
     return levels
 
 

@@ -117,16 +117,12 @@ def test_a_full_disk_or_file_is_reported_and_loses_no_record(
 
 
 def test_what_is_spilled_leaves_the_memory_of_the_process() -> None:
-    took = {}
+    took, records = {}, spilling_process.RECORDS
     for overflow in ("hold", "spill"):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.memory.spilling_process", overflow], check=True, capture_output=True
-        )
-        took[overflow] = json.loads(done.stdout)
-        assert took[overflow]["pairs"] == spilling_process.RECORDS
-        print(
-            f"{overflow}: {spilling_process.RECORDS} records a side of {spilling_process.SIZE} bytes: {took[overflow]}"
-        )
+        command = [sys.executable, "-m", "tests.memory.spilling_process", overflow]
+        took[overflow] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        assert took[overflow]["pairs"] == records
+        print(f"{overflow}: {records} records a side of {spilling_process.SIZE} bytes: {took[overflow]}")
     assert took["spill"]["spilled"] > spilling_process.BOUND
     assert took["spill"]["resident"] < 1.5 * spilling_process.BOUND
     assert took["hold"]["resident"] > 3 * spilling_process.BOUND

@@ -6,29 +6,14 @@ from typing import Any
 
 import pytest
 
-from shadowstream.config import Config
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
 from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
-from tests.memory.runner_world import Runners
+from tests.memory.runner_world import Runners, config
 
 PARTITIONS = 2
 CUSTOMERS = 3
-CONFIG = Config.model_validate(
-    {
-        "name": "counts",
-        "inputs": ["in"],
-        "production": {"outputs": ["out"]},
-        "candidate": {
-            "call": "tests.memory.test_stateful_candidate:Counting",
-            "trusted": True,
-            "partitioner": "input",
-            "state": "snapshot",
-        },
-        "start": "earliest",
-        "limits": {"commit_ms": 20},
-    }
-)
+COUNTING = {"call": "tests.memory.test_stateful_candidate:Counting", "partitioner": "input", "state": "snapshot"}
 
 
 class Counting:
@@ -51,8 +36,8 @@ class Counting:
 class World(Runners):
     """A broker, orders in two partitions, and runners that come and go."""
 
-    def __init__(self, config: Config = CONFIG) -> None:
-        super().__init__(config, PARTITIONS, PARTITIONS)
+    def __init__(self, **more: Any) -> None:
+        super().__init__(config("counts", **{"candidate": COUNTING} | more), PARTITIONS, PARTITIONS)
 
     def value(self, n: int) -> bytes:
         return json.dumps({"customer": f"c{n % CUSTOMERS}"}).encode()
@@ -81,17 +66,11 @@ def test_killed_at_any_call_the_counts_are_those_of_a_run_without() -> None:
     with inside(world.broker, world.host):
         for last in range(1, 260):
             world.arrive(last % 5)
-            process = world.runner()
-            world.turn(process, last)
-            assert process.error is None, process.error
-            calls += process.calls
-            process.kill()
-        process = world.runner()
-        world.turn(process, 1_000)
+            calls += world.lives(last).calls
+        world.lives(1_000)
         assert calls["commit_transaction"] > 100
         assert world.written_counts() == world.undisturbed()
         assert max(one["count"] for (one,) in world.written_counts().values()) > 50
-        process.kill()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -105,15 +84,10 @@ def test_aborts_zombies_and_moving_partitions_do_not_change_the_counts(seed: int
 
 
 def test_without_hooks_and_without_transactions_another_process_goes_on() -> None:
-    candidate = CONFIG.candidate.model_copy(update={"state": "warm_up", "warm_up_records": 2})
-    world = World(CONFIG.model_copy(update={"candidate": candidate, "delivery": "at_least_once"}))
+    world = World(candidate=COUNTING | {"state": "warm_up", "warm_up_records": 2}, delivery="at_least_once")
     with inside(world.broker, world.host):
         for runs in range(1, 4):
-            world.arrive(20)
-            process = world.runner()
-            world.turn(process, 1_000)
-            assert process.error is None, process.error
-            process.kill()
+            world.once_and_again(1, 1_000)
             assert len(world.written_counts()) == 20 * runs
 
 
@@ -121,10 +95,6 @@ def test_the_tests_before_would_see_a_candidate_that_forgets(monkeypatch: pytest
     monkeypatch.setattr(Counting, "restore", lambda self, snapshot: None)
     world = World()
     with inside(world.broker, world.host):
-        for _ in range(2):
-            world.arrive(20)
-            process = world.runner()
-            world.turn(process, 1_000)
-            process.kill()
+        world.once_and_again(calls=1_000)
         assert world.written_counts().keys() == world.undisturbed().keys()
         assert world.written_counts() != world.undisturbed()

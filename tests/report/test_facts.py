@@ -12,19 +12,20 @@ from tests.report.trial_facts import FIRST_MS, judged, row
 
 
 def differing(number: int, *paths: str, **more: Any) -> dict[str, Any]:
-    return row(
-        number,
-        differences=[{"path": path, "kind": "value", "production": "1", "shadow": "2"} for path in paths],
-        **more,
-    )
+    differences = [{"path": path, "kind": "value", "production": "1", "shadow": "2"} for path in paths]
+    return row(number, differences=differences, **more)
+
+
+def kept_of(rows: list[dict[str, Any]], *bounds: int) -> Examples:
+    kept = Examples(REVISION, *bounds)
+    for one in rows:
+        kept.take(one)
+    return kept
 
 
 def test_the_last_word_of_a_pair_counts() -> None:
-    kept = Examples(REVISION, 9, 9)
-    for number in range(3):
-        kept.take(row(number))
-    kept.take(row(2, "match", late=True, correction_of="missing"))
-    kept.take(row(5, revision="cd" * 16))
+    last, of_another = row(2, "match", late=True, correction_of="missing"), row(5, revision="cd" * 16)
+    kept = kept_of([*map(row, range(3)), last, of_another], 9, 9)
     assert {one["pair_id"] for one in kept.rows} == {"scores/0/0", "scores/0/1"}
     assert kept.left == 0
 
@@ -32,13 +33,9 @@ def test_the_last_word_of_a_pair_counts() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_of_each_path_the_same_examples_are_kept_in_any_order(seed: int) -> None:
     rows = [differing(n, *(["a"] if n % 2 else ["a", "b.c"]), *(["rare"] if n == 77 else [])) for n in range(200)]
-    whole = Examples(REVISION, 100, 3)
-    for one in rows:
-        whole.take(one)
+    whole = kept_of(rows, 100, 3)
     random.Random(seed).shuffle(rows)
-    again = Examples(REVISION, 100, 3)
-    for one in rows:
-        again.take(one)
+    again = kept_of(rows, 100, 3)
     assert whole.rows == again.rows
     assert whole.left == again.left == 200 - len(whole.rows)
     by_path = Counter(difference["path"] for one in whole.rows for difference in one["differences"])
@@ -48,24 +45,15 @@ def test_of_each_path_the_same_examples_are_kept_in_any_order(seed: int) -> None
 
 
 def test_each_path_has_an_example_before_one_has_two() -> None:
-    kept = Examples(REVISION, 3, 5)
-    for n in range(50):
-        kept.take(differing(n, "common"))
-    for n, path in ((50, "rare"), (51, "rarest")):
-        kept.take(differing(n, path))
+    kept = kept_of([*(differing(n, "common") for n in range(50)), differing(50, "rare"), differing(51, "rarest")], 3, 5)
     assert sorted(one["differences"][0]["path"] for one in kept.rows) == ["common", "rare", "rarest"]
 
 
 def test_paths_are_bounded_and_the_kept_ones_independent_of_order() -> None:
     rows = [differing(n, f"items.{n}") for n in range(PATHS_MAX + 100)]
-    found = []
-    for order in (rows, rows[::-1]):
-        kept = Examples(REVISION, 10_000, 2)
-        for one in order:
-            kept.take(one)
-        found.append(kept.rows)
-    assert found[0] == found[1]
-    assert len(found[0]) == PATHS_MAX
+    one, other = (kept_of(order, 10_000, 2).rows for order in (rows, rows[::-1]))
+    assert one == other
+    assert len(one) == PATHS_MAX
 
 
 def test_history_is_thinned_and_its_last_evaluation_is_always_there() -> None:

@@ -2,7 +2,10 @@
 
 import html
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
+
+import pytest
 
 from shadowstream.report.facts import Facts
 from shadowstream.report.junit import junit
@@ -30,10 +33,8 @@ def test_a_case_a_criterion_fails_unless_it_is_shown_good() -> None:
     good = facts(bad_from=99)
     assert good.decision == "promote"
     assert failed(cases(good)) == {}
-    early = failed(cases(facts(hours=2, bad_from=99)))
-    assert early == dict.fromkeys([one["rate"] for one in facts().verdict["criteria"]], "not shown yet") | {
-        "decision": "not yet"
-    }
+    early = dict.fromkeys([one["rate"] for one in facts().verdict["criteria"]], "not shown yet")
+    assert failed(cases(facts(hours=2, bad_from=99))) == early | {"decision": "not yet"}
 
 
 def test_no_data_fails_and_says_why() -> None:
@@ -71,7 +72,7 @@ def test_the_markdown_names_the_slice_the_incident_and_what_a_criterion_lacks() 
     assert lines[at + 2].startswith("| ``carrier = <script>")
     assert lines[at + 2].endswith(" | 160 | 3000 |")
     assert any(
-        line.startswith("- open: ``mismatch-13") and line.endswith("nobody has acknowledged it``") for line in lines
+        one.startswith("- open: ``mismatch-13") and one.endswith("nobody has acknowledged it``") for one in lines
     )
     early = markdown(facts(hours=30, bad_from=99, criteria=[{"rate": "mismatch", "limit": 0.01, "min_units": 5_000}]))
     assert "- `mismatch`: its min\\_units asks for 5000 however good they are" in early
@@ -100,11 +101,8 @@ def test_a_comment_never_grows_beyond_what_is_taken() -> None:
 
 def noted() -> Facts:
     """A trial with everything that a note can be about."""
-    found = facts(
-        hours=30,
-        bad_from=99,
-        criteria=[{"rate": "mismatch", "limit": 0.01}, {"rate": "extra", "limit": 0.01, "muted": True}],
-    )
+    criteria = [{"rate": "mismatch", "limit": 0.01}, {"rate": "extra", "limit": 0.01, "muted": True}]
+    found = facts(hours=30, bad_from=99, criteria=criteria)
     assert found.verdict is not None
     found.verdict["coverage"], found.verdict["coverage_lately"] = 0.72, 0.5  # type: ignore[index]  # a dict of the judge
     found.verdict["outcomes"]["warm_up"] = 3_000
@@ -122,17 +120,21 @@ NOTES = (
 )
 
 
-def test_coverage_isolation_muted_criteria_and_caveats_stand_in_the_markdown() -> None:
-    text = markdown(noted()).replace("\\", "").partition("**What it rests on**")[2]
-    assert [note for note in NOTES if note not in text] == []
-
-
-def test_coverage_isolation_muted_criteria_and_caveats_stand_in_the_junit() -> None:
-    text = cases(noted())["coverage"].findtext("system-out") or ""
-    assert [note for note in NOTES if note not in text] == []
+def explained(found: Facts) -> str:
+    """What the case of the coverage says in JUnit."""
+    text = cases(found)["coverage"].findtext("system-out") or ""
     assert len(text.splitlines()) >= 5
+    return text
 
 
-def test_coverage_isolation_muted_criteria_and_caveats_stand_on_the_page() -> None:
-    text = " ".join(html.unescape(re.sub("<[^>]*>", " ", page(noted()))).split())
+SHOWN: dict[str, Callable[[Facts], str]] = {
+    "markdown": lambda found: markdown(found).replace("\\", "").partition("**What it rests on**")[2],
+    "junit": explained,
+    "page": lambda found: " ".join(html.unescape(re.sub("<[^>]*>", " ", page(found))).split()),
+}
+
+
+@pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN)
+def test_coverage_isolation_muted_criteria_and_caveats_are_shown(shown: Callable[[Facts], str]) -> None:
+    text = shown(noted())
     assert [note for note in NOTES if note not in text] == []

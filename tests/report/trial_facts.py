@@ -44,9 +44,6 @@ def row(number: int, outcome: str = "mismatch", **more: Any) -> dict[str, Any]:
         "revision": REVISION,
         "time_ms": FIRST_MS + number * 1_000,
         "key": f"order-{number}".encode(),
-        "production": None,
-        "shadow": None,
-        "input": None,
         "differences": [
             {"path": "score", "kind": "value", "production": "0.25", "shadow": "0.75", "delta": 0.5},
             {"path": HOSTILE, "kind": "missing", "production": f'"{HOSTILE}"', "shadow": None, "delta": None},
@@ -54,12 +51,9 @@ def row(number: int, outcome: str = "mismatch", **more: Any) -> dict[str, Any]:
         if outcome == "mismatch"
         else [],
         "reason": None if outcome == "mismatch" else "timeout",
-        "late": False,
-        "correction_of": None,
-        "twin": None,
         "identity": "key",
-        "id": None,
-        "ambiguous": False,
+        **dict.fromkeys(("production", "shadow", "twin", "input", "correction_of", "id")),
+        **dict.fromkeys(("late", "ambiguous"), False),
         **more,
     }
 

@@ -34,6 +34,13 @@ def trials(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment, check=False)
 
 
+def well(*arguments: str) -> str:
+    """What is printed of trials of which none shows anything wrong."""
+    done = trials(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def number_in(text: str, line: str) -> int:
     """The figure of a line of the report, 0 where there is none."""
     found = re.search(rf"^{re.escape(line)} +(\d+)$", text, re.MULTILINE)
@@ -41,24 +48,18 @@ def number_in(text: str, line: str) -> int:
 
 
 def test_whatever_dies_and_wherever_nothing_is_lost_or_repeated() -> None:
-    done = trials("--seeds", str(SEEDS))
-    assert done.returncode == 0, done.stdout + done.stderr
-    for phase, call in (*TORN, UNHEARD, ("before", "consume"), ("after", "consume")):
-        assert number_in(done.stdout, f"died {phase} {call}"), (
-            f"no process died {phase} {call}: these seeds prove nothing of it"
-        )
-    assert number_in(done.stdout, "a zombie woke up")
-    assert number_in(done.stdout, "trouble: commit_transaction abort")
-    assert number_in(done.stdout, "trouble: commit_transaction late")
+    printed = well("--seeds", str(SEEDS))
+    deaths = [f"died {phase} {call}" for phase, call in (*TORN, UNHEARD, ("before", "consume"), ("after", "consume"))]
+    troubles = [f"trouble: commit_transaction {what}" for what in ("abort", "late")]
+    for line in (*deaths, "a zombie woke up", *troubles):
+        assert number_in(printed, line), f"no {line}: these seeds prove nothing of it"
 
 
 def test_without_transactions_crashes_repeat_records_and_no_count_is_wrong() -> None:
-    done = trials("--at-least-once", "--seeds", str(SEEDS // 2), "--first-seed", str(SEEDS))
-    assert done.returncode == 0, done.stdout + done.stderr
+    printed = well("--at-least-once", "--seeds", str(SEEDS // 2), "--first-seed", str(SEEDS))
     for phase, call in (*AT_LEAST_ONCE, COMMITTED):
-        assert number_in(done.stdout, f"died {phase} {call}"), (
-            f"no process died {phase} {call}: these seeds prove nothing of it"
-        )
+        line = f"died {phase} {call}"
+        assert number_in(printed, line), f"no process {line}: these seeds prove nothing of it"
 
 
 def offences_without_room(
@@ -67,9 +68,7 @@ def offences_without_room(
     """What was wrong where the counters of no commit of the runner fit its metadata; and how many were read back."""
     named = 0
 
-    def reading(
-        config: Config, wanted: Mapping[Partition, commit_metadata.CounterOverflow], at: Mapping[Partition, int]
-    ) -> Any:
+    def reading(config: Config, wanted: Mapping[Partition, Any], at: Mapping[Partition, int]) -> Any:
         nonlocal named
         named += len(wanted)
         return read(config, wanted, at)
@@ -87,9 +86,7 @@ def test_counters_that_fit_no_commit_come_back_whatever_dies_and_wherever(monkey
 
 
 def test_the_test_before_would_see_counters_that_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgets(
-        _: Config, wanted: Mapping[Partition, commit_metadata.CounterOverflow], __: Mapping[Partition, int]
-    ) -> Any:
+    def forgets(_: Config, wanted: Mapping[Partition, Any], __: Mapping[Partition, int]) -> Any:
         return dict.fromkeys(wanted, marks.Counters())
 
     assert offences_without_room(monkeypatch, ON_BROKER, range(SEEDS // 10), forgets)[0]
@@ -101,24 +98,17 @@ def test_without_transactions_they_come_back_from_the_mark_that_decides(monkeypa
 
 
 @pytest.mark.long
-def test_a_thousand_seeds_without_transactions_show_nothing_wrong() -> None:
-    done = trials("--at-least-once", "--seeds", str(SEEDS_LONG // 2))
-    print(done.stdout.splitlines()[-1])
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.long
-def test_two_thousand_seeds_show_nothing_wrong() -> None:
-    done = trials("--seeds", str(SEEDS_LONG))
-    print(done.stdout.splitlines()[-1])
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize(
+    "arguments", [("--seeds", str(SEEDS_LONG)), ("--at-least-once", "--seeds", str(SEEDS_LONG // 2))], ids=" ".join
+)
+def test_thousands_of_seeds_show_nothing_wrong(arguments: tuple[str, ...]) -> None:
+    print(well(*arguments).splitlines()[-1])
 
 
 def test_a_seed_is_the_same_whenever_it_is_played() -> None:
-    outputs = [trials("--seeds", "3", "--first-seed", "20", "--processes", n).stdout for n in ("1", "2")]
-    assert [re.sub(r"[\d.]+ s in \d processes", "", text) for text in outputs[:1]] == [
-        re.sub(r"[\d.]+ s in \d processes", "", text) for text in outputs[1:]
-    ]
+    outputs = (trials("--seeds", "3", "--first-seed", "20", "--processes", n).stdout for n in ("1", "2"))
+    one, other = (re.sub(r"[\d.]+ s in \d processes", "", text) for text in outputs)
+    assert one == other
 
 
 def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(

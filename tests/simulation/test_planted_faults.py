@@ -16,12 +16,11 @@ from shadowstream.joiner.intake.production_failures import FAILED, ProductionFai
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.recovery import task_commit
-from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.task_commit import TaskCommit
 from shadowstream.joiner.task import Task
-from shadowstream.records import Batch, Partition, Side
+from shadowstream.records import Batch, Side
 from shadowstream.testing.simulation.logs import Logs
-from shadowstream.testing.simulation.run import run_seed
+from shadowstream.testing.simulation.run import STEPS, Way, run_seed
 from tests.simulation.test_simulation import SEEDS
 
 WITHIN = 200
@@ -42,13 +41,13 @@ def by_maximum(real: Any) -> Any:
     return bound
 
 
+def does_nothing(real: Any) -> Any:
+    return lambda *_: None
+
+
 def stable_ends(real: Any) -> Any:
     """Marks name the last stable offset, which may still hide the very outputs."""
-
-    def ends(self: Logs, places: Any) -> dict[Partition, int]:
-        return {place: self.stable(place) for place in places}
-
-    return ends
+    return lambda self, places: {place: self.stable(place) for place in places}
 
 
 def without_tombstones(real: Any) -> Any:
@@ -62,17 +61,8 @@ def without_tombstones(real: Any) -> Any:
     return read
 
 
-def never_a_repeat(real: Any) -> Any:
-    return lambda self, ids, contents, offsets: {}
-
-
-def every_repeat_is_equal(real: Any) -> Any:
-    """As where a repeated key was taken for a re-delivery, whatever its value."""
-    return lambda self, ids, contents, offsets: dict.fromkeys(real(self, ids, contents, offsets), True)
-
-
-def never_equal(real: Any) -> Any:
-    return lambda self, ids, contents, offsets: dict.fromkeys(real(self, ids, contents, offsets), False)
+def every_repeat_is(equal: bool) -> Planted:
+    return lambda real: lambda *given: dict.fromkeys(real(*given), equal)
 
 
 def on_arrival(real: Any) -> Any:
@@ -81,14 +71,6 @@ def on_arrival(real: Any) -> Any:
         return UniqueIdStore(config.judge.window_ms, sides) if config.identity.kind == "occurrence" else made
 
     return store
-
-
-def forgotten(real: Any) -> Any:
-    return lambda self, side, id_, time_ms, tolerance_ms: None
-
-
-def forgotten_at_a_restart(real: Any) -> Any:
-    return lambda self, rows: None
 
 
 def one_too_high(real: Any) -> Any:
@@ -104,11 +86,12 @@ def one_too_high(real: Any) -> Any:
 
 def one_too_low(real: Any) -> Any:
     """Everything below high - 1 is called accounted for, so that one record is read twice."""
+    return lambda checkpoint: real(checkpoint._replace(high=max(0, checkpoint.high - 1)))
 
-    def encode(checkpoint: Checkpoint) -> str:
-        return real(checkpoint._replace(high=max(0, checkpoint.high - 1)))
 
-    return encode
+def without_what_waits(real: Any) -> Any:
+    """After a restart nothing is known of what was pending."""
+    return lambda text: real(text)._replace(pending=frozenset())
 
 
 def by_offsets(real: Any) -> Any:
@@ -123,23 +106,9 @@ def by_offsets(real: Any) -> Any:
     return read
 
 
-def before_it_is_read(real: Any) -> Any:
+def whatever_is_read(real: Any) -> Any:
     """A done mark counts as soon as it is there, whether or not the outputs below its ends have been read."""
     return lambda self, position: real(self, 1 << 60)
-
-
-def without_what_waits(real: Any) -> Any:
-    """After a restart nothing is known of what was pending."""
-
-    def decode(text: str) -> Checkpoint:
-        return real(text)._replace(pending=frozenset())
-
-    return decode
-
-
-def never_production(real: Any) -> Any:
-    """Whatever production says of itself, the candidate pays."""
-    return lambda self, row, result: result
 
 
 def whatever_production_says(real: Any) -> Any:
@@ -168,18 +137,23 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "close by maximum": (Completeness, "bound", by_maximum),
     "LSO instead of high watermark": (Logs, "ends", stable_ends),
     "drop tombstones": (Task, "read", without_tombstones),
-    "ignore repeats": (DedupeWindow, "repeats", never_a_repeat),
-    "take every repeat for a re-delivery": (DedupeWindow, "repeats", every_repeat_is_equal),
-    "take no repeat for a re-delivery": (DedupeWindow, "repeats", never_equal),
+    "ignore repeats": (DedupeWindow, "repeats", lambda real: lambda *_: {}),
+    # As where a repeated key was taken for a re-delivery, whatever its value.
+    "take every repeat for a re-delivery": (DedupeWindow, "repeats", every_repeat_is(True)),
+    "take no repeat for a re-delivery": (DedupeWindow, "repeats", every_repeat_is(False)),
     "occurrence on arrival": (task, "store_of", on_arrival),
-    "forget what was said": (CorrectableRows, "take", forgotten),
-    "forget what was said at a restart": (LateRecords, "restore", forgotten_at_a_restart),
+    "forget what was said": (CorrectableRows, "take", does_nothing),
+    "forget what was said at a restart": (LateRecords, "restore", does_nothing),
     "off by one in the committed floor": (TaskCommit, "_offsets", one_too_high),
     "off by one in high": (task_commit.checkpoint, "encode", one_too_low),
     "count by offsets": (Task, "read", by_offsets),
-    "believe marks before their outputs are read": (PassedMarks, "advance", before_it_is_read),
+    "believe marks before their outputs are read": (PassedMarks, "advance", whatever_is_read),
     "forget what was pending": (task_commit.checkpoint, "decode", without_what_waits),
-    "blame the candidate where production failed too": (ProductionFailures, "judged", never_production),
+    "blame the candidate where production failed too": (
+        ProductionFailures,
+        "judged",
+        lambda real: lambda *given: given[-1],
+    ),
     "excuse the candidate where production did not fail": (ProductionFailures, "judged", whatever_production_says),
     "blame the candidate for a rule without an answer": (rules, "fenced", as_raised),
     "blame the candidate for a declared change without an answer": (expected, "fenced", as_raised),
@@ -190,9 +164,16 @@ BEGIN = {"close by maximum": 70, "LSO instead of high watermark": 11}
 """Seeds that have shown these faults: they are tried before the others."""
 
 
-def caught(seeds: Iterable[int]) -> int | None:
-    """The first seed that shows an offence."""
-    return next((seed for seed in seeds if run_seed(seed).offences), None)
+def plant(fault: tuple[Any, str, Planted], monkeypatch: pytest.MonkeyPatch) -> None:
+    where, what, planted = fault
+    assert callable(where.__dict__[what]), "what the fault is planted in has gone: plant it anew"
+    monkeypatch.setattr(where, what, planted(where.__dict__[what]))
+
+
+def caught(seeds: Iterable[int], way: Way = STEPS) -> tuple[int, str] | None:
+    """The first seed that shows an offence, and the offence."""
+    found = ((seed, run_seed(seed, way).offences) for seed in seeds)
+    return next(((seed, offences[0]) for seed, offences in found if offences), None)
 
 
 def test_these_seeds_are_among_those_that_show_nothing_without_a_fault() -> None:
@@ -202,9 +183,7 @@ def test_these_seeds_are_among_those_that_show_nothing_without_a_fault() -> None
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    where, what, fault = FAULTS[name]
-    assert callable(where.__dict__[what]), "what the fault is planted in has gone: plant it anew"
-    monkeypatch.setattr(where, what, fault(where.__dict__[what]))
+    plant(FAULTS[name], monkeypatch)
     seed = caught((BEGIN.get(name, 0), *range(WITHIN)))
     print(f"{name}: caught at seed {seed}")
     assert seed is not None

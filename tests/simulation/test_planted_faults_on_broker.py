@@ -1,7 +1,7 @@
 """The simulator on the broker is able to fail: each of these faults, planted in the real loop or a role's edge, is
 caught within 60 seeds. (What is lost and not forgotten needs the right moment: tests/memory has it.)"""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,36 +17,37 @@ from shadowstream.kafka.roles.runner import RunnerRole
 from shadowstream.records import Commit, Side, Write
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.simulation.on_broker.play import ON_BROKER
-from shadowstream.testing.simulation.run import run_seed
+from tests.simulation.test_planted_faults import Planted, caught, does_nothing, plant
 
 WITHIN = 60
 
-Planted = Callable[[Any], Any]
-"""From the real function to the faulty one."""
+
+def in_two(*, commits_first: bool) -> Planted:
+    """The offsets are committed in one transaction, what they stand for is written in another: lost or repeated."""
+
+    def plant(real: Any) -> Any:
+        def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
+            if commits_first:
+                real(self, [], commits)
+            self._writer.producer.begin_transaction()
+            self._writer.write(writes)
+            self._writer.producer.commit_transaction(TRANSACTION_WAIT_S)
+            if not commits_first:
+                real(self, [], commits)
+
+        return transaction
+
+    return plant
 
 
-def commits_first(real: Any) -> Any:
-    """The offsets are committed in one transaction, what they stand for is written in the next."""
-
-    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
-        real(self, [], commits)
-        self._writer.producer.begin_transaction()
-        self._writer.write(writes)
-        self._writer.producer.commit_transaction(TRANSACTION_WAIT_S)
-
-    return transaction
-
-
-def produces_first(real: Any) -> Any:
-    """The other way round: at least once."""
-
-    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
-        self._writer.producer.begin_transaction()
-        self._writer.write(writes)
-        self._writer.producer.commit_transaction(TRANSACTION_WAIT_S)
-        real(self, [], commits)
-
-    return transaction
+def send(loop: Any, writes: list[Write], commits: list[Commit]) -> Any:
+    """All of a transaction but its end; the producer."""
+    producer = loop._writer.producer
+    producer.begin_transaction()
+    loop._writer.write(writes)
+    offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
+    producer.send_offsets_to_transaction(offsets, loop._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
+    return producer
 
 
 def takes_an_abort_for_a_commit(real: Any) -> Any:
@@ -78,16 +79,12 @@ def commits_all_the_same(real: Any) -> Any:
     """The transaction is committed although its offsets could not be sent."""
 
     def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
-        producer = self._writer.producer
-        producer.begin_transaction()
-        self._writer.write(writes)
-        offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
         try:
-            producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
+            send(self, writes, commits)
         except KafkaException as error:
             if error.args[0].txn_requires_abort():
                 raise
-        producer.commit_transaction(TRANSACTION_WAIT_S)
+        self._writer.producer.commit_transaction(TRANSACTION_WAIT_S)
 
     return transaction
 
@@ -97,33 +94,14 @@ def takes_a_retry_for_a_failure(real: Any) -> Any:
 
     def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
         try:
-            producer = self._writer.producer
-            producer.begin_transaction()
-            self._writer.write(writes)
-            offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
-            producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
-            producer.commit_transaction(TRANSACTION_WAIT_S)
+            send(self, writes, commits).commit_transaction(TRANSACTION_WAIT_S)
         except KafkaException as error:
             if not error.args[0].retriable():
                 raise
-            producer.commit_transaction(TRANSACTION_WAIT_S)
+            self._writer.producer.commit_transaction(TRANSACTION_WAIT_S)
             real(self, writes, commits)
 
     return transaction
-
-
-def sends_no_offsets(real: Any) -> Any:
-    """Who sends an empty list is not refused, member or not."""
-
-    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
-        real(self, writes, [])
-
-    return transaction
-
-
-def remembers(real: Any) -> Any:
-    """With what a member had it goes on."""
-    return lambda self, *_: None
 
 
 def without_waiting(real: Any) -> Any:
@@ -139,11 +117,6 @@ def without_waiting(real: Any) -> Any:
     return committed
 
 
-def without_state(real: Any) -> Any:
-    """The counts of the commit's sequence number are not read."""
-    return lambda config, partitions, sequences: {}
-
-
 def only_where_it_stood(real: Any) -> Any:
     """After a restart the judge knows how far it has read, and not what it had read."""
 
@@ -154,25 +127,22 @@ def only_where_it_stood(real: Any) -> Any:
     return restore
 
 
-def holds_who_is_waited_for(real: Any) -> Any:
-    """Held is the side with most in memory, whoever waits for it."""
-    return lambda self, again=(): frozenset(Side)
-
-
 FAULTS: dict[str, tuple[Any, str, Planted]] = {
-    "commit before produce": (Loop, "_transaction", commits_first),
-    "produce before commit": (Loop, "_transaction", produces_first),
+    "commit before produce": (Loop, "_transaction", in_two(commits_first=True)),
+    "produce before commit": (Loop, "_transaction", in_two(commits_first=False)),
     "memory ahead of what is committed": (Loop, "_failed", takes_an_abort_for_a_commit),
     "no rewind after an abort": (Loop, "_failed", does_not_rewind),
     "commit after send_offsets failed": (Loop, "_transaction", commits_all_the_same),
     "write again what was committed": (Loop, "_transaction", takes_a_retry_for_a_failure),
-    "empty offset list": (Loop, "_transaction", sends_no_offsets),
-    "nothing committed nor cleared on revoke": (Loop, "_on_revoke", remembers),
-    "the joiner forgets nothing": (JoinerRole, "dropped", remembers),
-    "the runner forgets nothing": (RunnerRole, "dropped", remembers),
+    # Who sends an empty list is not refused, member or not.
+    "empty offset list": (Loop, "_transaction", lambda real: lambda self, writes, _: real(self, writes, [])),
+    "nothing committed nor cleared on revoke": (Loop, "_on_revoke", does_nothing),
+    "the joiner forgets nothing": (JoinerRole, "dropped", does_nothing),
+    "the runner forgets nothing": (RunnerRole, "dropped", does_nothing),
     "commits are not waited for": (MemoryConsumer, "committed", without_waiting),
-    "no state record": (joiner, "read_states", without_state),
-    "held by bytes alone": (Completeness, "sides_that_must_progress", holds_who_is_waited_for),
+    "no state record": (joiner, "read_states", lambda real: lambda *_: {}),
+    # Held is the side with most in memory, whoever waits for it.
+    "held by bytes alone": (Completeness, "sides_that_must_progress", lambda real: lambda *_: frozenset(Side)),
     "the judge forgets": (JudgeStep, "restore", only_where_it_stood),
 }
 
@@ -190,17 +160,9 @@ BEGIN = {
 """Seeds that have shown these faults: they are tried before the others."""
 
 
-def caught(seeds: Iterable[int]) -> tuple[int, str] | None:
-    """The first seed that shows an offence."""
-    found = ((seed, run_seed(seed, ON_BROKER).offences) for seed in seeds)
-    return next(((seed, offences[0]) for seed, offences in found if offences), None)
-
-
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    where, what, fault = FAULTS[name]
-    assert callable(where.__dict__[what]), "what the fault is planted in has gone: plant it anew"
-    monkeypatch.setattr(where, what, fault(where.__dict__[what]))
-    seed = caught((BEGIN.get(name, 0), *range(WITHIN)))
+    plant(FAULTS[name], monkeypatch)
+    seed = caught((BEGIN.get(name, 0), *range(WITHIN)), ON_BROKER)
     print(f"{name}: caught at seed {seed}")
     assert seed is not None

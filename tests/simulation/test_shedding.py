@@ -12,6 +12,7 @@ from shadowstream.joiner.outcomes.resolve import OutcomeResolver
 from shadowstream.records import Side
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.run import SHEDDING, run_seed
+from tests.simulation.test_planted_faults import Planted, does_nothing, plant
 
 SEEDS = 60
 SEEDS_LONG = 3_000
@@ -35,10 +36,6 @@ def test_three_thousand_seeds_show_nothing_wrong(capsys: pytest.CaptureFixture[s
     assert wrong(SEEDS_LONG, capsys) is None
 
 
-def forgotten_at_a_restart(real: Any) -> Any:
-    return lambda self, counts: None
-
-
 def on_one_side_only(real: Any) -> Any:
     """A partner that comes later waits all the same."""
 
@@ -54,11 +51,6 @@ def on_one_side_only(real: Any) -> Any:
     return separated
 
 
-def pending_nowhere(real: Any) -> Any:
-    """What is put off until a later commit is pending in none."""
-    return lambda self, side: iter(())
-
-
 def beside_the_outcome(real: Any) -> Any:
     """What was said of a partner stays: it is missing, and the record that came for it evicted."""
 
@@ -70,16 +62,16 @@ def beside_the_outcome(real: Any) -> Any:
     return evict
 
 
-FAULTS = {
-    "the level is forgotten at a restart": (LoadShedder, "restore", forgotten_at_a_restart),
+FAULTS: dict[str, tuple[Any, str, Planted]] = {
+    "the level is forgotten at a restart": (LoadShedder, "restore", does_nothing),
     "one side sheds": (SideIntake, "_separated", on_one_side_only),
-    "what is put off is forgotten": (Backlog, "offsets", pending_nowhere),
+    # What is put off until a later commit is pending in none.
+    "what is put off is forgotten": (Backlog, "offsets", lambda real: lambda *_: iter(())),
     "nothing is taken back": (OutcomeResolver, "evict", beside_the_outcome),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_simulator_sees_shedding_that_tears_identities_apart(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner, name, planted = FAULTS[fault]
-    monkeypatch.setattr(owner, name, planted(getattr(owner, name)))
+    plant(FAULTS[fault], monkeypatch)
     assert any(run_seed(seed, SHEDDING).offences for seed in range(WITHIN))

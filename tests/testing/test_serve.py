@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,22 @@ from shadowstream.testing.ports import free_port
 SERVE = "import sys; from pathlib import Path; from shadowstream.testing.serve import serve; "
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_on_the_given_port_and_data_until_stopped(tmp_path: Path, number: signal.Signals) -> None:
-    port = free_port()
+@contextmanager
+def serving(port: int | None, data: Path) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
-        [sys.executable, "-c", f"{SERVE} serve({port}, Path(sys.argv[1]))", str(tmp_path)],
+        [sys.executable, "-c", f"{SERVE} serve({port}, Path(sys.argv[1]))", str(data)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
+        yield server
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_on_the_given_port_and_data_until_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    port = free_port()
+    with serving(port, tmp_path) as server:
         assert server.stdout is not None
         assert server.stderr is not None
         bootstrap = server.stdout.readline().strip()
@@ -40,13 +48,7 @@ def test_it_serves_on_the_given_port_and_data_until_stopped(tmp_path: Path, numb
 
 
 def test_a_broker_that_dies_is_not_waited_for(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", f"{SERVE} serve(None, Path(sys.argv[1]))", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
+    with serving(None, tmp_path) as server:
         assert server.stdout is not None
         assert server.stdout.readline()
         children = Path(f"/proc/{server.pid}/task").glob("*/children")

@@ -17,7 +17,7 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.jars import cache_dir, kafka_classpath
 from shadowstream.testing.kafka_jars import KAFKA_JARS
 
-DEAD_PROXY = "http://127.0.0.1:9"
+OFFLINE = dict.fromkeys(("https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
 START = """
 import sys
@@ -140,9 +140,7 @@ def test_a_broker_that_ends_by_itself_is_reported_with_its_own_words() -> None:
 
 def test_no_network_on_first_use_names_the_ways_out(tmp_path: Path) -> None:
     cache = tmp_path / "empty"
-    message = start_elsewhere(
-        tmp_path / "data", SHADOWSTREAM_CACHE=str(cache), https_proxy=DEAD_PROXY, HTTPS_PROXY=DEAD_PROXY
-    )
+    message = start_elsewhere(tmp_path / "data", SHADOWSTREAM_CACHE=str(cache), **OFFLINE)
     assert f"is not in {cache}" in message
     assert "org.apache.kafka:" in message
     for way_out in ("Fill the cache once", "SHADOWSTREAM_BOOTSTRAP", "Docker"):
@@ -155,17 +153,15 @@ def test_a_damaged_jar_is_not_run_but_fetched_again(tmp_path: Path) -> None:
     damaged = sorted(cache.rglob("*.jar"))[0]
     damaged.unlink()
     damaged.write_bytes(b"half a jar")
-    message = start_elsewhere(
-        tmp_path / "data", SHADOWSTREAM_CACHE=str(cache), https_proxy=DEAD_PROXY, HTTPS_PROXY=DEAD_PROXY
-    )
+    message = start_elsewhere(tmp_path / "data", SHADOWSTREAM_CACHE=str(cache), **OFFLINE)
     assert f"{damaged.stem.rpartition('-')[0]}:" in message
     assert not damaged.exists()
 
 
 def test_a_full_cache_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = linked_cache(tmp_path / "cache")
-    for name in ("https_proxy", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, DEAD_PROXY)
+    for name, proxy in OFFLINE.items():
+        monkeypatch.setenv(name, proxy)
     monkeypatch.setenv("SHADOWSTREAM_CACHE", str(cache))
     assert len(kafka_classpath()) == len(KAFKA_JARS)
 

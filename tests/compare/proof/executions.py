@@ -1,12 +1,9 @@
 """Scenes through the product: pair by pair, as columns, and by the entry that the joiner uses."""
 
-import json
 from collections import Counter
 from typing import Any, NamedTuple
 
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.codecs.framing import SchemaId
-from shadowstream.codecs.schemas import NoSchemas, Schema, parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.comparer import comparer
 from shadowstream.compare.schema_changes import Evolutions
@@ -15,25 +12,12 @@ from tests.compare.proof.oracle import Verdict
 from tests.compare.proof.pairs import Case, Scene
 from tests.compare.proof.rules import text_of
 from tests.compare.proof.scenes import scene
+from tests.compare.written_pairs import Registry
 
 REPEATED, REPEATED_IN_COLUMNS = 3, 5
 KEPT = 32
 """Of more differences than this the product keeps so many."""
 WAYS = ("rows", "columns", "joiner")
-
-
-class Registered(NoSchemas):
-    """These schemas, by ids from 1."""
-
-    def __init__(self, schemas: list[Any]) -> None:
-        self._schemas: list[Schema] = [parse(json.dumps(one)) if _is_avro(one) else one for one in schemas]
-
-    def by_id(self, schema_id: SchemaId) -> Schema:
-        return self._schemas[int(schema_id) - 1] if isinstance(schema_id, int) else super().by_id(schema_id)
-
-
-def _is_avro(schema: Any) -> bool:
-    return isinstance(schema, dict | list | str)
 
 
 class Answer(NamedTuple):
@@ -51,7 +35,7 @@ def answer(result: Any) -> Answer:
 
 def answers(given: Scene) -> dict[str, list[Answer]]:
     """The answers to all pairs of a scene, by way."""
-    registry = Registered(given.schemas)
+    registry = Registry(*given.schemas)
     rules = [Rule(**{name: what for name, what in one.items() if name != "at"}) for one in given.rules]
     production, shadow = [c.production for c in given.cases], [c.shadow for c in given.cases]
 
@@ -127,11 +111,7 @@ class Report:
 
 def faults_of(case: Case, own: dict[str, Answer]) -> set[str]:
     """The classes of disagreement of one pair."""
-    found = set()
-    for way in WAYS:
-        wrong = fault(case.must, own[way])
-        if wrong is not None:
-            found.add(wrong)
+    found = {wrong for way in WAYS if (wrong := fault(case.must, own[way])) is not None}
     if len({(one.outcome, one.found) for one in own.values()}) > 1:
         found.add("rows and columns disagree")
     return found

@@ -1,28 +1,19 @@
 """Types of generated JSON texts: numbers as they may be written, names of any kind, fields that are absent or null."""
 
 import json
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal
 from random import Random
 from typing import Any
 
+from tests.compare.proof import scalars
 from tests.compare.proof.model import Array, Edit, Field, Map, Record, Scalar, Type
 from tests.compare.proof.oracle import Node
-from tests.compare.proof.scalars import DELTAS, LONGS, TEXTS, near_text
+from tests.compare.proof.scalars import DELTAS, LONGS, TEXTS, any_of, near_text
 
 FRACTIONS = (
-    "0.5",
-    "0.1",
-    "1.0",
-    "-0.0",
-    "10.0",
-    "12345678901234567.89",
-    "0.1000000000000000055",
-    "9007199254740993.0",
-    "1e400",
-    "5.00",
-    "1e-400",
-    "123456789012345678901234567890.5",
+    *("0.5", "0.1", "1.0", "-0.0", "10.0", "12345678901234567.89", "0.1000000000000000055", "9007199254740993.0"),
+    *("1e400", "5.00", "1e-400", "123456789012345678901234567890.5"),
 )
 
 
@@ -60,8 +51,6 @@ def near_fraction(rng: Random, value: Decimal) -> Decimal:
 
 
 def _exactly(one: Decimal, other: Decimal) -> Decimal:
-    from decimal import Context
-
     return Context(prec=1000, Emax=10**6, Emin=-(10**6)).add(one, other)
 
 
@@ -69,34 +58,21 @@ def _near_int(rng: Random, value: int) -> int:
     return value + rng.choice((1, -1, 3, 1000, 10**20))
 
 
-INTEGER = Scalar(
-    "json integer",
-    None,
-    "int",
-    lambda rng: rng.choice((*LONGS, 2**64, 10**21 + 1, -(10**30))),
-    _near_int,
-    lambda n, rng: b"-0" if n == 0 and rng.random() < 0.2 else str(n).encode(),
-)
-FRACTION = Scalar(
-    "json fraction",
-    None,
-    "decimal",
-    lambda rng: (
-        Decimal(rng.choice(FRACTIONS))
-        if rng.random() < 0.7
-        else Decimal(rng.getrandbits(70)).scaleb(-rng.randint(1, 25))
-    ),
-    near_fraction,
-    json_fraction,
-)
-TEXT = Scalar("json text", None, "text", lambda rng: rng.choice(TEXTS), near_text, json_text)
-BOOLEAN = Scalar(
-    "json boolean",
-    None,
-    "bool",
-    lambda rng: rng.random() < 0.5,
-    lambda _, b: not b,
-    lambda b, _: b"true" if b else b"false",
+def _int_text(n: int, rng: Random) -> bytes:
+    return b"-0" if n == 0 and rng.random() < 0.2 else str(n).encode()
+
+
+def _fraction(rng: Random) -> Decimal:
+    if rng.random() < 0.7:
+        return Decimal(rng.choice(FRACTIONS))
+    return Decimal(rng.getrandbits(70)).scaleb(-rng.randint(1, 25))
+
+
+INTEGER = Scalar("json integer", None, "int", any_of((*LONGS, 2**64, 10**21 + 1, -(10**30))), _near_int, _int_text)
+FRACTION = Scalar("json fraction", None, "decimal", _fraction, near_fraction, json_fraction)
+TEXT = Scalar("json text", None, "text", any_of(TEXTS), near_text, json_text)
+BOOLEAN = replace(
+    scalars.BOOLEAN, label="json boolean", of=None, write=lambda b, _: b"true" if b else b"false", name=None
 )
 SCALARS = (INTEGER, FRACTION, TEXT, BOOLEAN, FRACTION, INTEGER)
 FIELD_NAMES = ("id", "price", "o.id", "items", "*", "$", "a[0]", "é", "x\\y", "0", "$.a", "n" * 70, "b")
@@ -169,18 +145,19 @@ class Object(Record):
         return enclosed(b"{", [json_text(n, rng) + b":" + types[n].raw(v, rng) for n, v in value.items()], b"}", rng)
 
 
+SPOILING = (
+    (b'"twice":1,"twice":1', "name twice"),
+    (b'"odd":NaN', "NaN token"),
+    (b'"odd":-Infinity', "Infinity token"),
+    (b'"tw\\u0069ce":1,"twice":2', "name twice"),
+)
+
+
 def spoilt(text: bytes, rng: Random) -> tuple[bytes, str] | None:
     """An object with a name twice, or with a number that JSON has not; None for a text that is no object."""
     if text[:1] != b"{":
         return None
-    more, name = rng.choice(
-        [
-            (b'"twice":1,"twice":1', "name twice"),
-            (b'"odd":NaN', "NaN token"),
-            (b'"odd":-Infinity', "Infinity token"),
-            (b'"tw\\u0069ce":1,"twice":2', "name twice"),
-        ]
-    )
+    more, name = rng.choice(SPOILING)
     rest = text[1:].lstrip()
     return b"{" + more + (b"" if rest[:1] == b"}" else b",") + rest, name
 

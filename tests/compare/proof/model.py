@@ -8,7 +8,7 @@ anew for each side: such pairs are equal.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
 
@@ -356,8 +356,3 @@ def scalar_of(kind: Type) -> Scalar | None:
         inner = [one for one in kind.branches if one is not None]
         return scalar_of(inner[0]) if len(inner) == 1 else None
     return kind if isinstance(kind, Scalar) else None
-
-
-def as_promoted(one: Scalar) -> Scalar:
-    """The scalar where the schemas of both sides make numbers of two kinds one kind."""
-    return replace(one, promoted=True)

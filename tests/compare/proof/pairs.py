@@ -58,9 +58,8 @@ def judged(edit: Edit, nodes: tuple[Node, Node], plain: Node | None, rules: list
         claimed = frozenset(edit.places)
         without_rules = verdict(*nodes, [])
         if without_rules.found != claimed:
-            raise Disputed(
-                f"{edit.name}: the edit says {set(claimed)}, the oracle {without_rules}\n{nodes[0]}\n{nodes[1]}"
-            )
+            says = f"the edit says {set(claimed)}, the oracle {without_rules}"
+            raise Disputed(f"{edit.name}: {says}\n{nodes[0]}\n{nodes[1]}")
     return verdict(*nodes, rules, added)
 
 
@@ -102,10 +101,8 @@ def pairs_of(made: Made, seed: int, number: int, label: str) -> Scene:
     cases[-1:] = broken(Random(f"{seed}/{number}/broken"), cases[-1:])
     kinds = [f"rule: {name}" for one in rules for name in one if name not in ("at", "path")]
     kinds += [f"path: {kind}" for one in rules for kind in kinds_of_path(one["at"])]
-    kinds += label.partition(": ")[2].split(", ")
-    return Scene(
-        number, label, made.schemas, rules, added, cases, made.is_free, tuple(sorted({*kinds, label.partition(":")[0]}))
-    )
+    kinds += [label.partition(":")[0], *label.partition(": ")[2].split(", ")]
+    return Scene(number, label, made.schemas, rules, added, cases, made.is_free, tuple(sorted({*kinds})))
 
 
 def in_avro(evolved: Evolved, ids: tuple[int, int] = (1, 1), is_free: bool = True) -> Made:
@@ -119,30 +116,21 @@ def broken(rng: Random, cases: list[Case]) -> list[Case]:
     """Now and then a tombstone, a value that ends too early, or one with a byte too many."""
     found = []
     for case in cases:
-        is_json = case.production is not None and case.production[:1] == b"{"
+        one, other = case.production, case.shadow
+        is_json = one is not None and one[:1] == b"{"
         what = rng.choice((3, 6, 6, 7, 8)) if is_json else rng.randrange(7)
         if what == 0:
-            case = case._replace(shadow=None, name="tombstone", must=_only("tombstone"))
+            case = Case(one, None, "tombstone", _only("tombstone"))
         elif what == 1:
-            case = case._replace(production=None, name="tombstone", must=_only("tombstone"))
+            case = Case(None, other, "tombstone", _only("tombstone"))
         elif what == 2:
-            case = case._replace(
-                production=None, shadow=None, name="two tombstones", must=Verdict("match", frozenset())
-            )
-        elif (
-            what == 3
-            and case.shadow is not None
-            and (case.shadow[-1:] in b"]}" or (len(case.shadow) > 5 and not case.shadow[0]))
-        ):
-            case = case._replace(shadow=case.shadow[:-1], name="cut", must=Verdict("undecodable_shadow", frozenset()))
-        elif what == 4 and case.production is not None:
-            case = case._replace(
-                production=case.production + b"\x7f",
-                name="a byte too many",
-                must=Verdict("undecodable_production", frozenset()),
-            )
-        elif what > 5 and case.shadow is not None and (odd := json_types.spoilt(case.shadow, rng)) is not None:
-            case = case._replace(shadow=odd[0], name=odd[1], must=Verdict("undecodable_shadow", frozenset()))
+            case = Case(None, None, "two tombstones", Verdict("match", frozenset()))
+        elif what == 3 and other is not None and (other[-1:] in b"]}" or (len(other) > 5 and not other[0])):
+            case = Case(one, other[:-1], "cut", Verdict("undecodable_shadow", frozenset()))
+        elif what == 4 and one is not None:
+            case = Case(one + b"\x7f", other, "a byte too many", Verdict("undecodable_production", frozenset()))
+        elif what > 5 and other is not None and (odd := json_types.spoilt(other, rng)) is not None:
+            case = Case(one, *odd, Verdict("undecodable_shadow", frozenset()))
         found.append(case)
     return found
 

@@ -78,12 +78,8 @@ def both(*plants: Plant) -> Plant:
     return plant
 
 
-def _rounded(real: Any, digits: bytes, scale: int) -> Any:
-    return Context(prec=4).plus(real(digits, scale))
-
-
-def _doubled(real: Any, digits: bytes, scale: int) -> Any:
-    return Decimal(float(real(digits, scale)))
+def _then(of: Callable[[Any], Any]) -> Callable[..., Any]:
+    return lambda real, *given: of(real(*given))
 
 
 def _microseconds(self: FarTime) -> Any:
@@ -139,8 +135,8 @@ def _one_message(real: Any, self: Any, value: bytes, start: int) -> Any:
 
 
 PLANTED = (
-    Planted("a decimal is rounded to four digits", replacing(_rounded, "unscaled", where=far_times)),
-    Planted("a decimal becomes a double", replacing(_doubled, "unscaled", where=far_times)),
+    Planted("a decimal is rounded to four digits", replacing(_then(Context(prec=4).plus), "unscaled", where=far_times)),
+    Planted("a decimal becomes a double", replacing(_then(lambda n: Decimal(float(n))), "unscaled", where=far_times)),
     Planted("a fraction of JSON becomes a double", decoding(ExactFloat, float)),
     Planted("an int is widened to a double", decoding(int, lambda n: float(n) if abs(n) < 2**1000 else n)),
     Planted("a promoted int is rounded", replacing(lambda _, exact: float(exact), "ExactFloat", where=typed)),

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -32,9 +32,13 @@ def _whole(label: str, number: int, bits: int, signed: bool = True) -> Kind:
     pool = [n for n in (*scalars.LONGS, 2**64 - 1) if low <= n <= high]
     zigzag = label.startswith("sint")
     write: Callable[[int, Random], bytes] = lambda n, _: varint((n << 1) ^ (n >> 63) if zigzag else n)  # noqa: E731  short
-    return Kind(
-        label, None, "int", lambda rng: rng.choice(pool), scalars.clamped(low, high), write, None, False, number
-    )
+    return Kind(label, None, "int", scalars.any_of(pool), scalars.clamped(low, high), write, number=number)
+
+
+def _as_in_avro(of: Scalar, number: int, form: int, default: Any, write: Any = None) -> Kind:
+    """The scalar of Avro, written as Protobuf does."""
+    label, more = f"proto {of.label}", {"number": number, "form": form, "default": default}
+    return Kind(label, None, of.kind, of.values, of.near, write or of.write, **more)
 
 
 KINDS = (
@@ -42,97 +46,24 @@ KINDS = (
     _whole("int64", _Proto.TYPE_INT64, 64),
     _whole("uint64", _Proto.TYPE_UINT64, 64, False),
     _whole("sint64", _Proto.TYPE_SINT64, 64),
-    Kind(
-        "fixed64",
-        None,
-        "int",
-        lambda rng: rng.choice((0, 1, 2**64 - 1, 2**53 + 1)),
-        scalars.clamped(0, 2**64 - 1),
-        lambda n, _: struct.pack("<Q", n),
-        None,
-        False,
-        _Proto.TYPE_FIXED64,
-        EIGHT,
+    replace(
+        _whole("fixed64", _Proto.TYPE_FIXED64, 64, False),
+        values=scalars.any_of((0, 1, 2**64 - 1, 2**53 + 1)),
+        write=lambda n, _: struct.pack("<Q", n),
+        form=EIGHT,
     ),
-    Kind(
-        "proto double",
-        None,
-        "double",
-        scalars.DOUBLE.values,
-        scalars.near_double,
-        scalars.double_bytes,
-        None,
-        False,
-        _Proto.TYPE_DOUBLE,
-        EIGHT,
-        0.0,
-    ),
-    Kind(
-        "proto float",
-        None,
-        "double",
-        scalars.FLOAT.values,
-        scalars.near_single,
-        scalars.single_bytes,
-        None,
-        False,
-        _Proto.TYPE_FLOAT,
-        FOUR,
-        0.0,
-    ),
-    Kind(
-        "proto bool",
-        None,
-        "bool",
-        scalars.BOOLEAN.values,
-        scalars.BOOLEAN.near,
-        lambda b, _: bytes([b]),
-        None,
-        False,
-        _Proto.TYPE_BOOL,
-        VARINT,
-        False,
-    ),
-    Kind(
-        "proto string",
-        None,
-        "text",
-        scalars.STRING.values,
-        scalars.near_text,
-        lambda t, _: t.encode(),
-        None,
-        False,
-        _Proto.TYPE_STRING,
-        LENGTH,
-        "",
-    ),
-    Kind(
-        "proto bytes",
-        None,
-        "bytes",
-        scalars.BYTES.values,
-        scalars.near_bytes,
-        lambda b, _: b,
-        None,
-        False,
-        _Proto.TYPE_BYTES,
-        LENGTH,
-        b"",
-    ),
+    _as_in_avro(scalars.DOUBLE, _Proto.TYPE_DOUBLE, EIGHT, 0.0),
+    _as_in_avro(scalars.FLOAT, _Proto.TYPE_FLOAT, FOUR, 0.0),
+    _as_in_avro(scalars.BOOLEAN, _Proto.TYPE_BOOL, VARINT, False),
+    _as_in_avro(scalars.STRING, _Proto.TYPE_STRING, LENGTH, "", lambda t, _: t.encode()),
+    _as_in_avro(scalars.BYTES, _Proto.TYPE_BYTES, LENGTH, b"", lambda b, _: b),
 )
 SYMBOLS = ("NEW", "DONE", "LOST")
 ENUM = Kind(
-    "proto enum",
-    "Status",
-    "text",
-    lambda rng: rng.choice(SYMBOLS),
-    lambda rng, s: rng.choice([o for o in SYMBOLS if o != s]),
+    *("proto enum", "Status", "text", scalars.any_of(SYMBOLS), scalars.another_of(SYMBOLS)),
     lambda s, _: varint(SYMBOLS.index(s)),
-    None,
-    False,
-    _Proto.TYPE_ENUM,
-    VARINT,
-    "NEW",
+    number=_Proto.TYPE_ENUM,
+    default="NEW",
 )
 
 
@@ -144,17 +75,11 @@ def _seconds_of(text: str) -> bytes:
 
 STAMPS = tuple(f"2026-03-08T07:30:00{end}Z" for end in ("", ".123", ".123456", ".123456789", ".123456123"))
 STAMP = Kind(
-    "proto timestamp",
-    "google.protobuf.Timestamp",
-    "text",
-    lambda rng: rng.choice(STAMPS),
-    lambda rng, s: rng.choice([o for o in STAMPS if o != s]),
+    *("proto timestamp", "google.protobuf.Timestamp", "text", scalars.any_of(STAMPS), scalars.another_of(STAMPS)),
     lambda s, _: _seconds_of(s),
-    None,
-    False,
-    _Proto.TYPE_MESSAGE,
-    LENGTH,
-    None,
+    number=_Proto.TYPE_MESSAGE,
+    form=LENGTH,
+    default=None,
 )
 
 

@@ -104,17 +104,15 @@ CASED = ("Abc", "UA x", "stra\xdfe", "\xc9clair e\u0301")
 
 def recased(rng: Random, value: str, _: dict[str, Any]) -> str:
     """Another case, other white space, or both; now and then another letter."""
-    for change in rng.sample(
-        (str.swapcase, lambda t: f" {t} ".replace(" ", "  "), lambda t: t + "z"), rng.choice((1, 1, 2))
-    ):
+    changes = (str.swapcase, lambda t: f" {t} ".replace(" ", "  "), lambda t: t + "z")
+    for change in rng.sample(changes, rng.choice((1, 1, 2))):
         value = change(value)
     return value
 
 
 def normal(rng: Random, value: str, _: dict[str, Any]) -> str:
-    return rng.choice(
-        (unicodedata.normalize("NFC", value), unicodedata.normalize("NFD", value), value.upper(), value + " ")
-    )
+    forms = [unicodedata.normalize(form, value) for form in ("NFC", "NFD")]
+    return rng.choice((*forms, value.upper(), value + " "))
 
 
 MAPPED = {scalars.LONG_TEXT: "x", scalars.LONG_TEXT + "b": "y", "NEW": "created", "a" * 64: "z"}
@@ -125,24 +123,12 @@ def by_map(rng: Random, value: str, _: dict[str, Any]) -> str:
 
 
 NUMERALS = (
-    "1",
-    "1.0",
-    " 1e0",
-    "9007199254740993",
-    "9007199254740992",
-    "9007199254740992.0",
-    "0.1",
-    "0.10",
-    "0.1000000000000000001",
+    *("1", "1.0", " 1e0", "9007199254740993", "9007199254740992", "9007199254740992.0"),
+    *("0.1", "0.10", "0.1000000000000000001"),
 )
 MOMENTS = (
-    "2026-03-08T07:30:00Z",
-    "2026-03-08T08:30:00+01:00",
-    "2026-03-08T07:30:00.123456789Z",
-    "2026-03-08T07:30:00.123456123Z",
-    "2026-03-08T07:30:00.999Z",
-    "2026-03-08T07:30:01Z",
-    "2026-03-08T07:30:00",
+    *("2026-03-08T07:30:00Z", "2026-03-08T08:30:00+01:00", "2026-03-08T07:30:00.123456789Z"),
+    *("2026-03-08T07:30:00.123456123Z", "2026-03-08T07:30:00.999Z", "2026-03-08T07:30:01Z", "2026-03-08T07:30:00"),
 )
 
 
@@ -179,10 +165,8 @@ def reordered(rng: Random, value: list[Any], says: dict[str, Any]) -> list[Any]:
 
 
 def by_key(rng: Random, value: list[Any], _: dict[str, Any]) -> list[Any]:
-    moved = rng.sample(value, len(value))
-    return (
-        moved if rng.random() < 0.5 else [*moved[1:], {**moved[0], "price": moved[0]["price"] + moved[0]["price"] + 1}]
-    )
+    first, *rest = moved = rng.sample(value, len(value))
+    return moved if rng.random() < 0.5 else [*rest, {**first, "price": first["price"] + first["price"] + 1}]
 
 
 def listed(

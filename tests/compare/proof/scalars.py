@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
@@ -16,27 +16,17 @@ LONGS = (*INTS, 2**24 + 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**62, 2**63 - 1, -(2
 DOUBLES = (0.0, 1.0, -1.5, 5.0, 10.0, 0.1, 1e308, 5e-324, 2.0**53, 2.0**63, 16777216.0, math.nan, math.inf, -math.inf)
 LONG_TEXT = "https://example.org/" + "a" * 60
 TEXTS = (
-    "",
-    "a",
-    "A",
-    " a",
-    "UA",
-    "b  c",
-    "stra\xdfe",
-    "e\u0301",
-    "\xe9",
-    "null",
-    "1",
-    "1.0",
-    "2026-03-08T07:30:00.123456789Z",
-    LONG_TEXT,
-    LONG_TEXT + "b",
-    "x" * 64,
-    "x" * 65,
-    "x" * 300,
-    "a.b",
-    "\U0001f600",
+    *("", "a", "A", " a", "UA", "b  c", "stra\xdfe", "e\u0301", "\xe9", "null", "1", "1.0"),
+    *("2026-03-08T07:30:00.123456789Z", LONG_TEXT, LONG_TEXT + "b", "x" * 64, "x" * 65, "x" * 300, "a.b", "\U0001f600"),
 )
+
+
+def any_of(pool: Sequence[Any]) -> Callable[[Random], Any]:
+    return lambda rng: rng.choice(pool)
+
+
+def another_of(pool: Sequence[Any]) -> Callable[[Random, Any], Any]:
+    return lambda rng, one: rng.choice([other for other in pool if other != one])
 
 
 def clamped(low: int, high: int) -> Callable[[Random, int], int]:
@@ -111,38 +101,28 @@ def near_bytes(rng: Random, value: bytes) -> bytes:
     return value[:-1] + bytes([value[-1] ^ rng.randint(1, 255)]) if value else b"\0"
 
 
+def _primitive(label: str, kind: str, values: Any, near: Any, write: Any) -> Scalar:
+    return Scalar(label, label, kind, values, near, write, label)
+
+
 def _number(label: str, pool: tuple[int, ...], bits: int) -> Scalar:
     near = clamped(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    return Scalar(label, label, "int", lambda rng: whole(rng, pool, bits), near, lambda n, _: zigzag(n), label)
+    return _primitive(label, "int", lambda rng: whole(rng, pool, bits), near, lambda n, _: zigzag(n))
+
+
+def _double(rng: Random) -> float:
+    return rng.choice(DOUBLES) if rng.random() < 0.6 else rng.gauss(0, 10)
 
 
 INT = _number("int", INTS, 32)
 LONG = _number("long", LONGS, 64)
-FLOAT = Scalar("float", "float", "double", lambda rng: single(rng.choice(DOUBLES)), near_single, single_bytes, "float")
-DOUBLE = Scalar(
-    "double",
-    "double",
-    "double",
-    lambda rng: rng.choice(DOUBLES) if rng.random() < 0.6 else rng.gauss(0, 10),
-    near_double,
-    double_bytes,
-    "double",
+FLOAT = _primitive("float", "double", lambda rng: single(rng.choice(DOUBLES)), near_single, single_bytes)
+DOUBLE = _primitive("double", "double", _double, near_double, double_bytes)
+STRING = _primitive("string", "text", any_of(TEXTS), near_text, lambda t, _: text_bytes(t))
+BYTES = _primitive(
+    "bytes", "bytes", any_of((b"", b"a", b"\xff\0", b"abc")), near_bytes, lambda b, _: zigzag(len(b)) + b
 )
-STRING = Scalar(
-    "string", "string", "text", lambda rng: rng.choice(TEXTS), near_text, lambda t, _: text_bytes(t), "string"
-)
-BYTES = Scalar(
-    "bytes",
-    "bytes",
-    "bytes",
-    lambda rng: rng.choice((b"", b"a", b"\xff\0", b"abc")),
-    near_bytes,
-    lambda b, _: zigzag(len(b)) + b,
-    "bytes",
-)
-BOOLEAN = Scalar(
-    "boolean", "boolean", "bool", lambda rng: rng.random() < 0.5, lambda _, b: not b, lambda b, _: bytes([b]), "boolean"
-)
+BOOLEAN = _primitive("boolean", "bool", lambda rng: rng.random() < 0.5, lambda _, b: not b, lambda b, _: bytes([b]))
 PLAIN = (INT, LONG, FLOAT, DOUBLE, STRING, BOOLEAN)
 
 
@@ -162,19 +142,8 @@ def decimal_of(precision: int, scale: int, name: str | None = None) -> Scalar:
     of: dict[str, Any] = {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale}
     if name is not None:
         of |= {"type": "fixed", "name": name, "size": size}
-    pool = (
-        0,
-        1,
-        500,
-        530,
-        1234,
-        123456,
-        123457,
-        10**precision - 1,
-        10**precision,
-        10 ** (precision + 2) + 1,
-        10**40 + 1,
-    )
+    pool: tuple[int, ...] = (0, 1, 500, 530, 1234, 123456, 123457)
+    pool += (10**precision - 1, 10**precision, 10 ** (precision + 2) + 1, 10**40 + 1)
 
     def scaled(unscaled: int) -> Decimal:
         return Decimal((unscaled < 0, tuple(map(int, str(abs(unscaled)))), -scale))
@@ -194,10 +163,11 @@ def decimal_of(precision: int, scale: int, name: str | None = None) -> Scalar:
         raw = (b"\xff" if number < 0 else b"\0") * rng.choice((0, 0, 1, 3)) + raw
         return zigzag(len(raw)) + raw
 
+    def values(rng: Random) -> Decimal:
+        return scaled(rng.choice(pool) * rng.choice((1, -1)))
+
     label = "decimal" if name is None else "decimal in fixed"
-    return Scalar(
-        label, of, "decimal", lambda rng: scaled(rng.choice(pool) * rng.choice((1, -1))), near, write, name or "decimal"
-    )
+    return Scalar(label, of, "decimal", values, near, write, name or "decimal")
 
 
 def bad_decimal(rng: Random) -> Scalar:
@@ -208,11 +178,15 @@ def bad_decimal(rng: Random) -> Scalar:
 
 def annotated(of: dict[str, Any]) -> Scalar:
     """Bytes whose annotation says nothing."""
-    return Scalar("invalid decimal", of, "bytes", BYTES.values, BYTES.near, BYTES.write, "bytes")
+    return replace(BYTES, label="invalid decimal", of=of)
 
 
 UNIT_NS = {"millis": 1_000_000, "micros": 1_000, "nanos": 1}
 NOW_NS = 1_772_955_000_123_000_000
+
+
+def _logical(plain: str, logical: str, kind: str, values: Any, near: Any, write: Any) -> Scalar:
+    return Scalar(logical, {"type": plain, "logicalType": logical}, kind, values, near, write, kind)
 
 
 def timestamp(unit: str, local: bool = False, far: bool = True) -> Scalar:
@@ -229,70 +203,30 @@ def timestamp(unit: str, local: bool = False, far: bool = True) -> Scalar:
         other = value + rng.choice((1, -1, 2, 333, 1000, 60_000) if ns > 1 else (1, -1, 2, 5, 77, 1000)) * ns
         return other if low <= other <= high else value - ns
 
-    return Scalar(
-        logical,
-        {"type": "long", "logicalType": logical},
-        "local" if local else "time",
-        lambda rng: rng.choice([p for p in pool if low <= p <= high]),
-        near,
-        lambda t, _: zigzag(t // ns),
-        "local" if local else "time",
-    )
+    values = any_of([p for p in pool if low <= p <= high])
+    return _logical("long", logical, "local" if local else "time", values, near, lambda t, _: zigzag(t // ns))
 
 
-DATE = Scalar(
-    "date",
-    {"type": "int", "logicalType": "date"},
-    "date",
-    lambda rng: rng.choice((0, 20_000, -1, 3_000_000, 2**31 - 1)),
-    clamped(-(2**31), 2**31 - 1),
-    lambda n, _: zigzag(n),
-    "date",
-)
-NEAR_DATE = replace(DATE, values=lambda rng: rng.choice((0, 20_000, -1, 365)))
-TIME = Scalar(
-    "time-micros",
-    {"type": "long", "logicalType": "time-micros"},
-    "clock",
-    lambda rng: rng.choice((0, 1, 86_399_999_999, 45_296_123_456)),
-    clamped(0, 86_399_999_999),
-    lambda n, _: zigzag(n),
-    "clock",
-)
+DATES = (0, 20_000, -1, 3_000_000, 2**31 - 1)
+DATE = _logical("int", "date", "date", any_of(DATES), clamped(-(2**31), 2**31 - 1), lambda n, _: zigzag(n))
+NEAR_DATE = replace(DATE, values=any_of((0, 20_000, -1, 365)))
+CLOCKS = (0, 1, 86_399_999_999, 45_296_123_456)
+TIME = _logical("long", "time-micros", "clock", any_of(CLOCKS), clamped(0, 86_399_999_999), lambda n, _: zigzag(n))
 UUIDS = ("0000abcd-0000-0000-0000-000000001234", "ffffffff-0000-4000-8000-000000001234")
-UUID = Scalar(
-    "uuid",
-    {"type": "string", "logicalType": "uuid"},
-    "uuid",
-    lambda rng: rng.choice(UUIDS),
+UUID = _logical(
+    *("string", "uuid", "uuid", any_of(UUIDS)),
     lambda rng, u: u[:-1] + rng.choice([c for c in "0123456789abcdef" if c != u[-1]]),
     lambda u, _: text_bytes(u),
-    "uuid",
 )
-UNKNOWN_LOGICAL = Scalar(
-    "unknown logical type",
-    {"type": "string", "logicalType": "colour"},
-    "text",
-    STRING.values,
-    near_text,
-    STRING.write,
-    "string",
-)
+UNKNOWN_LOGICAL = replace(STRING, label="unknown logical type", of={"type": "string", "logicalType": "colour"})
 
 
 def enum(name: str, symbols: tuple[str, ...] = ("A", "B", "C")) -> Scalar:
     of = {"type": "enum", "name": name, "symbols": list(symbols)}
-    return Scalar(
-        "enum",
-        of,
-        "text",
-        lambda rng: rng.choice(symbols),
-        lambda rng, s: rng.choice([o for o in symbols if o != s]),
-        lambda s, _: zigzag(symbols.index(s)),
-        name,
-    )
+    write: Callable[[str, Random], bytes] = lambda s, _: zigzag(symbols.index(s))  # noqa: E731  short
+    return Scalar("enum", of, "text", any_of(symbols), another_of(symbols), write, name)
 
 
 def fixed(name: str) -> Scalar:
     of = {"type": "fixed", "name": name, "size": 3}
-    return Scalar("fixed", of, "bytes", lambda rng: rng.choice((b"abc", b"\0\0\xff")), near_bytes, lambda b, _: b, name)
+    return Scalar("fixed", of, "bytes", any_of((b"abc", b"\0\0\xff")), near_bytes, lambda b, _: b, name)

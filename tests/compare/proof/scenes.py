@@ -115,24 +115,8 @@ RULED = under_rules(under.AVRO, "rows")
 RULED_JSON = under_rules(under.JSON, "json")
 RULED_COLUMNS = under_rules(under.COLUMNS, "columns")
 ROUND: tuple[Make, ...] = (
-    IN_ROWS,
-    RULED,
-    two_schemas,
-    IN_COLUMNS,
-    in_json,
-    IN_ROWS,
-    RULED_JSON,
-    two_of_columns,
-    RULED_COLUMNS,
-    in_protobuf,
-    RULED,
-    IN_ROWS,
-    at_the_top,
-    two_schemas,
-    in_json,
-    IN_COLUMNS,
-    one_schema(COLUMN_TYPES),
-    beside_json,
+    *(IN_ROWS, RULED, two_schemas, IN_COLUMNS, in_json, IN_ROWS, RULED_JSON, two_of_columns, RULED_COLUMNS),
+    *(in_protobuf, RULED, IN_ROWS, at_the_top, two_schemas, in_json, IN_COLUMNS, one_schema(COLUMN_TYPES), beside_json),
 )
 """What scenes come in which order."""
 

@@ -1,5 +1,6 @@
 """Pairs of writer schemas of which Avro's rules of resolution say whether their values are the same."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
@@ -36,18 +37,13 @@ def _same(value: Any) -> Any:
     return value
 
 
+PROMOTIONS = [*itertools.combinations(("int", "long", "float", "double"), 2)]
+"""From which type to which, in the order in which they are drawn."""
+
+
 def promoted(rng: Random) -> Evolved:
     """Two types of numbers of which one is read as the other, in either direction."""
-    narrow, wide = rng.choice(
-        [
-            ("int", "long"),
-            ("int", "float"),
-            ("int", "double"),
-            ("long", "float"),
-            ("long", "double"),
-            ("float", "double"),
-        ]
-    )
+    narrow, wide = rng.choice(PROMOTIONS)
     by_name = {one.label: replace(one, promoted=True) for one in scalars.PLAIN}
     one, two = by_name[narrow], by_name[wide]
     widen: Callable[[Any], Any] = {"long": int, "float": lambda n: single(float(n)), "double": float}[wide]
@@ -228,8 +224,12 @@ def fields_of(rng: Random, name: str, pairs: list[Pair], label: str) -> Evolved:
     return Evolved(Record(name, ones), Record(name, twos), across, label)
 
 
-def renamed(rng: Random, n: int, inner: Evolved) -> Pair:
-    """A field that only an alias, of either schema, says to be the other's."""
+def paired(rng: Random, n: int, inner: Evolved, labels: list[str]) -> Pair:
+    """The field of both records, at times one that only an alias, of either schema, says to be the other's."""
+    labels.append(inner.label)
+    if rng.random() >= 0.2:
+        return Field(f"c{n}", inner.one), Field(f"c{n}", inner.two), inner.carry
+    labels.append("field alias")
     old, new = f"old{n}", f"new{n}"
     first, second = ({"aliases": [new]}, {}) if rng.random() < 0.5 else ({}, {"aliases": [old]})
     return Field(old, inner.one, more=first), Field(new, inner.two, shown=old, more=second), inner.carry
@@ -242,12 +242,7 @@ def two_flat_records(rng: Random, named: Iterator[str], count: int) -> Evolved:
     for n in range(count):
         one = rng.choice(COLUMN_TYPES)(rng, named)
         inner = promoted(rng) if rng.random() < 0.4 else Evolved(one, one, _same, "no change")
-        labels.append(inner.label)
-        if rng.random() < 0.2:
-            pairs.append(renamed(rng, n, inner))
-            labels.append("field alias")
-        else:
-            pairs.append((Field(f"c{n}", inner.one), Field(f"c{n}", inner.two), inner.carry))
+        pairs.append(paired(rng, n, inner, labels))
     if rng.random() < 0.2:
         pairs.append((None, Field("added", scalars.INT), lambda _: 3))
         labels.append("field added")
@@ -262,23 +257,13 @@ def two_records(rng: Random, named: Iterator[str], count: int) -> Evolved:
     labels = []
     for n in range(count):
         inner = wrapped(rng, named, field_level(rng, named))
-        labels.append(inner.label)
-        if rng.random() < 0.2:
-            pairs.append(renamed(rng, n, inner))
-            labels.append("field alias")
-        else:
-            pairs.append((Field(f"c{n}", inner.one), Field(f"c{n}", inner.two), inner.carry))
+        pairs.append(paired(rng, n, inner, labels))
     for side, what in enumerate(("removed", "added")):
         if rng.random() < 0.2:
             default = rng.choice((None, 7))
-            unpaired = Field(
-                what, _Rare(scalars.INT, 7), more={} if default is None else {"default": 7}, unless=default
-            )
-            made = Random(rng.random())
-            pairs.append(
-                (unpaired, None, _same)
-                if side == 0
-                else (None, unpaired, lambda _, of=unpaired, by=made: of.type.draw(by))
-            )
+            more = {} if default is None else {"default": 7}
+            unpaired, made = Field(what, _Rare(scalars.INT, 7), more=more, unless=default), Random(rng.random())
+            added: Pair = (None, unpaired, lambda _, of=unpaired, by=made: of.type.draw(by))
+            pairs.append(added if side else (unpaired, None, _same))
             labels.append(f"field {what}{' with a default' if default else ''}")
     return fields_of(rng, "org.shop.Root", pairs, ", ".join(labels))

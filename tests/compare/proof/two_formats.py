@@ -21,10 +21,10 @@ class _Double(Scalar):
         return Node("decimal", Decimal(repr(value)))
 
 
-def _double() -> Scalar:
-    near = scalars.near_double
-    of = scalars.DOUBLE
-    return _Double("double beside JSON", "double", of.kind, lambda rng: rng.choice(FINITE), near, of.write)
+DOUBLE = _Double(
+    *("double beside JSON", "double", scalars.DOUBLE.kind, scalars.any_of(FINITE)),
+    *(scalars.near_double, scalars.DOUBLE.write),
+)
 
 
 def _same(value: Any) -> Any:
@@ -36,7 +36,7 @@ def one_scalar(rng: Random, named: Iterator[str]) -> Evolved:
     return rng.choice(
         [
             Evolved(scalars.LONG, json_types.INTEGER, _same, "long beside JSON"),
-            Evolved(_double(), json_types.FRACTION, lambda x: Decimal(repr(x)), "double beside JSON"),
+            Evolved(DOUBLE, json_types.FRACTION, lambda x: Decimal(repr(x)), "double beside JSON"),
             Evolved(scalars.STRING, json_types.TEXT, _same, "string beside JSON"),
             Evolved(scalars.BOOLEAN, json_types.BOOLEAN, _same, "boolean beside JSON"),
             Evolved(scalars.enum(next(named)), replace(json_types.TEXT), _same, "enum beside JSON"),

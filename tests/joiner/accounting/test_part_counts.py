@@ -1,5 +1,6 @@
 """Counts by value of a dimension and by scope: the same whatever the batches."""
 
+import itertools
 import json
 from collections import Counter
 from typing import Any
@@ -101,15 +102,12 @@ def played(every: int, restart_at: int) -> Counter[str]:
     """A trial of 120 records, some missing, some extra, some broken, some late; a new joiner at one of its turns."""
     world = World(config(compare={"dimensions": DIMENSIONS}, judge=JUDGE))
     inputs(120)(world)
-    world.start()
-    world.start_joiner()
-    turns = 0
+    world.begin()
+    turns = itertools.count()
 
     def turn() -> None:
-        nonlocal turns
-        if turns == restart_at:
+        if next(turns) == restart_at:
             world.start_joiner()
-        turns += 1
         world.turn()
 
     def value(i: int, score: int = 1) -> str:
@@ -139,10 +137,5 @@ def played(every: int, restart_at: int) -> Counter[str]:
 def test_neither_commits_nor_restarts_change_what_parts_add_up_to(every: int, restart_at: int) -> None:
     straight = played(120, -1)
     assert played(every, restart_at) == straight
-    assert {name for name in straight if "missing" in name} == {
-        "b missing",
-        "x missing",
-        "y missing",
-        "carrier=b missing",
-    }
+    assert {name for name in straight if "missing" in name} == {f"{of} missing" for of in ("b", "x", "y", "carrier=b")}
     assert straight["b missing"] == straight["carrier=b missing"] == 6, "of twelve six have come after all"

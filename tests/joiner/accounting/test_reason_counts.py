@@ -22,9 +22,7 @@ def reasons_of(world: World) -> dict[str, int]:
 
 
 def compared(production: list[str | None], shadow: list[str | None], **settings: Any) -> World:
-    world = World(config(**settings))
-    world.start()
-    world.start_joiner()
+    world = World(config(**settings)).begin()
     for number, (one, other) in enumerate(zip(production, shadow, strict=True)):
         world.production(f"k{number}", one, number)
         world.shadow(f"k{number}", other, number, number)
@@ -48,9 +46,7 @@ def test_a_plain_match_and_a_mismatch_have_no_reason() -> None:
 
 
 def test_what_cannot_be_paired_says_why() -> None:
-    world = World(config(identity={"kind": "id", "path": "order.id"}))
-    world.start()
-    world.start_joiner()
+    world = World(config(identity={"kind": "id", "path": "order.id"})).begin()
     for number in range(5):
         world.production(None, f'{{"id": {number}}}', number)
     world.turn()

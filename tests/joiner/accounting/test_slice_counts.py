@@ -11,6 +11,7 @@ from shadowstream.compare.dimension_codes import OTHER, coded, least
 from shadowstream.joiner.accounting.slice_counts import BUCKETS, PairColumns, SliceCounts
 from shadowstream.records import Partition
 from tests.joiner.joiner_world import WINDOW_MS, Record, World, config
+from tests.joiner.outcome_cases import P, S
 from tests.joiner.whole_trial import RULES, Trial
 
 IN = Partition("in", 0)
@@ -111,9 +112,7 @@ def test_cells_add_up_with_equal_bytes_and_after_a_restart() -> None:
     for offset, record in enumerate(trial.logs[IN]):
         if record is not None:
             trial.logs[IN][offset] = record._replace(headers=[("kind", kinds[0][offset].encode())])
-    trial.start()
-    trial.start_runner()
-    trial.start_joiner()
+    trial.begin()
     trial.produce(IN, 12)
     trial.run(IN, 12)
     trial.commit_runner()
@@ -123,19 +122,13 @@ def test_cells_add_up_with_equal_bytes_and_after_a_restart() -> None:
     total, outcomes = summed(trial, "slices"), trial.outcomes()
     n = sum(outcomes[outcome] for outcome in ("match", "tolerated", "ignored", "mismatch"))
     assert outcomes["mismatch"] == 3
-    assert {key[0][1]: count for key, count in total.items() if key[0][0] == ("near",) and key[1] == "n"} == {
-        ("1.0",): n - 3,
-        ("(absent)",): 3,
-    }
-    assert {key[0][1]: count for key, count in total.items() if key[0][0] == ("kind",) and key[1] == "n"} == {
-        ("same",): 6,
-        **{(kind,): 3 for kind in ("differs", "near", "noisy", "deleted")},
-    }
-    assert (
-        total[(("near", "kind"), ("1.0", "differs")), "s"]
-        == 3
-        == sum(count for key, count in total.items() if key[0][0] == ("kind",) and key[1] == "s")
-    )
+
+    def of(dimension: str, which: str) -> dict[tuple[str, ...], int]:
+        return {at[1]: count for (at, what), count in total.items() if at[0] == (dimension,) and what == which}
+
+    assert of("near", "n") == {("1.0",): n - 3, ("(absent)",): 3}
+    assert of("kind", "n") == {("same",): 6, **{(kind,): 3 for kind in ("differs", "near", "noisy", "deleted")}}
+    assert total[(("near", "kind"), ("1.0", "differs")), "s"] == 3 == sum(of("kind", "s").values())
     assert summed(trial, "buckets")["all", "n"] == n
 
 
@@ -144,23 +137,17 @@ def test_a_correction_counts_in_the_slice_that_its_shadow_record_names(late: str
     dimensions = [{"name": "carrier", "header": "carrier"}, {"name": "n", "path": "n"}]
     world = World(config(compare={"dimensions": dimensions}, grace_ms=0, idle_ms=1))
     world.start()
-    if late == "shadow":
-        world.production("a", '{"n": 1}', 5)
-    else:
-        world.shadow("a", '{"n": 2}', 0, 5, carrier="UA")
+    production, shadow = P("a", '{"n": 1}', 5), S("a", '{"n": 2}', 0, 5, carrier="UA")
+    first, second = (production, shadow) if late == "shadow" else (shadow, production)
+    first(world)
     world.logs[IN].append(Record(b"a", b"", 5))
     world.production_committed[IN] = 1
     world.done(1)
     world.start_joiner()
-    world.turn()
-    world.turn()
+    world.turn(2)
     assert world.outcomes() == {"missing" if late == "shadow" else "extra": 1}
-    if late == "shadow":
-        world.shadow("a", '{"n": 2}', 0, 5, carrier="UA")
-    else:
-        world.production("a", '{"n": 1}', 5)
-    for _ in range(3):
-        world.turn()
+    second(world)
+    world.turn(3)
     assert world.outcomes() == {"mismatch": 1}
     total = summed(world, "slices")
     cell = (("carrier", "n"), ("UA", "1"))

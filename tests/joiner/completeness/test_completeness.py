@@ -72,9 +72,7 @@ def test_missing_only_when_shadow_is_read_to_the_marks_ends() -> None:
 
 def test_the_marks_prove_nothing_of_outputs_born_after_them() -> None:
     world = CompletenessWorld()
-    world.completeness.observe_born(3, {IN: 10})
-    world.done(IN, 10, end=0)
-    world.read(shadow=0)
+    world.answered(3)
     assert [world.shadow_is_done_with(row(offset)) for offset in (2, 3)] == [True, False]
 
 
@@ -208,17 +206,12 @@ def test_a_pair_is_warm_up_by_its_input() -> None:
 # ---------------------------------------------------------------- the bounded end
 
 
-def bounded() -> CompletenessWorld:
-    world = CompletenessWorld(started=False, bounded=True)
-    world.start(bounds=(10, 0))
-    return world
-
-
-def finish(world: CompletenessWorld, of: tuple[tuple[Partition, int], ...] = ((IN, 10), (OTHER, 0))) -> None:
+def finish(world: CompletenessWorld, of: tuple[tuple[Partition, int], ...]) -> None:
     for place, offset in of:
         world.done(place, offset, end=4, kind="end")
 
 
+<<<<<<< HEAD
 def test_finished_when_both_sides_are_done_and_read_to_their_ends() -> None:
     world = bounded()
     finish(world)
@@ -258,11 +251,34 @@ def test_an_earlier_revisions_end_mark_below_the_bound_does_not_finish() -> None
     world.completeness.observe_production(3, {IN: 10})
     world.read(3, 4)
     assert not world.completeness.finished
+=======
+WHOLE = ((IN, 10), (OTHER, 0))
+AT_THE_END: dict[str, tuple[tuple[tuple[Partition, int], ...], int, tuple[int, int], bool]] = {
+    "both sides are done and read to their ends": (WHOLE, 10, (3, 4), True),
+    "production is not read to its end": (WHOLE, 10, (2, 4), False),
+    "the candidate's side is not read to its end": (WHOLE, 10, (3, 3), False),
+    "production has not committed the last input": (WHOLE, 9, (3, 4), False),
+    "an input partition has no end mark": (((IN, 10),), 10, (3, 4), False),
+    "the end mark of an earlier revision, below the bound": (((IN, 6), (OTHER, 0)), 10, (3, 4), False),
+}
+
+
+@pytest.mark.parametrize(("ends", "committed", "read", "finished"), AT_THE_END.values(), ids=AT_THE_END)
+def test_a_bounded_run_is_finished_when_everything_is_done_and_read(
+    ends: tuple[tuple[Partition, int], ...], committed: int, read: tuple[int, int], finished: bool
+) -> None:
+    world = CompletenessWorld(started=False, bounded=True)
+    world.start(bounds=(10, 0))
+    finish(world, ends)
+    world.completeness.observe_production(3, {IN: committed})
+    world.read(*read)
+    assert world.completeness.finished is finished
+>>>>>>> shrink-c
 
 
 def test_an_unbounded_run_never_finishes() -> None:
     world = CompletenessWorld()
-    finish(world)
+    finish(world, WHOLE)
     world.completeness.observe_production(3, {IN: 10})
     world.read(3, 4)
     assert not world.completeness.finished

@@ -9,7 +9,6 @@ from shadowstream.records import Batch, Partition, Side
 from tests.joiner.joiner_world import NOW_MS, REVISION, World, config
 
 BEGAN_MS, IDLE_MS = 1, 10_000
-IDLE_FROM_MS = BEGAN_MS + IDLE_MS
 A, B = Partition("out", 0), Partition("out", 1)
 
 

@@ -6,6 +6,9 @@ from shadowstream.records import Partition
 QUIET, BUSY, THIRD = Partition("out", 0), Partition("out", 1), Partition("out", 2)
 ELSEWHERE = Partition("shadow", 1)
 IDLE_MS = 1_000
+TEN_EACH = dict.fromkeys((QUIET, BUSY, THIRD, ELSEWHERE), 10)
+AFTER = TEN_EACH | {BUSY: 10 + 1_901}
+"""Where `observed(BUSY)` has left off."""
 
 
 def observed(*active: Partition, times: dict[Partition, int] | None = None, until_ms: int = 2 * IDLE_MS) -> Idleness:
@@ -29,8 +32,10 @@ def test_not_before_it_was_at_its_end_for_the_configured_time() -> None:
     assert idle.watermark(QUIET, 10, 1_101) == 901
 
 
-def test_a_partition_not_read_to_its_end_is_not_idle() -> None:
-    assert observed(BUSY).watermark(QUIET, 9, 2_000) is None
+def test_what_is_not_idle() -> None:
+    assert observed(BUSY).watermark(QUIET, 9, 2_000) is None, "it is not read to its end"
+    assert observed(BUSY, QUIET).watermark(QUIET, 10**6, 2_000) is None, "it goes on itself"
+    assert Idleness(IDLE_MS).watermark(QUIET, 0, 10**9) is None, "nothing was observed"
 
 
 def test_a_topic_of_which_nothing_goes_on_is_dead_and_closes_nothing() -> None:
@@ -40,9 +45,8 @@ def test_a_topic_of_which_nothing_goes_on_is_dead_and_closes_nothing() -> None:
 
 def test_a_topic_that_went_silent_as_a_whole_tells_no_more() -> None:
     idle = observed(BUSY)
-    ends = dict.fromkeys((QUIET, THIRD, ELSEWHERE), 10) | {BUSY: 10 + 1_901}
     for now_ms in range(2_300, 3_900, 400):
-        idle.observe(ends, {}, now_ms)
+        idle.observe(AFTER, {}, now_ms)
     assert idle.watermark(QUIET, 10, 3_900) == 1_801
     assert idle.watermark(QUIET, 10, 1_901 + 2 * IDLE_MS) == 1_801
     assert idle.watermark(THIRD, 10, 1_901 + 2 * IDLE_MS) is None, "nobody had asked of it while others went on"
@@ -51,39 +55,33 @@ def test_a_topic_that_went_silent_as_a_whole_tells_no_more() -> None:
 def test_idle_time_holds_for_a_partition_read_after_the_others() -> None:
     idle = observed(BUSY)
     assert idle.watermark(QUIET, 4, 2_000) is None, "it is held back"
-    ends = dict.fromkeys((QUIET, THIRD, ELSEWHERE), 10) | {BUSY: 10 + 1_901}
     for now_ms in range(2_300, 9_000, 400):
-        idle.observe(ends, {}, now_ms)
+        idle.observe(AFTER, {}, now_ms)
     assert idle.watermark(QUIET, 9, 9_000) is None
     assert idle.watermark(QUIET, 10, 9_000) == 1_801
-    idle.observe(ends | {QUIET: 11}, {}, 9_100)
+    idle.observe(AFTER | {QUIET: 11}, {}, 9_100)
     assert idle.watermark(QUIET, 11, 9_100) is None, "it goes on itself"
 
 
 def test_others_of_few_records_are_witnesses_too() -> None:
-    idle, ends = observed(), dict.fromkeys((QUIET, BUSY, THIRD, ELSEWHERE), 10)
-    ends[BUSY] += 1
+    idle = observed()
     for now_ms in range(2_100, 5_000, 100):
-        idle.observe(dict(ends), {BUSY: 7}, now_ms)
+        idle.observe(TEN_EACH | {BUSY: 11}, {BUSY: 7}, now_ms)
         assert idle.watermark(QUIET, 10, now_ms) == (7 if now_ms >= 2_100 + IDLE_MS else None), now_ms
 
 
 def test_partitions_that_return_together_wait_for_one_another() -> None:
     idle = observed()
-    ends = dict.fromkeys((QUIET, BUSY, THIRD, ELSEWHERE), 10)
-    for now_ms in range(2_100, 3_600, 100):
-        ends[BUSY] += 1
-        idle.observe(dict(ends), {BUSY: now_ms}, now_ms)
+    for n, now_ms in enumerate(range(2_100, 3_600, 100)):
+        idle.observe(TEN_EACH | {BUSY: 11 + n}, {BUSY: now_ms}, now_ms)
         expected = now_ms if now_ms >= 2_100 + IDLE_MS else None
         assert idle.watermark(QUIET, 10, now_ms) == expected, now_ms
 
 
 def test_a_pause_in_looking_and_a_clock_set_forward_make_nothing_idle() -> None:
     idle = observed(until_ms=101)
-    ends = dict.fromkeys((QUIET, BUSY, THIRD, ELSEWHERE), 10)
-    for now_ms in (200, 3_600_000, 3_600_100):
-        ends[BUSY] += 1
-        idle.observe(dict(ends), {BUSY: now_ms}, now_ms)
+    for n, now_ms in enumerate((200, 3_600_000, 3_600_100)):
+        idle.observe(TEN_EACH | {BUSY: 11 + n}, {BUSY: now_ms}, now_ms)
     assert idle.watermark(QUIET, 10, 3_600_100) is None
 
 
@@ -95,16 +93,8 @@ def test_a_task_may_say_the_time_of_other_topics_of_its_side() -> None:
     assert observed(ELSEWHERE).stated(QUIET, 9, side, 2_000) is None, "not read to its end"
 
 
-def test_a_partition_that_goes_on_itself_is_not_idle() -> None:
-    assert observed(BUSY, QUIET).watermark(QUIET, 10**6, 2_000) is None
-
-
 def test_an_active_partition_without_a_time_leaves_the_question_open() -> None:
     idle = observed(BUSY)
     for now_ms, end in ((2_001, 10), (2_002, 11)):
         idle.observe({THIRD: end}, {}, now_ms)
     assert idle.watermark(QUIET, 10, 2_010) is None
-
-
-def test_nothing_is_idle_before_anything_was_observed() -> None:
-    assert Idleness(IDLE_MS).watermark(QUIET, 0, 10**9) is None

@@ -12,10 +12,14 @@ from shadowstream.records import Partition
 from tests.joiner.joiner_world import REVISION
 
 IN, SHADOW = Partition("in", 0), Partition("shadow.t.out.out", 0)
+PLACE: dict[str, Any] = {"input_topic": "in", "input_partition": 0}
 
 
-def progress() -> MarksLog:
-    return MarksLog(REVISION)
+def progress(*marks_read: dict[str, Any]) -> MarksLog:
+    gathered = MarksLog(REVISION)
+    for mark in marks_read:
+        gathered.add(mark)
+    return gathered
 
 
 def start(revision: str = REVISION, committed: int = 0, end: int = -1, bound: int = -1) -> dict[str, Any]:
@@ -30,27 +34,22 @@ def absences(offset: int, *runs: tuple[int, str, list[bytes]]) -> dict[str, Any]
         ids = [identity_hash(key) for key in keys]
         ends.append({"offset": offset, "count": count, "reason": reason, "ids": ids})
         offset += count
-    return marks.mark("range", REVISION, input_topic="in", input_partition=0, absences=ends)
+    return marks.mark("range", REVISION, **PLACE, absences=ends)
 
 
 def end_mark(offset: int, kind: str = "end") -> dict[str, Any]:
-    return marks.mark(
-        kind, REVISION, input_topic="in", input_partition=0, to_offset=offset, counters=Counters().record()
-    )
+    return marks.mark(kind, REVISION, **PLACE, to_offset=offset, counters=Counters().record())
 
 
 def test_the_first_start_mark_of_the_revision_is_the_one() -> None:
-    gathered = progress()
-    for mark in (start("99" * 16, 1), start(committed=2), start(committed=3)):
-        gathered.add(mark)
+    gathered = progress(start("99" * 16, 1), start(committed=2), start(committed=3))
     assert gathered.start is not None
     assert gathered.start.committed == {IN: 2}
 
 
 def test_warm_up_exists_only_where_the_start_mark_ends_it() -> None:
     for end, expected in ((-1, False), (0, True), (7, True)):
-        gathered = progress()
-        gathered.add(start(end=end))
+        gathered = progress(start(end=end))
         assert gathered.start is not None
         assert gathered.start.has_warm_up is expected
 
@@ -75,34 +74,28 @@ def of_key(gathered: MarksLog, key: bytes) -> tuple[str, Partition, int] | None:
 
 
 def test_an_absence_is_found_by_its_input_and_by_its_key() -> None:
-    gathered = progress()
-    gathered.add(absences(4, (2, "error", [b"a", b"b"]), (1, "timeout", [b"c"])))
-    assert [reason(gathered, offset) for offset in range(3, 8)] == [
-        None, "error", "error", "timeout", None,
-    ]  # fmt: skip
+    gathered = progress(absences(4, (2, "error", [b"a", b"b"]), (1, "timeout", [b"c"])))
+    assert [reason(gathered, offset) for offset in range(3, 8)] == [None, "error", "error", "timeout", None]
     assert [of_key(gathered, key) for key in (b"a", b"b", b"c", b"d")] == [
         ("error", IN, 4), ("error", IN, 5), ("timeout", IN, 6), None,
     ]  # fmt: skip
 
 
 def test_a_run_without_keys_is_found_by_its_inputs() -> None:
-    gathered = progress()
-    gathered.add(absences(4, (3, "error", [])))
+    gathered = progress(absences(4, (3, "error", [])))
     assert reason(gathered, 6) == "error"
     assert gathered.absence_of_key(b"a") is None
 
 
 def test_absences_of_inputs_that_production_has_ended_are_forgotten_and_no_others() -> None:
-    gathered = progress()
-    gathered.add(absences(4, (2, "error", [b"a", b"b"])))
+    gathered = progress(absences(4, (2, "error", [b"a", b"b"])))
     gathered.forget_absences({IN: 5})
     assert [of_key(gathered, key) for key in (b"a", b"b")] == [None, ("error", IN, 5)]
     assert [reason(gathered, offset) for offset in (4, 5)] == [None, "error"]
 
 
 def test_a_key_that_failed_twice_is_known_until_both_are_forgotten() -> None:
-    gathered = progress()
-    gathered.add(absences(4, (2, "error", [b"a", b"a"])))
+    gathered = progress(absences(4, (2, "error", [b"a", b"a"])))
     gathered.forget_absences({IN: 5})
     assert of_key(gathered, b"a") == ("error", IN, 5)
     gathered.forget_absences({IN: 6})
@@ -111,16 +104,14 @@ def test_a_key_that_failed_twice_is_known_until_both_are_forgotten() -> None:
 
 def test_beyond_the_bound_the_oldest_absences_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "ABSENCES_MAX", 20)
-    gathered = progress()
-    gathered.add(absences(0, (25, "error", [b"%d" % n for n in range(25)])))
+    gathered = progress(absences(0, (25, "error", [b"%d" % n for n in range(25)])))
     known = [n for n in range(25) if gathered.absence_of_key(b"%d" % n)]
     assert known == list(range(gathered.absences_dropped, 25))
     assert 0 < gathered.absences_dropped < 20
 
 
 def test_all_ended_needs_an_end_mark_at_every_partitions_bound() -> None:
-    gathered = progress()
-    gathered.add(end_mark(10))
+    gathered = progress(end_mark(10))
     assert not gathered.all_ended(), "no start mark"
     gathered.add(start(bound=11))
     assert not gathered.all_ended(), "the end mark of an earlier, shorter run"
@@ -151,8 +142,7 @@ def test_a_refused_mark_is_counted_once_however_often_it_is_read_again() -> None
 def test_absences_beyond_the_kept_number_end_at_once() -> None:
     gathered = progress()
     absence = {"offset": 0, "count": 2**31, "reason": "filtered", "ids": []}
-    place = {"input_topic": "in", "input_partition": 0}
-    gathered.add(marks.mark("range", REVISION, **place, to_offset=2**31, absences=[absence]))
+    gathered.add(marks.mark("range", REVISION, **PLACE, to_offset=2**31, absences=[absence]))
     assert gathered.absence_of_input(Partition("in", 0), 2**31 - 1).reason == "filtered"
     assert gathered.absences_dropped == 2**31 - progress_module.ABSENCES_MAX
 
@@ -161,10 +151,15 @@ def done(offset: int, end: int) -> DoneMark:
     return DoneMark(IN, offset, {SHADOW: end}, Counters())
 
 
-def test_a_done_mark_is_passed_at_its_end_and_not_before() -> None:
+def passed_of(*done_marks: DoneMark) -> PassedMarks:
     passed = PassedMarks(SHADOW)
-    passed.add(done(5, 8))
-    passed.add(done(9, 20))
+    for mark in done_marks:
+        passed.add(mark)
+    return passed
+
+
+def test_a_done_mark_is_passed_at_its_end_and_not_before() -> None:
+    passed = passed_of(done(5, 8), done(9, 20))
     assert (passed.advance(7), passed.offsets) == ([], {})
     assert passed.advance(8) == [done(5, 8)]
     assert passed.offsets == {IN: 5}
@@ -173,17 +168,13 @@ def test_a_done_mark_is_passed_at_its_end_and_not_before() -> None:
 
 
 def test_an_older_mark_that_is_passed_later_takes_nothing_back() -> None:
-    passed = PassedMarks(SHADOW)
-    passed.add(done(9, 1))
-    passed.add(done(5, 1))
+    passed = passed_of(done(9, 1), done(5, 1))
     passed.advance(1)
     assert passed.offsets == {IN: 9}
 
 
 def test_marks_beyond_the_bound_are_thinned_and_the_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "MARKS_MAX", 8)
-    passed = PassedMarks(SHADOW)
-    for n in range(1, 101):
-        passed.add(done(n, n))
+    passed = passed_of(*(done(n, n) for n in range(1, 101)))
     assert len(passed.advance(100)) <= 8
     assert passed.offsets == {IN: 100}

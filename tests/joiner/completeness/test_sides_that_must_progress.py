@@ -93,9 +93,7 @@ def test_none_is_when_all_have_answered_everything() -> None:
 
 def test_a_side_reread_after_a_restart_must_bring_all_of_it() -> None:
     world = CompletenessWorld()
-    world.completeness.observe_born(1, {IN: 10})
-    world.done(IN, 10, end=7)
-    world.read(shadow=7)
+    world.answered(1, end=7)
     assert world.completeness.sides_that_must_progress([Side.SHADOW]) == BOTH
 
 
@@ -110,9 +108,7 @@ def test_inputs_beyond_a_bounded_trials_ends_get_no_answer() -> None:
 
 def test_of_a_twin_and_a_candidate_production_waits_for_both() -> None:
     world = CompletenessWorld(twin={"topic": "twin", "group": "prod-twin", "commits": "after_output"})
-    world.completeness.observe_born(1, {IN: 10})
-    world.done(IN, 10, end=7)
-    world.read(shadow=7)
+    world.answered(1, end=7)
     assert world.completeness.sides_that_must_progress() == PRODUCTION | {Side.TWIN}, "the twin has more to bring"
     world.completeness.twin.observe(4, {IN: 10})
     world.read(twin=4)

@@ -1,11 +1,13 @@
 """Ids that mean the same in other bytes: a pair where both would be left alone, and never against the bytes."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.intake.equivalent_ids import JSON_BYTES_MAX, equal_form
-from tests.joiner.outcome_cases import Case, P, S, T, begun, committed, done, play, restart
+from tests.joiner.outcome_cases import Case, P, Parts, S, T, begun, committed, done, each, play, restart
 
 BOTH_DONE = done(10), committed(10)
 ONE, TWO = "\x00\x00\x00\x00\x01\x04ab", "\x00\x00\x00\x00\x02\x04ab"
@@ -61,22 +63,22 @@ BY_KEY: dict[str, Case] = {
     "a name that comes twice": [P('{"a": 1, "a": 2}'), S('{"a":2}'), *BOTH_DONE, {"missing": 1, "extra": 1}],
     "no JSON after all": [P("{a}"), S("{ a}"), *BOTH_DONE, {"missing": 1, "extra": 1}],
 }  # fmt: skip
+PARTS: Parts = {
+    "key": ({}, BY_KEY),
+    "id in a header": ({"identity": {"kind": "id", "header": "order"}}, {
+        "spacing of JSON": [P("a", order='{"n": 1}'), S("b", order='{"n":1}'), *BOTH_DONE, {"match": 1}],
+    }),
+    "twin": ({"twin": {"topic": "twin", "group": "tg", "commits": "after_output"}}, {
+        "it stays beside production": [
+            P(ONE), T(ONE), S(TWO), *BOTH_DONE, {"match": 1, "twin_match": 1, "joint_neither": 1},
+        ],
+    }),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("case", BY_KEY.values(), ids=BY_KEY)
-def test_by_key(case: Case) -> None:
-    play(begun(), case)
-
-
-def test_by_id_in_a_header() -> None:
-    case: Case = [P("a", order='{"n": 1}'), S("b", order='{"n":1}'), *BOTH_DONE, {"match": 1}]
-    play(begun(identity={"kind": "id", "header": "order"}), case)
-
-
-def test_the_twin_stays_beside_production() -> None:
-    twin = {"topic": "twin", "group": "tg", "commits": "after_output"}
-    case: Case = [P(ONE), T(ONE), S(TWO), *BOTH_DONE, {"match": 1, "twin_match": 1, "joint_neither": 1}]
-    play(begun(twin=twin), case)
+@each(PARTS)
+def test_ids_that_mean_the_same_pair(settings: dict[str, Any], case: Case) -> None:
+    play(begun(**settings), case)
 
 
 @pytest.mark.parametrize(

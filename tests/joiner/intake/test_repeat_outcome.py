@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shadowstream.judge.coverage.coverage import coverage
-from tests.joiner.outcome_cases import GRACE_MS, Case, P, S, T, begun, committed, done, play, restart
+from tests.joiner.outcome_cases import GRACE_MS, Case, P, Parts, S, T, begun, committed, done, each, play, restart
 
 BY_KEY: dict[str, Case] = {
     "a key that is not unique: what comes after the first is never compared": [
@@ -56,13 +56,6 @@ BY_KEY: dict[str, Case] = {
         {"match": 2, "repeated_production": 1, "repeated_shadow": 1},
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BY_KEY.values(), ids=BY_KEY)
-def test_by_key(case: Case) -> None:
-    play(begun(), case)
-
-
 BY_COORDINATE: dict[str, Case] = {
     "one input twice with another value": [
         P("a", "1", of="in/0/3"), P("a", "2", of="in/0/3"), P("a", "1", of="in/0/3"), S("a", "1", of=3),
@@ -76,37 +69,23 @@ BY_COORDINATE: dict[str, Case] = {
         {"match": 2},
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BY_COORDINATE.values(), ids=BY_COORDINATE)
-def test_by_coordinate(case: Case) -> None:
-    play(begun(identity={"kind": "coordinate", "header": "origin"}), case)
-
-
 BY_HEADER: dict[str, Case] = {
     "the same id with another value": [P("a", "1", order="17"), P("b", "2", order="17"), {"repeated_production": 1}],
     "a tombstone of the same id": [
         P("a", order="17"), P("a", None, order="17"), S("a", order="17"), S("a", None, of=1, order="17"), {"match": 2},
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BY_HEADER.values(), ids=BY_HEADER)
-def test_by_id_in_a_header(case: Case) -> None:
-    play(begun(identity={"kind": "id", "header": "order"}), case)
-
-
-def test_by_id_at_a_path() -> None:
-    again: Case = [P("a", '{"id": 17, "n": 1}'), P("a", '{"id": 17, "n": 2}'), {"repeated_production": 1}]
-    play(begun(identity={"kind": "id", "path": "id"}), again)
-
-
-def test_by_occurrence_only_the_candidate_can_repeat_itself() -> None:
-    again = [S("a", "1", of=3), S("a", "2", of=3), {"repeated_shadow": 1}, P("a", "1"), P("b", time_ms=9 * GRACE_MS)]
-    play(begun(identity={"kind": "occurrence", "tolerance_ms": 100}),
-         [done(10), committed(10), *again, S("b", of=9, time_ms=9 * GRACE_MS), {"match": 1}])  # fmt: skip
-
-
+BY_PATH: dict[str, Case] = {
+    "the same id with another value": [
+        P("a", '{"id": 17, "n": 1}'), P("a", '{"id": 17, "n": 2}'), {"repeated_production": 1},
+    ],
+}  # fmt: skip
+BY_OCCURRENCE: dict[str, Case] = {
+    "only the candidate can repeat itself": [
+        done(10), committed(10), S("a", "1", of=3), S("a", "2", of=3), {"repeated_shadow": 1}, P("a", "1"),
+        P("b", time_ms=9 * GRACE_MS), S("b", of=9, time_ms=9 * GRACE_MS), {"match": 1},
+    ],
+}  # fmt: skip
 WITH_A_TWIN: dict[str, Case] = {
     "the twin's key again with another value": [T("a", "1"), T("a", "2"), {"repeated_twin": 1}],
     "a repeat of production's says nothing of the twin": [
@@ -119,11 +98,19 @@ WITH_A_TWIN: dict[str, Case] = {
         {"match": 2, "twin_match": 2, "joint_neither": 2},
     ],
 }  # fmt: skip
+PARTS: Parts = {
+    "key": ({}, BY_KEY),
+    "coordinate": ({"identity": {"kind": "coordinate", "header": "origin"}}, BY_COORDINATE),
+    "id in a header": ({"identity": {"kind": "id", "header": "order"}}, BY_HEADER),
+    "id at a path": ({"identity": {"kind": "id", "path": "id"}}, BY_PATH),
+    "occurrence": ({"identity": {"kind": "occurrence", "tolerance_ms": 100}}, BY_OCCURRENCE),
+    "twin": ({"twin": {"topic": "twin", "group": "tg", "commits": "after_output"}}, WITH_A_TWIN),
+}
 
 
-@pytest.mark.parametrize("case", WITH_A_TWIN.values(), ids=WITH_A_TWIN)
-def test_with_a_twin(case: Case) -> None:
-    play(begun(twin={"topic": "twin", "group": "tg", "commits": "after_output"}), case)
+@each(PARTS)
+def test_a_repeat_ends_as_the_table_says(settings: dict[str, Any], case: Case) -> None:
+    play(begun(**settings), case)
 
 
 IDENTITIES: list[tuple[dict[str, Any], dict[str, str], str]] = [

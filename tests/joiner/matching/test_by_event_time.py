@@ -38,13 +38,15 @@ def results_of(decisions: Iterable[Decision]) -> list[Result]:
 class Table:
     """A store under the clocks of a task; both sides are read in bits."""
 
-    def __init__(self) -> None:
+    def __init__(self, production: Sequence[int] = (), shadow: Sequence[int] = ()) -> None:
         self.desk = CompletenessWorld(grace_ms=GRACE_MS)
         self.store = EventTimeStore(1_000, TOLERANCE_MS)
         self.read = [0, 0]
         self.marks = [-FAR_MS, -FAR_MS]
         self.decided: list[Decision] = []
         self.marked()
+        self.take(Side.PRODUCTION, *production)
+        self.take(Side.SHADOW, *shadow)
 
     def marked(self) -> None:
         """Both sides are done with whatever the other's records come from."""
@@ -88,9 +90,7 @@ class Unmarked(Table):
 
 def test_a_record_without_partner_is_given_up_only_after_the_marks() -> None:
     """Two inputs feed the partition; the candidate is an hour behind on one, its watermark is the other's."""
-    table = Unmarked()
-    table.take(Side.PRODUCTION, 100, 5_000)
-    table.take(Side.SHADOW, 5_000)
+    table = Unmarked([100, 5_000], [5_000])
     table.pass_to(FAR_MS)
     assert table.settle() == [], "neither the first nor, behind it, the second"
     table.lay()
@@ -98,10 +98,7 @@ def test_a_record_without_partner_is_given_up_only_after_the_marks() -> None:
 
 
 def of(production: Sequence[int], shadow: Sequence[int]) -> list[Result]:
-    table = Table()
-    table.take(Side.PRODUCTION, *production)
-    table.take(Side.SHADOW, *shadow)
-    return table.end()
+    return Table(production, shadow).end()
 
 
 @pytest.mark.parametrize("first", [Side.PRODUCTION, Side.SHADOW])
@@ -135,8 +132,7 @@ def test_partners_differ_by_no_more_than_the_tolerance() -> None:
 
 
 def test_nothing_is_decided_before_both_sides_have_passed_tolerance_and_grace() -> None:
-    table = Table()
-    table.take(Side.PRODUCTION, 100, FAR_MS)
+    table = Table([100, FAR_MS])
     assert table.settle() == [], "the other side has said nothing"
     table.take(Side.SHADOW, 100 + TOLERANCE_MS + GRACE_MS - 1, key=b"other")
     assert table.settle() == []
@@ -145,8 +141,7 @@ def test_nothing_is_decided_before_both_sides_have_passed_tolerance_and_grace() 
 
 
 def test_the_grace_waits_for_a_record_out_of_order() -> None:
-    table = Table()
-    table.take(Side.PRODUCTION, 100, FAR_MS)
+    table = Table([100, FAR_MS])
     table.take(Side.SHADOW, 100 + TOLERANCE_MS + GRACE_MS - 1, key=b"other")
     assert table.settle() == []
     table.take(Side.SHADOW, 100)
@@ -165,9 +160,7 @@ def test_nothing_is_decided_before_the_start_of_the_trial_is_known() -> None:
 
 
 def test_a_pair_is_ambiguous_where_another_partner_was_possible_and_only_there() -> None:
-    table = Table()
-    table.take(Side.PRODUCTION, 100, 200, 204, 300)
-    table.take(Side.SHADOW, 100, 200, 204, 300)
+    table = Table([100, 200, 204, 300], [100, 200, 204, 300])
     table.end()
     pairs = [one for one in table.decided if isinstance(one, Pair)]
     assert [(one.production.time_ms, one.ambiguous) for one in pairs] == [
@@ -176,9 +169,7 @@ def test_a_pair_is_ambiguous_where_another_partner_was_possible_and_only_there()
 
 
 def test_a_record_left_unmatched_beside_a_possible_partner_is_ambiguous_too() -> None:
-    table = Table()
-    table.take(Side.PRODUCTION, 100, 104, 200)
-    table.take(Side.SHADOW, 104)
+    table = Table([100, 104, 200], [104])
     table.end()
     unmatched = [(one.row.time_ms, one.ambiguous) for one in table.decided if isinstance(one, Unmatched)]
     assert unmatched == [(100, True), (200, False)]
@@ -199,8 +190,7 @@ def test_keys_are_apart() -> None:
 
 
 def test_the_floor_and_the_waiting_offsets_are_those_of_what_is_undecided() -> None:
-    table = Table()
-    table.take(Side.PRODUCTION, 1_500, 4_200)
+    table = Table([1_500, 4_200])
     assert (table.store.held.floor_ms(), list(table.store.offsets(Side.PRODUCTION))) == (1_000, [0, 1])
     table.pass_to(1_500 + TOLERANCE_MS + GRACE_MS)
     table.settle()

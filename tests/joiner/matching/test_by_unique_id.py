@@ -10,7 +10,7 @@ from shadowstream.joiner.matching.matches import Pair, Unmatched
 from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
-from tests.joiner.completeness.completeness_world import IN, CompletenessWorld
+from tests.joiner.completeness.completeness_world import CompletenessWorld
 
 
 def rows(first: int, ids: Sequence[bytes], time_ms: int = 0) -> list[PendingRecord]:
@@ -109,9 +109,7 @@ def test_unmatchable_records_resolve_unmatched_and_others_stay_pending() -> None
     world, waiting = CompletenessWorld(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"b", b"c")
     assert waiting.take_decidable(world.completeness).matches == []
-    world.completeness.observe_born(2, {IN: 10})
-    world.done(IN, 10, end=0)
-    world.read(shadow=0)
+    world.answered(2)
     unmatched = [one for one in waiting.take_decidable(world.completeness).matches if isinstance(one, Unmatched)]
     assert [(one.side, one.id) for one in unmatched] == [(Side.PRODUCTION, b"a"), (Side.PRODUCTION, b"b")]
     assert list(waiting.offsets(Side.PRODUCTION)) == [2]
@@ -121,9 +119,7 @@ def test_unmatchable_records_resolve_unmatched_and_others_stay_pending() -> None
 def test_a_record_queued_after_one_with_its_id_is_also_due() -> None:
     world, waiting = CompletenessWorld(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"a")
-    world.completeness.observe_born(2, {IN: 10})
-    world.done(IN, 10, end=0)
-    world.read(shadow=0)
+    world.answered(2)
     matches = waiting.take_decidable(world.completeness).matches
     assert [one.row.offset for one in matches if isinstance(one, Unmatched)] == [0, 1]
     assert waiting.held.records == [0, 0, 0]
@@ -139,9 +135,7 @@ def test_the_floor_is_the_start_of_the_lowest_pending_window() -> None:
     assert waiting.held.floor_ms() == 2_000
     waiting.match_rows(Side.SHADOW, [b"a"], [PendingRecord(1, 0, None, b"a")])
     assert waiting.held.floor_ms() == 2_000
-    world.completeness.observe_born(2, {IN: 10})
-    world.done(IN, 10, end=0)
-    world.read(shadow=0)
+    world.answered(2)
     assert len(waiting.take_decidable(world.completeness).matches) == 1
     assert waiting.held.floor_ms() == 5_000
     add(waiting, Side.PRODUCTION, b"c", first=2)

@@ -183,11 +183,7 @@ def reported(
     `renewed`: after each commit that has said the level there is a new joiner, which reads again what had been read:
     a pair that has met before a step is compared, and one that is still to be read is shed.
     """
-    trial = Trial(setting, kinds)
-    trial.start()
-    trial.start_runner()
-    trial.start_joiner()
-    trial.observe()
+    trial = Trial(setting, kinds).begin()
     for number, action in enumerate(history):
         do(trial, action)
         if action[0] == "commit":

@@ -1,6 +1,8 @@
 """Records of one key and one millisecond under `occurrence`: what agrees meets first."""
 
-import pytest
+from collections.abc import Iterable
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +10,7 @@ from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
 from shadowstream.joiner.matching.same_millisecond import TIED_MAX, untied
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
-from tests.joiner.outcome_cases import Case, P, S, begun, committed, done, play
+from tests.joiner.outcome_cases import Case, P, Parts, S, begun, committed, done, each, play
 
 LATER = 100_000
 BOTH_DONE = done(10), committed(10), P("z", "0", LATER), S("z", "0", of=9, time_ms=LATER)
@@ -45,19 +47,27 @@ CASES: dict[str, Case] = {
         {"match": 2, "mismatch": 1},
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_of_one_time_those_meet_that_agree(case: Case) -> None:
-    play(begun(identity=OCCURRENCE), case)
-
-
-def test_a_tolerance_is_an_agreement() -> None:
-    case: Case = [
+PARTS: Parts = {
+    "exact": ({}, CASES),
+    "rules": ({"compare": {"rules": [{"path": "n", "atol": 0.1}]}}, {"a tolerance is an agreement": [
         P("k", '{"n": 1.0}', 5), P("k", '{"n": 2.0}', 5),
         S("k", '{"n": 2.01}', time_ms=5), S("k", '{"n": 1.01}', of=1, time_ms=5), *BOTH_DONE, {"tolerated": 2},
-    ]  # fmt: skip
-    play(begun(identity=OCCURRENCE, compare={"rules": [{"path": "n", "atol": 0.1}]}), case)
+    ]}),
+}  # fmt: skip
+
+
+@each(PARTS)
+def test_of_one_time_those_meet_that_agree(settings: dict[str, Any], case: Case) -> None:
+    play(begun(identity=OCCURRENCE, **settings), case)
+
+
+def pairs(left: Iterable[PendingRecord], right: Iterable[PendingRecord]) -> list[Decision]:
+    return [Pair(one, other, None, False, b"k") for one, other in zip(left, right, strict=True)]
+
+
+def valued(values: Iterable[int]) -> list[PendingRecord]:
+    """Records of one time."""
+    return [PendingRecord(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)]
 
 
 def equal(left: list[PendingRecord], right: list[PendingRecord]) -> list[bool]:
@@ -76,9 +86,7 @@ def test_nothing_is_lost_and_no_fewer_agree(
         for one in (left, right)
     ]
     paired = data.draw(st.integers(0, min(map(len, rows))))
-    before: list[Decision] = [
-        Pair(one, other, None, False, b"k") for one, other in zip(*(one[:paired] for one in rows), strict=True)
-    ]
+    before = pairs(*(one[:paired] for one in rows))
     before += [
         Unmatched(side, row, b"k")
         for side, one in zip((Side.PRODUCTION, Side.SHADOW), rows, strict=True)
@@ -94,13 +102,10 @@ def test_nothing_is_lost_and_no_fewer_agree(
         ]
 
     def all_rows(decisions: list[Decision]) -> list[tuple[Side, int]]:
-        pairs = [one for one in decisions if isinstance(one, Pair)]
+        paired = [one for one in decisions if isinstance(one, Pair)]
         unmatched = [(one.side, one.row.offset) for one in decisions if isinstance(one, Unmatched)]
-        both = (
-            [(Side.PRODUCTION, one.production.offset) for one in pairs],
-            [(Side.SHADOW, one.shadow.offset) for one in pairs],
-        )
-        return sorted([*unmatched, *both[0], *both[1]])
+        production = [(Side.PRODUCTION, one.production.offset) for one in paired]
+        return sorted([*unmatched, *production, *((Side.SHADOW, one.shadow.offset) for one in paired)])
 
     def agreeing(decisions: list[Decision]) -> int:
         return sum(isinstance(one, Pair) and one.production.value == one.shadow.value for one in decisions)
@@ -112,11 +117,7 @@ def test_nothing_is_lost_and_no_fewer_agree(
 
 
 def test_as_many_as_possible_of_one_time_agree() -> None:
-    left, right = (
-        [PendingRecord(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)]
-        for values in ([1, 2, 3, 4], [4, 3, 2, 1])
-    )
-    decisions = untied([Pair(one, other, None, False, b"k") for one, other in zip(left, right, strict=True)], equal)
+    decisions = untied(pairs(valued([1, 2, 3, 4]), valued([4, 3, 2, 1])), equal)
     assert all(
         isinstance(one, Pair) and one.ambiguous and one.production.value == one.shadow.value for one in decisions
     )
@@ -124,16 +125,10 @@ def test_as_many_as_possible_of_one_time_agree() -> None:
 
 def test_very_many_of_one_time_meet_by_bytes_only() -> None:
     n = int(TIED_MAX**0.5) + 1
-    left, right = (
-        [PendingRecord(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)]
-        for values in (range(n), range(n)[::-1])
-    )
 
     def never_many(one: list[PendingRecord], other: list[PendingRecord]) -> list[bool]:
         assert len(one) <= n
         return equal(one, other)
 
-    decisions = untied(
-        [Pair(one, other, None, False, b"k") for one, other in zip(left, right, strict=True)], never_many
-    )
+    decisions = untied(pairs(valued(range(n)), valued(range(n)[::-1])), never_many)
     assert all(isinstance(one, Pair) and one.production.value == one.shadow.value for one in decisions)

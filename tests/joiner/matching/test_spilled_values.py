@@ -85,9 +85,8 @@ def test_memory_counts_held_rows_and_spills_the_larger_sides_oldest() -> None:
     for side, ids in ((Side.PRODUCTION, range(6_000)), (Side.SHADOW, range(6_000, 8_000))):
         for at in range(0, len(ids), 4_000):
             some = list(ids)[at : at + 4_000]
-            waiting.match_columns(
-                side, some, PendingColumns(some, [0] * len(some), [value] * len(some), [b"k"] * len(some))
-            )
+            rows = PendingColumns(some, [0] * len(some), [value] * len(some), [b"k"] * len(some))
+            waiting.match_columns(side, some, rows)
     row = ROW_BYTES + 1
     spill = SpillFile(None, BOUND)
     assert waiting.spill(spill, sum(waiting.held.bytes) - 1) == 4_000_000
@@ -96,9 +95,8 @@ def test_memory_counts_held_rows_and_spills_the_larger_sides_oldest() -> None:
     assert waiting.spill(spill, 0) == 4_000_000
     assert waiting.held.bytes == [6_000 * row, 2_000 * row, 0]
     assert waiting.spill(spill, 0) == 0
-    waiting.match_columns(
-        Side.SHADOW, [17, 5_999], PendingColumns.of([PendingRecord(9_000 + n, 0, value, b"k") for n in range(2)])
-    )
+    partners = PendingColumns.of([PendingRecord(9_000 + n, 0, value, b"k") for n in range(2)])
+    waiting.match_columns(Side.SHADOW, [17, 5_999], partners)
     assert waiting.held.spilled == [5_998_000, 2_000_000, 0]
     assert waiting.held.bytes == [5_998 * row, 2_000 * row, 0]
 
@@ -129,11 +127,7 @@ def reported(
     setting: Config, kinds: list[list[str]], history: list[tuple[str, int, int]], spills: list[bool] | None
 ) -> tuple[Trial, int]:
     """A trial that has gone through a history and to its end, spilling all it can after some actions; how much."""
-    trial, spill, size = Trial(setting, kinds), SpillFile(None, BOUND), 0
-    trial.start()
-    trial.start_runner()
-    trial.start_joiner()
-    trial.observe()
+    trial, spill, size = Trial(setting, kinds).begin(), SpillFile(None, BOUND), 0
     for number, action in enumerate(history):
         do(trial, action)
         if spills and spills[number % len(spills)]:

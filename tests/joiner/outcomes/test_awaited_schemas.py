@@ -50,65 +50,51 @@ def waiting(world: World) -> list[int]:
 def test_pairs_with_known_schemas_resolve_and_the_others_are_pending() -> None:
     world, registry = away()
     for key, schema in (("a", KNOWN), ("b", UNKNOWN), ("c", KNOWN), ("d", UNKNOWN)):
-        P(key, order_text("x", schema))(world)
-        S(key, order_text("y", schema))(world)
-    world.turn()
-    assert world.outcomes() == {"mismatch": 2}
+        play(world, [P(key, order_text("x", schema)), S(key, order_text("y", schema))])
+    play(world, [{"mismatch": 2}])
     assert waiting(world) == [2, 2]
     assert world.stats[-1]["pending"] == 4
     assert world.remainders() == []
     registry.away = False
-    world.turn()
-    assert world.outcomes() == {"mismatch": 4}
+    play(world, [{"mismatch": 2}])
     assert waiting(world) == [0, 0]
     assert world.remainders() == []
 
 
 def test_what_waits_is_read_again_after_a_restart() -> None:
     world, registry = away()
-    P("a", order_text("x", UNKNOWN))(world)
-    S("a", order_text("y", UNKNOWN))(world)
-    world.turn()
-    restart(world)
-    world.turn()
-    assert (world.outcomes(), waiting(world)) == ({}, [1, 1])
+    play(world, [P("a", order_text("x", UNKNOWN)), S("a", order_text("y", UNKNOWN)), {}, restart, {}])
+    assert waiting(world) == [1, 1]
     registry.away = False
-    restart(world)
-    world.turn()
-    assert (world.outcomes(), waiting(world)) == ({"mismatch": 1}, [0, 0])
+    play(world, [restart, {"mismatch": 1}])
+    assert waiting(world) == [0, 0]
     assert world.remainders() == []
 
 
 def test_the_registry_is_asked_for_one_pair_not_for_all_pending() -> None:
     world, registry = away()
     for n in range(50):
-        P(f"k{n}", order_text("x", UNKNOWN))(world)
-        S(f"k{n}", order_text("y", UNKNOWN))(world)
+        play(world, [P(f"k{n}", order_text("x", UNKNOWN)), S(f"k{n}", order_text("y", UNKNOWN))])
     world.turn()
     before = registry.asked
-    for _ in range(10):
-        world.turn()
+    world.turn(10)
     assert registry.asked - before <= 20
 
 
 def test_equal_bytes_need_no_schema_and_no_registry() -> None:
     world, _ = away()
-    P("a", order_text("x", UNKNOWN))(world)
-    S("a", order_text("x", UNKNOWN))(world)
-    world.turn()
-    assert world.outcomes() == {"match": 1}
+    play(world, [P("a", order_text("x", UNKNOWN)), S("a", order_text("x", UNKNOWN)), {"match": 1}])
 
 
 def test_a_window_stays_open_while_something_of_it_waits() -> None:
     world, registry = away()
     world.production("a", order_text("x", UNKNOWN), 10)
     world.shadow("a", order_text("y", UNKNOWN), of=0, time_ms=10)
-    play(world, [done(10), committed(10), lambda one: one.turn()])
+    play(world, [done(10), committed(10), World.turn])
     held = world.stats[-1]["watermark_ms"]
     assert held is None or held <= 10
     registry.away = False
-    world.turn()
-    assert world.outcomes() == {"mismatch": 1}
+    play(world, [{"mismatch": 1}])
 
 
 def test_outputs_many_wait_as_one_group() -> None:
@@ -116,7 +102,7 @@ def test_outputs_many_wait_as_one_group() -> None:
     for k, value in enumerate("xy"):
         world.production("a", order_text(value, UNKNOWN), origin="in/0/0")
         world.shadow("a", order_text("yx"[k], UNKNOWN), of=0, k=k)
-    play(world, [done(10), committed(10), lambda one: one.turn()])
+    play(world, [done(10), committed(10), World.turn])
     assert len(next(iter(world.joiner.tasks.values())).comparing.awaiting) == 1
     assert (world.outcomes(), waiting(world)) == ({}, [2, 2])
     registry.away = False

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.records import Side
 from tests.joiner.joiner_world import World
-from tests.joiner.matching.test_load_shedding import KEYS, ends_of, shed
-from tests.joiner.outcome_cases import P, S, begun, committed, deleted, done, play, restart
+from tests.joiner.matching.test_load_shedding import KEYS, ends_of, shed, the_task
+from tests.joiner.outcome_cases import Case, P, S, begun, committed, deleted, done, play, restart
 from tests.joiner.outcomes.test_awaited_schemas import KNOWN, UNKNOWN, away, order_text, waiting
 
 MAXIMUM = 7
@@ -37,18 +36,11 @@ def come_back(world: World) -> None:
     """The joiner dies, and its successor has read everything again when it commits next."""
     restart(world)
     maximum, world.maximum = world.maximum, 0
-    read_all(world)
+    world.read_all()
     world.maximum = maximum
 
 
-def read_all(world: World) -> None:
-    world.observe()
-    for side, places in enumerate(world.sides):
-        for place in places:
-            world.read(Side(side), place.partition, world.end(place) + 1)
-    world.poll(len(world.progress))
-
-
+ANSWERS: Case = [S(key, of=n % 10, k=n // 10) for n, key in enumerate(KEYS)]
 BETWEEN = pytest.mark.parametrize("between", [lambda world: None, come_back], ids=["straight", "restarted"])
 
 
@@ -65,7 +57,7 @@ def test_the_outcomes_of_one_mark_are_committed_in_requested_sizes(
     if "tolerance_ms" in str(more):  # event time must pass them
         play(world, [P("last", time_ms=90_000), S("last", of=9, time_ms=90_000)])
     play(world, [done(10), committed(10)])
-    read_all(world)
+    world.read_all()
     found = commits(world, between)
     # What belongs together is said together: of many it is the outputs of one input.
     assert all(sum(one.values()) < MAXIMUM + 4 for one in found)
@@ -79,15 +71,13 @@ def test_the_outcomes_of_one_mark_are_committed_in_requested_sizes(
 @BETWEEN
 def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(between: Callable[[World], None]) -> None:
     world, registry = away()
-    for key in KEYS:
-        P(key, order_text("x", UNKNOWN))(world)
-        S(key, order_text("y", KNOWN))(world)
-    world.turn()
+    sides = (P, order_text("x", UNKNOWN)), (S, order_text("y", KNOWN))
+    play(world, [*(side(key, value) for key in KEYS for side, value in sides), World.turn])
     assert waiting(world) == [len(KEYS)] * 2
     registry.away = False
     world.maximum = MAXIMUM
     restart(world)
-    read_all(world)
+    world.read_all()
     assert world.joiner.ended_records() == 0, "what is read again enters nothing by itself"
     assert waiting(world) == [len(KEYS)] * 2
     found = commits(world, between)
@@ -99,16 +89,13 @@ def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(between: Call
 @BETWEEN
 def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(between: Callable[[World], None]) -> None:
     world = begun(compare={"match_sample": 1})
-    for key in KEYS:
-        P(key)(world)
-    world.turn()
+    play(world, [*map(P, KEYS), World.turn])
     world.maximum = MAXIMUM
     restart(world)
-    for n, key in enumerate(KEYS):
-        S(key, of=n % 10, k=n // 10)(world)
+    play(world, ANSWERS)
     world.read(Side.SHADOW, 0, world.end(world.sides[Side.SHADOW][0]) + 1)
     assert world.joiner.ended_records() == 0, "they wait"
-    read_all(world)
+    world.read_all()
     assert waiting(world) == [len(KEYS)] * 2
     assert all(one == {"match": MAXIMUM} for one in commits(world, between)[:-1])
     assert world.outcomes() == {"match": len(KEYS)}
@@ -118,12 +105,10 @@ def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(betwee
 @BETWEEN
 def test_what_is_shed_goes_out_in_such_commits(between: Callable[[World], None]) -> None:
     world = begun()
-    for key in KEYS:
-        P(key)(world)
-    world.turn()
+    play(world, [*map(P, KEYS), World.turn])
     shed(world)
     world.maximum = MAXIMUM
-    left = sum(not the_shedding(world).sheds(key.encode()) for key in KEYS)
+    left = sum(not the_task(world).shedding.sheds(key.encode()) for key in KEYS)
     assert waiting(world) == [len(KEYS), 0], "it is pending until it is said"
     found = commits(world, between)
     assert all(one == {"evicted": MAXIMUM} for one in found[:-1])
@@ -135,14 +120,11 @@ def test_what_is_shed_goes_out_in_such_commits(between: Callable[[World], None])
 @BETWEEN
 def test_what_retention_has_deleted_goes_out_in_such_commits(between: Callable[[World], None]) -> None:
     world = begun()
-    for key in KEYS:
-        P(key)(world)
-    world.turn()
-    for offset in range(len(KEYS)):
-        deleted(Side.PRODUCTION, offset)(world)
+    play(world, [*map(P, KEYS), World.turn])
+    play(world, [deleted(Side.PRODUCTION, offset) for offset in range(len(KEYS))])
     world.maximum = MAXIMUM
     restart(world)
-    read_all(world)
+    world.read_all()
     found = commits(world, between)
     assert all(one == {"evicted": MAXIMUM} for one in found[:-1])
     assert world.outcomes() == {"evicted": len(KEYS)}
@@ -153,15 +135,10 @@ def test_what_retention_has_deleted_goes_out_in_such_commits(between: Callable[[
 @BETWEEN
 def test_corrections_go_out_in_such_commits(between: Callable[[World], None], gone: bool) -> None:
     world = begun()
-    for key in KEYS:
-        P(key)(world)
-    play(world, [done(10), {"missing": len(KEYS)}])
-    for n, key in enumerate(KEYS):
-        S(key, of=n % 10, k=n // 10)(world)
-        if gone:
-            deleted(Side.PRODUCTION, n)(world)
-    committed(10)(world)
-    read_all(world)
+    play(world, [*map(P, KEYS), done(10), {"missing": len(KEYS)}])
+    gaps = [deleted(Side.PRODUCTION, n) for n in range(len(KEYS) if gone else 0)]
+    play(world, [*ANSWERS, *gaps, committed(10)])
+    world.read_all()
     world.maximum = MAXIMUM
     records_before = "evicted" if gone else "match"
     found = commits(world, between)
@@ -169,8 +146,3 @@ def test_corrections_go_out_in_such_commits(between: Callable[[World], None], go
     assert all(0 < one[records_before] == -one["missing"] <= MAXIMUM for one in found)
     assert world.outcomes() == {records_before: len(KEYS)}
     assert waiting(world) == [0, 0]
-
-
-def the_shedding(world: World) -> LoadShedder:
-    (task,) = world.joiner.tasks.values()
-    return task.shedding

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.joiner.joiner_world import WINDOW_MS
+from tests.joiner.joiner_world import WINDOW_MS, World
 from tests.joiner.outcome_cases import Case, P, S, absent, begun, committed, done, play
 
 
@@ -58,7 +58,7 @@ def test_the_same_matches_are_shown_whatever_came_first_and_was_committed_when()
     orders: list[list[Any]] = [
         [*production, *shadow],
         [*shadow, *production],
-        [step for both in zip(production, shadow, strict=True) for step in (*both, lambda world: world.turn())],
+        [step for both in zip(production, shadow, strict=True) for step in (*both, World.turn)],
     ]
     shown = []
     for order in orders:

@@ -59,11 +59,7 @@ def do(trial: Trial, action: tuple[str, int, int]) -> None:
 
 def outcomes_of(settings: Config, kinds: list[list[str]], outputs: int, history: list[tuple[str, int, int]]) -> Trial:
     """A trial that has gone through a history and then to its end."""
-    trial = Trial(settings, kinds, outputs)
-    trial.start()
-    trial.start_runner()
-    trial.start_joiner()
-    trial.observe()
+    trial = Trial(settings, kinds, outputs).begin()
     for action in history:
         do(trial, action)
     trial.finish()
@@ -161,11 +157,7 @@ def test_a_restart_changes_nothing_where_time_decides_what_is_extra(
 ) -> None:
     """Both sides are in the order of time, and pairs beyond the grace close what came before them."""
     settings = config(production=production, grace_ms=600, compare={"match_sample": 1, "rules": RULES})
-    trial = Trial(settings, [[*kinds, "same", "same", "same"]])
-    trial.start()
-    trial.start_runner()
-    trial.start_joiner()
-    trial.observe()
+    trial = Trial(settings, [[*kinds, "same", "same", "same"]]).begin()
     for action in history:
         do(trial, action)
     trial.drain()
@@ -190,10 +182,7 @@ def test_nothing_is_reported_of_a_window_that_the_task_has_passed(
 @pytest.mark.parametrize("crash", [[], [("crash", 0, 0)]], ids=["straight", "restarted"])
 def test_a_shadow_record_hidden_from_the_joiner_leaves_remainder_one(crash: list[tuple[str, int, int]]) -> None:
     kinds, history = random_history(seed=7, length=60)
-    trial = Trial(BY_KEY, kinds)
-    trial.start()
-    trial.start_runner()
-    trial.start_joiner()
+    trial = Trial(BY_KEY, kinds).begin()
     for action in history:
         do(trial, action)
         written = [o for o, record in enumerate(trial.logs[trial.sides[Side.SHADOW][0]]) if record]
@@ -238,10 +227,7 @@ def test_a_marks_counter_lower_by_one_leaves_remainder_one(
     counter: str, remainders: list[tuple[int, str, int]]
 ) -> None:
     kinds, history = random_history(seed=7, length=60)
-    trial = Trial(BY_KEY, kinds)
-    trial.start()
-    trial.start_runner()
-    trial.start_joiner()
+    trial = Trial(BY_KEY, kinds).begin()
     trial.tamper = one_less(counter)
     for action in history:
         do(trial, action)

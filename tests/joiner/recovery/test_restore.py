@@ -7,7 +7,7 @@ from shadowstream.joiner.recovery.checkpoint import Checkpoint, decode, encode
 from shadowstream.joiner.recovery.restore import Committed, check_unknown, checkpoints_of
 from shadowstream.joiner.recovery.task_commit import MARKS_AGAIN_MAX
 from shadowstream.records import Partition
-from tests.joiner.joiner_world import REVISION
+from tests.joiner.joiner_world import REVISION, World
 from tests.joiner.outcome_cases import P, S, begun, done, play, restart, runs
 
 PRODUCTION, SHADOW = Partition("out", 0), Partition("shadow.t.out.out", 0)
@@ -40,19 +40,18 @@ def test_a_foreign_commit_is_refused_with_its_place_and_what_to_do(text: str) ->
         points(production=(4, text), shadow=(9, meta()))
 
 
-def test_an_offset_set_back_or_forth_beside_our_metadata_is_refused() -> None:
-    with pytest.raises(ConfigError, match="needs a lower one"):
-        points(production=(8, meta(pending=(4,))), shadow=(9, meta()))
-
-
-def test_a_commit_of_only_one_side_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"not of one transaction \(out/0 3, shadow.t.out.out/0 nothing\)"):
-        points(production=(9, meta()))
-
-
-def test_commits_of_two_transactions_are_refused() -> None:
-    with pytest.raises(ConfigError, match="not of one transaction"):
-        points(production=(9, meta(3)), shadow=(9, meta(4)))
+@pytest.mark.parametrize(
+    ("offsets", "message"),
+    [
+        ({"production": (8, meta(pending=(4,))), "shadow": (9, meta())}, "needs a lower one"),
+        ({"production": (9, meta())}, r"not of one transaction \(out/0 3, shadow.t.out.out/0 nothing\)"),
+        ({"production": (9, meta(3)), "shadow": (9, meta(4))}, "not of one transaction"),
+    ],
+    ids=["an offset set back or forth", "of only one side", "of two transactions"],
+)
+def test_commits_of_two_transactions_are_refused(offsets: dict[str, tuple[int, str]], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        points(**offsets)
 
 
 def test_no_commit_although_statistics_were_written_is_refused() -> None:
@@ -64,20 +63,12 @@ def test_no_commit_although_statistics_were_written_is_refused() -> None:
 def test_records_that_retention_deleted_unread_leave_a_remainder_for_ever() -> None:
     world = begun()
     play(world, [P("a"), S("a"), {"match": 1}])
-    for key in "bcd":
-        P(key)(world)
+    play(world, [P("b"), P("c"), P("d")])
     world.commits[PRODUCTION] = (3, world.commits[PRODUCTION][1])  # as the edge does: not below the log's start
-    restart(world)
-    for step in (S("d"), P("e"), S("e")):
-        step(world)
-    world.turn()
     lost = (3, "out/0 deleted before it was read", 2)
-    assert world.remainders() == [lost]
-    restart(world)
-    for step in (P("f"), S("f")):
-        step(world)
-    world.turn()
-    assert world.remainders() == [lost]
+    for steps in ([S("d"), P("e"), S("e")], [P("f"), S("f")]):
+        play(world, [restart, *steps, World.turn], lost=True)
+        assert world.remainders() == [lost]
 
 
 def test_an_idle_task_commits_so_that_a_restart_rereads_few_marks() -> None:
@@ -113,6 +104,5 @@ def test_a_restart_reads_only_needed_marks_and_decides_the_same() -> None:
     assert decode(world.commits[PRODUCTION][1]).progress == read, "no mark was to be read again"
     P("b")(world)
     world.production_committed[world.inputs[0]] = 10
-    world.turn()
-    world.turn()
+    world.turn(2)
     assert world.last_words()["out/0/1"]["outcome"] == "missing"

@@ -11,7 +11,8 @@ from shadowstream.kafka.roles import joiner, runner
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
-from tests.memory.test_shedding import ORDERS, OUT, REVISION, SHADOW, World
+from tests.memory.runner_world import REVISION
+from tests.memory.test_shedding import ORDERS, OUT, SHADOW, World
 
 LATER = "ff" * 16
 
