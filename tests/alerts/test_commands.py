@@ -27,7 +27,7 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(
     alerts_trial.judge(drift("closed", "extra-2"))
 
     assert run(["alerts", "ack", path, "mismatch-1", "--by", "ann", "--reason", "rolled back"]) == 0
-    (written,) = records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))
+    (written,) = alerts_trial.trial.records("commands")
     assert {**written, "at_ms": 0} == {
         "command": "ack",
         "subject": "mismatch-1",
@@ -52,7 +52,7 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(
 
     assert run(["alerts", "ack", path, "mismatch-9", "--by", "ann"]) == 2
     assert "no incident 'mismatch-9'; open are: mismatch-1" in capsys.readouterr().err
-    assert len(records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))) == 1
+    assert len(alerts_trial.trial.records("commands")) == 1
 
 
 def test_an_incident_is_muted_for_a_while_or_until_it_closes(
@@ -65,7 +65,7 @@ def test_an_incident_is_muted_for_a_while_or_until_it_closes(
     )
     alerts_trial.judge(drift("opened", "mismatch-1"))
     assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--reason", "known", "--for", "2h", "--json"]) == 0
-    (written,) = records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))
+    (written,) = alerts_trial.trial.records("commands")
     assert json.loads(capsys.readouterr().out) == {name: written[name] for name in written if name != "decision"}
     assert (written["command"], written["subject"], written["by"], written["reason"]) == (
         *("mute", "mismatch-1", "ann"),
@@ -82,7 +82,7 @@ def test_an_incident_is_muted_for_a_while_or_until_it_closes(
     assert run(["alerts", "mute", path, "mismatch-9", "--by", "ann"]) == 2
     assert run(["alerts", "mute", path, "mismatch-1", "--by", " "]) == 2
     assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--for", "long"]) == 2
-    assert len(records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))) == 2
+    assert len(alerts_trial.trial.records("commands")) == 2
 
 
 @pytest.fixture

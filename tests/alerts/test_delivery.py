@@ -54,7 +54,7 @@ def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(
     process.terminate()
     alerts_trial.trial.finish(process, "alerts", limit_s=10)
     assert sorted(alerts_trial.webhook.ids) == sorted([FIRST, REJECT, SECOND])
-    noted = records(alerts_trial.bootstrap, alerts_trial.trial.topic("deliveries"))
+    noted = alerts_trial.trial.records("deliveries")
     assert sorted((note["alert"], note["target"]) for note in noted) == sorted(
         (one, "webhook") for one in (FIRST, REJECT, SECOND)
     )

@@ -190,7 +190,7 @@ class Run:
         return self.trial.start(*words, str(self.trial.config_path), "--listen", self.probes[role].listen)
 
     def read_stats(self) -> list[dict[str, Any]]:
-        return records(self.trial.bootstrap, self.trial.topic("stats"))
+        return self.trial.records("stats")
 
 
 def prepare(kafka: Broker, folder: Path) -> Run:

@@ -75,7 +75,7 @@ def _corrections(run: Run) -> None:
 
 @moves("difference_total")
 def _differences(run: Run) -> None:
-    rows = records(run.trial.bootstrap, run.trial.topic("diff"))
+    rows = run.trial.records("diff")
     found = Counter(
         (difference["path"], difference["kind"])
         for row in rows
@@ -89,7 +89,7 @@ def _differences(run: Run) -> None:
 
 @moves("rows_cut_total")
 def _rows_cut(run: Run) -> None:
-    rows = records(run.trial.bootstrap, run.trial.topic("diff"))
+    rows = run.trial.records("diff")
     cut = sum("cut: 1 paths" in (row["reason"] or "") for row in rows)
     assert run.done["joiner"].value("rows_cut_total") == cut > 0
 
@@ -174,7 +174,7 @@ def _candidate(run: Run) -> None:
 
 @moves("evidence", "rate")
 def _evidence(run: Run) -> None:
-    criteria = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]["criteria"]
+    criteria = run.trial.records("verdict")[-1]["criteria"]
     evidence = {has["criterion"]: value for has, value in run.done["judge"].find("evidence")}
     rates = {has["criterion"]: value for has, value in run.done["judge"].find("rate")}
     assert evidence == {one["rate"]: one["log_e_below"] for one in criteria}
@@ -184,7 +184,7 @@ def _evidence(run: Run) -> None:
 
 @moves("coverage")
 def _coverage(run: Run) -> None:
-    last = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]
+    last = run.trial.records("verdict")[-1]
     found = {has["side"]: value for has, value in run.done["judge"].find("coverage")}
     assert found == {"production": last["coverage"], "candidate": last["coverage_candidate"]}
     assert all(0 < share <= 1 for share in found.values())
@@ -202,7 +202,7 @@ def _verdict(run: Run) -> None:
 
 @moves("incidents_open")
 def _incidents(run: Run) -> None:
-    events = Counter(record["event"] for record in records(run.trial.bootstrap, run.trial.topic("drift")))
+    events = Counter(record["event"] for record in run.trial.records("drift"))
     assert run.ahead["judge"].value("incidents_open") == 0
     assert run.done["judge"].value("incidents_open") == events["opened"] - events["closed"] > 0
 

@@ -111,7 +111,7 @@ def test_a_port_in_use_is_a_usage_error(tmp_path: Path) -> None:
     with listening(RoleHealth("taken", "judge")) as probed:
         trial = Trial(f"127.0.0.1:{free_port()}", "taken", tmp_path)
         # No broker is there: the address is taken before one is asked for.
-        answer = trial.ask("join", str(trial.config_path), "--listen", probed.listen)
+        answer = trial.ask("join", "--listen", probed.listen)
     assert answer.returncode == 2, answer.stderr
     assert f"--listen: cannot listen on {probed.listen}" in answer.stderr
     assert "choose another port" in answer.stderr

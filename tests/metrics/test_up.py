@@ -89,7 +89,7 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
     trial.create_topics()
     trial.write_orders(range(ORDERS))
     Production(trial).work(below(ORDERS))
-    up = trial.start("up", str(trial.config_path), "--listen", listen)
+    up = trial.start("up", "--listen", listen)
     try:
         await_that("the runner has crashed twice", lambda: len(events(trial, "restarting")) >= 2)
         await_that(
@@ -102,12 +102,12 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
 
         def in_the_middle() -> bool:
             nonlocal paired
-            paired = ended(records(kafka.bootstrap, trial.topic("stats"))).total()
+            paired = trial.outcomes().total()
             return paired > 0
 
         await_that("something has been paired", in_the_middle)
         assert stop(trial, up) < SLOW_MACHINE * STOP_S
-        stats = records(kafka.bootstrap, trial.topic("stats"))
+        stats = trial.records("stats")
         pending = sum({record["task"]: record["pending"] for record in stats}.values())
         done = totals(stats)["input"]
         assert 0 < ended(stats).total() < ORDERS, "it was not stopped in the middle"
@@ -116,15 +116,13 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
 
         expected = Counter(missing=EACH, extra=EACH, candidate_error=EACH, tolerated=EACH, ignored=EACH)
         expected["match"] = ORDERS - 4 * EACH
-        up = trial.start("up", str(trial.config_path), "--listen", listen)
-        await_that(
-            f"outcomes are {dict(expected)}", lambda: ended(records(kafka.bootstrap, trial.topic("stats"))) == expected
-        )
+        up = trial.start("up", "--listen", listen)
+        await_that(f"outcomes are {dict(expected)}", lambda: trial.outcomes() == expected)
         seconds = stop(trial, up)
         assert seconds < SLOW_MACHINE * STOP_S
     finally:
         end(up)
-    stats = records(kafka.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     assert totals(stats) == expected + Counter(input=ORDERS, input_failed=EACH)
     assert outcomes_of_rows(kafka.bootstrap, trial.topic("diff")) == expected
     assert remainders(stats) == {}
@@ -160,7 +158,7 @@ def unhurried(kafka: Broker, name: str, folder: Path) -> Trial:
 def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker, tmp_path: Path) -> None:
     trial = unhurried(kafka, "stopped", tmp_path)
     probes = free_ports(3)
-    up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
+    up = trial.start("up", "--listen", probes[0].listen)
     try:
         await_that("the candidate has been called for all there is", lambda: rests(probes[0]))
         assert len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}"))) <= FIRST_COMMITS
@@ -174,7 +172,7 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
 def test_killed_outright_it_leaves_no_role_and_the_next_resumes(kafka: Broker, tmp_path: Path) -> None:
     trial = unhurried(kafka, "orphans", tmp_path)
     probes = free_ports(3)
-    up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
+    up = trial.start("up", "--listen", probes[0].listen)
     try:
         await_that("all are at work", lambda: rests(probes[0]) and all(p.status("/healthz") for p in probes))
         roles = {str(line["role"]): int(str(line["pid"])) for line in events(trial, "started")}
@@ -196,12 +194,12 @@ def test_killed_outright_it_leaves_no_role_and_the_next_resumes(kafka: Broker, t
     try:
         await_that(
             "every order has ended once",
-            lambda: ended(records(kafka.bootstrap, trial.topic("stats"))).total() >= ORDERS,
+            lambda: trial.outcomes().total() >= ORDERS,
         )
         stop(trial, up)
     finally:
         end(up)
-    stats = records(kafka.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     assert ended(stats) == {"match": ORDERS}
     assert remainders(stats) == {}
     assert '"level": "info"' not in trial.log_text("quiet"), "its roles have the log level of `up`"

@@ -54,11 +54,6 @@ def remainders(stats: list[dict[str, Any]]) -> dict[tuple[int, str], tuple[int, 
     return {line: both for line, both in ledgers(stats).items() if both[0] != both[1]}
 
 
-def verdict(bootstrap: str, topic: str) -> dict[str, Any]:
-    """The last verdict record."""
-    return records(bootstrap, topic)[-1]
-
-
 def await_that(what: str, holds: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Return once `holds` does; a topic that is not there yet holds nothing."""
     began = time.monotonic()
