@@ -14,7 +14,7 @@ from shadowstream.metrics import DECISIONS, TABLE, Metric
 from tests.metrics.metrics_run import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, verdict_first
 from tests.metrics.scraping import Scrape
 from tests.pipeline.candidates import OUT_OF
-from tests.pipeline.written_records import records, remainders
+from tests.pipeline.written_records import remainders
 
 PAIRED = ("match", "tolerated", "ignored", "mismatch")
 OTHERS = {"alerts": "tests/alerts moves it"}
@@ -76,12 +76,8 @@ def _corrections(run: Run) -> None:
 @moves("difference_total")
 def _differences(run: Run) -> None:
     rows = run.trial.records("diff")
-    found = Counter(
-        (difference["path"], difference["kind"])
-        for row in rows
-        if row["outcome"] == "mismatch"
-        for difference in row["differences"]
-    )
+    mismatches = (row["differences"] for row in rows if row["outcome"] == "mismatch")
+    found = Counter((one["path"], one["kind"]) for differences in mismatches for one in differences)
     assert len(found) > 1
     shown = {(has["path"], has["kind"]): value for has, value in run.done["joiner"].find("difference_total")}
     assert shown == found
@@ -110,10 +106,8 @@ def _lag_records(run: Run) -> None:
     assert run.ahead["runner"].value("lag_records", side="input") == run.left["runner"] > 0
     assert run.ahead["joiner"].value("lag_records", side="production") == run.left["joiner"] > 0
     assert run.done["runner"].value("lag_records", side="input") == 0
-    assert {has["side"]: value for has, value in run.done["joiner"].find("lag_records")} == {
-        "production": 0,
-        "shadow": 0,
-    }
+    left = {has["side"]: value for has, value in run.done["joiner"].find("lag_records")}
+    assert left == {"production": 0, "shadow": 0}
 
 
 @moves("lag_seconds")
@@ -192,12 +186,9 @@ def _coverage(run: Run) -> None:
 
 @moves("verdict")
 def _verdict(run: Run) -> None:
-    assert {has["decision"]: value for has, value in run.ahead["judge"].find("verdict")} == dict.fromkeys(
-        DECISIONS, 0
-    ) | {"not_yet": 1}
-    assert {has["decision"]: value for has, value in run.done["judge"].find("verdict")} == dict.fromkeys(
-        DECISIONS, 0
-    ) | {"reject": 1}
+    for scrape, decision in ((run.ahead["judge"], "not_yet"), (run.done["judge"], "reject")):
+        found = {has["decision"]: value for has, value in scrape.find("verdict")}
+        assert found == dict.fromkeys(DECISIONS, 0) | {decision: 1}
 
 
 @moves("incidents_open")
