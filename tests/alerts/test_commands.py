@@ -38,8 +38,8 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(alerts_trial: Alert
 
     assert ask("ack", "mismatch-1", "--by", "ann", "--reason", "rolled back").code == 0
     (written,) = alerts_trial.trial.records("commands")
-    said = {"command": "ack", "subject": "mismatch-1", "by": "ann", "reason": "rolled back"}
-    assert {**written, "at_ms": 0} == {**said, "at_ms": 0, "decision": "", "until_ms": None}
+    given = {"command": "ack", "subject": "mismatch-1", "by": "ann", "reason": "rolled back"}
+    assert {**written, "at_ms": 0} == {**given, "at_ms": 0, "decision": "", "until_ms": None}
     listed = ask("list", "--json")
     first, second = map(json.loads, listed.out.splitlines())
     found = (first["incident"], first["state"], first["acknowledged_by"], first["ack_reason"])

@@ -30,7 +30,7 @@ def make_trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> MakeTrial:
 
     def make(
         name: str,
-        candidate: str = SAME,
+        text: str = SAME,
         call: str = "judge",
         *,
         partitions: int = PARTITIONS,
@@ -43,7 +43,7 @@ def make_trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> MakeTrial:
         settings = {"start": "earliest", "bounded": True, **more}
         if chosen := settings.pop("partitioner", None):
             settings["candidate"] = {"call": call, "trusted": True, "partitioner": chosen}
-        trial = Trial(kafka.bootstrap, name, place, candidate, call, settings=settings, output_partitions=partitions)
+        trial = Trial(kafka.bootstrap, name, place, text, call, settings=settings, output_partitions=partitions)
         trial.create_topics()
         return trial
 
