@@ -84,7 +84,8 @@ def batch(*values: str, first: int = 0, keys: list[bytes | None] | None = None) 
 
 def ran(step: RunnerStep, *values: str, **of: Any) -> tuple[list[Write], Any, Any]:
     """What one transaction writes after these inputs: outputs and dead letters, its mark, its offset."""
-    writes, mark, offset = ran(step, *values, **of)
+    step.step(batch(*values, **of), NOW_MS)
+    writes, (mark,), (offset,) = commit(step)
     return writes, mark, offset
 
 

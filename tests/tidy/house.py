@@ -8,7 +8,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -114,6 +114,11 @@ class Source:
         return ast.parse(self.text, filename=self.path)
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of the tree, walked once for all rules."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
     def module(self) -> str:
         """The dotted name; a package's own file ends in `.__init__`."""
         return self.path.removesuffix(".py").replace("/", ".")
@@ -140,9 +145,9 @@ def rank_of(module: str) -> int | None:
     return RANKS[max(known, key=len)] if known else None
 
 
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Every function of a tree."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+def functions(nodes: Iterable[ast.AST]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions among nodes."""
+    return (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -154,7 +159,7 @@ def sizes(source: Source) -> Iterator[str]:
     lines = len(source.text.splitlines())
     if lines > FILE_LINES_MAX:
         yield source.at(1, f"{lines} lines, at most {FILE_LINES_MAX}")
-    for node in functions(source.tree):
+    for node in functions(source.nodes):
         if (length := lines_of(node)) > FUNCTION_LINES_MAX:
             yield source.at(node.lineno, f"{node.name} has {length} lines, at most {FUNCTION_LINES_MAX}")
         args = node.args
@@ -173,7 +178,7 @@ def names(source: Source) -> Iterator[str]:
 
 def names_of_tests(source: Source) -> Iterator[str]:
     """No name of a test has more words than a reader takes in at once."""
-    for node in functions(source.tree):
+    for node in functions(source.nodes):
         words = node.name.count("_")
         if node.name.startswith("test_") and words > TEST_NAME_WORDS_MAX:
             yield source.at(node.lineno, f"{node.name} has {words} words, at most {TEST_NAME_WORDS_MAX}")
@@ -182,7 +187,7 @@ def names_of_tests(source: Source) -> Iterator[str]:
 def imports_of(source: Source) -> Iterator[tuple[int, str, str | None]]:
     """Every import as (line, module, name taken from it or None), relative ones made absolute."""
     package = source.module.split(".")[:-1]
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name, None
@@ -249,7 +254,7 @@ def pure(source: Source) -> Iterator[str]:
     if not any(below(source.module, room) for room in PURE):
         return
     origin: dict[str, str] = {"open": "open"}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 local = alias.asname or alias.name.split(".")[0]
@@ -259,7 +264,7 @@ def pure(source: Source) -> Iterator[str]:
             for alias in node.names:
                 origin[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 yield from _impure(source, node.lineno, f"{node.module}.{alias.name}")
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id == "open"):
             dotted = _dotted(node, origin)
             if dotted is not None:
@@ -287,6 +292,8 @@ def suppressions(source: Source) -> Iterator[str]:
 
     The forms are `noqa: CODE  reason` and `type: ignore[code]` with the reason in a comment behind it.
     """
+    if SUPPRESSION.search(source.text) is None:
+        return
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type != tokenize.COMMENT:
             continue

@@ -49,7 +49,7 @@ def figures(shipped: list[Source], tests: list[Source]) -> Iterator[str]:
     yield f"identifiers on the banned list: {len(banned)} (lag's `behind` is allowed)"
     yield f"largest file: {max((source.text.count(chr(10)), source.path) for source in shipped)}"
     longest = (
-        (house.lines_of(one), one.name, source.path) for source in shipped for one in house.functions(source.tree)
+        (house.lines_of(one), one.name, source.path) for source in shipped for one in house.functions(source.nodes)
     )
     yield f"longest function: {max(longest)}"
     by_attributes = sorted(((*one, source.path) for source in shipped for one in attributes(source.tree)), reverse=True)

@@ -22,7 +22,7 @@ def lacking(text: str, root: Path) -> list[str]:
     for path, name in NAMED.findall(text):
         file = root / path
         tree = ast.parse(file.read_text("utf-8")) if file.exists() else ast.Module([], [])
-        if name not in {node.name for node in functions(tree)}:
+        if name not in {node.name for node in functions(ast.walk(tree))}:
             found.append(f"{path}::{name}")
     return found
 
