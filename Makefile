@@ -98,7 +98,7 @@ docs: setup ## write what is made from the code anew: metrics, topics, outcomes,
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
 	@$(BIN)/python -m shadowstream.protocol.outcome_page > docs/outcomes.md
-	@$(BIN)/python -m tests.metrics.events > docs/events.md
+	@$(BIN)/python -m tests.metrics.events
 	@$(BIN)/python -m tests.compare.proof.table
 	@$(BIN)/python -m tests.tidy.tree
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json

@@ -80,6 +80,15 @@ def run(command: list[str], timeout: float, **settings: Any) -> subprocess.Compl
     return subprocess.CompletedProcess(command, process.returncode, *printed)
 
 
+def python(
+    *words: str, timeout: float = 60, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a fresh interpreter to its end, with the package on its path and these variables besides."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+
+
 @cache
 def _origin() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """The process that forks, and the way to it. It ends when this process does."""

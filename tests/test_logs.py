@@ -5,14 +5,13 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shadowstream.masking import is_secret, masked
+from tests import forked
 
-ROOT = Path(__file__).resolve().parents[1]
 SPEAK = """
 import logging
 from shadowstream.logs import configure_logging, get_logger
@@ -33,17 +32,14 @@ except KeyError:
 
 
 def spoken(level: str = "json=None", **environ: str) -> tuple[str, str]:
-    program = SPEAK.replace("LEVEL", level)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True, timeout=60
-    )
+    done = forked.python("-c", SPEAK.replace("LEVEL", level), **environ)
+    assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
 
 def on_a_terminal(**environ: str) -> str:
     master, slave = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environ}
+    environment = {**os.environ, "PYTHONPATH": str(forked.ROOT), "TERM": "xterm", **environ}
     command = [sys.executable, "-c", SPEAK.replace("LEVEL", "json=None")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=environment) as process:
         os.close(slave)
@@ -120,16 +116,8 @@ def test_terminal_lines_are_readable_and_coloured_unless_no_color() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "sasl.password",
-        "sasl.username",
-        "sasl_password",
-        "sasl.oauthbearer.client.secret",
-        "ssl.key.pem",
-        "ssl.key.password",
-        "ssl.keystore.password",
-        "basic.auth.user.info",
-        "api_key",
-        "Authorization",
+        *("sasl.password", "sasl.username", "sasl_password", "sasl.oauthbearer.client.secret", "ssl.key.pem"),
+        *("ssl.key.password", "ssl.keystore.password", "basic.auth.user.info", "api_key", "Authorization"),
         "GITHUB_TOKEN",
     ],
 )

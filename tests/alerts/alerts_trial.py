@@ -24,55 +24,23 @@ REVISION = "ab" * 32
 
 def drift(event: str, incident: str, **more: Any) -> dict[str, Any]:
     """A drift record."""
-    return {
-        "event": event,
-        "incident": incident,
-        "revision": REVISION,
-        "criterion": "mismatch",
-        "detector": "adwin",
-        "direction": "up",
-        "window_start_ms": 1_372_651_200_000,
-        "window_end_ms": 1_372_654_800_000,
-        "before": 0.001,
-        "after": 0.25,
-        "width": 40,
-        "estimation": 0.5,
-        "reason": "mismatch went up from 0.001 to 0.25",
-        **more,
-    }
+    window = {"window_start_ms": 1_372_651_200_000, "window_end_ms": 1_372_654_800_000}
+    change = {"before": 0.001, "after": 0.25, "width": 40, "estimation": 0.5}
+    what = {"criterion": "mismatch", "detector": "adwin", "direction": "up"}
+    reason = "mismatch went up from 0.001 to 0.25"
+    record = {"event": event, "incident": incident, "revision": REVISION, "reason": reason}
+    return record | what | window | change | more
 
 
 def verdict(decision: str, **more: Any) -> dict[str, Any]:
     """A verdict record."""
-    own_fields = {
-        "name": "t",
-        "reasons": ["mismatch: 40 of 160 lie over the limit."],
-        "criteria": [
-            {
-                "rate": "mismatch",
-                "unit": "pairs",
-                "limit": 0.01,
-                "critical": True,
-                "n": 160,
-                "s": 40,
-                "estimate": 0.25,
-                "lower": 0.2,
-                "upper": 0.3,
-                "log_e_below": -50.0,
-                "log_e_above": 50.0,
-                "log_promote_at": 4.0,
-                "log_reject_at": 4.0,
-                "shown_good": False,
-                "shown_bad": True,
-                "least_caught": None,
-                "units_needed": None,
-            }
-        ],
-        "outcomes": {"match": 120, "mismatch": 40},
-        "from_ms": None,
-        "to_ms": None,
-    }
-    return verdict_topic.verdict(decision, REVISION, 1) | own_fields | more
+    criterion = {"rate": "mismatch", "unit": "pairs", "limit": 0.01, "critical": True, "n": 160, "s": 40}
+    criterion |= {"estimate": 0.25, "lower": 0.2, "upper": 0.3, "log_e_below": -50.0, "log_e_above": 50.0}
+    criterion |= {"log_promote_at": 4.0, "log_reject_at": 4.0, "shown_good": False, "shown_bad": True}
+    criterion |= {"least_caught": None, "units_needed": None}
+    own_fields = {"name": "t", "reasons": ["mismatch: 40 of 160 lie over the limit."], "from_ms": None, "to_ms": None}
+    counts = {"criteria": [criterion], "outcomes": {"match": 120, "mismatch": 40}}
+    return verdict_topic.verdict(decision, REVISION, 1) | own_fields | counts | more
 
 
 @dataclass
@@ -107,10 +75,21 @@ class AlertsTrial:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """`shadowstream alerts run`, listening at `port`."""
-        listen = f"127.0.0.1:{self.port}"
-        process = self.trial.start("alerts", "run", str(self.trial.config_path), "--listen", listen, "--json", *words)
+        process = self.trial.start("alerts run", "--listen", f"127.0.0.1:{self.port}", "--json", *words)
         self.running.append(process)
         return process
+
+    def ready(self) -> subprocess.Popen[str]:
+        """The role once it is ready, its topics made."""
+        self.trial.create_topics()
+        process = self.start()
+        self.await_ready()
+        return process
+
+    def refuse(self) -> None:
+        """Let the webhook refuse what it is sent from now on."""
+        self.webhook.status = 503
+        self.webhook.up()
 
     def ask(self, path: str) -> tuple[int, str]:
         """Status and body of one of the role's own pages; 0 while it does not listen."""

@@ -25,3 +25,8 @@ def make_alerts_trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Itera
             return alerts_trial
 
         yield make
+
+
+@pytest.fixture
+def alerts_trial(make_alerts_trial: MakeAlertsTrial) -> AlertsTrial:
+    return make_alerts_trial()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,94 +10,78 @@ import yaml
 
 from shadowstream.cli import run
 from shadowstream.testing.topics import create_topics
-from tests.alerts.alerts_trial import drift
-from tests.alerts.conftest import MakeAlertsTrial
-from tests.pipeline.written_records import records
+from tests.alerts.alerts_trial import AlertsTrial, drift
+from tests.cli.conftest import CommandResult
+from tests.least_config import LEAST
+
+Ask = Callable[..., CommandResult]
 
 
-def test_an_incident_is_listed_acknowledged_and_listed_again(
-    make_alerts_trial: MakeAlertsTrial, capsys: pytest.CaptureFixture[str]
-) -> None:
-    alerts_trial = make_alerts_trial()
-    path = str(alerts_trial.trial.config_path)
-    create_topics(
-        alerts_trial.bootstrap, {alerts_trial.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")}
-    )
+@pytest.fixture
+def ask(alerts_trial: AlertsTrial, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command of alerts in this process on the trial, whose topics are there."""
+    trial = alerts_trial.trial
+    create_topics(trial.bootstrap, {trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")})
+
+    def answer(word: str, *options: str) -> CommandResult:
+        capsys.readouterr()
+        code = run(["alerts", word, str(trial.config_path), *options])
+        return CommandResult(int(code), *capsys.readouterr())
+
+    return answer
+
+
+def test_an_incident_is_listed_acknowledged_and_listed_again(alerts_trial: AlertsTrial, ask: Ask) -> None:
     alerts_trial.judge(drift("opened", "mismatch-1"), drift("opened", "extra-2", criterion="extra"))
     alerts_trial.judge(drift("opened", "missing-3"), abort=True)
     alerts_trial.judge(drift("closed", "extra-2"))
 
-    assert run(["alerts", "ack", path, "mismatch-1", "--by", "ann", "--reason", "rolled back"]) == 0
-    (written,) = records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))
-    assert {**written, "at_ms": 0} == {
-        "command": "ack",
-        "subject": "mismatch-1",
-        "by": "ann",
-        "reason": "rolled back",
-        "at_ms": 0,
-        "decision": "",
-        "until_ms": None,
-    }
-    capsys.readouterr()
-    assert run(["alerts", "list", path, "--json"]) == 0
-    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert (first["incident"], first["state"], first["acknowledged_by"], first["ack_reason"]) == (
-        *("mismatch-1", "open", "ann"),
-        "rolled back",
-    )
+    assert ask("ack", "mismatch-1", "--by", "ann", "--reason", "rolled back").code == 0
+    (written,) = alerts_trial.trial.records("commands")
+    given = {"command": "ack", "subject": "mismatch-1", "by": "ann", "reason": "rolled back"}
+    assert {**written, "at_ms": 0} == {**given, "at_ms": 0, "decision": "", "until_ms": None}
+    listed = ask("list", "--json")
+    first, second = map(json.loads, listed.out.splitlines())
+    found = (first["incident"], first["state"], first["acknowledged_by"], first["ack_reason"])
+    assert (listed.code, *found) == (0, "mismatch-1", "open", "ann", "rolled back")
     assert (second["incident"], second["state"], second["acknowledged_by"]) == ("extra-2", "closed", None)
-    assert run(["alerts", "list", path]) == 0
-    text = capsys.readouterr()
+    text = ask("list")
+    assert text.code == 0
     assert "ann: rolled back" in text.out
     assert text.err == f"2 incidents, 1 open, in '{alerts_trial.trial.topic('drift')}'\n"
 
-    assert run(["alerts", "ack", path, "mismatch-9", "--by", "ann"]) == 2
-    assert "no incident 'mismatch-9'; open are: mismatch-1" in capsys.readouterr().err
-    assert len(records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))) == 1
+    refused = ask("ack", "mismatch-9", "--by", "ann")
+    assert refused.code == 2
+    assert "no incident 'mismatch-9'; open are: mismatch-1" in refused.err
+    assert len(alerts_trial.trial.records("commands")) == 1
 
 
-def test_an_incident_is_muted_for_a_while_or_until_it_closes(
-    make_alerts_trial: MakeAlertsTrial, capsys: pytest.CaptureFixture[str]
-) -> None:
-    alerts_trial = make_alerts_trial()
-    path = str(alerts_trial.trial.config_path)
-    create_topics(
-        alerts_trial.bootstrap, {alerts_trial.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")}
-    )
+def test_an_incident_is_muted_for_a_while_or_until_it_closes(alerts_trial: AlertsTrial, ask: Ask) -> None:
     alerts_trial.judge(drift("opened", "mismatch-1"))
-    assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--reason", "known", "--for", "2h", "--json"]) == 0
-    (written,) = records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))
-    assert json.loads(capsys.readouterr().out) == {name: written[name] for name in written if name != "decision"}
-    assert (written["command"], written["subject"], written["by"], written["reason"]) == (
-        *("mute", "mismatch-1", "ann"),
-        "known",
-    )
+    muted = ask("mute", "mismatch-1", "--by", "ann", "--reason", "known", "--for", "2h", "--json")
+    (written,) = alerts_trial.trial.records("commands")
+    assert (muted.code, muted.json) == (0, {name: written[name] for name in written if name != "decision"})
+    found = (written["command"], written["subject"], written["by"], written["reason"])
+    assert found == ("mute", "mismatch-1", "ann", "known")
     assert written["until_ms"] == written["at_ms"] + 2 * 3_600_000
-    assert run(["alerts", "list", path, "--json"]) == 0
-    row = json.loads(capsys.readouterr().out)
+    row = ask("list", "--json").json
     assert (row["state"], row["muted_by"], row["muted_until_ms"]) == ("open", "ann", written["until_ms"])
-    assert run(["alerts", "mute", path, "mismatch-1", "--by", "bob"]) == 0
-    assert capsys.readouterr().err == "mismatch-1: muted by bob until it closes\n"
-    assert run(["alerts", "list", path]) == 0
-    assert "bob" in capsys.readouterr().out
-    assert run(["alerts", "mute", path, "mismatch-9", "--by", "ann"]) == 2
-    assert run(["alerts", "mute", path, "mismatch-1", "--by", " "]) == 2
-    assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--for", "long"]) == 2
-    assert len(records(alerts_trial.bootstrap, alerts_trial.trial.topic("commands"))) == 2
+    muted = ask("mute", "mismatch-1", "--by", "bob")
+    assert (muted.code, muted.err) == (0, "mismatch-1: muted by bob until it closes\n")
+    listed = ask("list")
+    assert (listed.code, "bob" in listed.out) == (0, True)
+    assert ask("mute", "mismatch-9", "--by", "ann").code == 2
+    assert ask("mute", "mismatch-1", "--by", " ").code == 2
+    assert ask("mute", "mismatch-1", "--by", "ann", "--for", "long").code == 2
+    assert len(alerts_trial.trial.records("commands")) == 2
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     (tmp_path / "nobody_home.py").write_text("def judge(value):\n    return value\n")
     path = tmp_path / "trial.yaml"
-    document = {
-        "name": "t",
-        "kafka": {"bootstrap": "localhost:1", "client": {"security.protocol": "SSL"}},
-        "inputs": ["orders"],
-        "production": {"outputs": ["scores"]},
-        "candidate": {"call": "nobody_home:judge"},
-    }
-    path.write_text(yaml.safe_dump(document))
+    cluster = {"bootstrap": "localhost:1", "client": {"security.protocol": "SSL"}}
+    path.write_text(yaml.safe_dump(LEAST | {"kafka": cluster, "candidate": {"call": "nobody_home:judge"}}))
     return path
 
 

@@ -7,20 +7,17 @@ import pytest
 
 from shadowstream.revision import revision_of
 from shadowstream.testing.ports import free_port
-from tests.alerts.alerts_trial import REVISION, drift, verdict
+from tests.alerts.alerts_trial import REVISION, AlertsTrial, drift, verdict
 from tests.alerts.conftest import MakeAlertsTrial
 from tests.conftest import Say
-from tests.pipeline.written_records import await_that, records
+from tests.pipeline.written_records import await_that
 
 FIRST, SECOND = (f"incident/{REVISION[:16]}/mismatch-{n}" for n in (1, 2))
 REJECT = f"reject/{REVISION}"
 
 
 @pytest.mark.parametrize("down_s", [3.0, pytest.param(31.0, marks=pytest.mark.long)])
-def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(
-    make_alerts_trial: MakeAlertsTrial, down_s: float
-) -> None:
-    alerts_trial = make_alerts_trial()
+def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(alerts_trial: AlertsTrial, down_s: float) -> None:
     process = alerts_trial.start()
     await_that("it waits for topics", lambda: "waiting_for_topics" in alerts_trial.trial.log_text("alerts"))
     assert (alerts_trial.ask("healthz")[0], alerts_trial.ask("readyz")[0]) == (200, 503)
@@ -54,10 +51,8 @@ def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(
     process.terminate()
     alerts_trial.trial.finish(process, "alerts", limit_s=10)
     assert sorted(alerts_trial.webhook.ids) == sorted([FIRST, REJECT, SECOND])
-    noted = records(alerts_trial.bootstrap, alerts_trial.trial.topic("deliveries"))
-    assert sorted((note["alert"], note["target"]) for note in noted) == sorted(
-        (one, "webhook") for one in (FIRST, REJECT, SECOND)
-    )
+    noted = sorted((note["alert"], note["target"]) for note in alerts_trial.trial.records("deliveries"))
+    assert noted == sorted((one, "webhook") for one in (FIRST, REJECT, SECOND))
 
 
 def test_a_bounded_trial_ends_finally_and_an_early_stop_loses_nothing(
@@ -66,11 +61,8 @@ def test_a_bounded_trial_ends_finally_and_an_early_stop_loses_nothing(
     monkeypatch.syspath_prepend(str(tmp_path))  # for the revision: the candidate is here
     alerts_trial = make_alerts_trial(bounded=True)
     files = {*_files(alerts_trial.folder), "alerts.err"}
-    alerts_trial.trial.create_topics()
-    alerts_trial.webhook.status = 503
-    alerts_trial.webhook.up()
-    process = alerts_trial.start()
-    alerts_trial.await_ready()
+    alerts_trial.refuse()
+    process = alerts_trial.ready()
     alerts_trial.judge(drift("opened", "mismatch-1"))
     await_that("the webhook has refused", lambda: alerts_trial.webhook.refused >= 1)
     process.terminate()
@@ -94,12 +86,9 @@ def test_a_bounded_trial_ends_finally_and_an_early_stop_loses_nothing(
 
 
 @pytest.mark.long
-def test_a_spare_takes_over_ten_seconds_after_the_first_died(make_alerts_trial: MakeAlertsTrial, say: Say) -> None:
-    alerts_trial = make_alerts_trial()
-    alerts_trial.trial.create_topics()
+def test_a_spare_takes_over_ten_seconds_after_the_first_died(alerts_trial: AlertsTrial, say: Say) -> None:
     alerts_trial.webhook.up()
-    first = alerts_trial.start()
-    alerts_trial.await_ready()
+    first = alerts_trial.ready()
     alerts_trial.judge(drift("opened", "mismatch-1"))
     await_that("the first delivers", lambda: alerts_trial.webhook.ids == [FIRST])
     alerts_trial.port = free_port()

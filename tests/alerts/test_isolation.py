@@ -16,6 +16,7 @@ from shadowstream.errors import BrokerError, IsolationError
 from shadowstream.health import RoleHealth
 from tests.alerts.alerts_trial import REVISION, drift, verdict
 from tests.alerts.webhook import Webhook
+from tests.least_config import least_config
 
 ODD = ["a\r\nX-Evil: 1", "\x00", "\x7f", "ü 漢 \u202e", "%0D%0A", " ", "", "x" * 5_000, "\n" * 900]
 
@@ -23,10 +24,9 @@ ODD = ["a\r\nX-Evil: 1", "\x00", "\x7f", "ü 漢 \u202e", "%0D%0A", " ", "", "x"
 class RecordedDelivery(Delivered):
     """What is delivered stands here and not in a topic."""
 
-    def __init__(self) -> None:
+    def __init__(self, fails: int = 0, raises: BaseException | None = None) -> None:
         self.ids: set[str] = set()
-        self.fails = 0
-        self.raises: BaseException = BrokerError("away", retriable=True)
+        self.fails, self.raises = fails, raises or BrokerError("away", retriable=True)
 
     def load(self) -> None:
         """Nobody else delivers."""
@@ -50,16 +50,8 @@ def webhook() -> Iterator[Webhook]:
         yield one
 
 
-def config(url: str | None, **alerts: Any) -> Config:
-    return Config.model_validate(
-        {
-            "name": "t",
-            "inputs": ["in"],
-            "production": {"outputs": ["out"]},
-            "candidate": {"call": "x:y"},
-            "alerts": {"webhook": url, "timeout_ms": 300, **alerts},
-        }
-    )
+def config(url: str | None) -> Config:
+    return least_config(alerts={"webhook": url, "timeout_ms": 300})
 
 
 def opened(value: str = "x", n: int = 1, **more: Any) -> dict[str, Any]:
@@ -73,9 +65,10 @@ def alert(value: str = "x", n: int = 1, **more: Any) -> Alert:
     return found
 
 
-def played(
-    play: Callable[[Deliverer], Awaitable[None]], url: str | None, noted: RecordedDelivery | None = None
-) -> Deliverer:
+Play = Callable[[Deliverer], Awaitable[None]]
+
+
+def played(play: Play, url: str | None, noted: RecordedDelivery | None = None) -> Deliverer:
     async def main() -> Deliverer:
         async def short(_seconds: float) -> None:
             await asyncio.sleep(0.02)
@@ -86,6 +79,17 @@ def played(
         return deliverer
 
     return asyncio.run(main())
+
+
+def delivering(*alerts: Alert, until_: Callable[[Deliverer], bool] = lambda _: True) -> Play:
+    """Deliver these alerts, and wait for something."""
+
+    async def play(deliverer: Deliverer) -> None:
+        for one in alerts:
+            await deliverer.deliver(one)
+        await until(lambda: until_(deliverer))
+
+    return play
 
 
 def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
@@ -102,11 +106,7 @@ async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
 
 @pytest.mark.parametrize("value", ODD)
 def test_a_slice_of_any_value_has_a_key_that_fits_a_header(webhook: Webhook, value: str) -> None:
-    async def play(deliverer: Deliverer) -> None:
-        await deliverer.deliver(alert(value))
-        await deliverer.deliver(alert("behind"))
-
-    assert played(play, webhook.url).count == 2
+    assert played(delivering(alert(value), alert("behind")), webhook.url).count == 2
     first, second = webhook.calls
     assert first["id"].isascii()
     assert first["id"].isprintable()
@@ -193,36 +193,21 @@ def test_a_repeated_alert_is_sent_once_even_while_it_is_rejected(webhook: Webhoo
 
 
 def test_an_accepted_alert_is_not_resent_while_its_note_fails(webhook: Webhook) -> None:
-    noted = RecordedDelivery()
-    noted.fails = 3
-
-    async def play(deliverer: Deliverer) -> None:
-        await deliverer.deliver(alert())
-        await deliverer.deliver(alert("behind"))
-        await until(lambda: deliverer.count == 2)
-
-    played(play, webhook.url, noted)
+    played(delivering(alert(), alert("behind"), until_=lambda one: one.count == 2), webhook.url, RecordedDelivery(3))
     assert len(webhook.calls) == 2
 
 
 def test_asked_to_stop_it_still_owes_what_nobody_has_taken(webhook: Webhook) -> None:
     webhook.status = 503
-
-    async def play(deliverer: Deliverer) -> None:
-        await deliverer.deliver(alert())
-
-    assert played(play, webhook.url).owes
+    assert played(delivering(alert()), webhook.url).owes
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1/tok en-é", "http://a b/tok"])
 def test_an_address_that_cannot_be_used_is_tried_again_and_never_logged(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def play(deliverer: Deliverer) -> None:
-        await deliverer.deliver(alert())
-        assert (deliverer.count, deliverer.owes, deliverer.failure) == (0, True, None)
-
-    played(play, url)
+    deliverer = played(delivering(alert()), url)
+    assert (deliverer.count, deliverer.owes, deliverer.failure) == (0, True, None)
     problems = [line["problem"] for line in lines(caplog, "delivery_failed")]
     assert problems
     assert not any("tok" in problem for problem in problems)
@@ -230,25 +215,29 @@ def test_an_address_that_cannot_be_used_is_tried_again_and_never_logged(
 
 @pytest.mark.parametrize("error", [ValueError("odd"), OverflowError(), RecursionError()])
 def test_an_error_that_nobody_expects_of_one_alert_is_a_failed_attempt(webhook: Webhook, error: Exception) -> None:
-    noted = RecordedDelivery()
-    noted.fails, noted.raises = 1, error
-
-    async def play(deliverer: Deliverer) -> None:
-        await deliverer.deliver(alert())
-        await until(lambda: deliverer.count == 1)
-
-    assert played(play, webhook.url, noted).failure is None
+    play = delivering(alert(), until_=lambda one: one.count == 1)
+    assert played(play, webhook.url, RecordedDelivery(1, error)).failure is None
 
 
 def test_a_write_to_a_topic_of_others_ends_the_role(webhook: Webhook) -> None:
-    noted = RecordedDelivery()
-    noted.fails, noted.raises = 1, IsolationError("not ours")
-
-    async def play(deliverer: Deliverer) -> None:
-        await deliverer.deliver(alert())
-        await until(lambda: deliverer.failure is not None)
-
+    noted, play = (
+        RecordedDelivery(1, IsolationError("not ours")),
+        delivering(alert(), until_=lambda one: bool(one.failure)),
+    )
     assert isinstance(played(play, webhook.url, noted).failure, IsolationError)
+
+
+def taken(main: Callable[[AlertsRole], Awaitable[None]], url: str, monkeypatch: pytest.MonkeyPatch) -> AlertsRole:
+    """A role to its end, whose deliveries are recorded in no topic."""
+
+    async def whole() -> AlertsRole:
+        role = AlertsRole(config(url), REVISION, RoleHealth("t", "alerts"))
+        monkeypatch.setattr(role.deliverer, "_delivered", RecordedDelivery())
+        await main(role)
+        await role.deliverer.stop()
+        return role
+
+    return asyncio.run(whole())
 
 
 def test_no_record_of_drift_or_verdict_ends_the_role(
@@ -264,18 +253,14 @@ def test_no_record_of_drift_or_verdict_ends_the_role(
         own.encode("delivery", {"alert": "a", "target": "log", "delivered_at_ms": 1}),
     ]
 
-    async def main() -> AlertsRole:
-        role = AlertsRole(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
-        monkeypatch.setattr(role.deliverer, "_delivered", RecordedDelivery())
+    async def main(role: AlertsRole) -> None:
         for value in [*values, own.encode("drift", opened("behind"))]:
             await role.take(value, "shadow.t.drift/0/7")
         with monkeypatch.context() as broken:
             broken.setattr("shadowstream.alerts.role.alert_of", lambda *_: 1 // 0)
             await role.take(own.encode("drift", opened("odd")), "shadow.t.drift/0/8")
-        await role.deliverer.stop()
-        return role
 
-    role = asyncio.run(main())
+    role = taken(main, webhook.url, monkeypatch)
     assert role.deliverer.count == 3
     assert webhook.calls[-1]["incident"] == "mismatch:tenant=behind-1"
     assert len(lines(caplog, "record_unreadable")) == 2, "each kind once"
@@ -294,14 +279,11 @@ def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
         ("drift", opened("later")),
     ]
 
-    async def main() -> None:
-        role = AlertsRole(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
-        monkeypatch.setattr(role.deliverer, "_delivered", RecordedDelivery())
+    async def main(role: AlertsRole) -> None:
         for kind, record in records:
             await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/7")
-        await role.deliverer.stop()
 
-    asyncio.run(main())
+    taken(main, webhook.url, monkeypatch)
     notes = {one["incident"]: one["notes"] for one in webhook.calls}
     assert notes == {
         "mismatch:tenant=early-1": [],

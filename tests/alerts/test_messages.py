@@ -1,5 +1,7 @@
 """Which records are alerts, and what becomes of an incident."""
 
+from typing import Any
+
 import pytest
 
 from shadowstream.alerts.ledger import incidents
@@ -7,32 +9,25 @@ from shadowstream.alerts.messages import alert_of
 from tests.alerts.alerts_trial import REVISION, drift, verdict
 
 
-@pytest.mark.parametrize("event", ["flag", "closed", "restarted"])
-def test_only_the_opening_of_an_incident_is_an_alert(event: str) -> None:
-    assert alert_of("t", "drift", drift(event, "mismatch-1")) is None
-    assert alert_of("t", "drift", drift("opened", "mismatch-1")) is not None
+def content_of(kind: str, record: dict[str, Any]) -> dict[str, Any]:
+    found = alert_of("t", kind, record)
+    assert found is not None
+    return found.payload
 
 
-@pytest.mark.parametrize("decision", ["promote", "not_yet"])
-def test_only_a_reject_is_an_alert(decision: str) -> None:
-    assert alert_of("t", "verdict", verdict(decision)) is None
-    assert alert_of("t", "verdict", verdict("reject")) is not None
+def test_only_the_opening_of_an_incident_and_a_reject_are_alerts() -> None:
+    events = [drift(event, "mismatch-1") for event in ("flag", "closed", "restarted", "opened")]
+    assert [alert_of("t", "drift", one) is not None for one in events] == [False, False, False, True]
+    verdicts = [verdict(decision) for decision in ("promote", "not_yet", "reject")]
+    assert [alert_of("t", "verdict", one) is not None for one in verdicts] == [False, False, True]
 
 
 def test_an_incident_alert_names_change_begin_size_and_command() -> None:
-    found = alert_of("t", "drift", drift("opened", "mismatch-1"))
-    assert found is not None
-    content = found.payload
-    assert (content["kind"], content["trial"], content["criterion"], content["since_ms"]) == (
-        *("incident", "t", "mismatch"),
-        1_372_651_200_000,
-    )
-    assert (content["before"], content["after"], content["text"]) == (
-        0.001,
-        0.25,
-        "mismatch went up from 0.001 to 0.25",
-    )
-    assert content["look"] == "shadowstream diff CONFIG --outcome mismatch"
+    content = content_of("drift", drift("opened", "mismatch-1"))
+    expected = {"kind": "incident", "trial": "t", "criterion": "mismatch", "since_ms": 1_372_651_200_000}
+    expected |= {"before": 0.001, "after": 0.25, "text": "mismatch went up from 0.001 to 0.25"}
+    expected |= {"look": "shadowstream diff CONFIG --outcome mismatch"}
+    assert {name: content[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -40,17 +35,15 @@ def test_an_incident_alert_names_change_begin_size_and_command() -> None:
     [("missing@tenant=eu", "missing"), ("mismatch:carrier=UA", "mismatch"), ("field:a@topic=scores", None)],
 )
 def test_where_to_look_is_the_outcome_of_the_criterion_of_whatever_part(criterion: str, outcome: str | None) -> None:
-    found = alert_of("t", "drift", drift("opened", "i-1") | {"criterion": criterion})
-    assert found is not None
-    assert ("--outcome" in found.payload["look"]) == (outcome is not None)
-    assert outcome is None or found.payload["look"].endswith(f"--outcome {outcome}")
+    look = content_of("drift", drift("opened", "i-1", criterion=criterion))["look"]
+    assert ("--outcome" in look) == (outcome is not None)
+    assert outcome is None or look.endswith(f"--outcome {outcome}")
 
 
 def test_a_reject_says_why_with_each_criterions_numbers_and_limits() -> None:
-    found = alert_of("t", "verdict", verdict("reject"))
-    assert found is not None
-    assert found.payload["text"] == "mismatch: 40 of 160 lie over the limit."
-    (criterion,) = found.payload["criteria"]
+    content = content_of("verdict", verdict("reject"))
+    assert content["text"] == "mismatch: 40 of 160 lie over the limit."
+    (criterion,) = content["criteria"]
     numbers = [criterion[name] for name in ("rate", "limit", "n", "s", "estimate", "lower", "upper", "shown_bad")]
     assert numbers == ["mismatch", 0.01, 160, 40, 0.25, 0.2, 0.3, True]
 
@@ -58,10 +51,9 @@ def test_a_reject_says_why_with_each_criterions_numbers_and_limits() -> None:
 def test_a_reject_holds_coverage_isolation_muted_criteria_and_caveats() -> None:
     record = verdict("reject", coverage=0.72, caveats=["delivery is at_least_once"])
     record["criteria"][0]["muted"] = True
-    found = alert_of("t", "verdict", record)
-    assert found is not None
-    assert (found.payload["coverage"], found.payload["candidate_isolation"]) == (0.72, "in-process")
-    assert found.payload["notes"] == [
+    content = content_of("verdict", record)
+    assert (content["coverage"], content["candidate_isolation"]) == (0.72, "in-process")
+    assert content["notes"] == [
         "coverage: 72 % of production's records were compared or judged missing",
         "the candidate ran in-process (candidate.trusted: true): it shares the runner's memory and secrets",
         "muted, so they decide nothing: mismatch",

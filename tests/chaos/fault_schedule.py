@@ -126,9 +126,9 @@ class FaultSchedule:
 
     def _stop_some(self, now: float) -> None:
         """Replace some of the stopped, and let all go on once the session is over."""
-        there = {one.process.pid for one in [*self.processes.members.values(), *self.processes.zombies]}
+        there = {one.process.pid for one in self.processes.all()}
         self._resume_at = {pid: at for pid, at in self._resume_at.items() if pid in there}
-        for role_process in [*self.processes.members.values(), *self.processes.zombies]:
+        for role_process in self.processes.all():
             if role_process.stopped_at is None:
                 continue
             pid = role_process.process.pid
@@ -156,6 +156,6 @@ class FaultSchedule:
     def end(self) -> None:
         """No more deaths; whoever is stopped goes on, and every place is filled."""
         self.processes.cancel_fault()
-        for role_process in [*self.processes.members.values(), *self.processes.zombies]:
+        for role_process in self.processes.all():
             if role_process.stopped_at is not None:
                 self.processes.resume(role_process)

@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from tests.chaos import orders
-from tests.pipeline.trial_fixture import PARTITIONS, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Trial, once_coordinated
 
 _silent = logging.getLogger("tests.chaos.load")
 _silent.addHandler(logging.NullHandler())
@@ -37,8 +37,7 @@ class Transactions:
             "transaction.timeout.ms": 10_000,
             "linger.ms": 5,
         }
-        self.producer = Producer(self._settings, logger=_silent)
-        self._insist(lambda: self.producer.init_transactions(CALL_S))
+        self.renew()
 
     def renew(self) -> None:
         """Fence the producer before, and wait until what it had begun is over."""
@@ -77,36 +76,48 @@ class Transactions:
                 time.sleep(0.1)
 
 
-class Orders(threading.Thread):
+class Load(threading.Thread):
+    """Works until it is to end; `failure` is what has ended it else."""
+
+    def __init__(self, name: str, trial: Trial, to: str, seed: int) -> None:
+        super().__init__(name=name, daemon=True)
+        self._trial, self._to, self._chance = trial, to, random.Random(seed)
+        self._end = threading.Event()
+        self.aborts = 0
+        self.failure: BaseException | None = None
+
+    def end(self) -> None:
+        """Write no more."""
+        self._end.set()
+        self.join(240)
+        assert not self.is_alive(), f"{self.name} does not end"
+
+    def run(self) -> None:
+        try:
+            while not self._end.is_set():
+                self._work()
+        except BaseException as error:  # noqa: BLE001 - whatever ended the load is told by whoever waits for it
+            self.failure = error
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+
+class Orders(Load):
     """Writes orders, `per_s` of them each second; the truth is `committed` and, where nobody can say, `unknown`."""
 
     def __init__(self, trial: Trial, to: str, per_s: int, seed: int) -> None:
-        super().__init__(name="orders", daemon=True)
-        self._trial, self._to, self._per_s, self._chance = trial, to, per_s, random.Random(seed)
-        self._end = threading.Event()
+        super().__init__("orders", trial, to, seed)
+        self._per_s = per_s
         self.committed: list[range] = []
         self.unknown: list[range] = []
-        self.aborts = 0
-        self.failure: BaseException | None = None
 
     @property
     def next(self) -> int:
         """Number of the next order."""
         return max((some.stop for some in (*self.committed[-1:], *self.unknown[-1:])), default=0)
 
-    def end(self) -> None:
-        """Write no more."""
-        self._end.set()
-        self.join(240)
-        assert not self.is_alive(), "the load does not end"
-
-    def run(self) -> None:
-        try:
-            self._write()
-        except BaseException as error:  # noqa: BLE001 - whatever ended the load is told by whoever waits for it
-            self.failure = error
-
-    def _write(self) -> None:
+    def _work(self) -> None:
         transactions = Transactions(self._to, f"{self._trial.name}-orders")
         due = time.monotonic()
         while not self._end.is_set():
@@ -138,28 +149,10 @@ class Orders(threading.Thread):
         return True
 
 
-class Production(threading.Thread):
+class Production(Load):
     """Answers orders exactly once, with aborts and pauses of its own; commits in its group with what it writes."""
 
-    def __init__(self, trial: Trial, to: str, seed: int) -> None:
-        super().__init__(name="production", daemon=True)
-        self._trial, self._to, self._chance = trial, to, random.Random(seed)
-        self._end = threading.Event()
-        self.position: dict[int, int] = {}
-        self.aborts = 0
-        self.failure: BaseException | None = None
-
-    def end(self) -> None:
-        self._end.set()
-        self.join(240)
-        assert not self.is_alive(), "production does not end"
-
-    def run(self) -> None:
-        try:
-            while not self._end.is_set():
-                self._work()
-        except BaseException as error:  # noqa: BLE001 - as above
-            self.failure = error
+    position: dict[int, int]
 
     def _work(self) -> None:
         """From what is committed until the end is asked for or something breaks."""
@@ -192,16 +185,7 @@ class Production(threading.Thread):
     def _rewind(self, consumer: Consumer) -> None:
         """Go on from what is committed."""
         places = [TopicPartition(self._trial.input, partition) for partition in range(PARTITIONS)]
-        deadline = time.monotonic() + CALL_S
-        while True:
-            try:
-                found = consumer.committed(places, CALL_S)
-                break
-            except KafkaException as error:
-                moving = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
-                if error.args[0].code() not in moving or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+        found = once_coordinated(lambda: consumer.committed(places, CALL_S), CALL_S)
         self.position = {one.partition: max(one.offset, 0) for one in found}
         consumer.assign([TopicPartition(self._trial.input, one, offset) for one, offset in self.position.items()])
 

@@ -9,10 +9,9 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,6 +31,10 @@ GIVEN_UP_S = 240.0
 HELD_MAX_S = 30.0
 STEADY_COMMITS = 3
 DISK_MB = 256
+
+
+Befallen = Iterator[str]
+"""Begins at its first step and ends at its second, which names its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,54 +77,51 @@ class Outages:
             self.loaded.processes.start(*place)
         self._steady()
 
-    def kill(self, away_s: float, role: str, phase: Phase) -> None:
-        """kill -9 of the broker while a process of `role` is in `phase`; it is started again `away_s` later."""
-        role_process = self._held(role, phase)
-        before = len(self.loaded.processes.deaths)
-        began = time.monotonic()
+    def kill(self) -> Befallen:
+        """kill -9 of the broker; later it is started again."""
         self.kafka.kill()
-        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
-        self._turn_for(away_s)
+        yield ""
         self.kafka.start()
-        self._await_commits("kill", role_process.role, phase, began, before)
+        yield "kill"
 
-    def hang(self, lasts_s: float, role: str, phase: Phase) -> None:
-        """SIGSTOP of the broker while a process of `role` is in `phase`; SIGCONT `lasts_s` later."""
-        role_process = self._held(role, phase)
-        before = len(self.loaded.processes.deaths)
-        began = time.monotonic()
+    def hang(self) -> Befallen:
+        """SIGSTOP of the broker; later SIGCONT."""
         os.kill(self.kafka.pid, signal.SIGSTOP)
-        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
-        self._turn_for(lasts_s)
+        yield ""
         os.kill(self.kafka.pid, signal.SIGCONT)
-        self._await_commits("hang", role_process.role, phase, began, before)
+        yield "hang"
 
-    def fill(self, disk: Disk, lasts_s: float, role: str, phase: Phase) -> None:
-        """The broker's disk, or one of two, is full while a process of `role` is in `phase`; `lasts_s` later somebody
-        makes room and starts the broker again. Till then it has ended by itself, or leads fewer partitions (half)."""
-        role_process = self._held(role, phase)
-        before = len(self.loaded.processes.deaths)
-        began = time.monotonic()
+    def fill(self, disk: Disk) -> Befallen:
+        """The broker's disk, or one of two, is full; later somebody makes room and starts the broker again. Till then
+        it has ended by itself, or leads fewer partitions (half)."""
         disk.fill()
-        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
-        self._turn_for(lasts_s)
+        yield ""
         left, died = disk.left, not self.kafka.running
         disk.free()
         assert left == 0, "somebody has made room"
         self.kafka.kill()
         self.kafka.start()
-        self._await_commits("full" if died else "half", role_process.role, phase, began, before)
+        yield "full" if died else "half"
 
-    def hole(self, lasts_s: float, role: str, phase: Phase) -> None:
-        """A black hole that begins while a process of `role` is in `phase`."""
-        role_process = self._held(role, phase)
-        before = len(self.loaded.processes.deaths)
-        began = time.monotonic()
+    def hole(self) -> Befallen:
+        """A black hole; later it is healed."""
         self.proxy.black_hole()
-        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
-        self._turn_for(lasts_s)
+        yield ""
         self.proxy.heal()
-        self._await_commits("hole", role_process.role, phase, began, before)
+        yield "hole"
+
+    def befall(self, outage: Befallen, lasts_s: float, role: str, phase: Phase) -> None:
+        """An outage that begins while a process of `role` is in `phase`, and ends `lasts_s` later."""
+        role_process = self._held(role, phase)
+        before, began = len(self.loaded.processes.deaths), time.monotonic()
+        next(outage)
+        role_process.phase_map.hold, role_process.phase_map.waits = None, "not"
+        end = time.monotonic() + lasts_s
+        while time.monotonic() < end:
+            self.loaded.processes.turn()
+            time.sleep(0.02)
+        kind = next(outage)
+        self._await_commits(kind, role_process.role, phase, began, before)
 
     def _held(self, role: str, phase: Phase) -> RoleProcess:
         """A process of the role that stands in the phase, and stays there until its board lets it go."""
@@ -134,12 +134,6 @@ class Outages:
             time.sleep(0.0005)
         return role_process
 
-    def _turn_for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.loaded.processes.turn()
-            time.sleep(0.02)
-
     def _await_commits(self, kind: str, role: str, phase: str, began: float, before: int) -> None:
         returned = time.monotonic()
         again_s = self._again(returned)
@@ -147,10 +141,13 @@ class Outages:
         self.happened.append(Outage(kind, role, phase, returned - began, again_s, exits))
         self._steady()
 
+    def _commits(self) -> dict[int, int]:
+        """Commits so far by process id."""
+        return {one.process.pid: one.phase_map.commits for one in self.loaded.processes.members.values()}
+
     def _again(self, since: float) -> dict[str, float]:
         """Seconds from `since` to each place's next commit. A process that was started since then begins at none."""
-        processes = self.loaded.processes
-        had = {role_process.process.pid: role_process.phase_map.commits for role_process in processes.members.values()}
+        processes, had = self.loaded.processes, self._commits()
         waited: dict[str, float] = {}
         places = 5
         while len(waited) < places:
@@ -165,8 +162,7 @@ class Outages:
 
     def _steady(self) -> None:
         """Until every process has made some commits more."""
-        processes = self.loaded.processes
-        had = {role_process.process.pid: role_process.phase_map.commits for role_process in processes.members.values()}
+        processes, had = self.loaded.processes, self._commits()
 
         def steady() -> bool:
             return len(processes.members) == 5 and all(
@@ -271,14 +267,14 @@ def play(
     fills: Sequence[tuple[Disk, float]] = (),
 ) -> Ended:
     """Kills of the broker, hangs, full disks and holes of these lengths in turn, each in another phase; the checker."""
-    due: list[Callable[[str, Phase], None]] = [
-        *(partial(outages.kill, outages.chance.uniform(0.0, 6.0)) for _ in range(kills)),
-        *(partial(outages.hang, seconds) for seconds in hangs_s),
-        *(partial(outages.fill, disk, seconds) for disk, seconds in fills),
-        *(partial(outages.hole, seconds) for seconds in holes_s),
+    due: list[tuple[Befallen, float]] = [
+        *((outages.kill(), outages.chance.uniform(0.0, 6.0)) for _ in range(kills)),
+        *((outages.hang(), seconds) for seconds in hangs_s),
+        *((outages.fill(disk), seconds) for disk, seconds in fills),
+        *((outages.hole(), seconds) for seconds in holes_s),
     ]
-    for i, befall in enumerate(due):
-        befall(ROLES[(i + 1) % len(ROLES)], WITHIN[i % len(WITHIN)])
+    for i, (outage, seconds) in enumerate(due):
+        outages.befall(outage, seconds, ROLES[(i + 1) % len(ROLES)], WITHIN[i % len(WITHIN)])
         say(str(outages.happened[-1]))
     rest_s = outages.loaded.rest()
     outages.loaded.processes.end()

@@ -95,10 +95,13 @@ class RoleProcesses:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in [*self.members.values(), *self.zombies]:
+        for one in self.all():
             if one.running:
                 one.process.kill()
                 one.process.wait()
+
+    def all(self) -> list[RoleProcess]:
+        return [*self.members.values(), *self.zombies]
 
     def start(
         self, role: str, instance: str = "0", fault: PlannedFault | None = None, since: float | None = None
@@ -126,11 +129,7 @@ class RoleProcesses:
 
     def places(self, role: str) -> list[str]:
         """Instances of a role that run, or will again in a moment."""
-        living = [
-            place
-            for place, role_process in self.members.items()
-            if not role_process.asked and role_process.stopped_at is None
-        ]
+        living = [place for place, one in self.members.items() if not one.asked and one.stopped_at is None]
         return sorted(instance for one, instance in [*living, *self._due] if one == role)
 
     def remove(self, role: str, instance: str) -> None:
@@ -179,9 +178,8 @@ class RoleProcesses:
         """Take a stopped process for dead: another one takes its place, and it is a zombie from now on."""
         del self.members[role_process.role, role_process.instance]
         self.zombies.append(role_process)
-        self.start(
-            role_process.role, role_process.instance, self.fault_for(role_process.role), since=role_process.stopped_at
-        )
+        role = role_process.role
+        self.start(role, role_process.instance, self.fault_for(role), since=role_process.stopped_at)
 
     def resume(self, role_process: RoleProcess) -> None:
         """Let a stopped process go on; its board says that it has gone on by itself only where it stopped itself."""
@@ -199,7 +197,7 @@ class RoleProcesses:
     def cancel_fault(self) -> None:
         """No fate holds any longer."""
         self.fault_for = lambda _: None
-        for role_process in [*self.members.values(), *self.zombies]:
+        for role_process in self.all():
             role_process.phase_map.cancel_fault()
 
     def end(self) -> dict[str, tuple[int, float]]:

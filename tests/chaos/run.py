@@ -83,7 +83,7 @@ def loaded_trial(
     trial.write_config()
     to = direct or bootstrap
     trial.create_topics()
-    load, production = Orders(trial, to, per_s, seed), Production(trial, to, seed)
+    load, production = Orders(trial, to, per_s, seed), Production("production", trial, to, seed)
     with RoleProcesses(trial) as processes:
         load.start()
         production.start()

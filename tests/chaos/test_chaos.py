@@ -41,10 +41,7 @@ def test_the_log_of_deaths_names_every_role_in_every_phase(played: tuple[LoadedT
 
 @pytest.mark.parametrize(
     ("commit_fault", "found"),
-    [
-        ("offsets-first", "lost"),
-        pytest.param("outcomes-first", "double", marks=pytest.mark.long),
-    ],
+    [("offsets-first", "lost"), pytest.param("outcomes-first", "double", marks=pytest.mark.long)],
 )
 def test_a_joiner_that_commits_and_produces_apart_is_caught(
     commit_fault: str, found: str, kafka: Broker, tmp_path: Path

@@ -63,21 +63,36 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture
 def make_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeTrial:
-    """Write a config with its candidate and schemas; `extra` is more YAML."""
+    """Write a config with its candidate and schemas; `extra` is more YAML, `replaced` what stands for what in it."""
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "1.scores-value.avsc").write_text('"long"')
     (tmp_path / "fraud_candidate.py").write_text("def score(value):\n    return value\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def write(name: str = "fraud", bootstrap: str = "localhost:1", extra: str = "") -> Path:
+    def write(
+        name: str = "fraud", bootstrap: str = "localhost:1", extra: str = "", replaced: tuple[str, str] = ("", "")
+    ) -> Path:
         path = tmp_path / "trial.yaml"
-        path.write_text(CONFIG.format(name=name, bootstrap=bootstrap) + extra)
+        path.write_text(CONFIG.format(name=name, bootstrap=bootstrap).replace(*replaced) + extra)
         return path
 
     return write
 
 
 @pytest.fixture
-def judged(kafka: Broker, topic_prefix: str, make_trial: MakeTrial) -> Judged:
-    name = topic_prefix.rstrip(".").lower()[-20:].strip("-_")
+def name(topic_prefix: str) -> str:
+    """The name of a trial of the test's own."""
+    return topic_prefix.rstrip(".").lower()[-20:].strip("-_")
+
+
+@pytest.fixture
+def unjudged(kafka: Broker, name: str, make_trial: MakeTrial) -> Judged:
+    """A trial of the test's own that has no topics yet."""
     return Judged(make_trial(name=name, bootstrap=kafka.bootstrap), kafka.bootstrap)
+
+
+@pytest.fixture
+def judged(unjudged: Judged) -> Judged:
+    """A trial of the test's own, its topics of verdicts and commands made."""
+    unjudged.create()
+    return unjudged

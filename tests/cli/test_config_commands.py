@@ -1,7 +1,9 @@
 """`validate`, `config show`, `schema config`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +12,22 @@ from shadowstream.configfile import load, masked
 from shadowstream.configschema import json_schema
 from shadowstream.revision import revision_of
 from tests.cli.conftest import Cli, MakeTrial
+
+Problem = dict[str, Any]
+
+
+@pytest.fixture
+def problem_of(cli: Cli) -> Callable[[Path], Problem]:
+    """The one problem that `validate` finds in a config."""
+
+    def problem(path: Path) -> Problem:
+        result = cli("validate", path, "--json")
+        assert result.code == 2
+        (found,) = result.json["problems"]
+        assert found["file"] == str(path)
+        return {**found, "revision": result.json["revision"]}
+
+    return problem
 
 
 def test_a_good_config_is_valid_offline_and_says_its_revision(cli: Cli, make_trial: MakeTrial) -> None:
@@ -39,29 +57,15 @@ def test_every_problem_is_a_line_with_file_line_and_key(cli: Cli, make_trial: Ma
         ("fraud_candidate:score", "fraud_candidate:scor", 6, "candidate.call", "did you mean 'score'?"),
         ("dir: schemas", "dir: schema", 3, "schemas.dir", "schema is not a folder"),
         ('score"}', 'score", files: [gone.bin]}', 6, "candidate.files", "there is no"),
+        ("trusted: true, ", "", 6, "candidate.trusted", "set `trusted: true` if you accept that"),
     ],
 )
-def test_missing_files_of_a_config_are_reported_once_with_their_line(
-    old: str, new: str, line: int, key: str, part: str, cli: Cli, make_trial: MakeTrial
+def test_what_a_config_lacks_is_reported_once_with_its_line(
+    old: str, new: str, line: int, key: str, part: str, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
 ) -> None:
-    path = make_trial()
-    path.write_text(path.read_text().replace(old, new))
-    result = cli("validate", path, "--json")
-    assert result.code == 2
-    assert result.json["revision"] is None
-    (problem,) = result.json["problems"]
-    assert (problem["file"], problem["line"], problem["key"]) == (str(path), line, key)
+    problem = problem_of(make_trial(replaced=(old, new)))
+    assert (problem["line"], problem["key"], problem["revision"] is None) == (line, key, key != "candidate.trusted")
     assert part in problem["message"]
-
-
-def test_a_candidate_that_the_runner_would_refuse_is_reported_offline(cli: Cli, make_trial: MakeTrial) -> None:
-    path = make_trial()
-    path.write_text(path.read_text().replace("trusted: true, ", ""))
-    result = cli("validate", path, "--json")
-    assert result.code == 2
-    (problem,) = result.json["problems"]
-    assert (problem["line"], problem["key"]) == (6, "candidate.trusted")
-    assert "set `trusted: true` if you accept that" in problem["message"]
 
 
 def test_a_wrong_candidate_and_wrong_schemas_are_reported_together(cli: Cli, make_trial: MakeTrial) -> None:
@@ -72,11 +76,11 @@ def test_a_wrong_candidate_and_wrong_schemas_are_reported_together(cli: Cli, mak
 
 @pytest.mark.parametrize(("name", "text"), [("2.scores.avsc", "{"), ("scores.avsc", '"long"'), ("1.b.avsc", '"int"')])
 def test_a_schema_that_cannot_be_used_is_reported_by_its_file(
-    name: str, text: str, cli: Cli, make_trial: MakeTrial
+    name: str, text: str, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
 ) -> None:
     path = make_trial()
     (path.parent / "schemas" / name).write_text(text)
-    (problem,) = cli("validate", path, "--json").json["problems"]
+    problem = problem_of(path)
     assert (problem["line"], problem["key"]) == (3, "schemas.dir")
     assert ".avsc" in problem["message"]
 
@@ -90,8 +94,7 @@ def test_the_demos_config_is_valid(cli: Cli, monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_the_config_is_shown_with_defaults_and_without_secrets(cli: Cli, make_trial: MakeTrial) -> None:
-    path = make_trial()
-    path.write_text(path.read_text().replace('"}\nschemas', '", client: {sasl.password: hunter2}}\nschemas'))
+    path = make_trial(replaced=('"}\nschemas', '", client: {sasl.password: hunter2}}\nschemas'))
     result = cli("config", "show", path)
     assert result.code == 0
     assert "hunter2" not in result.out
@@ -160,11 +163,9 @@ def test_a_path_that_a_schema_has_is_valid(path: str, cli: Cli, make_trial: Make
     ],
 )
 def test_a_path_that_no_schema_has_is_reported_in_its_line(
-    more: str, key: str, hint: str, cli: Cli, make_trial: MakeTrial
+    more: str, key: str, hint: str, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
 ) -> None:
-    result = cli("validate", with_paths(make_trial, more, SCORES), "--json")
-    assert result.code == 2
-    (problem,) = result.json["problems"]
+    problem = problem_of(with_paths(make_trial, more, SCORES))
     assert problem["key"] == key
     assert problem["message"].startswith("no schema of scores has a field")
     assert hint in problem["message"]
@@ -190,12 +191,10 @@ def test_paths_of_older_schemas_are_valid_and_without_schemas_all_are(cli: Cli, 
     ],
 )
 def test_two_rules_of_one_path_are_reported(
-    first: str, second: str, message: str, cli: Cli, make_trial: MakeTrial
+    first: str, second: str, message: str, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
 ) -> None:
     rules = f"compare:\n  rules:\n    - {{path: '{first}', atol: 1}}\n    - {{path: '{second}', rtol: 1}}\n"
-    result = cli("validate", with_paths(make_trial, rules), "--json")
-    assert result.code == 2
-    assert [problem["message"] for problem in result.json["problems"]] == [message]
+    assert problem_of(with_paths(make_trial, rules))["message"] == message
 
 
 @pytest.mark.parametrize(
@@ -209,21 +208,21 @@ def test_two_rules_of_one_path_are_reported(
     ],
 )
 def test_a_path_that_cannot_be_read_there_is_reported_in_its_line(
-    extra: str, key: str, message: str, cli: Cli, make_trial: MakeTrial
+    extra: str, key: str, message: str, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
 ) -> None:
-    path = make_trial(extra=extra + "\n")
-    line = path.read_text().splitlines().index(extra) + 1
-    (problem,) = cli("validate", path, "--json").json["problems"]
-    assert (problem["line"], problem["key"]) == (line, key)
+    problem = problem_of(make_trial(extra=extra + "\n"))
+    assert (problem["line"], problem["key"]) == (7, key)
     assert message in problem["message"]
 
 
 @pytest.mark.parametrize("path", ["id", "$.id"])
-def test_an_identity_of_a_field_that_the_schema_has_is_valid(path: str, cli: Cli, make_trial: MakeTrial) -> None:
+def test_an_identity_of_a_field_that_the_schema_has_is_valid(
+    path: str, cli: Cli, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
+) -> None:
     schema = '{"type": "record", "name": "S", "fields": [{"name": "id", "type": "string"}]}'
     trial = with_paths(make_trial, f"identity: {{kind: id, path: {path}}}\n", schema)
     assert cli("validate", trial, "--json").json["problems"] == []
     trial.write_text(trial.read_text().replace(f"path: {path}", "path: order.id"))
-    (problem,) = cli("validate", trial, "--json").json["problems"]
+    problem = problem_of(trial)
     assert problem["key"] == "identity.path"
     assert "no schema of scores has a field 'order.id'" in problem["message"]

@@ -2,62 +2,38 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
+from functools import partial
 
 import pytest
 import typer
 
 from shadowstream import cli as program
 from shadowstream.errors import BrokerError, CandidateError, ConfigError, IsolationError, RecordError, ShadowstreamBug
+from tests import forked
 from tests.cli.conftest import Cli, MakeTrial
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = [
-    ("validate", "CONFIG"),
-    ("config", "show", "CONFIG"),
-    ("gate", "CONFIG"),
-    ("explain", "CONFIG"),
-    ("diff", "CONFIG"),
-]
 
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_wrong_key_ends_every_command_with_2_and_its_place(
-    command: tuple[str, ...], cli: Cli, make_trial: MakeTrial
-) -> None:
+@pytest.mark.parametrize("command", ["validate", "config show", "gate", "explain", "diff"])
+def test_a_wrong_key_ends_every_command_with_2_and_its_place(command: str, cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial(extra="grace: 5\n")
-    result = cli(*(part.replace("CONFIG", str(path)) for part in command))
+    result = cli(*command.split(), path)
     assert result.code == 2
     assert f"{path}:7: grace: unknown key; did you mean 'grace_ms'?" in result.out + result.err
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_wrong_key_is_an_object_on_stdout_with_json(
-    command: tuple[str, ...], cli: Cli, make_trial: MakeTrial
-) -> None:
-    path = make_trial(extra="grace: 5\n")
-    result = cli(*(part.replace("CONFIG", str(path)) for part in command), "--json")
+    result = cli(*command.split(), path, "--json")
     assert result.code == 2
-    problems = result.json["problems"] if command[0] == "validate" else result.json["error"]["problems"]
+    problems = result.json["problems"] if command == "validate" else result.json["error"]["problems"]
     expected = {"file": str(path), "line": 7, "key": "grace", "message": "unknown key; did you mean 'grace_ms'?"}
     assert problems == [expected]
 
 
-@pytest.mark.parametrize("command", [("validate",), ("config", "show")], ids=" ".join)
+@pytest.mark.parametrize("command", ["validate", "config show"])
 def test_taking_a_shadow_topic_for_productions_ends_with_1_and_names_it(
-    command: tuple[str, ...], cli: Cli, make_trial: MakeTrial
+    command: str, cli: Cli, make_trial: MakeTrial
 ) -> None:
-    path = make_trial()
-    path.write_text(path.read_text().replace("[payments]", "[shadow.fraud.out.scores]"))
-    result = cli(*command, path, "--json")
+    path = make_trial(replaced=("[payments]", "[shadow.fraud.out.scores]"))
+    result = cli(*command.split(), path, "--json")
     assert result.code == 1
     assert result.json["error"]["kind"] == "IsolationError"
     assert result.err.startswith("error: 'shadow.fraud.out.scores' is under 'shadow.'")
@@ -124,27 +100,17 @@ def test_a_role_loads_nothing_that_only_other_commands_need() -> None:
         "loaded = {name.partition('.')[0] for name in sys.modules}; "
         "print(sorted(loaded & {'scipy', 'river', 'matplotlib', 'faust'}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", loading], capture_output=True, text=True, env=environment(), timeout=60, check=False
-    )
+    done = forked.python("-c", loading)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+OTHERS = (IsolationError, BrokerError, partial(RecordError, reason="schema"), CandidateError, ShadowstreamBug)
+
+
 @pytest.mark.parametrize(
-    ("error", "code", "kind"),
-    [
-        (ConfigError("no"), 2, "ConfigError"),
-        (IsolationError("no"), 1, "IsolationError"),
-        (BrokerError("no"), 1, "BrokerError"),
-        (RecordError("no", reason="schema"), 1, "RecordError"),
-        (CandidateError("no"), 1, "CandidateError"),
-        (ShadowstreamBug("no"), 1, "ShadowstreamBug"),
-        (ZeroDivisionError("no"), 1, "ZeroDivisionError"),
-    ],
+    ("error", "code"), [(ConfigError("no"), 2), *((kind("no"), 1) for kind in (*OTHERS, ZeroDivisionError))]
 )
-def test_every_error_has_its_exit_code(
-    error: Exception, code: int, kind: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_error_has_its_exit_code(error: Exception, code: int, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     app = typer.Typer()
 
     @app.callback()
@@ -155,27 +121,24 @@ def test_every_error_has_its_exit_code(
         raise error
 
     monkeypatch.setattr(program, "app", lambda arguments: app)
-    result = cli("fail", "--json")
+    result, kind = cli("fail", "--json"), type(error).__name__
     assert (result.code, result.json["error"]["kind"]) == (code, kind)
     assert ("report it" in result.err) == (kind in ("ShadowstreamBug", "ZeroDivisionError"))
 
 
 def test_a_traceback_is_shown_where_asked_for() -> None:
-    command = [sys.executable, "-m", "shadowstream", "validate", "nowhere.yaml", "--revision"]
-    quiet = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60, check=False)
+    command = ("-m", "shadowstream", "validate", "nowhere.yaml", "--revision")
+    quiet = forked.python(*command)
     assert quiet.returncode == 2
     assert "Traceback" not in quiet.stderr
-    loud = subprocess.run(
-        command, capture_output=True, text=True, env=environment(SHADOWSTREAM_TRACEBACK="1"), timeout=60, check=False
-    )
+    loud = forked.python(*command, SHADOWSTREAM_TRACEBACK="1")
     assert loud.returncode == 2
     assert "Traceback" in loud.stderr
 
 
 def test_the_program_says_data_on_stdout_and_talk_on_stderr(make_trial: MakeTrial) -> None:
     path = make_trial(extra="grace: 5\n")
-    command = [sys.executable, "-m", "shadowstream", "validate", str(path), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60, check=False)
+    done = forked.python("-m", "shadowstream", "validate", str(path), "--json")
     assert done.returncode == 2
     assert json.loads(done.stdout)["ok"] is False
     assert done.stderr == f"1 problem in {path}\n"
@@ -183,19 +146,6 @@ def test_the_program_says_data_on_stdout_and_talk_on_stderr(make_trial: MakeTria
 
 def test_a_reader_that_has_seen_enough_is_no_reason_for_noise() -> None:
     command = f"{sys.executable} -m shadowstream schema config | head -c 1"
-    done = subprocess.run(
-        ["sh", "-c", command], capture_output=True, text=True, env=environment(), timeout=60, check=False
-    )
+    env = {**os.environ, "PYTHONPATH": str(forked.ROOT)}
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=env, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("{", "")
-
-
-def test_ctrl_c_ends_quietly_as_shells_expect(make_trial: MakeTrial) -> None:
-    # Nothing listens there, so the command is looking for a broker when the signal comes.
-    command = [sys.executable, "-m", "shadowstream", "gate", str(make_trial()), "--wait", "60"]
-    env = environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(make_trial().parent)]))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        time.sleep(6)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert (out, "Traceback" in err) == ("", False)

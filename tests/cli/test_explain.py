@@ -38,7 +38,6 @@ def parsed(text: str) -> dict[str, dict[str, str]]:
 
 
 def test_its_text_suffices_to_know_the_need_and_a_run_confirms(cli: Cli, judged: Judged) -> None:
-    judged.create()
     step = judge(judged.path)
     # A pair in 250 differs, one in 500 is missing: under their limits of 1 %, and not shown yet.
     hourly = {"match": 249, "mismatch": 1, "input": 250}
@@ -73,7 +72,6 @@ def test_its_text_suffices_to_know_the_need_and_a_run_confirms(cli: Cli, judged:
 
 
 def test_the_json_says_the_same(cli: Cli, judged: Judged) -> None:
-    judged.create()
     step = judge(judged.path)
     for number in range(3):
         hour(step, number, match=100, input=100)
@@ -90,19 +88,19 @@ def test_the_json_says_the_same(cli: Cli, judged: Judged) -> None:
     }
 
 
-@pytest.mark.parametrize("created", [False, True])
-def test_with_no_verdict_it_says_not_yet_and_what_to_start(created: bool, cli: Cli, judged: Judged) -> None:
-    if created:
-        judged.create()
-    result = cli("explain", judged.path)
+@pytest.mark.parametrize("trial", ["unjudged", "judged"])
+def test_with_no_verdict_it_says_not_yet_and_what_to_start(
+    trial: str, cli: Cli, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(trial).path
+    result = cli("explain", path)
     assert result.code == 0
     assert result.out.startswith("not yet\n  has not begun: no runner has pinned where\nin the way:\n  ")
     assert "no window has been judged" in result.out
-    assert f"`shadowstream up {judged.path}`" in result.out
+    assert f"`shadowstream up {path}`" in result.out
 
 
 def test_with_no_window_closed_it_says_so(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.write(judge(judged.path).verdict(0))
     result = cli("explain", judged.path)
     assert "not yet\n  no window has closed\n" in result.out
@@ -110,7 +108,6 @@ def test_with_no_window_closed_it_says_so(cli: Cli, judged: Judged) -> None:
 
 
 def test_with_conservation_broken_it_says_where(cli: Cli, judged: Judged) -> None:
-    judged.create()
     step = judge(judged.path)
     for number in range(20):
         hour(step, number, match=100, input=100)
@@ -124,7 +121,6 @@ def test_with_conservation_broken_it_says_where(cli: Cli, judged: Judged) -> Non
 
 
 def test_a_stale_promote_is_explained_as_not_yet(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("promote", age_s=7_200)
     result = cli("explain", judged.path)
     assert result.out.startswith("not yet\n")
@@ -133,7 +129,6 @@ def test_a_stale_promote_is_explained_as_not_yet(cli: Cli, judged: Judged) -> No
 
 
 def test_a_promote_and_a_reject_say_what_to_do(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("promote", windows_closed=30, from_ms=0, to_ms=30 * HOUR_MS, final=True)
     assert "promote the candidate" in cli("explain", judged.path).out
     judged.say("reject")

@@ -7,20 +7,11 @@ import pytest
 from shadowstream.cli.answer import Answer, aged
 from shadowstream.config import Config
 from tests.cli.verdict_topic import REVISION, verdict
+from tests.least_config import least_config as trial
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * 24 * HOUR_MS
 TO_MS = 100 * YEAR_MS
-
-
-def trial(**more: Any) -> Config:
-    sections = {
-        "name": "fraud",
-        "inputs": ["payments"],
-        "production": {"outputs": ["scores"], "group": "scorer"},
-        "candidate": {"call": "candidates:score"},
-    }
-    return Config.model_validate(sections | more)
 
 
 def asked(decision: str, age_ms: int, settings: Config, max_age_ms: int = HOUR_MS, **more: Any) -> Answer:

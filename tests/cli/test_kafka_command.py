@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
+from tests import forked
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "shadowstream", "kafka"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def test_it_says_its_address_on_stdout_serves_and_ends_on_a_signal(tmp_path: Path) -> None:
     command = [*COMMAND, "--data-dir", str(tmp_path / "data"), "--json"]
     with (tmp_path / "talk").open("w") as talk:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=talk, text=True, env=ENVIRONMENT)
+        env = {**os.environ, "PYTHONPATH": str(forked.ROOT)}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=talk, text=True, env=env)
         try:
             assert process.stdout is not None
             bootstrap = json.loads(process.stdout.readline())["bootstrap"]
@@ -39,14 +39,7 @@ def test_it_says_its_address_on_stdout_serves_and_ends_on_a_signal(tmp_path: Pat
 def test_a_port_in_use_is_1_and_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [*COMMAND, "--port", str(port), "--json"],
-            capture_output=True,
-            text=True,
-            env=ENVIRONMENT,
-            timeout=120,
-            check=False,
-        )
+        done = forked.python(*COMMAND[1:], "--port", str(port), "--json", timeout=120)
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"]["kind"] == "BrokerError"
     assert str(port) in done.stderr

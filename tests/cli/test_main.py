@@ -1,9 +1,8 @@
 """How the program ends."""
 
-import subprocess
-import sys
-
 import pytest
+
+from tests import forked
 
 PROGRAM = """
 import atexit, sys
@@ -23,7 +22,7 @@ main()
 @pytest.mark.parametrize("word", ["join", "labels", "gate", "up"])
 @pytest.mark.parametrize(("more", "code"), [("--help", 0), ("--no-such", 2)])
 def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: str, more: str, code: int) -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, word, more], capture_output=True, text=True, timeout=60)
+    done = forked.python("-c", PROGRAM, word, more)
     assert done.returncode == code
     assert done.stdout.count("at exit") == 1
     assert "interpreter taken down" not in done.stdout
@@ -32,5 +31,6 @@ def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: 
 
 def test_commands_that_compare_nothing_load_no_heavy_library() -> None:
     look = "import sys; from shadowstream.cli import config_commands, diff, gate; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split()
-    assert {"river", "scipy", "pyarrow"}.isdisjoint(loaded)
+    done = forked.python("-c", look)
+    assert done.returncode == 0
+    assert {"river", "scipy", "pyarrow"}.isdisjoint(done.stdout.split())

@@ -19,7 +19,6 @@ WHO = ("--by", "ana", "--reason", "the mismatches are the fix we ship")
 
 
 def test_the_gate_honours_it_and_says_so(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("not_yet")
     assert cli("gate", judged.path).code == 4
     assert cli("override", judged.path, "--decision", "promote", *WHO).code == 0
@@ -31,15 +30,11 @@ def test_the_gate_honours_it_and_says_so(cli: Cli, judged: Judged) -> None:
     assert "the mismatches are the fix we ship" in rest[0]
     assert rest[1] == "  without it: not yet: because not_yet"
     answer = cli("gate", judged.path, "--json").json
-    assert (answer["decision"], answer["gate"]["judged"], answer["gate"]["override"]["by"]) == (
-        "promote",
-        "not_yet",
-        "ana",
-    )
+    gate = answer["gate"]
+    assert (answer["decision"], gate["judged"], gate["override"]["by"]) == ("promote", "not_yet", "ana")
 
 
 def test_another_revision_is_not_touched(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("not_yet")
     judged.say("not_yet", OTHER)
     cli("override", judged.path, "--decision", "promote", *WHO, "--revision", OTHER[:8])
@@ -53,7 +48,6 @@ def test_another_revision_is_not_touched(cli: Cli, judged: Judged) -> None:
 
 
 def test_the_last_word_counts_and_none_takes_it_back(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("promote")
     cli("override", judged.path, "--decision", "reject", *WHO)
     assert cli("gate", judged.path).code == 3
@@ -62,7 +56,6 @@ def test_the_last_word_counts_and_none_takes_it_back(cli: Cli, judged: Judged) -
 
 
 def test_it_is_a_record_of_commands_under_the_whole_revision(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("not_yet")
     answer = cli("override", judged.path, "--decision", "reject", *WHO, "--json").json
     (found,) = read_all(judged.bootstrap, judged.config.plan.of("commands"))
@@ -92,7 +85,6 @@ def test_without_a_name_and_a_reason_it_is_none(
 
 
 def test_what_nobody_has_judged_cannot_be_overridden(cli: Cli, judged: Judged) -> None:
-    judged.create()
     result = cli("override", judged.path, "--decision", "promote", *WHO)
     assert result.code == 2
     assert "there is nothing to override" in result.err
@@ -102,7 +94,6 @@ def test_what_nobody_has_judged_cannot_be_overridden(cli: Cli, judged: Judged) -
 
 
 def test_it_ends_by_itself_and_the_gate_says_that_it_has(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("not_yet")
     answer = cli("override", judged.path, "--decision", "promote", *WHO, "--for", "8s", "--json").json
     assert answer["until_ms"] == answer["at_ms"] + 8_000
@@ -119,7 +110,6 @@ def test_it_ends_by_itself_and_the_gate_says_that_it_has(cli: Cli, judged: Judge
 
 
 def test_a_length_that_cannot_be_one_overrides_nothing(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("not_yet")
     result = cli("override", judged.path, "--decision", "promote", *WHO, "--for", "a while")
     assert (result.code, "--for 'a while'" in result.err) == (2, True)
@@ -127,13 +117,10 @@ def test_a_length_that_cannot_be_one_overrides_nothing(cli: Cli, judged: Judged)
 
 
 def test_bytes_in_commands_from_elsewhere_open_no_gate(cli: Cli, judged: Judged) -> None:
-    judged.create()
     judged.say("not_yet")
-    produce_all(
-        judged.bootstrap, judged.config.plan.of("commands"), [Write(b"promote", judged.revision.encode()), Write(None)]
-    )
     odd = {"command": "override", "subject": judged.revision, "by": "x", "reason": "y", "at_ms": 1, "decision": "go"}
-    produce_all(judged.bootstrap, judged.config.plan.of("commands"), [Write(own.encode("command", odd))])
+    values = [Write(b"promote", judged.revision.encode()), Write(None), Write(own.encode("command", odd))]
+    produce_all(judged.bootstrap, judged.config.plan.of("commands"), values)
     assert cli("gate", judged.path).code == 4
 
 

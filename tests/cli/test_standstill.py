@@ -6,22 +6,16 @@ from shadowstream.config import Config
 from shadowstream.kafka.role_progress import TrialProgress, find_obstacles, obstacles
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests.least_config import least_config
 
 NOW_MS = 1_700_000_000_000
 GOES_ON = TrialProgress(7, 0, NOW_MS - 5_000, NOW_MS, NOW_MS, NOW_MS)
 
 
 def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
-    return Config.model_validate(
-        {
-            "name": "still",
-            "kafka": {"bootstrap": bootstrap},
-            "inputs": ["still-in"],
-            "production": {"outputs": ["still-out"], "group": "g"},
-            "candidate": {"call": "m:f", "trusted": True},
-            "bounded": bounded,
-        }
-    )
+    production = {"outputs": ["still-out"], "group": "g"}
+    more = {"inputs": ["still-in"], "production": production, "bounded": bounded}
+    return least_config(name="still", kafka={"bootstrap": bootstrap}, **more)
 
 
 @pytest.mark.parametrize(

@@ -14,32 +14,12 @@ NOW_MS = 1_700_000_000_000
 
 
 def verdict(decision: str, revision: str = REVISION, evaluated_at_ms: int = NOW_MS, **more: Any) -> dict[str, Any]:
-    return {
-        "name": "fraud",
-        "revision": revision,
-        "decision": decision,
-        "final": False,
-        "reasons": [f"because {decision}"],
-        "criteria": [],
-        "criteria_hash": "00",
-        "outcomes": {"match": 10},
-        "fields": {},
-        "coverage": 1.0,
-        "remainder": 0,
-        "ledgers": [],
-        "incidents_open": [],
-        "windows_closed": 1,
-        "windows_open": 0,
-        "from_ms": 0,
-        "to_ms": evaluated_at_ms,
-        "warm_up": 0,
-        "candidate_isolation": "in-process",
-        "evidence_digest": "00",
-        "evaluated_at_ms": evaluated_at_ms,
-        "sources": [],
-        "caveats": [],
-        **more,
-    }
+    record: dict[str, Any] = {"name": "fraud", "revision": revision, "decision": decision, "final": False}
+    record |= {"reasons": [f"because {decision}"], "outcomes": {"match": 10}, "fields": {}, "coverage": 1.0}
+    record |= {name: [] for name in ("criteria", "ledgers", "incidents_open", "sources", "caveats")}
+    record |= {"windows_closed": 1, "windows_open": 0, "remainder": 0, "warm_up": 0}
+    record |= {"criteria_hash": "00", "evidence_digest": "00", "candidate_isolation": "in-process"}
+    return record | {"from_ms": 0, "to_ms": evaluated_at_ms, "evaluated_at_ms": evaluated_at_ms} | more
 
 
 class Judged:

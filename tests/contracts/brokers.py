@@ -87,10 +87,23 @@ class BrokerWorld:
         producer.begin_transaction()
         return producer
 
+    def open(self, topic: str, value: bytes, name: str = "open", **config: Any) -> Any:
+        """A transactional producer within a transaction in which it has written this value."""
+        producer = self.begun(name, **config)
+        producer.produce(topic, value, partition=0)
+        producer.flush(LIMIT_S)
+        return producer
+
     def admin(self) -> Any:
         return self.make("admin", {})
 
     # ---------------------------------------------------------------- in short
+
+    def written(self, *values: str) -> str:
+        """A topic of one partition with these values, written in one transaction."""
+        topic = self.topic()
+        self.write(topic, *values)
+        return topic
 
     def write(self, topic: str, *values: str, partition: int = 0, commit: bool = True) -> None:
         """One transaction."""

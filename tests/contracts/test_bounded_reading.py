@@ -38,32 +38,21 @@ def read(
     return values, ended
 
 
-def hidden(world: BrokerWorld, topic: str) -> Any:
-    """A record within a transaction that is open."""
-    producer = world.begun("open")
-    producer.produce(topic, b"hidden", partition=0)
-    producer.flush(LIMIT_S)
-    return producer
-
-
 def test_a_span_ends_with_its_last_record_and_excludes_later_ones(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a", "b", "c", "d")
+    topic = world.written("a", "b", "c", "d")
     values, ended = read(world.consumer(), {Partition(topic, 0): (1, 3)})
     assert values == ["b", "c"]
     assert ended[Partition(topic, 0)] >= 3
 
 
 def test_a_span_ends_where_only_control_records_lie_before_its_end(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     world.write(topic, "lost", commit=False)
     assert read(world.consumer(), {Partition(topic, 0): (0, 4)}) == (["a"], {Partition(topic, 0): 4})
 
 
 def test_a_record_after_the_end_ends_a_span_with_control_records(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     world.write(topic, "b")
     values, ended = read(world.consumer(), {Partition(topic, 0): (0, 2)})
     assert values == ["a"]
@@ -88,9 +77,8 @@ def test_a_span_without_an_end_is_read_to_the_present_end(world: BrokerWorld) ->
 
 
 def test_after_an_open_transaction_a_read_waits_and_a_short_one_ends(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
-    producer = hidden(world, topic)
+    topic = world.written("a")
+    producer = world.open(topic, b"hidden")
     spans: dict[Partition, Span] = {Partition(topic, 0): (0, 3)}
     assert read(world.consumer(), spans, short=True) == (["a"], {Partition(topic, 0): 2})
     with pytest.raises(NotReadToEnd, match=f"{topic}/0: not read to its end, nothing came for 1 s") as raised:
@@ -106,7 +94,7 @@ def test_after_an_open_transaction_a_read_waits_and_a_short_one_ends(world: Brok
 
 def test_a_limit_in_all_ends_a_read_whatever_comes(world: BrokerWorld) -> None:
     topic = world.topic()
-    hidden(world, topic)
+    world.open(topic, b"hidden")
     began = world.now()
     with pytest.raises(NotReadToEnd, match=r"not read to its end within 0\.5 s"):
         read(world.consumer(), {Partition(topic, 0): (0, 1)}, within(0.5))
@@ -114,8 +102,7 @@ def test_a_limit_in_all_ends_a_read_whatever_comes(world: BrokerWorld) -> None:
 
 
 def test_an_error_event_is_raised_unless_it_is_to_be_ignored(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     with pytest.raises(BrokerError, match=f"^{topic}/0: ") as raised:
         read(world.consumer(), {Partition(topic, 0): (50, 60)})
     assert raised.value.retriable
@@ -125,16 +112,14 @@ def test_an_error_event_is_raised_unless_it_is_to_be_ignored(world: BrokerWorld)
 
 
 def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a", "b")
+    topic = world.written("a", "b")
     consumer = world.assigned(topic, 1)
     turns = [*read_on(consumer, {Partition(topic, 0): None}, LIMIT)]
     assert [text(message) for turn in turns for message in turn.records] == ["b"]
 
 
 def test_backwards_gives_each_offset_once_and_newly_written_ones(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, *(f"{n}" for n in range(30)))  # and a control record at 30
+    topic = world.written(*(f"{n}" for n in range(30)))  # and a control record at 30
     reader = BackwardReader(world.consumer(), Partition(topic, 0), 2)
     seen: list[str] = []
 
@@ -153,9 +138,8 @@ def test_backwards_gives_each_offset_once_and_newly_written_ones(world: BrokerWo
 
 
 def test_backwards_from_an_own_end_waits_for_records_below_it(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
-    producer = hidden(world, topic)
+    topic = world.written("a")
+    producer = world.open(topic, b"hidden")
     consumer = world.consumer()
 
     def pick(message: Message) -> tuple[str, int]:

@@ -9,15 +9,13 @@ from tests.contracts.brokers import LIMIT_S, BrokerWorld
 
 
 def test_the_end_event_stands_after_the_marker_of_a_commit(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a", "b")
+    topic = world.written("a", "b")
     assert world.read(world.assigned(topic), lambda _, ends: 3 in ends)[0] == ["a", "b"]
     assert world.ends(topic) == (3, -1)
 
 
 def test_the_position_of_a_reader_passes_control_records(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     consumer = world.assigned(topic)
     world.read(consumer, lambda _, ends: 2 in ends)
     world.write(topic, "b")
@@ -26,19 +24,15 @@ def test_the_position_of_a_reader_passes_control_records(world: BrokerWorld) -> 
 
 
 def test_a_transaction_that_was_aborted_is_not_seen_and_is_passed(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     world.write(topic, "lost", "too", commit=False)
     world.write(topic, "b")
     assert world.read(world.assigned(topic), lambda _, ends: 7 in ends)[0] == ["a", "b"]
 
 
 def test_nothing_is_seen_from_an_open_transaction_on(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
-    open_one = world.begun("open")
-    open_one.produce(topic, b"undecided", partition=0)
-    open_one.flush(LIMIT_S)
+    topic = world.written("a")
+    open_one = world.open(topic, b"undecided")
     world.write(topic, "hidden behind it")
     consumer = world.assigned(topic)
     values, ends = world.read(consumer, lambda _, ends: bool(ends))
@@ -53,9 +47,7 @@ def test_nothing_is_seen_from_an_open_transaction_on(world: BrokerWorld) -> None
 def test_a_read_uncommitted_reader_sees_everything_but_markers(world: BrokerWorld) -> None:
     topic = world.topic()
     world.write(topic, "gone", commit=False)
-    open_one = world.begun("open")
-    open_one.produce(topic, b"undecided", partition=0)
-    open_one.flush(LIMIT_S)
+    world.open(topic, b"undecided")
     consumer = world.assigned(topic, isolation_level="read_uncommitted")
     assert world.read(consumer, lambda _, ends: 3 in ends)[0] == ["gone", "undecided"]
 
@@ -94,8 +86,7 @@ def test_the_greatest_listed_time_may_be_a_markers(world: BrokerWorld) -> None:
 
 
 def test_without_reset_reading_beyond_the_end_is_an_error_event(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     consumer = world.assigned(topic, 50)
     found: list[KafkaError] = []
     world.until(lambda: found.extend(m.error() for m in consumer.consume(1, 0.1)) or found)
@@ -103,8 +94,7 @@ def test_without_reset_reading_beyond_the_end_is_an_error_event(world: BrokerWor
 
 
 def test_what_was_read_can_be_read_again_by_seeking_back(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a", "b")
+    topic = world.written("a", "b")
     consumer = world.assigned(topic)
     world.read(consumer, lambda _, ends: 3 in ends)
     consumer.seek(TopicPartition(topic, 0, 1))
@@ -137,7 +127,6 @@ def test_a_topic_that_is_not_there_is_named_as_such(world: BrokerWorld) -> None:
 
 @pytest.mark.only_kafka("nothing in memory looks offsets up by time")
 def test_an_offset_can_be_looked_up_by_time(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     (found,) = world.consumer().offsets_for_times([TopicPartition(topic, 0, 1)], timeout=LIMIT_S)
     assert found.offset == 0

@@ -124,16 +124,14 @@ def test_a_member_silent_too_long_loses_all_and_may_return(world: BrokerWorld) -
 
 
 def test_a_consumer_can_commit_by_itself(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     consumer = world.joined(world.consumer(), [topic])
     consumer.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
     assert world.group_offset(topic) == 1
 
 
 def test_a_member_that_its_group_has_put_out_cannot_commit_by_itself(world: BrokerWorld) -> None:
-    topic = world.topic()
-    world.write(topic, "a")
+    topic = world.written("a")
     frozen = world.joined(world.consumer(group_instance_id="0"), [topic])
     world.joined(world.consumer(group_instance_id="0"), [topic])
     with pytest.raises(KafkaException):

@@ -28,29 +28,26 @@ def at(topic: str, offset: int = 7, metadata: str = "m") -> list[TopicPartition]
     return [TopicPartition(topic, 0, offset, metadata)]
 
 
+def send(producer: Any, consumer: Any, offsets: list[TopicPartition]) -> None:
+    producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), LIMIT_S)
+
+
 def committed(world: BrokerWorld, topic: str, group: str = "g") -> tuple[int, str]:
     (found,) = world.consumer(group).committed([TopicPartition(topic, 0)], timeout=LIMIT_S)
     assert found.error is None
     return found.offset, found.metadata or ""
 
 
-def test_offsets_are_committed_with_their_transaction(world: BrokerWorld) -> None:
+def test_offsets_are_committed_with_their_transaction_and_go_with_an_aborted_one(world: BrokerWorld) -> None:
     topic, consumer = world.topic(), world.consumer()
     assert committed(world, topic) == (NOTHING, "")
     producer = world.begun()
-    producer.send_offsets_to_transaction(at(topic), consumer.consumer_group_metadata(), LIMIT_S)
+    send(producer, consumer, at(topic))
     producer.commit_transaction(LIMIT_S)
     assert committed(world, topic) == (7, "m")
     assert world.group_offset(topic) == 7
-
-
-def test_offsets_go_with_an_aborted_transaction(world: BrokerWorld) -> None:
-    topic, consumer = world.topic(), world.consumer()
-    producer = world.begun()
-    producer.send_offsets_to_transaction(at(topic), consumer.consumer_group_metadata(), LIMIT_S)
-    producer.commit_transaction(LIMIT_S)
     producer.begin_transaction()
-    producer.send_offsets_to_transaction(at(topic, 9), consumer.consumer_group_metadata(), LIMIT_S)
+    send(producer, consumer, at(topic, 9))
     producer.abort_transaction(LIMIT_S)
     assert committed(world, topic) == (7, "m")
 
@@ -58,7 +55,7 @@ def test_offsets_go_with_an_aborted_transaction(world: BrokerWorld) -> None:
 def test_asking_for_committed_offsets_waits_while_a_transaction_is_open(world: BrokerWorld) -> None:
     topic, consumer = world.topic(), world.consumer()
     producer = world.begun()
-    producer.send_offsets_to_transaction(at(topic), consumer.consumer_group_metadata(), LIMIT_S)
+    send(producer, consumer, at(topic))
     error = raised(world.consumer().committed, [TopicPartition(topic, 0)], 1.0)
     assert error.code() == KafkaError._TIMED_OUT
     unstable = world.consumer(isolation_level="read_uncommitted")
@@ -69,13 +66,10 @@ def test_asking_for_committed_offsets_waits_while_a_transaction_is_open(world: B
 
 def test_a_successor_fences_and_aborts_what_its_predecessor_left_open(world: BrokerWorld) -> None:
     topic, consumer = world.topic(), world.consumer()
-    old = world.begun()
-    old.produce(topic, b"of the old", partition=0)
-    old.flush(LIMIT_S)
+    old = world.open(topic, b"of the old", "p")
     new = world.begun()
     new.produce(topic, b"of the new", partition=0)
-    sending = (old.send_offsets_to_transaction, at(topic), consumer.consumer_group_metadata(), LIMIT_S)
-    assert kind(raised(*sending)) == "fatal"
+    assert kind(raised(send, old, consumer, at(topic))) == "fatal"
     assert kind(raised(old.commit_transaction, LIMIT_S)) == "fatal"
     assert kind(raised(old.abort_transaction, LIMIT_S)) == "fatal"
     new.commit_transaction(LIMIT_S)
@@ -85,9 +79,7 @@ def test_a_successor_fences_and_aborts_what_its_predecessor_left_open(world: Bro
 
 def test_a_fenced_commit_commits_nothing(world: BrokerWorld) -> None:
     topic = world.topic()
-    old = world.begun()
-    old.produce(topic, b"of the old", partition=0)
-    old.flush(LIMIT_S)
+    old = world.open(topic, b"of the old", "p")
     world.producer().init_transactions(LIMIT_S)
     error = raised(old.commit_transaction, LIMIT_S)
     assert (kind(error), error.code()) == ("fatal", KafkaError._FENCED)
@@ -96,9 +88,7 @@ def test_a_fenced_commit_commits_nothing(world: BrokerWorld) -> None:
 
 def test_a_transaction_open_too_long_is_aborted_and_its_producer_useless(world: BrokerWorld) -> None:
     topic = world.topic()
-    slow = world.begun(transaction_timeout_ms=1_000, message_timeout_ms=900)
-    slow.produce(topic, b"slow", partition=0)
-    slow.flush(LIMIT_S)
+    slow = world.open(topic, b"slow", transaction_timeout_ms=1_000, message_timeout_ms=900)
     world.until(lambda: world.ends(topic, committed=True)[0] == 2, 40)  # the broker looks for such every 10 s
     assert kind(raised(slow.commit_transaction, LIMIT_S)) == "fatal"
 
@@ -118,12 +108,18 @@ def test_too_long_metadata_has_to_be_aborted_and_the_client_goes_on(world: Broke
     assert committed(world, topic) == (1, "m" * METADATA_MAX)
 
 
-def test_an_empty_offset_list_is_never_looked_at(world: BrokerWorld) -> None:
-    """Why it is never sent: whoever sends it commits, member or not."""
+def departed(world: BrokerWorld) -> tuple[str, Any]:
+    """A topic, and what a member that has left remembers of its group."""
     topic = world.topic()
     dead = world.joined(world.consumer(), [topic])
     group = dead.consumer_group_metadata()
     dead.close()
+    return topic, group
+
+
+def test_an_empty_offset_list_is_never_looked_at(world: BrokerWorld) -> None:
+    """Why it is never sent: whoever sends it commits, member or not."""
+    topic, group = departed(world)
     producer = world.begun()
     producer.produce(topic, b"of nobody's", partition=0)
     producer.send_offsets_to_transaction([], group, LIMIT_S)
@@ -132,10 +128,7 @@ def test_an_empty_offset_list_is_never_looked_at(world: BrokerWorld) -> None:
 
 
 def test_offsets_of_a_departed_member_are_refused_and_must_be_aborted(world: BrokerWorld) -> None:
-    topic = world.topic()
-    dead = world.joined(world.consumer(), [topic])
-    group = dead.consumer_group_metadata()
-    dead.close()
+    topic, group = departed(world)
     producer = world.begun()
     producer.produce(topic, b"a zombie's", partition=0)
     error = raised(producer.send_offsets_to_transaction, at(topic), group, LIMIT_S)
@@ -162,7 +155,7 @@ def test_offsets_of_a_member_whose_instance_lives_elsewhere_are_refused(world: B
     old = world.joined(world.consumer(group_instance_id="i"), [topic])
     world.joined(world.consumer(group_instance_id="i"), [topic])
     producer = world.begun()
-    error = raised(producer.send_offsets_to_transaction, at(topic), old.consumer_group_metadata(), LIMIT_S)
+    error = raised(send, producer, old, at(topic))
     assert (kind(error), error.code()) == ("abort", KafkaError.FENCED_INSTANCE_ID)
 
 

@@ -37,6 +37,13 @@ def everything(helm: Path) -> list[dict[str, Any]]:
     return chart.template(helm, *EVERYTHING)
 
 
+def refused(helm: Path, *arguments: str) -> str:
+    """Why helm renders nothing."""
+    done = chart.run_helm(helm, "template", "trial", str(chart.CHART), *arguments)
+    assert done.returncode != 0
+    return done.stderr
+
+
 def kinds(objects: list[dict[str, Any]]) -> list[str]:
     return sorted(thing["kind"] for thing in objects)
 
@@ -99,9 +106,7 @@ def test_helm_lints_the_chart_cleanly_and_refuses_a_misspelt_value() -> None:
         assert_valid(objects)
         for pod in chart.pods(objects).values():
             assert_restricted(pod)
-    refused = chart.run_helm(helm, "template", "trial", str(chart.CHART), *MINIMAL, "--set", "joiner.replica=2")
-    assert refused.returncode != 0
-    assert "'replica' not allowed" in refused.stderr
+    assert "'replica' not allowed" in refused(helm, *MINIMAL, "--set", "joiner.replica=2")
 
 
 @pytest.mark.parametrize("values", [MINIMAL, EVERYTHING], ids=["minimal", "everything"])
@@ -247,9 +252,7 @@ def test_a_long_release_name_still_fits_the_labels_of_its_pods(helm: Path) -> No
     ],
 )
 def test_what_would_go_wrong_in_the_cluster_is_refused_here(helm: Path, assignment: str, message: str) -> None:
-    done = chart.run_helm(helm, "template", "trial", str(chart.CHART), *MINIMAL, "--set", assignment)
-    assert done.returncode != 0
-    assert message in done.stderr
+    assert message in refused(helm, *MINIMAL, "--set", assignment)
 
 
 @pytest.mark.parametrize("missing", ["name", "inputs", "production.outputs", "candidate.call", "kafka.bootstrap"])
@@ -261,9 +264,7 @@ def test_what_a_trial_cannot_do_without_is_asked_for(helm: Path, missing: str, t
         place = place[name]
     del place[last]
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    done = chart.run_helm(helm, "template", "trial", str(chart.CHART), "--values", str(tmp_path / "values.yaml"))
-    assert done.returncode != 0
-    assert f"missing property '{last}'" in done.stderr
+    assert f"missing property '{last}'" in refused(helm, "--values", str(tmp_path / "values.yaml"))
 
 
 def test_the_notes_say_what_to_do_next(helm: Path, tmp_path: Path) -> None:

@@ -1,30 +1,22 @@
 """What health says while the candidate works on one input for long, and what happens when it takes too long."""
 
 import contextlib
-import time
 import urllib.request
 
-from shadowstream.config import Config
 from shadowstream.health import RoleHealth
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT, CallWatch
 from shadowstream.records import Partition
 from shadowstream.runner.current_call import CallTracker, CurrentCall
 from shadowstream.testing.ports import free_port
 from shadowstream.web.probes import serve
+from tests.least_config import least_config
 from tests.pipeline.written_records import await_that
 
 TIMEOUT_MS = 2_000
 
 
 def test_health_names_the_input_of_a_long_call_until_its_end() -> None:
-    config = Config.model_validate(
-        {
-            "name": "t",
-            "inputs": ["in"],
-            "production": {"outputs": ["out"]},
-            "candidate": {"call": "m:f", "trusted": True, "timeout_ms": TIMEOUT_MS},
-        }
-    )
+    config = least_config(candidate={"call": "m:f", "trusted": True, "timeout_ms": TIMEOUT_MS})
     calls, watch, listen = CallTracker(), RoleHealth("t", "runner"), f"127.0.0.1:{free_port()}"
     stuck: list[tuple[str, str]] = []
     ended: list[int] = []
@@ -38,10 +30,7 @@ def test_health_names_the_input_of_a_long_call_until_its_end() -> None:
         return text.strip()
 
     def await_health(begin: str) -> None:
-        deadline = time.monotonic() + 5
-        while not health().startswith(begin):
-            assert time.monotonic() < deadline, health()
-            time.sleep(0.05)
+        await_that(begin, lambda: health().startswith(begin), 5)
 
     watch.turned()
     server = serve(listen, watch)

@@ -1,6 +1,6 @@
 """The real loop on the broker in memory: one rule a test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,15 +19,9 @@ from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
+from tests.least_config import least_config
 
-CONFIG = Config.model_validate(
-    {
-        "name": "loop",
-        "inputs": ["in"],
-        "production": {"outputs": ["out"]},
-        "candidate": {"call": "m:f", "trusted": True},
-    }
-)
+CONFIG = least_config(name="loop")
 TOPIC = "shadow.loop.copy"
 
 
@@ -83,15 +77,14 @@ class World:
         for value in values:
             self.broker.logs[Partition("in", partition)].append(Entry(None, value, 1))
 
-    def copier(self, instance: str) -> Process:
+    def copier(self, instance: str, config: Config = CONFIG, role_of: Callable[[], Copier] = Copier) -> Process:
         def role() -> None:
             watch = RoleHealth("loop", "runner")
-            writer = transactional_writer(CONFIG, "runner", instance)
+            writer = transactional_writer(config, "runner", instance)
             start_transactions(writer, watch)
-            consumer = group_consumer(CONFIG, "runner", instance)
-            self.roles[instance] = Copier()
-            loop = Loop(CONFIG, self.roles[instance], consumer, writer, admin(CONFIG.kafka), watch)
-            loop.run(["in"], Stoppable())
+            consumer = group_consumer(config, "runner", instance)
+            self.roles[instance] = role_of()
+            Loop(config, self.roles[instance], consumer, writer, admin(config.kafka), watch).run(["in"], Stoppable())
 
         return Process(instance, self.clock, role)
 
@@ -209,15 +202,7 @@ def test_many_records_that_outlast_the_poll_interval_are_taken_step_by_step(worl
         world.arrive(b"a%02d" % n)
         world.arrive(b"b%02d" % n, partition=1)
     slow = Slow(world.clock)
-
-    def role() -> None:
-        watch = RoleHealth("loop", "runner")
-        writer = transactional_writer(config, "runner", "0")
-        start_transactions(writer, watch)
-        consumer = group_consumer(config, "runner", "0")
-        Loop(config, slow, consumer, writer, admin(config.kafka), watch).run(["in"], Stoppable())
-
-    process = Process("0", world.clock, role)
+    process = world.copier("0", config, lambda: slow)
     world.turn(process, calls=2_000)
     assert process.error is None
     assert world.copied() == sorted(b"%c%02d" % (side, n) for side in b"ab" for n in range(20))

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,17 @@ AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can make files 
 OTHER = 12_345
 
 
+def states(folder: Path) -> dict[Path, tuple[int, int]]:
+    return {path: (one.st_size, one.st_mode) for path in folder.iterdir() for one in [path.lstat()]}
+
+
 def linked(path: Path) -> None:
     path.symlink_to(path.with_name("elsewhere"))
 
 
 def linked_to_a_file(path: Path) -> None:
     path.with_name("elsewhere").write_bytes(b"")
-    path.symlink_to(path.with_name("elsewhere"))
+    linked(path)
 
 
 def second_name(path: Path) -> None:
@@ -30,18 +35,9 @@ def second_name(path: Path) -> None:
     os.link(path.with_name("elsewhere"), path)
 
 
-def writable(path: Path) -> None:
+def with_mode(path: Path, mode: int) -> None:
     path.touch()
-    path.chmod(0o666)
-
-
-def group_writable(path: Path) -> None:
-    path.touch()
-    path.chmod(0o620)
-
-
-def no_file(path: Path) -> None:
-    os.mkfifo(path, 0o600)
+    path.chmod(mode)
 
 
 def owned(path: Path) -> None:
@@ -49,52 +45,42 @@ def owned(path: Path) -> None:
     os.chown(path, OTHER, OTHER)
 
 
-FILES = [linked, linked_to_a_file, second_name, writable, group_writable, no_file, pytest.param(owned, marks=AS_ROOT)]
-WHY = {
-    "linked": "is a link or no plain file",
-    "linked_to_a_file": "is a link or no plain file",
-    "no_file": "is a link or no plain file",
-    "second_name": "is a second name of another file",
-    "writable": "other users can write to",
-    "group_writable": "other users can write to",
-    "owned": f"belongs to another user \\({OTHER}",
-}
+FILES = [
+    pytest.param(linked, "is a link or no plain file", id="linked"),
+    pytest.param(linked_to_a_file, "is a link or no plain file", id="linked_to_a_file"),
+    pytest.param(second_name, "is a second name of another file", id="second_name"),
+    pytest.param(partial(with_mode, mode=0o666), "other users can write to", id="writable"),
+    pytest.param(partial(with_mode, mode=0o620), "other users can write to", id="group_writable"),
+    pytest.param(lambda path: os.mkfifo(path, 0o600), "is a link or no plain file", id="no_file"),
+    pytest.param(owned, f"belongs to another user \\({OTHER}", marks=AS_ROOT, id="owned"),
+]
 
 
 @pytest.mark.parametrize("beside", ["", "-wal", "-shm", "-journal"])
-@pytest.mark.parametrize("made", FILES)
+@pytest.mark.parametrize(("made", "why"), FILES)
 @pytest.mark.parametrize("given", [True, False])
 def test_a_file_of_another_owner_is_refused_and_left_unchanged(
-    made: Callable[[Path], None], beside: str, given: bool, tmp_path: Path
+    made: Callable[[Path], None], why: str, beside: str, given: bool, tmp_path: Path
 ) -> None:
     folder = tmp_path / "store"
     folder.mkdir(mode=0o700)
     path = folder / "labels.sqlite"
     made(path.with_name(path.name + beside))
-    before = {one: one.lstat() for one in folder.iterdir()}
-    with pytest.raises(ConfigError, match=rf"labels\.store_dir: cannot use .*{WHY[made.__name__]}") as caught:
+    before = states(folder)
+    with pytest.raises(ConfigError, match=rf"labels\.store_dir: cannot use .*{why}") as caught:
         LabelStore(path, given=given)
     assert "set labels.store_dir to a folder that only this user can write to" in str(caught.value)
-    after = {one: one.lstat() for one in folder.iterdir()}
-    assert after.keys() == before.keys(), "nothing was made at the other end of a link"
-    assert [(one.st_size, one.st_mode) for one in after.values()] == [
-        (one.st_size, one.st_mode) for one in before.values()
-    ]
+    assert states(folder) == before, "nothing was changed, nor made at the other end of a link"
 
 
-def folder_writable(folder: Path) -> None:
+def folder_with_mode(folder: Path, mode: int) -> None:
     folder.mkdir()
-    folder.chmod(0o777)
-
-
-def folder_sticky(folder: Path) -> None:
-    folder.mkdir()
-    folder.chmod(0o1777)
+    folder.chmod(mode)
 
 
 def folder_linked(folder: Path) -> None:
     folder.with_name("elsewhere").mkdir(mode=0o700)
-    folder.symlink_to(folder.with_name("elsewhere"))
+    linked(folder)
 
 
 def folder_owned(folder: Path) -> None:
@@ -102,7 +88,12 @@ def folder_owned(folder: Path) -> None:
     os.chown(folder, OTHER, OTHER)
 
 
-FOLDERS = [folder_writable, folder_sticky, folder_linked, pytest.param(folder_owned, marks=AS_ROOT)]
+FOLDERS = [
+    pytest.param(partial(folder_with_mode, mode=0o777), id="writable"),
+    pytest.param(partial(folder_with_mode, mode=0o1777), id="sticky"),
+    pytest.param(folder_linked, id="linked"),
+    pytest.param(folder_owned, marks=AS_ROOT, id="owned"),
+]
 
 
 @pytest.mark.parametrize("made", FOLDERS)

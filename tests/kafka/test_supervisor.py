@@ -70,9 +70,8 @@ def python(code: str, *words: str) -> list[str]:
 
 def test_crash_loops_and_children_that_cannot_start_stop_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.05,))
-    roles = Supervisor(
-        {"works": python(WORKS), "crashes": python("raise SystemExit(9)"), "lacks": ["/no/such/program"]}
-    )
+    commands = {"works": python(WORKS), "crashes": python("raise SystemExit(9)"), "lacks": ["/no/such/program"]}
+    roles = Supervisor(commands)
     works, crashes, lacks = roles.children.values()
     pids: set[int | None] = set()
     roles.run(lambda: crashes.restarts >= 5 and lacks.restarts >= 5, lambda: pids.add(works.pid))
@@ -97,14 +96,13 @@ def test_a_child_that_cannot_be_started_now_is_started_once_it_can(
 ) -> None:
     monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.05,))
     program = tmp_path / "program"
+    text = f"#!{sys.executable}\nimport os\nos.write(int(os.environ[{VARIABLE!r}]), b'finished\\n')\n"
     roles = Supervisor({"late": [str(program)]})
     late = roles.children["late"]
 
     def install() -> None:
         if late.restarts == 3 and not program.exists():
-            program.write_text(
-                f"#!{sys.executable}\nimport os\nos.write(int(os.environ[{VARIABLE!r}]), b'finished\\n')\n"
-            )
+            program.write_text(text)
             program.chmod(0o755)
 
     assert roles.run(lambda: late.restarts > 30, install)

@@ -1,19 +1,20 @@
-"""Every log event in the code, read from its source: docs/events.md is made here.
+"""Every log event in the code, read from its source; docs/events.md has their meanings.
 
-`python -m tests.metrics.events > docs/events.md`
+`python -m tests.metrics.events` makes the page anew: events are those of the code, meanings and actions stay.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from shadowstream.logs import LEVELS
-from tests.metrics.event_notes import NOTES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "events.md"
+ROW = re.compile(r"^\| `(\w+)` \| [^|]* \| [^|]* \| ([^|]*) \| ([^|]*) \|$", re.MULTILINE)
 METHODS = (*LEVELS, "exception", "critical")
 
 
@@ -99,24 +100,18 @@ def all_events() -> list[Event]:
     return found
 
 
-def page() -> str:
-    """Return docs/events.md."""
-    lines = [
-        "# Log events",
-        "",
-        "Made from the code and `tests/metrics/event_notes.py` by `python -m tests.metrics.events`; a test compares.",
-        "Off a terminal each event is a JSON object on stderr with `event`, `room`, `level` and `timestamp` beside its",
-        "data. Names are stable: rely on them.",
-        "",
-        "| event | room | level | means | what to do |",
-        "|---|---|---|---|---|",
-    ]
-    rows = sorted({(event.name or "", event.room, event.level) for event in all_events()})
-    for name, room, level in rows:
-        means, action = NOTES.get(name, ("", ""))
-        lines.append(f"| `{name}` | {room} | {level} | {means} | {action} |")
-    return "\n".join(lines) + "\n"
+def notes(text: str) -> dict[str, tuple[str, str]]:
+    """Return what each event of a page means, and the action that it asks for."""
+    return {name: (means, action) for name, means, action in ROW.findall(text)}
+
+
+def page(text: str) -> str:
+    """Return the page with the events of the code and its own notes on them."""
+    head, rule, _ = text.partition("|---|---|---|---|---|\n")
+    known, rows = notes(text), sorted({(event.name or "", event.room, event.level) for event in all_events()})
+    lines = ("| `{}` | {} | {} | {} | {} |\n".format(*row, *known.get(row[0], ("", ""))) for row in rows)
+    return head + rule + "".join(lines)
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")

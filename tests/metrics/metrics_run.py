@@ -29,8 +29,8 @@ from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.metrics.scraping import Probed, Scrape
 from tests.pipeline.candidates import ADDS, DROPS, FAULTY, IGNORED, OUT_OF, RAISES, TOLERATED, answer
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
-from tests.pipeline.written_records import await_that, ended, records
+from tests.pipeline.trial_fixture import PARTITIONS, UNBOUNDED, Production, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, ended
 
 ORDERS = 1_200
 HALF = ORDERS // 2
@@ -127,11 +127,6 @@ def expected_outcomes() -> Counter[str]:
     return verdict_first() + Counter(match=1) - Counter(extra=1)
 
 
-def below(orders: int) -> dict[int, int]:
-    """Offsets after the first so many orders, by input partition."""
-    return {partition: len(range(partition, orders, PARTITIONS)) for partition in range(PARTITIONS)}
-
-
 @dataclass(slots=True)
 class Reader:
     """Looks at the cluster without a line of shadowstream."""
@@ -186,11 +181,7 @@ class Run:
         return self.trial.topic(f"out.{self.trial.output}")
 
     def start(self, role: str) -> subprocess.Popen[str]:
-        words = ROLES.get(role, f"{role} run").split()
-        return self.trial.start(*words, str(self.trial.config_path), "--listen", self.probes[role].listen)
-
-    def read_stats(self) -> list[dict[str, Any]]:
-        return records(self.trial.bootstrap, self.trial.topic("stats"))
+        return self.trial.start(ROLES.get(role, f"{role} run"), "--listen", self.probes[role].listen)
 
 
 def prepare(kafka: Broker, folder: Path) -> Run:
@@ -200,20 +191,15 @@ def prepare(kafka: Broker, folder: Path) -> Run:
     for number, kind in ((1, "int"), (2, "long")):
         schema = {"type": "record", "name": "N", "fields": [{"name": "n", "type": kind}]}
         (schemas / f"{number}.promoted.avsc").write_text(json.dumps(schema), "utf-8")
-    settings = {
-        "schemas": {"dir": str(schemas)},
-        "start": "earliest",
-        "bounded": False,
-        "limits": {"commit_ms": 200, "commit_records": 100, "pending_bytes_max": PENDING_BYTES_MAX},
-        "judge": {"drift": {"min_records": 20}},
-    }
-    trial = Trial(
-        kafka.bootstrap, f"watched-{uuid4().hex[:8]}", folder, WATCHED, "trial_candidate:Watched", settings=settings
-    )
+    limits = {"commit_ms": 200, "commit_records": 100, "pending_bytes_max": PENDING_BYTES_MAX}
+    settings = {**UNBOUNDED, "schemas": {"dir": str(schemas)}, "limits": limits}
+    settings["judge"] = {"drift": {"min_records": 20}}
+    name, call = f"watched-{uuid4().hex[:8]}", "trial_candidate:Watched"
+    trial = Trial(kafka.bootstrap, name, folder, WATCHED, call, settings=settings)
     trial.write_config(candidate={"call": trial.call, "trusted": True, "state": "snapshot"})
     trial.create_topics()
     trial.write_orders(range(ORDERS), raw_order)
-    Production(trial, say).work(below(HALF))
+    Production(trial, say).work(HALF)
     reader = Reader(AdminClient({"bootstrap.servers": kafka.bootstrap}))
     return Run(trial, reader, {role: Probed(free_port()) for role in (*ROLES, "alerts")})
 
@@ -258,12 +244,12 @@ def _get_ahead(run: Run, processes: dict[str, subprocess.Popen[str]]) -> None:
     run.reader.delete_first(run.out, next(partition for partition, end in written.items() if end))
     joiner.send_signal(signal.SIGCONT)
     await_that("production is held back", lambda: "side_held_back" in trial.log_text("join"))
-    Production(trial, say).work(below(ORDERS))
+    Production(trial, say).work(ORDERS)
 
     def lags(scrape: Scrape) -> bool:
         read = {
             source["partition"]: source["to_offset"]
-            for record in run.read_stats()
+            for record in trial.records("stats")
             for source in record["sources"]
             if source["topic"] == trial.output
         }
@@ -278,7 +264,7 @@ def _get_ahead(run: Run, processes: dict[str, subprocess.Popen[str]]) -> None:
 
 def _await_outcomes(run: Run, expected: Counter[str]) -> None:
     def over() -> bool:
-        run.stats = run.read_stats()
+        run.stats = run.trial.records("stats")
         return ended(run.stats) == expected and run.stats[-1]["pending"] == 0
 
     await_that(f"outcomes are {dict(expected)}", over)
@@ -316,7 +302,7 @@ def _be_refused(run: Run) -> None:
     for topic in (run.out, run.trial.topic("stats")):
         run.reader.limit_batches(topic, 1)
     run.trial.write_orders(range(ORDERS, ORDERS + PARTITIONS))
-    Production(run.trial, say).work(below(ORDERS + PARTITIONS))
+    Production(run.trial, say).work(ORDERS + PARTITIONS)
     for role in ("runner", "joiner"):
         run.refused[role] = run.probes[role].await_scrape(
             f"the {role} has aborted", lambda scrape: scrape.value("aborts_total") > 0

@@ -14,7 +14,7 @@ from shadowstream.metrics import DECISIONS, TABLE, Metric
 from tests.metrics.metrics_run import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, verdict_first
 from tests.metrics.scraping import Scrape
 from tests.pipeline.candidates import OUT_OF
-from tests.pipeline.written_records import records, remainders
+from tests.pipeline.written_records import remainders
 
 PAIRED = ("match", "tolerated", "ignored", "mismatch")
 OTHERS = {"alerts": "tests/alerts moves it"}
@@ -75,13 +75,9 @@ def _corrections(run: Run) -> None:
 
 @moves("difference_total")
 def _differences(run: Run) -> None:
-    rows = records(run.trial.bootstrap, run.trial.topic("diff"))
-    found = Counter(
-        (difference["path"], difference["kind"])
-        for row in rows
-        if row["outcome"] == "mismatch"
-        for difference in row["differences"]
-    )
+    rows = run.trial.records("diff")
+    mismatches = (row["differences"] for row in rows if row["outcome"] == "mismatch")
+    found = Counter((one["path"], one["kind"]) for differences in mismatches for one in differences)
     assert len(found) > 1
     shown = {(has["path"], has["kind"]): value for has, value in run.done["joiner"].find("difference_total")}
     assert shown == found
@@ -89,7 +85,7 @@ def _differences(run: Run) -> None:
 
 @moves("rows_cut_total")
 def _rows_cut(run: Run) -> None:
-    rows = records(run.trial.bootstrap, run.trial.topic("diff"))
+    rows = run.trial.records("diff")
     cut = sum("cut: 1 paths" in (row["reason"] or "") for row in rows)
     assert run.done["joiner"].value("rows_cut_total") == cut > 0
 
@@ -110,10 +106,8 @@ def _lag_records(run: Run) -> None:
     assert run.ahead["runner"].value("lag_records", side="input") == run.left["runner"] > 0
     assert run.ahead["joiner"].value("lag_records", side="production") == run.left["joiner"] > 0
     assert run.done["runner"].value("lag_records", side="input") == 0
-    assert {has["side"]: value for has, value in run.done["joiner"].find("lag_records")} == {
-        "production": 0,
-        "shadow": 0,
-    }
+    left = {has["side"]: value for has, value in run.done["joiner"].find("lag_records")}
+    assert left == {"production": 0, "shadow": 0}
 
 
 @moves("lag_seconds")
@@ -174,7 +168,7 @@ def _candidate(run: Run) -> None:
 
 @moves("evidence", "rate")
 def _evidence(run: Run) -> None:
-    criteria = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]["criteria"]
+    criteria = run.trial.records("verdict")[-1]["criteria"]
     evidence = {has["criterion"]: value for has, value in run.done["judge"].find("evidence")}
     rates = {has["criterion"]: value for has, value in run.done["judge"].find("rate")}
     assert evidence == {one["rate"]: one["log_e_below"] for one in criteria}
@@ -184,7 +178,7 @@ def _evidence(run: Run) -> None:
 
 @moves("coverage")
 def _coverage(run: Run) -> None:
-    last = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]
+    last = run.trial.records("verdict")[-1]
     found = {has["side"]: value for has, value in run.done["judge"].find("coverage")}
     assert found == {"production": last["coverage"], "candidate": last["coverage_candidate"]}
     assert all(0 < share <= 1 for share in found.values())
@@ -192,17 +186,14 @@ def _coverage(run: Run) -> None:
 
 @moves("verdict")
 def _verdict(run: Run) -> None:
-    assert {has["decision"]: value for has, value in run.ahead["judge"].find("verdict")} == dict.fromkeys(
-        DECISIONS, 0
-    ) | {"not_yet": 1}
-    assert {has["decision"]: value for has, value in run.done["judge"].find("verdict")} == dict.fromkeys(
-        DECISIONS, 0
-    ) | {"reject": 1}
+    for scrape, decision in ((run.ahead["judge"], "not_yet"), (run.done["judge"], "reject")):
+        found = {has["decision"]: value for has, value in scrape.find("verdict")}
+        assert found == dict.fromkeys(DECISIONS, 0) | {decision: 1}
 
 
 @moves("incidents_open")
 def _incidents(run: Run) -> None:
-    events = Counter(record["event"] for record in records(run.trial.bootstrap, run.trial.topic("drift")))
+    events = Counter(record["event"] for record in run.trial.records("drift"))
     assert run.ahead["judge"].value("incidents_open") == 0
     assert run.done["judge"].value("incidents_open") == events["opened"] - events["closed"] > 0
 

@@ -12,11 +12,10 @@ from shadowstream.testing import Broker
 from shadowstream.testing.home import alive
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import read_all
-from tests.metrics.metrics_run import below
 from tests.metrics.scraping import Probed
 from tests.pipeline.candidates import FAULTY, OUT_OF
-from tests.pipeline.trial_fixture import Production, Trial
-from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
+from tests.pipeline.trial_fixture import UNBOUNDED, Trial
+from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, remainders, totals
 
 ORDERS = 1_500
 EACH = ORDERS // OUT_OF
@@ -81,15 +80,13 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
     # `up` gives the ports to the roles in this order.
     probes = dict(zip(("run", "join", "judge"), free_ports(3), strict=True))
     listen = probes["run"].listen
-    settings = {"start": "earliest", "bounded": False, "limits": {"commit_ms": 100, "commit_records": 100}}
-    trial = Trial(
-        kafka.bootstrap, f"supervised-{uuid4().hex[:8]}", tmp_path, CRASHING, "trial_candidate:slow", settings=settings
-    )
+    settings = {**UNBOUNDED, "limits": {"commit_ms": 100, "commit_records": 100}}
+    name, call = f"supervised-{uuid4().hex[:8]}", "trial_candidate:slow"
+    trial = Trial(kafka.bootstrap, name, tmp_path, CRASHING, call, settings=settings)
     (tmp_path / "crash").touch()
     trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    Production(trial).work(below(ORDERS))
-    up = trial.start("up", str(trial.config_path), "--listen", listen)
+    trial.answered(ORDERS)
+    up = trial.start("up", "--listen", listen)
     try:
         await_that("the runner has crashed twice", lambda: len(events(trial, "restarting")) >= 2)
         await_that(
@@ -98,16 +95,9 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
         assert {(line["role"], line["exit_code"]) for line in events(trial, "restarting")} == {("run", EXIT_CODE)}
         (tmp_path / "crash").unlink()
 
-        paired = 0
-
-        def in_the_middle() -> bool:
-            nonlocal paired
-            paired = ended(records(kafka.bootstrap, trial.topic("stats"))).total()
-            return paired > 0
-
-        await_that("something has been paired", in_the_middle)
+        await_that("something has been paired", lambda: trial.outcomes().total() > 0)
         assert stop(trial, up) < SLOW_MACHINE * STOP_S
-        stats = records(kafka.bootstrap, trial.topic("stats"))
+        stats = trial.records("stats")
         pending = sum({record["task"]: record["pending"] for record in stats}.values())
         done = totals(stats)["input"]
         assert 0 < ended(stats).total() < ORDERS, "it was not stopped in the middle"
@@ -116,15 +106,13 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
 
         expected = Counter(missing=EACH, extra=EACH, candidate_error=EACH, tolerated=EACH, ignored=EACH)
         expected["match"] = ORDERS - 4 * EACH
-        up = trial.start("up", str(trial.config_path), "--listen", listen)
-        await_that(
-            f"outcomes are {dict(expected)}", lambda: ended(records(kafka.bootstrap, trial.topic("stats"))) == expected
-        )
+        up = trial.start("up", "--listen", listen)
+        trial.await_outcomes(expected)
         seconds = stop(trial, up)
         assert seconds < SLOW_MACHINE * STOP_S
     finally:
         end(up)
-    stats = records(kafka.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     assert totals(stats) == expected + Counter(input=ORDERS, input_failed=EACH)
     assert outcomes_of_rows(kafka.bootstrap, trial.topic("diff")) == expected
     assert remainders(stats) == {}
@@ -149,18 +137,15 @@ def unhurried(kafka: Broker, name: str, folder: Path) -> Trial:
     """All orders are there and answered by production. No commit is due for ten minutes but the first small ones: what
     else is there after the end was committed on the way out."""
     limits = {"commit_ms": 600_000, "commit_records": 1_000_000}
-    settings = {"start": "earliest", "bounded": False, "limits": limits}
-    trial = Trial(kafka.bootstrap, f"{name}-{uuid4().hex[:8]}", folder, settings=settings)
+    trial = Trial(kafka.bootstrap, f"{name}-{uuid4().hex[:8]}", folder, settings={**UNBOUNDED, "limits": limits})
     trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    Production(trial).work(below(ORDERS))
-    return trial
+    return trial.answered(ORDERS)
 
 
 def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker, tmp_path: Path) -> None:
     trial = unhurried(kafka, "stopped", tmp_path)
     probes = free_ports(3)
-    up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
+    up = trial.start("up", "--listen", probes[0].listen)
     try:
         await_that("the candidate has been called for all there is", lambda: rests(probes[0]))
         assert len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}"))) <= FIRST_COMMITS
@@ -174,7 +159,7 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
 def test_killed_outright_it_leaves_no_role_and_the_next_resumes(kafka: Broker, tmp_path: Path) -> None:
     trial = unhurried(kafka, "orphans", tmp_path)
     probes = free_ports(3)
-    up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
+    up = trial.start("up", "--listen", probes[0].listen)
     try:
         await_that("all are at work", lambda: rests(probes[0]) and all(p.status("/healthz") for p in probes))
         roles = {str(line["role"]): int(str(line["pid"])) for line in events(trial, "started")}
@@ -192,16 +177,13 @@ def test_killed_outright_it_leaves_no_role_and_the_next_resumes(kafka: Broker, t
     done = len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")))
     assert done > FIRST_COMMITS, "the last commit was not done"
     trial.write_config(limits={"commit_ms": 100})
-    up = trial.start("--log-level", "warning", "up", str(trial.config_path), log="quiet")
+    up = trial.start("--log-level warning up", log="quiet")
     try:
-        await_that(
-            "every order has ended once",
-            lambda: ended(records(kafka.bootstrap, trial.topic("stats"))).total() >= ORDERS,
-        )
+        await_that("every order has ended once", lambda: trial.outcomes().total() >= ORDERS)
         stop(trial, up)
     finally:
         end(up)
-    stats = records(kafka.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     assert ended(stats) == {"match": ORDERS}
     assert remainders(stats) == {}
     assert '"level": "info"' not in trial.log_text("quiet"), "its roles have the log level of `up`"

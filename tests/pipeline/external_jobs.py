@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
@@ -14,27 +13,25 @@ DROPS, ADDS, DIFFERS = 3, 23, 43
 """Of every `OUT_OF` orders a faulty job leaves out one, writes one more beside another, and scores one otherwise."""
 
 
-@dataclass(slots=True)
-class ExternalJobTrial:
+class ExternalJobTrial(NamedTuple):
     """A trial's input, read by another group that writes another topic; as `Production` wants it."""
 
-    trial: Trial
+    bootstrap: str
+    input: str
     output: str
     group: str
 
-    @property
-    def bootstrap(self) -> str:
-        return self.trial.bootstrap
 
-    @property
-    def input(self) -> str:
-        return self.trial.input
-
-
-def job(trial: Trial, name: str, say: Callable[[bytes], bytes | None]) -> Production:
+def job(trial: Trial, name: str, say: Callable[[bytes], bytes | None], **more: Any) -> Production:
     """A job that answers the trial's orders into `<trial>-<name>`, in a group of that name; commits after its flush."""
     topic = f"{trial.name}-{name}"
-    return Production(ExternalJobTrial(trial, topic, topic), say)  # type: ignore[arg-type]  # all that it needs of a trial
+    needed: Any = ExternalJobTrial(trial.bootstrap, trial.input, topic, topic)  # all that it needs of a trial
+    return Production(needed, say, **more)
+
+
+def candidate_of(name: str) -> dict[str, str]:
+    """The config's candidate that is the job `next` of a trial."""
+    return {"topic": f"{name}-next", "group": f"{name}-next", "version": "1", "commits": "after_output"}
 
 
 def right(value: bytes) -> bytes:

@@ -2,17 +2,18 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from shadowstream.errors import IsolationError
 from shadowstream.kafka.client.consumers import plain_writer
 from shadowstream.records import Write
-from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import create_topics, read_all
+from tests import forked
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.trial_fixture import Trial
 
 ROLES = ("run", "join", "judge")
@@ -20,18 +21,14 @@ CONNECT_LIMIT_S = 45.0
 
 
 @pytest.fixture
-def trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Trial:
+def trial(make_trial: MakeTrial) -> Trial:
     """A good trial whose source topics exist."""
-    trial = Trial(kafka.bootstrap, f"errors-{topic_prefix.rpartition('-')[2].rstrip('.')}", tmp_path)
-    trial.create_topics()
-    return trial
+    return make_trial("errors-")
 
 
 def endings(trial: Trial, *commands: str) -> Iterator[tuple[str, int, str, str]]:
     """Each command's name, exit code, error message and stderr; all of them run side by side."""
-    started = {
-        command: trial.start(*command.split(), str(trial.config_path), "--json", log=command) for command in commands
-    }
+    started = {command: trial.start(command, "--json", log=command) for command in commands}
     for command, process in started.items():
         try:
             out, _ = process.communicate(timeout=CONNECT_LIMIT_S)
@@ -54,38 +51,28 @@ def test_a_wrong_key_ends_every_command_with_2_and_its_place(trial: Trial) -> No
 
 
 @pytest.mark.parametrize(
-    ("call", "part"),
+    ("call", "part", "commands"),
     [
-        ("no_such_candidate:judge", "there is no module 'no_such_candidate' here"),
-        ("trial_candidate:jugde", "defines no 'jugde'; did you mean 'judge'?"),
+        ("no_such_candidate:judge", "there is no module 'no_such_candidate' here", ["run", "up"]),
+        ("trial_candidate:jugde", "defines no 'jugde'; did you mean 'judge'?", ["run", "up"]),
+        ("importing:judge", "no_such_library", ["run"]),
     ],
 )
-def test_an_unknown_candidate_ends_the_runner_with_2_and_names_it(trial: Trial, call: str, part: str) -> None:
+def test_an_unknown_candidate_ends_runner_and_up_with_2_and_is_named(
+    trial: Trial, call: str, part: str, commands: list[str]
+) -> None:
+    (trial.folder / "importing.py").write_text("import no_such_library\n\ndef judge(order): ...\n", "utf-8")
     trial.write_config(candidate={"call": call, "trusted": True})
-    for command, code, kind, message in endings(trial, "run"):
+    for command, code, kind, message in endings(trial, *commands):
         assert (code, kind) == (2, "ConfigError"), command
         assert part in message
+    assert not any("restarting" in trial.log_text(command) for command in commands)
 
 
-def test_an_unknown_candidate_ends_up_with_2_and_not_with_restarts(trial: Trial) -> None:
-    trial.write_config(candidate={"call": "no_such_candidate:judge", "trusted": True})
-    result = trial.ask("up", str(trial.config_path))
-    assert result.returncode == 2
-    assert "there is no module 'no_such_candidate' here" in result.stderr
-    assert "restarting" not in result.stderr
-
-
-def test_an_unknown_demo_candidate_exits_2_and_names_known_ones(trial: Trial) -> None:
-    result = trial.ask("demo", "--candidate", "better", "--json")
+def test_an_unknown_demo_candidate_exits_2_and_names_known_ones() -> None:
+    result = forked.run([sys.executable, "-m", "shadowstream", "demo", "--candidate", "better", "--json"], 60)
     assert result.returncode == 2
     assert "--candidate: 'better' is not one of same, worse, late-bug" in result.stderr
-
-
-def test_a_candidate_that_cannot_be_imported_ends_the_runner_with_2(trial: Trial) -> None:
-    (trial.folder / "trial_candidate.py").write_text("import no_such_library\n\ndef judge(order): ...\n", "utf-8")
-    for _, code, kind, message in endings(trial, "run"):
-        assert (code, kind) == (2, "ConfigError")
-        assert "no_such_library" in message
 
 
 def test_an_unreachable_broker_ends_every_command_with_1_and_names_the_address(trial: Trial) -> None:

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,10 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all, read_all
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
-from tests.pipeline.written_records import await_that, ledgers, records, remainders, totals, verdict
+from tests.pipeline.written_records import await_that, ledgers, remainders, totals
 
 ORDERS = 1_500
 """Enough to promote this candidate, so that whatever keeps the verdict from it is what was removed."""
@@ -45,32 +44,28 @@ def rewrite(bootstrap: str, topic: str, change: Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture
-def ran(kafka: Broker, tmp_path: Path, request: pytest.FixtureRequest) -> Trial:
+def ran(make_trial: MakeTrial) -> Trial:
     """A trial whose production and runner have done everything; joiner and judge have not begun."""
-    trial = Trial(kafka.bootstrap, request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-"), tmp_path)
-    trial.create_topics()
+    trial = make_trial("removed-")
     trial.write_orders(range(ORDERS))
-    assert Production(trial).work(dict.fromkeys(range(PARTITIONS), EACH)) == ORDERS
+    assert Production(trial).work(ORDERS) == ORDERS
     trial.play("run")
     return trial
 
 
 def check_not_yet(trial: Trial, expected: dict[tuple[int, str], tuple[int, int]]) -> None:
     """The ledger lines in `expected`, no others, show in stats and are the verdict's only reasons."""
-    stats = records(trial.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     assert remainders(stats) == expected
     assert {line[0] for line in ledgers(stats)} == {1, 2, 3}
-    judged_verdict = verdict(trial.bootstrap, trial.topic("verdict"))
+    judged_verdict = trial.records("verdict")[-1]
     lines = [
         {"ledger": ledger, "place": place, "expected": both[0], "counted": both[1]}
         for (ledger, place), both in sorted(expected.items())
     ]
     assert judged_verdict["final"]
-    assert (judged_verdict["decision"], judged_verdict["ledgers"], judged_verdict["remainder"]) == (
-        "not_yet",
-        lines,
-        len(expected),
-    )
+    assert judged_verdict["decision"] == "not_yet"
+    assert (judged_verdict["ledgers"], judged_verdict["remainder"]) == (lines, len(expected))
     assert [reason.partition(" expected")[0] for reason in judged_verdict["reasons"]] == [
         f"conservation: ledger {line['ledger']}, {line['place']}: {line['expected']}" for line in lines
     ]
@@ -80,7 +75,7 @@ def test_a_removed_shadow_record_is_seen(ran: Trial) -> None:
     out = ran.topic(f"out.{ran.output}")
     delete_below(ran.bootstrap, out, 1, 1)
     ran.play("join", "judge")
-    assert totals(records(ran.bootstrap, ran.topic("stats"))) == {"input": ORDERS, "match": ORDERS - 1, "missing": 1}
+    assert totals(ran.records("stats")) == {"input": ORDERS, "match": ORDERS - 1, "missing": 1}
     check_not_yet(ran, {(2, f"{ran.input}/1 -> {out}/1"): (EACH, EACH - 1)})
 
 
@@ -94,30 +89,29 @@ def test_a_removed_counter_of_the_runner_is_seen(ran: Trial) -> None:
 
     assert rewrite(ran.bootstrap, ran.topic("progress"), remove_one) > 0
     ran.play("join", "judge")
-    assert totals(records(ran.bootstrap, ran.topic("stats"))) == {"input": ORDERS, "match": ORDERS}
+    assert totals(ran.records("stats")) == {"input": ORDERS, "match": ORDERS}
     route = f"{ran.input}/2 -> {ran.topic('out.' + ran.output)}/2"
     check_not_yet(ran, {(1, f"{ran.input}/0"): (EACH, EACH - 1), (2, route): (EACH - 1, EACH)})
 
 
 @pytest.mark.long
-def test_a_removed_counter_of_the_joiner_is_seen(kafka: Broker, tmp_path: Path) -> None:
-    trial = Trial(kafka.bootstrap, "joiner-counter", tmp_path)
-    trial.create_topics()
+def test_a_removed_counter_of_the_joiner_is_seen(make_trial: MakeTrial) -> None:
+    trial = make_trial("joiner-counter")
     trial.write_orders(range(ORDERS))
     production = Production(trial)
-    production.work(dict.fromkeys(range(PARTITIONS), EACH // 2))
+    production.work(ORDERS // 2)
     trial.play("run")
-    joiner = trial.start("join", str(trial.config_path))
+    joiner = trial.start("join")
     half = {"input": ORDERS, "match": EACH // 2 * PARTITIONS}
-    await_that("half of all is paired", lambda: totals(records(kafka.bootstrap, trial.topic("stats"))) == half)
+    await_that("half of all is paired", lambda: totals(trial.records("stats")) == half)
     joiner.send_signal(signal.SIGTERM)
     trial.finish(joiner, "join")
 
     task = f"{trial.output}/0"
-    state = [record for record in records(kafka.bootstrap, trial.topic("state")) if record["task"] == task][-1]
+    state = [record for record in trial.records("state") if record["task"] == task][-1]
     state["counts"]["read:production"] -= 1
-    produce_all(kafka.bootstrap, trial.topic("state"), [Write(own.encode("state", state), task.encode(), 0)])
-    production.work(dict.fromkeys(range(PARTITIONS), EACH))
+    produce_all(trial.bootstrap, trial.topic("state"), [Write(own.encode("state", state), task.encode(), 0)])
+    production.work(ORDERS)
     trial.play("join", "judge")
-    assert totals(records(kafka.bootstrap, trial.topic("stats"))) == {"input": ORDERS, "match": ORDERS}
+    assert totals(trial.records("stats")) == {"input": ORDERS, "match": ORDERS}
     check_not_yet(trial, {(3, task): (EACH - 1, EACH)})

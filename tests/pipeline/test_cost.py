@@ -1,16 +1,14 @@
 """On the broker: a candidate that burns CPU time on a known share of inputs is rejected for it, a cheap one is not."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shadowstream.testing import Broker
 from tests.conftest import Say
 from tests.pipeline.candidates import SAME
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
-from tests.pipeline.written_records import records, remainders, totals, verdict
+from tests.pipeline.conftest import MakeTrial
+from tests.pipeline.written_records import remainders, totals
 
 ORDERS = 1_200
 EACH = 10
@@ -41,34 +39,30 @@ CRITERIA: list[dict[str, Any]] = [
     ("call", "decision", "costly"), [("burning", "reject", ORDERS // EACH), ("judge", "promote", 0)]
 )
 def test_inputs_that_take_too_long_decide(
-    call: str, decision: str, costly: int, kafka: Broker, tmp_path: Path, say: Say
+    call: str, decision: str, costly: int, make_trial: MakeTrial, say: Say
 ) -> None:
-    settings = {"start": "earliest", "bounded": True, "judge": {"criteria": CRITERIA}}
-    trial = Trial(kafka.bootstrap, f"cost-{call}", tmp_path, BURNING, f"trial_candidate:{call}", settings=settings)
-    trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    Production(trial).work(dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
+    trial = make_trial(f"cost-{call}", BURNING, call, judge={"criteria": CRITERIA}).answered(ORDERS)
     trial.play("run", "join", "judge")
 
-    stats = records(trial.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     counted = totals(stats)
     assert counted["cost_measured:8ms"] == counted["input"] == ORDERS
     # No input but those that burn takes so long; a pause of the collector or of the machine may make it a few more.
     assert costly <= counted["cost_over:8ms"] <= costly + ORDERS // 200
     assert remainders(stats) == {}
-    judged_verdict = verdict(trial.bootstrap, trial.topic("verdict"))
+    judged_verdict = trial.records("verdict")[-1]
     (cost,) = [one for one in judged_verdict["criteria"] if one["rate"] == "cost"]
     assert (cost["n"], cost["s"]) == (ORDERS, counted["cost_over:8ms"])
     assert (cost["shown_bad"], cost["shown_good"]) == (decision == "reject", decision == "promote")
     assert judged_verdict["decision"] == decision, judged_verdict["reasons"]
 
-    explained = trial.ask("explain", str(trial.config_path), "--max-age", "1d").stdout
+    explained = trial.ask("explain", "--max-age", "1d").stdout
     state = "shown bad" if decision == "reject" else "shown good"
     line = f"  cost: {state}: n={ORDERS} s={cost['s']} limit=0.05 (unit: record)"
     assert line in explained, explained
     assert "note: cost: that production takes 4 ms of CPU time an input is the config's word" in explained
     # The counts stand in the marks, so judging again measures nothing again.
     for more in ((), ("--from-topics",)) if decision == "reject" else ():
-        again = json.loads(trial.ask("replay", str(trial.config_path), "--json", *more).stdout)
+        again = json.loads(trial.ask("replay", "--json", *more).stdout)
         assert again["evidence_digest"] == judged_verdict["evidence_digest"]
     say(f"{call}: {cost['s']} of {cost['n']} inputs over 8 ms, {judged_verdict['decision']}: {line.strip()}")

@@ -10,12 +10,12 @@ from typing import Any
 import fastavro
 from confluent_kafka import Producer
 
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.test_external_candidate import adopted, running
 from tests.pipeline.test_joiner_memory import peak_mb
 from tests.pipeline.trial_fixture import PARTITIONS, time_ms
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.written_records import remainders
 
 PAIRS, ONE_IN = 10_000, 100
 RSS_MAX_MB = 300
@@ -78,31 +78,26 @@ def write(bootstrap: str, topic: str, values: Iterable[tuple[int, bytes]]) -> No
     assert producer.flush(60) == 0
 
 
-def test_one_percent_broken_records_are_dead_letters_and_others_are_compared(kafka: Broker, tmp_path: Path) -> None:
+def test_one_percent_broken_records_are_dead_letters_and_others_are_compared(
+    make_trial: MakeTrial, tmp_path: Path
+) -> None:
     schemas = tmp_path / "schemas"
     schemas.mkdir()
     for number, schema in ((1, SCORE), (2, BOMB)):
         (schemas / f"{number}.scores-value.avsc").write_text(json.dumps(schema), "utf-8")
     changes: dict[str, Any] = {"schemas": {"dir": str(schemas)}, "compare": {"match_sample": 0}}
     changes["limits"] = {"commit_ms": 100, "decoded_bytes_max": DECODED_MAX, "value_bytes_max": WRITTEN_MAX}
-    trial = adopted(kafka.bootstrap, "broken", tmp_path, **changes)
+    trial = adopted(make_trial, "broken", **changes)
     broken = {n: way(n) for n in range(PAIRS) if way(n)}
     expected = Counter(undecodable_shadow=len(broken), mismatch=PAIRS // 10, match=PAIRS - PAIRS // 10 - len(broken))
     # Before the roles begin: they compare how the two topics are partitioned.
     write(trial.bootstrap, trial.output, ((n, good(n, "same")) for n in range(PAIRS)))
     write(trial.bootstrap, f"{trial.name}-next", ((n, candidate(n)) for n in range(PAIRS)))
-    with running(trial, "run"):
-        joiner = trial.start("join", str(trial.config_path), "--json")
-        try:
-            # Some are said to be extra first, since this production commits no inputs, and corrected.
-            await_that(
-                "every pair is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected
-            )
-            peak = peak_mb(joiner)
-        finally:
-            joiner.terminate()
-            trial.finish(joiner, "join")
-    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+    with running(trial, "run"), running(trial, "join") as joiner:
+        # Some are said to be extra first, since this production commits no inputs, and corrected.
+        trial.await_outcomes(expected)
+        peak = peak_mb(joiner.process)
+    assert remainders(trial.records("stats")) == {}
 
     letters = read_all(trial.bootstrap, trial.topic("dlq.joiner"))
     reasons: Counter[str | None] = Counter()

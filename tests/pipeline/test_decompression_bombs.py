@@ -1,17 +1,15 @@
 """On the broker: records that no client decompresses, in the inputs and in what is compared. Each costs itself only."""
 
-import json
 from collections import Counter
-from pathlib import Path
 
 from confluent_kafka import Producer
 
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all, read_all
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.test_external_candidate import adopted, running
 from tests.pipeline.test_joiner_memory import peak_mb
-from tests.pipeline.trial_fixture import PARTITIONS, Trial, order, time_ms
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.trial_fixture import PARTITIONS, UNBOUNDED, Trial, time_ms
+from tests.pipeline.written_records import await_that, remainders
 
 BOMB_BYTES = 101_000_000
 """Over the 100 MB that a client takes at once, some four kilobytes once compressed."""
@@ -35,36 +33,22 @@ def drop(bootstrap: str, topic: str, partition: int) -> None:
 
 
 def write(trial: Trial, numbers: range) -> None:
+    records = [Write(b"%d" % n, b"k%d" % n, n % PARTITIONS, time_ms(0) + n) for n in numbers]
     for topic in (trial.output, f"{trial.name}-next"):
-        produce_all(
-            trial.bootstrap,
-            topic,
-            [
-                Write(
-                    json.dumps(n).encode(), key=f"k{n}".encode(), partition=n % PARTITIONS, timestamp_ms=time_ms(0) + n
-                )
-                for n in numbers
-            ],
-        )
+        produce_all(trial.bootstrap, topic, records)
 
 
-def test_a_bomb_among_the_outputs_is_a_dead_letter_and_skipped(kafka: Broker, tmp_path: Path) -> None:
-    trial = adopted(kafka.bootstrap, "bombs", tmp_path, compare={"match_sample": 0})
-    with running(trial, "run"):
-        joiner = trial.start("join", str(trial.config_path), "--json")
-        try:
-            write(trial, range(300))
-            drop(trial.bootstrap, f"{trial.name}-next", 1)
-            drop(trial.bootstrap, f"{trial.name}-next", 1)
-            drop(trial.bootstrap, trial.output, 2)
-            write(trial, range(300, 600))
-            expected = Counter(match=600, undecodable_shadow=2, undecodable_production=1)
-            await_that("all is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected, 120)
-            peak = peak_mb(joiner)
-        finally:
-            joiner.terminate()
-            trial.finish(joiner, "join")
-    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+def test_a_bomb_among_the_outputs_is_a_dead_letter_and_skipped(make_trial: MakeTrial) -> None:
+    trial = adopted(make_trial, "bombs", compare={"match_sample": 0})
+    with running(trial, "run"), running(trial, "join") as joiner:
+        write(trial, range(300))
+        drop(trial.bootstrap, f"{trial.name}-next", 1)
+        drop(trial.bootstrap, f"{trial.name}-next", 1)
+        drop(trial.bootstrap, trial.output, 2)
+        write(trial, range(300, 600))
+        trial.await_outcomes(Counter(match=600, undecodable_shadow=2, undecodable_production=1), 120)
+        peak = peak_mb(joiner.process)
+    assert remainders(trial.records("stats")) == {}
     reasons = []
     for letter in read_all(trial.bootstrap, trial.topic("dlq.joiner")):
         headers = {name.removeprefix("__connect.errors."): content.decode() for name, content in letter.headers or []}
@@ -77,13 +61,11 @@ def test_a_bomb_among_the_outputs_is_a_dead_letter_and_skipped(kafka: Broker, tm
     assert peak < RSS_MAX_MB
 
 
-def test_a_bomb_among_the_inputs_is_an_input_that_cannot_be_decoded(kafka: Broker, tmp_path: Path) -> None:
-    trial = Trial(kafka.bootstrap, "bomb-input", tmp_path, settings={"start": "earliest"})
-    trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": "input"})
-    trial.create_topics()
+def test_a_bomb_among_the_inputs_is_an_input_that_cannot_be_decoded(make_trial: MakeTrial) -> None:
+    trial = make_trial("bomb-input", partitioner="input", **UNBOUNDED)
     trial.write_orders(range(30))
     drop(trial.bootstrap, trial.input, 0)
-    trial.write_orders(range(30, 60), lambda n: json.dumps(order(n)).encode())
+    trial.write_orders(range(30, 60))
     with running(trial, "run"):
         await_that(
             "all others are answered",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
-from shadowstream.testing import Broker
 from tests.pipeline.candidates import SAME
-from tests.pipeline.role_processes import UNBOUNDED, Running, answered, commit
-from tests.pipeline.test_outcomes import IDENTITIES, ends
-from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, Trial, order, time_ms
-from tests.pipeline.written_records import await_that, records, remainders
+from tests.pipeline.conftest import MakeTrial
+from tests.pipeline.role_processes import Running, answered, commit
+from tests.pipeline.test_outcomes import IDENTITIES
+from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, UNBOUNDED, Trial, below, beside, order, time_ms
+from tests.pipeline.written_records import await_that, remainders
 
 
 def version(drops: int, errs: int) -> str:
@@ -39,7 +39,7 @@ OLD, NEW = {"drops": 3, "errs": 4}, {"drops": 7, "errs": 8}
 def ran_under(trial: Trial) -> dict[int, str]:
     """The revision that ran on each order, by the runners' own range marks."""
     ran: dict[int, str] = {}
-    for mark in records(trial.bootstrap, trial.topic("progress")):
+    for mark in trial.records("progress"):
         if mark["kind"] == "range":
             for offset in range(mark["from_offset"], mark["to_offset"]):
                 ran[offset * PARTITIONS + mark["input_partition"]] = mark["revision"]
@@ -72,22 +72,11 @@ class Stream:
     """Orders and production's answers to them, some hundred a second until the end of the block."""
 
     def __init__(self, trial: Trial) -> None:
-        self.orders = 0
-        self._trial = trial
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self.orders, self._trial = 0, trial
 
-    def __enter__(self) -> Stream:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
+    def write(self, over: threading.Event) -> None:
         producer = Producer({"bootstrap.servers": self._trial.bootstrap, "enable.idempotence": True, "linger.ms": 5})
-        while not self._over.wait(0.01):
+        while not over.wait(0.01):
             for _ in range(5):
                 self._write(producer, self.orders)
                 self.orders += 1
@@ -103,22 +92,18 @@ class Stream:
 
 
 @pytest.mark.parametrize("identity", ["key", pytest.param("coordinate", marks=pytest.mark.long)])
-def test_a_rolling_deploy_splits_every_count(identity: str, kafka: Broker, tmp_path: Path) -> None:
+def test_a_rolling_deploy_splits_every_count(identity: str, make_trial: MakeTrial) -> None:
     """Two runners; one is replaced in mid-stream while the other goes on, then that one, then the joiner."""
-    trials = []
-    for name, faults in (("old", OLD), ("new", NEW)):
-        folder = tmp_path / name
-        folder.mkdir()
-        text, call, ids = version(**faults), "trial_candidate:version", IDENTITIES[identity]
-        trials.append(Trial(kafka.bootstrap, f"deploy-{identity}", folder, text, call, ids, UNBOUNDED))
-    old, new = trials
-    old.create_topics()
+    more = {"identity": IDENTITIES[identity], **UNBOUNDED}
+    old = make_trial(f"deploy-{identity}", version(**OLD), "version", folder="old", **more)
+    (new_folder := old.folder.with_name("new")).mkdir()
+    new = replace(old, folder=new_folder, candidate=version(**NEW))
 
     def ran() -> dict[int, str]:
         return ran_under(old)
 
     with Running(old) as roles:
-        with Stream(old) as stream:
+        with beside((stream := Stream(old)).write):
             roles.start("run", "0")
             roles.start("run", "1")
             roles.start("join")
@@ -131,8 +116,8 @@ def test_a_rolling_deploy_splits_every_count(identity: str, kafka: Broker, tmp_p
             roles.stop("join")
             roles.start("join", trial=new)
         await_that("all have run", lambda: len(ran()) == stream.orders)
-        commit(old, old.group, ends(stream.orders))
-        marks = records(kafka.bootstrap, old.topic("progress"))
+        commit(old, old.group, below(stream.orders))
+        marks = old.records("progress")
         first, second = dict.fromkeys(mark["revision"] for mark in marks if mark["kind"] == "start")
         expected = expected_of(ran(), {first: OLD, second: NEW})
         together = sum(expected.values(), Counter())

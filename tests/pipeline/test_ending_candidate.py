@@ -3,13 +3,11 @@
 import json
 import time
 from collections import Counter
-from pathlib import Path
 
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT
-from shadowstream.testing import Broker
 from tests.conftest import Say
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
-from tests.pipeline.written_records import ended, records
+from tests.pipeline.conftest import MakeTrial
+from tests.pipeline.trial_fixture import PARTITIONS, Trial
 
 ORDERS = 60
 BAD = {"exits": 10, "ends": 20, "killed": 30, "sleeps": 40, "raises": 50}
@@ -36,38 +34,34 @@ def judge(order):
 """
 
 
-def below(n: int) -> dict[int, int]:
-    return {p: len(range(p, n, PARTITIONS)) for p in range(PARTITIONS)}
-
-
 def by_hand(trial: Trial, restarts_max: int = 12) -> list[int]:
     """The runner, started again whenever it ends, as a person or Kubernetes does; its exit codes."""
     codes: list[int] = []
     while len(codes) < restarts_max and (not codes or codes[-1] != 0 or not _is_done(trial)):
-        process = trial.start("run", str(trial.config_path))
+        process = trial.start("run")
         process.communicate(timeout=120)
         codes.append(process.returncode)
     return codes
 
 
 def _is_done(trial: Trial) -> bool:
-    marks = records(trial.bootstrap, trial.topic("progress"))
-    return len({mark["input_partition"] for mark in marks if mark["kind"] == "end"}) == PARTITIONS
+    return len({mark["input_partition"] for mark in trial.records("progress") if mark["kind"] == "end"}) == PARTITIONS
 
 
-def test_each_such_input_is_one_outcome_with_its_reason(kafka: Broker, tmp_path: Path, say: Say) -> None:
-    trial = Trial(kafka.bootstrap, "ending", tmp_path, CANDIDATE, "trial_candidate:judge")
-    trial.create_topics()
-    trial.write_config(candidate={"call": "trial_candidate:judge", "trusted": True, "timeout_ms": 2_000})
-    trial.write_orders(range(ORDERS))
-    Production(trial, lambda value: b'{"id": %d, "score": 1.0}' % _n(value)).work(below(ORDERS))
+def alike(value: bytes) -> bytes:
+    return b'{"id": %d, "score": 1.0}' % json.loads(value)["n"]
+
+
+def test_each_such_input_is_one_outcome_with_its_reason(make_trial: MakeTrial, say: Say) -> None:
+    trial = make_trial("ending", CANDIDATE).answered(ORDERS, say=alike)
+    trial.write_config(candidate={"call": trial.call, "trusted": True, "timeout_ms": 2_000})
     began = time.monotonic()
     codes = by_hand(trial)
     say(f"exit codes {codes} in {time.monotonic() - began:.0f} s")
     trial.play("join")
-    found = dict(ended(records(trial.bootstrap, trial.topic("stats"))))
+    found = dict(trial.outcomes())
     assert found == {"match": ORDERS - len(BAD), "candidate_error": 2, "crashed": 2, "timeout": 1}
-    rows = {row["key"]: row["reason"] for row in records(trial.bootstrap, trial.topic("diff"))}
+    rows = {row["key"]: row["reason"] for row in trial.records("diff")}
     crashed = "the process ended while the candidate worked on this input alone, twice"
     rows_of_inputs = {name: rows[b"order-%d" % n] for name, n in BAD.items()}
     assert rows_of_inputs == {
@@ -87,11 +81,6 @@ def test_each_such_input_is_one_outcome_with_its_reason(kafka: Broker, tmp_path:
     assert raised == {rows_of_inputs["raises"], rows_of_inputs["ends"]}
 
 
-def _n(value: bytes) -> int:
-    n: int = json.loads(value)["n"]
-    return n
-
-
 SLEEPS = """
 import time
 
@@ -103,16 +92,11 @@ def judge(order):
 """
 
 
-def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(kafka: Broker, tmp_path: Path, say: Say) -> None:
-    trial = Trial(kafka.bootstrap, "outlasting", tmp_path, SLEEPS, "trial_candidate:judge")
-    trial.create_topics()
-    client = {"max.poll.interval.ms": 46_000}
-    candidate = {"call": "trial_candidate:judge", "trusted": True, "timeout_ms": 3_000}
-    trial.write_config(kafka={"bootstrap": kafka.bootstrap, "client": client}, candidate=candidate)
-    trial.write_orders(range(ORDERS))
-    Production(trial, lambda value: b'{"id": %d, "score": 1.0}' % _n(value)).work(below(ORDERS))
-    path = str(trial.config_path)
-    roles = {one: trial.start("run", path, "--instance", one, log=f"run{one}") for one in "01"}
+def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(make_trial: MakeTrial, say: Say) -> None:
+    trial = make_trial("outlasting", SLEEPS).answered(ORDERS, say=alike)
+    cluster = {"bootstrap": trial.bootstrap, "client": {"max.poll.interval.ms": 46_000}}
+    trial.write_config(kafka=cluster, candidate={"call": trial.call, "trusted": True, "timeout_ms": 3_000})
+    roles = {one: trial.start("run", "--instance", one, log=f"run{one}") for one in "01"}
     began = time.monotonic()
     try:
         for one in roles.values():
@@ -127,7 +111,7 @@ def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(kafka: Broker,
     assert "give each process an --instance of its own" not in logs
     # On a slow machine the other may have come to its end before; `up` would start the one that ended again.
     trial.play("run", "join")
-    found = dict(ended(records(trial.bootstrap, trial.topic("stats"))))
+    found = dict(trial.outcomes())
     assert found == {"match": ORDERS - 1, "timeout": 1}
-    (row,) = [row for row in records(trial.bootstrap, trial.topic("diff")) if row["outcome"] == "timeout"]
+    (row,) = [row for row in trial.records("diff") if row["outcome"] == "timeout"]
     assert (row["key"], row["reason"]) == (b"order-20", "no answer within candidate.timeout_ms: 3000")

@@ -1,23 +1,20 @@
 """The newest event time of a partition is that of a record, never that of a transaction's marker."""
 
-from pathlib import Path
-
 from confluent_kafka import Producer
 
 from shadowstream.kafka.reading.event_times import NewestEventTimes
 from shadowstream.records import Partition
-from shadowstream.testing import Broker
-from tests.pipeline.trial_fixture import Trial, time_ms
+from tests.pipeline.conftest import MakeTrial
+from tests.pipeline.trial_fixture import time_ms
 from tests.pipeline.written_records import await_that
 
 FAR_MS = 2**62
 
 
-def test_of_replayed_data_in_transactions_it_is_the_records_time(kafka: Broker, tmp_path: Path) -> None:
-    trial = Trial(kafka.bootstrap, "times", tmp_path)
-    trial.create_topics()
+def test_of_replayed_data_in_transactions_it_is_the_records_time(make_trial: MakeTrial) -> None:
+    trial = make_trial("times")
     times, place, empty = NewestEventTimes(trial.config), Partition(trial.output, 0), Partition(trial.output, 1)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": "times"})
+    producer = Producer({"bootstrap.servers": trial.bootstrap, "transactional.id": "times"})
     producer.init_transactions(30)
     newest = {place: time_ms(5)}
     for n, end in ((5, 2), (3, 4)):

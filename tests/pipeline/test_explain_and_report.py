@@ -46,30 +46,29 @@ def written(demo: Demo) -> dict[str, int]:
     return {kind: len(read_all(demo.bootstrap, demo.config.plan.of(kind))) for kind in kinds}
 
 
-def test_the_same_criteria_judge_the_same_evidence_and_write_nothing(demo: Demo, ask: Ask) -> None:
-    before = written(demo)
-    again = json.loads(ask("replay", "--json"))
-    assert again["evidence_digest"] == demo.verdict["evidence_digest"]
-    assert {name: again[name] for name in EVIDENCE} == {name: demo.verdict[name] for name in EVIDENCE}
-    assert written(demo) == before
+def with_other(demo: Demo, folder: Path, **changes: Any) -> Path:
+    """The demo's config with other sections."""
+    document = yaml.safe_load(demo.config_path.read_text("utf-8")) | changes
+    document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
+    other = folder / "other.yaml"
+    other.write_text(yaml.safe_dump(document), "utf-8")
+    return other
 
 
-def test_the_same_rules_compare_the_same_from_the_topics_and_write_nothing(demo: Demo, ask: Ask) -> None:
+@pytest.mark.parametrize("options", [[], ["--from-topics"]], ids=["evidence", "topics"])
+def test_the_same_criteria_and_rules_say_the_same_and_write_nothing(options: list[str], demo: Demo, ask: Ask) -> None:
     before = written(demo)
-    again = json.loads(ask("replay", "--from-topics", "--json"))
-    assert {name: again[name] for name in EVIDENCE} == {name: demo.verdict[name] for name in EVIDENCE}
+    again = json.loads(ask("replay", *options, "--json"))
     assert again["evidence_digest"] == demo.verdict["evidence_digest"]
+    assert {name: again[name] for name in EVIDENCE} == {name: demo.verdict[name] for name in EVIDENCE}
     assert written(demo) == before
 
 
 def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_path: Path, ask: Ask) -> None:
     if demo.candidate != "worse":
         pytest.skip("one candidate is enough")
-    document = yaml.safe_load(demo.config_path.read_text("utf-8"))
-    document["compare"] = {"rules": [{"path": name, "ignore": True} for name in ("score", "late", "model")]}
-    document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
-    other = tmp_path / "other.yaml"
-    other.write_text(yaml.safe_dump(document), "utf-8")
+    rules = [{"path": name, "ignore": True} for name in ("score", "late", "model")]
+    other = with_other(demo, tmp_path, compare={"rules": rules})
     again = json.loads(ask("replay", "--from-topics", "--json", config=other))
     assert again["decision"] == "promote", again["reasons"]
     assert again["outcomes"] == {"ignored": len(demo.flights), "input": len(demo.flights)}
@@ -84,14 +83,8 @@ def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_p
 def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Path, ask: Ask) -> None:
     if demo.candidate != "worse":
         pytest.skip("one candidate is enough")
-    document = yaml.safe_load(demo.config_path.read_text("utf-8"))
-    document["judge"] = {
-        "criteria": [{"rate": "mismatch", "limit": 0.9, "unit": "block"}, {"rate": "missing", "limit": 0.02}],
-        "window_ms": 7_200_000,
-    }
-    document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
-    other = tmp_path / "other.yaml"
-    other.write_text(yaml.safe_dump(document), "utf-8")
+    criteria = [{"rate": "mismatch", "limit": 0.9, "unit": "block"}, {"rate": "missing", "limit": 0.02}]
+    other = with_other(demo, tmp_path, judge={"criteria": criteria, "window_ms": 7_200_000})
     again = json.loads(ask("replay", "--json", config=other))
     assert demo.verdict["decision"] == "reject"
     assert again["decision"] == "promote", again["reasons"]

@@ -1,12 +1,11 @@
 """The gate as a release pipeline asks it: a process, an exit code. Exit codes 1 and 2: test_cli_errors.py."""
 
 import json
-from pathlib import Path
 
-from shadowstream.testing import Broker
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.demo_run import Demo
-from tests.pipeline.trial_fixture import Trial
-from tests.pipeline.written_records import await_that, records
+from tests.pipeline.test_external_candidate import running
+from tests.pipeline.written_records import await_that
 
 CODES = {"same": 0, "worse": 3, "late-bug": 3}
 
@@ -23,24 +22,18 @@ def test_the_exit_code_follows_the_candidates_own_fresh_verdict(demo: Demo) -> N
 
     stale = demo.gate("--max-age", "0")
     assert stale.returncode == 4
-    assert (json.loads(stale.stdout)["decision"], json.loads(stale.stdout)["gate"]["judged"]) == (
-        "not_yet",
-        demo.verdict["decision"],
-    )
+    answer = json.loads(stale.stdout)
+    assert (answer["decision"], answer["gate"]["judged"]) == ("not_yet", demo.verdict["decision"])
 
 
-def test_before_any_window_has_closed_it_is_4(kafka: Broker, tmp_path: Path) -> None:
-    trial = Trial(kafka.bootstrap, "gate-early", tmp_path)
-    trial.create_topics()
-    gate = ("gate", str(trial.config_path), "--json")
-    early = trial.ask(*gate)
+def test_before_any_window_has_closed_it_is_4(make_trial: MakeTrial) -> None:
+    trial = make_trial("gate-early")
+    early = trial.ask("gate", "--json")
     assert (early.returncode, json.loads(early.stdout)["gate"]["judged"]) == (4, None)
 
-    judge = trial.start("judge", str(trial.config_path))
-    await_that("the judge has spoken", lambda: bool(records(kafka.bootstrap, trial.topic("verdict"))))
-    asked = trial.ask(*gate)
-    judge.terminate()
-    trial.finish(judge, "judge")
+    with running(trial, "judge"):
+        await_that("the judge has spoken", lambda: bool(trial.records("verdict")))
+        asked = trial.ask("gate", "--json")
     answer = json.loads(asked.stdout)
     assert (asked.returncode, answer["windows_closed"], answer["gate"]["judged"]) == (4, 0, "not_yet")
     assert "no window" in answer["reasons"][0]

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 
-from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.kafka import loop, transaction
@@ -16,8 +15,9 @@ from shadowstream.records import Partition
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import create_topics
 from tests.kafka.test_loop import Copier
-from tests.pipeline.role_processes import UNBOUNDED, Running
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.least_config import least_config
+from tests.pipeline.role_processes import Running
+from tests.pipeline.trial_fixture import UNBOUNDED, Production, Trial
 from tests.pipeline.written_records import await_that, outcomes_of_rows, remainders
 
 BLOCK = 90
@@ -58,7 +58,7 @@ def test_two_joiners_emit_each_pair_once_while_the_broker_moves_tasks(trial: Tri
         nonlocal written
         trial.write_orders(range(written, written + BLOCK))
         written += BLOCK
-        Production(trial).work(dict.fromkeys(range(PARTITIONS), written // PARTITIONS))
+        Production(trial).work(written)
         return written
 
     with Running(trial) as roles:
@@ -100,10 +100,7 @@ def test_a_task_split_between_members_waits_and_is_then_refused(
     role.topics = (f"{topic_prefix}a", f"{topic_prefix}b")
     create_topics(kafka.bootstrap, dict.fromkeys(role.topics, 2))
     cluster = {"bootstrap": kafka.bootstrap, "group_protocol": "consumer"}
-    config = Config.model_validate({
-        "name": name, "kafka": cluster, "inputs": ["in"], "production": {"outputs": ["out"]},
-        "candidate": {"call": "m:f", "trusted": True},
-    })  # fmt: skip
+    config = least_config(name=name, kafka=cluster)
     alien = Consumer({
         "bootstrap.servers": kafka.bootstrap, "group.id": f"shadow.{name}.joiner", "group.protocol": "consumer",
         "group.remote.assignor": "range",

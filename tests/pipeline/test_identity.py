@@ -1,15 +1,14 @@
 """An identity that does not fit production's records, on the real broker: not yet, with its share and a way out."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.role_processes import commit
-from tests.pipeline.trial_fixture import PARTITIONS, STEP_MS, Trial, time_ms
+from tests.pipeline.trial_fixture import PARTITIONS, STEP_MS, Trial, below, time_ms
 
 ORDERS = 1_200
 
@@ -38,10 +37,9 @@ def of_one(n: int) -> tuple[bytes, int]:
     return b"order-%d" % n, 0
 
 
-def judged(trial: Trial, keys: Any) -> tuple[int, str, dict[str, Any], str]:
-    """Exit code and text of gate, what it says as JSON, and the text of explain, after the whole trial."""
+def judged(trial: Trial, keys: Any) -> tuple[str, str, str]:
+    """The first reason of gate, which says not yet, its text, and the text of explain, after the whole trial."""
     trial.write_config(judge={"window_ms": 60 * STEP_MS, "min_duration_ms": STEP_MS})
-    trial.create_topics()
     inputs, outputs = [], []
     for n in range(ORDERS):
         key, step = keys(n)
@@ -51,17 +49,13 @@ def judged(trial: Trial, keys: Any) -> tuple[int, str, dict[str, Any], str]:
         outputs.append(Write(json.dumps({"score": amount / 1000}).encode(), **at))
     produce_all(trial.bootstrap, trial.input, inputs)
     produce_all(trial.bootstrap, trial.output, outputs)
-    commit(trial, trial.group, dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
+    commit(trial, trial.group, below(ORDERS))
     trial.play("run", "join", "judge")
-    path = str(trial.config_path)
-    gate, explained = trial.ask("gate", path), trial.ask("explain", path)
+    gate, explained = trial.ask("gate"), trial.ask("explain")
     print(gate.stdout, gate.stderr, explained.stdout, sep="\n")
-    return (
-        gate.returncode,
-        gate.stdout + gate.stderr,
-        json.loads(trial.ask("gate", path, "--json").stdout),
-        (explained.stdout),
-    )
+    assert gate.returncode == 4
+    answer: dict[str, Any] = json.loads(trial.ask("gate", "--json").stdout)
+    return answer["reasons"][0], plain(gate.stdout + gate.stderr), plain(explained.stdout)
 
 
 def plain(text: str) -> str:
@@ -69,16 +63,14 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize("keys", [of_step, of_few], ids=["each key four times", "a few keys"])
-def test_a_key_that_repeats_promotes_nobody_whose_repeats_are_wrong(keys: Any, kafka: Broker, tmp_path: Path) -> None:
-    call = "trial_candidate:right_in_the_first_step"
-    trial = Trial(kafka.bootstrap, f"repeats-{keys.__name__}".replace("_", "-"), tmp_path, CANDIDATES, call)
-    code, gate, answer, explained = judged(trial, keys)
-    assert code == 4
+def test_a_key_that_repeats_promotes_nobody_whose_repeats_are_wrong(keys: Any, make_trial: MakeTrial) -> None:
+    trial = make_trial(f"repeats-{keys.__name__}".replace("_", "-"), CANDIDATES, "right_in_the_first_step")
+    reason, gate, explained = judged(trial, keys)
     share, whole = ("75 %", "(900 of 1,200)") if keys is of_step else ("95.75 %", "(1,149 of 1,200)")
     sentence = f"{share} of production's records {whole} repeat a key; use identity: occurrence or coordinate"
-    assert answer["reasons"][0] == sentence
-    assert sentence in plain(gate)
-    assert sentence in plain(explained)
+    assert reason == sentence
+    assert sentence in gate
+    assert sentence in explained
     assert any(one["event"] == "identity_repeats" for one in trial.logged("run"))
 
 
@@ -89,12 +81,11 @@ IDENTITIES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", IDENTITIES)
-def test_an_identity_that_finds_nothing_rejects_no_good_candidate(name: str, kafka: Broker, tmp_path: Path) -> None:
+def test_an_identity_that_finds_nothing_rejects_no_good_candidate(name: str, make_trial: MakeTrial) -> None:
     identity, sentence = IDENTITIES[name]
-    trial = Trial(kafka.bootstrap, f"finds-{name}", tmp_path, CANDIDATES, "trial_candidate:right", identity)
-    code, gate, answer, explained = judged(trial, of_one)
-    assert code == 4
-    assert answer["reasons"][0].startswith("100 % of production's records (1,200 of 1,200) have " + sentence)
-    assert sentence in plain(gate)
-    assert sentence in plain(explained)
+    trial = make_trial(f"finds-{name}", CANDIDATES, "right", identity=identity)
+    reason, gate, explained = judged(trial, of_one)
+    assert reason.startswith("100 % of production's records (1,200 of 1,200) have " + sentence)
+    assert sentence in gate
+    assert sentence in explained
     assert any(one["event"] == "identity_finds_nothing" for one in trial.logged("run"))

@@ -14,11 +14,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.kafka.roles.joiner import BATCH
-from shadowstream.testing import Broker, EmbeddedKafka
+from shadowstream.testing import EmbeddedKafka
 from tests.conftest import Say
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.role_processes import commit
-from tests.pipeline.trial_fixture import FIRST_MS, PARTITIONS, Trial
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.trial_fixture import FIRST_MS, PARTITIONS, Trial, below
+from tests.pipeline.written_records import await_that, ended, remainders
 
 VALUE_BYTES = 200
 STEP_MS = 10
@@ -138,7 +139,7 @@ def await_still(trial: Trial, still_s: float = 1.5) -> None:
 
     def still() -> bool:
         nonlocal last, since
-        read = len(records(trial.bootstrap, trial.topic("stats")))
+        read = len(trial.records("stats"))
         if read != last:
             last, since = read, time.monotonic()
         return time.monotonic() - since > still_s
@@ -148,11 +149,10 @@ def await_still(trial: Trial, still_s: float = 1.5) -> None:
 
 def ran_with_lag(trial: Trial, orders: int, limit_s: float) -> Measured:
     """Everything of production is there and read as far as the joiner likes before the candidate answers its first."""
-    trial.create_topics()
     assert write(trial.bootstrap, trial.input, map(asked, range(orders))) == orders
     assert write(trial.bootstrap, trial.output, map(candidate_output, range(orders))) == orders
-    commit(trial, trial.group, {p: len(range(p, orders, PARTITIONS)) for p in range(PARTITIONS)})
-    running = {role: trial.start(role, str(trial.config_path), "--json") for role in ("run", "join")}
+    commit(trial, trial.group, below(orders))
+    running = {role: trial.start(role, "--json") for role in ("run", "join")}
     try:
         await_that("production is held back", lambda: "side_held_back" in trial.log_text("join"))
         await_still(trial)
@@ -170,7 +170,7 @@ def ran_with_lag(trial: Trial, orders: int, limit_s: float) -> Measured:
             process.kill()
             process.communicate()
     size = sum(received_reading(trial.bootstrap, topic) for topic in (trial.output, trial.topic(f"out.{trial.output}")))
-    return Measured(peak, size, figures, records(trial.bootstrap, trial.topic("stats")))
+    return Measured(peak, size, figures, trial.records("stats"))
 
 
 def check(measured: Measured, orders: int, bound: int) -> None:
@@ -185,14 +185,9 @@ def reported(measured: Measured) -> str:
     return f"received {received / 1e6:.1f} MB, {received / measured.topic_bytes:.2f} times what the topics hold"
 
 
-def document(trial: Trial, limits: dict[str, Any]) -> None:
-    trial.write_config(limits=limits, compare={"match_sample": 0})
-
-
-def test_production_far_ahead_waits_in_kafka(kafka: Broker, tmp_path: Path, say: Say) -> None:
+def test_production_far_ahead_waits_in_kafka(make_trial: MakeTrial, say: Say) -> None:
     orders, bound = 100_000, 5_000_000
-    trial = Trial(kafka.bootstrap, "behind", tmp_path, LAGGING, "trial_candidate:behind")
-    document(trial, {"pending_bytes_max": bound})
+    trial = make_trial("behind", LAGGING, "behind", limits={"pending_bytes_max": bound}, compare={"match_sample": 0})
     measured = ran_with_lag(trial, orders, 60)
     check(measured, orders, bound)
     assert measured.pending_max > 1_000
@@ -207,7 +202,8 @@ def test_five_million_records_ahead_fit_into_600_mb(tmp_path: Path, say: Say) ->
     orders = 5_000_000
     with EmbeddedKafka() as broker:
         trial = Trial(broker.bootstrap, "far-behind", tmp_path, LAGGING, "trial_candidate:behind")
-        document(trial, {})
+        trial.write_config(limits={}, compare={"match_sample": 0})
+        trial.create_topics()
         began = time.monotonic()
         measured = ran_with_lag(trial, orders, 600)
         seconds = time.monotonic() - began

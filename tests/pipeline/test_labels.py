@@ -11,13 +11,13 @@ import pytest
 
 from shadowstream.kafka.roles.label_store import path_of
 from shadowstream.protocol.count_names import LABELS
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
 from tests.pipeline.candidates import SAME, answer
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.role_processes import Running
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
-from tests.pipeline.written_records import await_that, records, remainders, totals, verdict
+from tests.pipeline.trial_fixture import Production, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, remainders, totals
 
 ORDERS = 1_000
 TURNS, EACH = 4, 225
@@ -50,13 +50,13 @@ def expected(labelled: Iterable[int]) -> Counter[str]:
 
 
 def label_totals(trial: Trial) -> Counter[str]:
-    found = totals(records(trial.bootstrap, trial.topic("stats")))
+    found = totals(trial.records("stats"))
     return Counter({name: n for name, n in found.items() if name in LABELS})
 
 
 def replayed(trial: Trial) -> dict[str, Any]:
     """What `replay` says of all that is stored, under the trial's present config."""
-    done = trial.ask("replay", str(trial.config_path), "--json")
+    done = trial.ask("replay", "--json")
     assert done.returncode == 0, done.stderr
     order: dict[str, Any] = json.loads(done.stdout)
     return order
@@ -64,30 +64,25 @@ def replayed(trial: Trial) -> dict[str, Any]:
 
 def write_labels(trial: Trial, numbers: Iterable[int]) -> None:
     """The truth, two days late, in partitions that have nothing to do with the output's."""
-    labels = [
-        Write(
-            json.dumps({"order": f"order-{n}", "truth": answer(order(n))["score"]}).encode(),
-            None,
-            n % 2,
-            time_ms(n) + 2 * DAY_MS,
-        )
-        for n in numbers
-    ]
+    truths = ((n, json.dumps({"order": f"order-{n}", "truth": answer(order(n))["score"]}).encode()) for n in numbers)
+    labels = [Write(truth, None, n % 2, time_ms(n) + 2 * DAY_MS) for n, truth in truths]
     produce_all(trial.bootstrap, f"{trial.name}-truth", labels)
 
 
 @pytest.fixture
-def trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Trial:
-    name = "labels-" + topic_prefix.rstrip(".")[-8:]
-    labels = {"topic": f"{name}-truth", "id": "order", "path": "score", "label_path": "truth", "atol": 0.001}
-    made = Trial(kafka.bootstrap, name, tmp_path, candidate=SOMETIMES_WRONG)
-    made.settings = {**made.settings, "labels": {**labels, "horizon_ms": 30 * DAY_MS, "store_dir": str(tmp_path / "s")}}
+def trial(make_trial: MakeTrial, tmp_path: Path) -> Trial:
+    made = make_trial("labels-", SOMETIMES_WRONG)
+    labels = {"topic": f"{made.name}-truth", "id": "order", "path": "score", "label_path": "truth", "atol": 0.001}
+    made.settings["labels"] = {**labels, "horizon_ms": 30 * DAY_MS, "store_dir": str(tmp_path / "s")}
     made.write_config()
-    made.create_topics()
-    create_topics(made.bootstrap, {labels["topic"]: 2})
-    made.write_orders(range(ORDERS))
-    Production(made, say=production_says).work({p: len(range(p, ORDERS, PARTITIONS)) for p in range(PARTITIONS)})
-    return made
+    create_topics(made.bootstrap, {f"{made.name}-truth": 2})
+    return made.answered(ORDERS, say=production_says)
+
+
+def lose_store(trial: Trial) -> None:
+    store = path_of(trial.config, "0")
+    for path in store.parent.glob(f"{store.name}*"):
+        path.unlink()
 
 
 def test_each_labelled_pair_is_scored_once_and_the_rest_is_reported(trial: Trial) -> None:
@@ -96,13 +91,15 @@ def test_each_labelled_pair_is_scored_once_and_the_rest_is_reported(trial: Trial
     trial.play("run", "join", "labels", "judge")
     known = expected(labelled) + Counter(label_unlabelled=ORDERS - len(labelled))
     assert label_totals(trial) == known
-    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
-    output: dict[str, Any] = verdict(trial.bootstrap, trial.topic("verdict"))
+    assert remainders(trial.records("stats")) == {}
+    output: dict[str, Any] = trial.records("verdict")[-1]
     assert (output["final"], output["remainder"]) == (True, 0)
     assert {name: n for name, n in output["outcomes"].items() if name in LABELS} == known
     again = replayed(trial)
     assert again["evidence_digest"] == output["evidence_digest"]
     trial.write_config(labels=None)
+    asked = trial.ask("labels")
+    assert (asked.returncode, "the config has none" in asked.stderr) == (2, True)
     without = replayed(trial)
     assert not any("no task of this trial" in reason for reason in without["reasons"])
     assert not set(LABELS) & without["outcomes"].keys()
@@ -116,7 +113,6 @@ def test_kill_9_and_a_lost_store_lose_nothing_and_count_nothing_twice(trial: Tri
     draw = random.Random(20_130_101)
     numbers = list(range(ORDERS))
     draw.shuffle(numbers)
-    store = path_of(trial.config, "0")
     with Running(trial) as running:
         for turn in range(TURNS):
             write_labels(trial, numbers[turn * EACH : turn * EACH + EACH])
@@ -126,14 +122,13 @@ def test_kill_9_and_a_lost_store_lose_nothing_and_count_nothing_twice(trial: Tri
             await_that("it counts", lambda seen=seen: label_totals(trial).total() > seen)
             running.kill("labels")
             if turn in (1, 3):
-                for path in store.parent.glob(f"{store.name}*"):
-                    path.unlink()
+                lose_store(trial)
         running.start("labels")
         await_that("it runs", lambda: trial.log_text("labels").count('"event": "assigned"') > TURNS)
         await_that("all are counted", lambda: label_totals(trial).total() >= TURNS * EACH)
         running.stop("labels")
     assert label_totals(trial) == expected(numbers[: TURNS * EACH])
-    stats = records(trial.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     assert remainders(stats) == {}
     rebuilt = trial.log_text("labels").count("store_rebuilt")
     counted = label_totals(trial).total()
@@ -146,13 +141,6 @@ def test_kill_9_and_a_lost_store_lose_nothing_and_count_nothing_twice(trial: Tri
         assert seqs == list(range(1, len(seqs) + 1)), task
 
 
-def test_without_labels_in_the_config_there_is_no_such_role(trial: Trial) -> None:
-    trial.write_config(labels=None)
-    asked = trial.ask("labels", str(trial.config_path))
-    assert asked.returncode == 2
-    assert "the config has none" in asked.stderr
-
-
 def test_the_gate_waits_for_labels_then_promotes_the_better_candidate(trial: Trial, say: Say) -> None:
     """Without a label it is not yet, whatever else is shown; they come in two halves, days after, and are counted."""
     criteria = [{"rate": "labels", "limit": 0.5}, {"rate": "missing", "limit": 0.02}]
@@ -160,12 +148,12 @@ def test_the_gate_waits_for_labels_then_promotes_the_better_candidate(trial: Tri
     trial.write_config(bounded=False, judge={"criteria": criteria})
 
     def asked(*words: str) -> dict[str, Any]:
-        done = trial.ask(words[0], str(trial.config_path), "--json", *words[1:])
+        done = trial.ask(words[0], "--json", *words[1:])
         order: dict[str, Any] = json.loads(done.stdout)
         return order | {"code": done.returncode}
 
     def closed() -> int:
-        output = records(trial.bootstrap, trial.topic("verdict"))
+        output = trial.records("verdict")
         return output[-1]["windows_closed"] if output else 0
 
     with Running(trial) as running:
@@ -183,9 +171,7 @@ def test_the_gate_waits_for_labels_then_promotes_the_better_candidate(trial: Tri
         write_labels(trial, range(0, ORDERS, 2))
         await_that("half is counted", lambda: label_totals(trial).total() == ORDERS // 2)
         running.kill("labels")
-        store = path_of(trial.config, "0")
-        for path in store.parent.glob(f"{store.name}*"):
-            path.unlink()
+        lose_store(trial)
         running.start("labels")
         # Half of them again: a label that comes twice is one.
         write_labels(trial, range(0, ORDERS, 4))
@@ -193,16 +179,14 @@ def test_the_gate_waits_for_labels_then_promotes_the_better_candidate(trial: Tri
         await_that("all are counted", lambda: label_totals(trial).total() >= ORDERS)
         # Traffic goes on: what has come for earlier windows counts with the next that closes.
         trial.write_orders(range(ORDERS, ORDERS + 100))
-        Production(trial, say=production_says).work(
-            {p: len(range(p, ORDERS + 100, PARTITIONS)) for p in range(PARTITIONS)}
-        )
+        Production(trial, say=production_says).work(ORDERS + 100)
         # The orders are dated 2013.
         promoted = asked("gate", "--wait", "40", "--max-age", "9000d")
         assert (promoted["code"], promoted["decision"]) == (0, "promote"), promoted["reasons"]
-        right = trial.ask("explain", str(trial.config_path)).stdout
+        right = trial.ask("explain").stdout
         running.stop("labels")
     assert label_totals(trial) == Counter(label_both_right=ORDERS * 4 // 5, label_candidate_only=ORDERS // 5)
-    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+    assert remainders(trial.records("stats")) == {}
     assert "pairs whose wait has ended were labelled" in right
     labels = promoted["criteria"][0]
     say(f"labels: {labels['s']} of {labels['n']} for production, promoted; not yet without a label")

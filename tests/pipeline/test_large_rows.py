@@ -8,9 +8,10 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
+from tests.pipeline.external_jobs import candidate_of
 from tests.pipeline.test_external_candidate import running
-from tests.pipeline.trial_fixture import STEP_MS, Trial, time_ms
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.trial_fixture import STEP_MS, UNBOUNDED, Trial, time_ms
+from tests.pipeline.written_records import remainders
 
 HUGE = 1_500_000
 """More than a client hands over (1,000,000 bytes) and a broker takes by default (1,048,588)."""
@@ -34,20 +35,17 @@ def write(trial: Trial) -> None:
 
 
 def test_a_row_too_large_for_its_topic_is_cut_and_committed(kafka: Broker, tmp_path: Path) -> None:
-    trial = Trial(kafka.bootstrap, "large", tmp_path, settings={"start": "earliest", "bounded": False})
-    trial.write_config(
-        candidate={"topic": "large-next", "group": "large-next", "version": "1", "commits": "after_output"},
-        compare={"match_sample": 0, "diff_json": True},
-    )
+    trial = Trial(kafka.bootstrap, "large", tmp_path, settings=UNBOUNDED)
+    trial.write_config(candidate=candidate_of("large"), compare={"match_sample": 0, "diff_json": True})
     create_topics(kafka.bootstrap, {trial.input: 1, trial.output: 1, "large-next": 1}, {"max.message.bytes": "9000000"})
     expected = Counter(mismatch=3, undecodable_shadow=1)
     with running(trial, "run"), running(trial, "join"):
         write(trial)
-        await_that("all is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected)
-    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+        trial.await_outcomes(expected)
+    assert remainders(trial.records("stats")) == {}
     assert '"rows_cut"' in trial.log_text("join")
 
-    rows = {(row["time_ms"] - time_ms(0)) // STEP_MS: row for row in records(trial.bootstrap, trial.topic("diff"))}
+    rows = {(row["time_ms"] - time_ms(0)) // STEP_MS: row for row in trial.records("diff")}
     assert (rows[0]["key"], rows[0]["reason"]) == (None, f"cut: key of {HUGE} bytes")
     assert (rows[1]["key"], rows[1]["reason"]) == (b"long path", "cut: 1 paths")
     assert rows[2]["reason"].endswith(f"cut: key of {HUGE - 1} bytes")

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.codecs import own
 from shadowstream.kafka.client import offsets
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
@@ -20,8 +19,8 @@ from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
 from tests.conftest import Say
-from tests.pipeline.role_processes import UNBOUNDED, Running
-from tests.pipeline.trial_fixture import PARTITIONS, Trial
+from tests.pipeline.role_processes import Running
+from tests.pipeline.trial_fixture import PARTITIONS, UNBOUNDED, Trial
 from tests.pipeline.written_records import await_that
 
 KILLS = 2
@@ -57,11 +56,9 @@ def trial(kafka: Broker, tmp_path: Path) -> Trial:
 
 def counters_of(trial: Trial) -> dict[Partition, marks.Counters]:
     """What the last mark of each input partition counts."""
-    records = [own.decode(read.value or b"")[1] for read in read_all(trial.bootstrap, trial.topic("progress"))]
+    counted = (m for m in trial.records("progress") if m["counters"] is not None)
     return {
-        Partition(one["input_topic"], one["input_partition"]): marks.Counters.of(one["counters"])
-        for one in records
-        if one["counters"] is not None
+        Partition(one["input_topic"], one["input_partition"]): marks.Counters.of(one["counters"]) for one in counted
     }
 
 

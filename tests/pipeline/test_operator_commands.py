@@ -2,14 +2,13 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
-from shadowstream.testing import Broker
 from tests.pipeline.candidates import SAME
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.role_processes import Running
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
-from tests.pipeline.written_records import await_that, records
+from tests.pipeline.trial_fixture import UNBOUNDED
+from tests.pipeline.written_records import await_that
 
 ORDERS, WRONG_FROM = 1_000, 600
 LATE_WRONG = (
@@ -23,27 +22,20 @@ def turns_wrong(order):
     return said
 """
 )
-SETTINGS: dict[str, Any] = {
-    "start": "earliest",
-    "bounded": False,
-    # Not critical: else it would be rejected, and nobody could open the gate but by hand.
-    "judge": {"criteria": [{"rate": "mismatch", "limit": 0.01, "unit": "block", "critical": False}]},
-}
+# Not critical: else it would be rejected, and nobody could open the gate but by hand.
+CRITERION = {"rate": "mismatch", "limit": 0.01, "unit": "block", "critical": False}
 
 
-def test_acknowledged_muted_and_overridden_by_command_until_it_ends(kafka: Broker, tmp_path: Path) -> None:
-    trial = Trial(kafka.bootstrap, "people", tmp_path, LATE_WRONG, "trial_candidate:turns_wrong", settings=SETTINGS)
-    trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    Production(trial).work({p: len(range(p, ORDERS, PARTITIONS)) for p in range(PARTITIONS)})
+def test_acknowledged_muted_and_overridden_by_command_until_it_ends(make_trial: MakeTrial) -> None:
+    settings = {**UNBOUNDED, "judge": {"criteria": [CRITERION]}}
+    trial = make_trial("people", LATE_WRONG, "turns_wrong", **settings).answered(ORDERS)
 
     def last() -> dict[str, Any]:
-        found = records(kafka.bootstrap, trial.topic("verdict"))
+        found = trial.records("verdict")
         return found[-1] if found else {"incidents_open": []}
 
     def ask(*words: str, code: int = 0) -> str:
-        command, *options = words
-        done = trial.ask(*command.split(), str(trial.config_path), *options)
+        done = trial.ask(*words)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
@@ -82,9 +74,6 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(kafka: Broke
         after = last()
     assert (after["decision"], after["evidence_digest"]) == (before["decision"], before["evidence_digest"])
     assert after["incidents"][0]["acknowledged_by"] == "ann", "it remembers what it was told before it was killed"
-    assert len(records(kafka.bootstrap, trial.topic("drift"))) == len(
-        {
-            (event["event"], event["detector"], event["criterion"], event["window_end_ms"])
-            for event in records(kafka.bootstrap, trial.topic("drift"))
-        }
-    )
+    names = ("event", "detector", "criterion", "window_end_ms")
+    events = [tuple(event[name] for name in names) for event in trial.records("drift")]
+    assert len(events) == len(set(events))

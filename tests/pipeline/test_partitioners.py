@@ -4,7 +4,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +14,13 @@ from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.protocol.headers import ORIGIN_HEADER, unpack, unpack_origin
 from shadowstream.records import InputCoordinate
 from shadowstream.runner.partitioner import partition_for
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Read, read_all
 from tests.pipeline.candidates import FAULTY, OUT_OF
-from tests.pipeline.test_outcomes import ends
-from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, Production, Trial
-from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
+from tests.pipeline.conftest import MakeTrial
+from tests.pipeline.test_external_candidate import running
+from tests.pipeline.test_outcomes import IDENTITIES
+from tests.pipeline.trial_fixture import COORDINATE_HEADER, Production, Trial
+from tests.pipeline.written_records import await_that, outcomes_of_rows, remainders, totals
 
 ORDERS = 1_200
 EACH = ORDERS // OUT_OF
@@ -36,23 +36,18 @@ def by_last_byte(key: bytes) -> int:
     return key[-1] % OUTPUT_PARTITIONS
 
 
-def faulty(kafka: Broker, folder: Path, name: str, **more: Any) -> Trial:
-    trial = Trial(
-        kafka.bootstrap,
-        name,
-        folder,
-        FAULTY,
-        "trial_candidate:faulty",
-        output_partitions=OUTPUT_PARTITIONS,
-        **more,
-    )
-    trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    return trial
+@pytest.fixture
+def faulty(make_trial: MakeTrial) -> MakeTrial:
+    def make(name: str, **more: Any) -> Trial:
+        trial = make_trial(name, FAULTY, "faulty", partitions=OUTPUT_PARTITIONS, **more)
+        trial.write_orders(range(ORDERS))
+        return trial
+
+    return make
 
 
 def start_mark(trial: Trial) -> dict[str, Any]:
-    (mark,) = [one for one in records(trial.bootstrap, trial.topic("progress")) if one["kind"] == "start"]
+    (mark,) = [one for one in trial.records("progress") if one["kind"] == "start"]
     return mark
 
 
@@ -64,8 +59,16 @@ def detected(trial: Trial, log: str, kind: str) -> str:
     return line
 
 
+def run_beside(trial: Trial, production: Production) -> None:
+    """Production answers half of all orders before the trial and half while it runs."""
+    production.work(ORDERS // 2)
+    up = trial.start("up")
+    production.work(ORDERS)
+    trial.finish(up, "up")
+
+
 def check_balance(trial: Trial) -> None:
-    stats = records(trial.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     assert totals(stats) == EXPECTED + Counter(input=ORDERS, input_failed=EACH)
     assert outcomes_of_rows(trial.bootstrap, trial.topic("diff")) == EXPECTED
     assert remainders(stats) == {}
@@ -76,27 +79,14 @@ def check_balance(trial: Trial) -> None:
     [("murmur2", "murmur2_random"), ("crc32", "consistent_random")],
     ids=["as-java", "as-librdkafka"],
 )
-def test_a_hash_that_production_uses_is_found_and_everything_pairs(
-    kind: str, settings: str, kafka: Broker, tmp_path: Path
-) -> None:
-    trial = faulty(kafka, tmp_path, f"hashed-{kind}")
-    production = Production(trial, partitioner=settings)
-    production.work(ends(ORDERS // 2))
-    up = trial.start("up", str(trial.config_path))
-    production.work(ends(ORDERS))
-    trial.finish(up, "up")
-
-    written = read_all(kafka.bootstrap, trial.output)
-    assert [one.partition for one in written] == [partition_for(kind, one.key, 0, OUTPUT_PARTITIONS) for one in written]
+def test_a_hash_that_production_uses_is_found_and_everything_pairs(kind: str, settings: str, faulty: MakeTrial) -> None:
+    trial = faulty(f"hashed-{kind}")
+    run_beside(trial, Production(trial, partitioner=settings))
+    found = written(trial)
+    assert [one.partition for one in found] == [partition_for(kind, one.key, 0, OUTPUT_PARTITIONS) for one in found]
     assert start_mark(trial)["partitioners"] == [{"topic": trial.output, "kind": kind}]
     check_balance(trial)
     print(f"{detected(trial, 'up', kind)}\n{kind}: {dict(EXPECTED)}")
-
-
-IDENTITIES: dict[str, dict[str, Any]] = {
-    "key": {"kind": "key"},
-    "coordinate": {"kind": "coordinate", "header": COORDINATE_HEADER},
-}
 
 
 def home(identity: str) -> Callable[[Read], int]:
@@ -115,21 +105,14 @@ def home(identity: str) -> Callable[[Read], int]:
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)
-def test_with_a_partitioner_that_nobody_knows_both_sides_go_by_identity(
-    identity: str, kafka: Broker, tmp_path: Path
-) -> None:
-    trial = faulty(kafka, tmp_path, f"custom-{identity}", identity=IDENTITIES[identity])
-    production = Production(trial, partitioner=by_last_byte, names_inputs=identity == "coordinate")
-    production.work(ends(ORDERS // 2))
-    up = trial.start("up", str(trial.config_path))
-    production.work(ends(ORDERS))
-    trial.finish(up, "up")
-
+def test_with_a_partitioner_that_nobody_knows_both_sides_go_by_identity(identity: str, faulty: MakeTrial) -> None:
+    trial = faulty(f"custom-{identity}", identity=IDENTITIES[identity])
+    run_beside(trial, Production(trial, partitioner=by_last_byte, names_inputs=identity == "coordinate"))
     assert start_mark(trial)["partitioners"] == [{"topic": trial.output, "kind": "repartition"}]
     check_copies(trial, home(identity))
     check_balance(trial)
     # The pair ids of what production has written are production's own coordinates.
-    rows = records(kafka.bootstrap, trial.topic("diff"))
+    rows = trial.records("diff")
     originals = {f"{trial.output}/{one.partition}/{one.offset}": one.key for one in written(trial)}
     of_production = {row["pair_id"]: row["key"] for row in rows if row["outcome"] != "extra"}
     assert of_production == originals
@@ -158,85 +141,70 @@ def check_copies(trial: Trial, home_of: Callable[[Read], int]) -> None:
     assert [one.partition for one in shadow] == [home_of(one) for one in shadow]
 
 
-def test_copying_resumes_where_it_stopped_and_copies_know_their_warm_up(kafka: Broker, tmp_path: Path) -> None:
-    trial = faulty(kafka, tmp_path, "custom-warm", settings={"start": "production-group", "bounded": False})
+def test_copying_resumes_where_it_stopped_and_copies_know_their_warm_up(faulty: MakeTrial) -> None:
+    trial = faulty("custom-warm", start="production-group", bounded=False)
     production = Production(trial, partitioner=by_last_byte)
-    production.work(ends(300))
-    up = trial.start("up", str(trial.config_path))
-    await_that("the start is pinned", lambda: bool(records(kafka.bootstrap, trial.topic("progress"))))
-    production.work(ends(600))
-    up.send_signal(signal.SIGTERM)
-    trial.finish(up, "up")
-    production.work(ends(ORDERS))
-
-    up = trial.start("up", str(trial.config_path))
-    await_that(
-        "the warm-up is closed",
-        lambda: "warm" in {record["kind"] for record in records(kafka.bootstrap, trial.topic("progress"))},
-    )
-    trial.write_orders(range(ORDERS, ORDERS + 300))
-    production.work({p: len(range(p, ORDERS, PARTITIONS)) + 100 for p in range(PARTITIONS)})
-    # Of the last 300 orders each fault has 3; of orders 300 to 1,199 every pair and every record alone is warm-up.
-    expected = Counter(missing=3, extra=3, candidate_error=3, tolerated=3, ignored=3, match=288, warm_up=900 + 9)
-    await_that(
-        f"outcomes are {dict(expected)}", lambda: ended(records(kafka.bootstrap, trial.topic("stats"))) == expected
-    )
-    up.send_signal(signal.SIGTERM)
-    trial.finish(up, "up")
-    assert remainders(records(kafka.bootstrap, trial.topic("stats"))) == {}
+    production.work(300)
+    with running(trial, "up"):
+        await_that("the start is pinned", lambda: bool(trial.records("progress")))
+        production.work(600)
+    production.work(ORDERS)
+    with running(trial, "up"):
+        trial.await_mark("warm")
+        trial.write_orders(range(ORDERS, ORDERS + 300))
+        production.work(ORDERS + 300)
+        # Of the last 300 orders each fault has 3; of orders 300 to 1,199 every pair and every record alone is warm-up.
+        expected = Counter(missing=3, extra=3, candidate_error=3, tolerated=3, ignored=3, match=288, warm_up=900 + 9)
+        trial.await_outcomes(expected)
+    assert remainders(trial.records("stats")) == {}
 
 
-def test_before_production_has_written_anything_nothing_is_guessed(kafka: Broker, tmp_path: Path) -> None:
-    trial = faulty(kafka, tmp_path, "waiting")
-    up = trial.start("up", str(trial.config_path))
+def test_before_productions_first_output_nothing_is_guessed_and_runners_can_stop(faulty: MakeTrial) -> None:
+    trial = faulty("waiting")
+    run = trial.start("run")
+    await_that("the runner waits", lambda: "waiting_for_production" in trial.log_text("run"))
+    run.send_signal(signal.SIGTERM)
+    trial.finish(run, "run", 10)
+    up = trial.start("up")
     await_that("the runner waits", lambda: "waiting_for_production" in trial.log_text("up"))
     time.sleep(1.5)
     assert "partitioner_detected" not in trial.log_text("up")
-    Production(trial, partitioner="murmur2_random").work(ends(ORDERS))
+    Production(trial, partitioner="murmur2_random").work(ORDERS)
     trial.finish(up, "up")
     detected(trial, "up", "murmur2")
     check_balance(trial)
 
 
-def test_a_runner_that_waits_for_production_can_be_stopped(kafka: Broker, tmp_path: Path) -> None:
-    trial = faulty(kafka, tmp_path, "waiting-stopped")
-    run = trial.start("run", str(trial.config_path))
-    await_that("the runner waits", lambda: "waiting_for_production" in trial.log_text("run"))
-    run.send_signal(signal.SIGTERM)
-    trial.finish(run, "run", 10)
-
-
 @pytest.mark.parametrize(
-    ("expected", "settings", "instead"),
+    ("wrong", "settings", "instead"),
     [
-        ("input", "murmur2_random", "write partitioner: murmur2, which explains all"),
-        ("crc32", "murmur2_random", "write partitioner: murmur2, which explains all"),
-        ("murmur2", by_last_byte, "write partitioner: auto, which copies both sides by identity"),
+        (["input", "crc32"], "murmur2_random", "write partitioner: murmur2, which explains all"),
+        (["murmur2"], by_last_byte, "write partitioner: auto, which copies both sides by identity"),
     ],
-    ids=["input-for-murmur2", "crc32-for-murmur2", "murmur2-for-custom"],
+    ids=["input-and-crc32-for-murmur2", "murmur2-for-custom"],
 )
 def test_a_wrong_setting_is_refused_with_what_to_write_instead(
-    expected: str, settings: str | Callable[[bytes], int], instead: str, kafka: Broker, tmp_path: Path
+    wrong: list[str], settings: str | Callable[[bytes], int], instead: str, faulty: MakeTrial
 ) -> None:
-    name = f"wrong-{expected}-{'custom' if callable(settings) else 'hash'}"
-    trial = faulty(kafka, tmp_path, name)
-    Production(trial, partitioner=settings).work(ends(ORDERS))
-    trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": expected})
-    answer = trial.ask("run", str(trial.config_path))
-    assert answer.returncode == 2, answer.stderr
-    error_text = " ".join(answer.stderr.split())
-    assert f"candidate.partitioner: {expected}, but of 1200 keys sampled of topic '{trial.output}'" in error_text
-    assert f"{trial.output}/" in error_text
-    assert instead in error_text
-    assert "order-" not in error_text, "keys are data"
-    assert records(kafka.bootstrap, trial.topic("progress")) == []
-    print(error_text[error_text.index("candidate.partitioner") :])
+    trial = faulty(f"wrong-{wrong[0]}")
+    Production(trial, partitioner=settings).work(ORDERS)
+    for expected in wrong:
+        trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": expected})
+        answer = trial.ask("run")
+        assert answer.returncode == 2, answer.stderr
+        error_text = " ".join(answer.stderr.split())
+        assert f"candidate.partitioner: {expected}, but of 1200 keys sampled of topic '{trial.output}'" in error_text
+        assert f"{trial.output}/" in error_text
+        assert instead in error_text
+        assert "order-" not in error_text, "keys are data"
+        assert trial.records("progress") == []
+        print(error_text[error_text.index("candidate.partitioner") :])
 
 
-def test_a_production_that_changes_its_partitioner_ends_the_trial(kafka: Broker, tmp_path: Path) -> None:
-    trial = faulty(kafka, tmp_path, "changes")
+def test_a_production_that_changes_its_partitioner_ends_the_trial(faulty: MakeTrial) -> None:
+    trial = faulty("changes")
     production = Production(trial, partitioner="murmur2_random")
-    production.work(ends(ORDERS))
+    production.work(ORDERS)
     trial.play("run")
     config = trial.config
     rechecks = PartitionerRechecks(config, admin(config.kafka), {trial.output: "murmur2"})
@@ -245,10 +213,10 @@ def test_a_production_that_changes_its_partitioner_ends_the_trial(kafka: Broker,
 
     trial.write_orders(range(ORDERS, ORDERS + 300))
     production.partitioner = "consistent_random"
-    production.work({p: len(range(p, ORDERS, PARTITIONS)) + 100 for p in range(PARTITIONS)})
+    production.work(ORDERS + 300)
     rechecks.turn(64.999)  # not yet
     with pytest.raises(ConfigError, match=r"began when murmur2 explained production, but of \d+ keys sampled"):
         rechecks.turn(65)
-    again = trial.ask("run", str(trial.config_path))
+    again = trial.ask("run")
     assert again.returncode == 2
     assert "start anew under another name" in " ".join(again.stderr.split())

@@ -81,22 +81,9 @@ def test_wanted_records_are_found_and_what_is_gone_is_reported_so(kafka: Broker,
 
 
 def row(task: str, outcome: str, pair_id: str) -> bytes:
-    record: dict[str, Any] = {
-        "pair_id": pair_id,
-        "task": task,
-        "outcome": outcome,
-        "revision": "00",
-        "time_ms": 5,
-        "key": b"k",
-        "production": None,
-        "shadow": None,
-        "input": None,
-        "differences": [],
-        "reason": None,
-        "late": False,
-        "correction_of": None,
-    }
-    return own.encode("diff", record)
+    record: dict[str, Any] = {"pair_id": pair_id, "task": task, "outcome": outcome, "revision": "00", "time_ms": 5}
+    nothing = dict.fromkeys(("production", "shadow", "input", "reason", "correction_of"))
+    return own.encode("diff", {**record, **nothing, "key": b"k", "differences": [], "late": False})
 
 
 def test_each_tasks_rows_are_read_from_its_floor_to_its_commit(kafka: Broker, config: Config) -> None:

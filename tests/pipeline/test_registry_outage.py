@@ -3,29 +3,24 @@ the other. What is known goes on; what is not waits, is said, and is counted in 
 
 import io
 import json
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import fastavro
 
-from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.codecs.registry_server import Registry
+from tests.metrics.scraping import Probed
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.test_external_candidate import adopted, running
-from tests.pipeline.trial_fixture import PARTITIONS, Trial, order, time_ms
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.trial_fixture import PARTITIONS, UNBOUNDED, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, remainders
 
 FIRST = {"type": "record", "name": "S", "fields": [{"name": "n", "type": "int"}, {"name": "score", "type": "double"}]}
-SECOND = {
-    "type": "record",
-    "name": "S",
-    "fields": [{"name": "number", "type": "long", "aliases": ["n"]}, {"name": "score", "type": "double"}],
-}
+NUMBER = {"name": "number", "type": "long", "aliases": ["n"]}
+SECOND = {"type": "record", "name": "S", "fields": [NUMBER, {"name": "score", "type": "double"}]}
 EACH = 300
 
 
@@ -48,20 +43,8 @@ def produce(trial: Trial, numbers: Iterable[int], schema_id: int) -> None:
     produce_all(trial.bootstrap, f"{trial.name}-next", shadow)
 
 
-def status(port: int, path: str) -> int:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def counted(trial: Trial) -> Counter[str]:
-    return ended(records(trial.bootstrap, trial.topic("stats")))
-
-
 def pending(trial: Trial) -> int:
-    last = {record["task"]: record["pending"] for record in records(trial.bootstrap, trial.topic("stats"))}
+    last = {record["task"]: record["pending"] for record in trial.records("stats")}
     return sum(last.values())
 
 
@@ -69,63 +52,45 @@ def outcomes(pairs: int) -> Counter[str]:
     return Counter(match=pairs - pairs // 10, mismatch=pairs // 10)
 
 
-def test_during_a_registry_outage_only_unknown_schemas_wait(kafka: Broker, tmp_path: Path) -> None:
+def test_during_a_registry_outage_only_unknown_schemas_wait(make_trial: MakeTrial) -> None:
     registry = Registry()
     registry.answers = {f"/schemas/ids/{n}": {"schema": json.dumps(one)} for n, one in ((1, FIRST), (2, SECOND))}
-    trial = adopted(
-        kafka.bootstrap,
-        "registry-away",
-        tmp_path,
-        schemas={"registry": registry.url(), "formats": {"registry-away-next": {"header": True}}},
-        compare={"match_sample": 0},
-    )
+    schemas = {"registry": registry.url(), "formats": {"registry-away-next": {"header": True}}}
+    trial = adopted(make_trial, "registry-away", schemas=schemas, compare={"match_sample": 0})
     # Nobody is in the candidate's group: it is behind with all of these, so nothing is missing while it is written.
     trial.write_orders(range(3 * EACH))
-    port = free_port()
-    with running(trial, "run"):
-        joiner = trial.start("join", str(trial.config_path), "--json", "--listen", f"127.0.0.1:{port}")
-        try:
-            produce(trial, range(EACH), 1)
-            await_that("the first are counted", lambda: counted(trial) == outcomes(EACH))
-            assert (status(port, "/healthz"), status(port, "/readyz")) == (200, 200)
+    probed = Probed(free_port())
+    with running(trial, "run"), running(trial, "join", "--listen", probed.listen):
+        produce(trial, range(EACH), 1)
+        trial.await_outcomes(outcomes(EACH))
+        assert (probed.status("/healthz"), probed.status("/readyz")) == (200, 200)
 
-            where = registry.server_address[1]
-            registry.close()
-            produce(trial, range(EACH, 2 * EACH), 2)
-            produce(trial, range(2 * EACH, 3 * EACH), 1)
-            await_that("what is known goes on", lambda: counted(trial) == outcomes(2 * EACH))
-            await_that("the others are pending", lambda: pending(trial) == 2 * EACH)
-            assert (status(port, "/healthz"), status(port, "/readyz")) == (200, 503)
-            assert {"registry_unreachable", "schemas_awaited"} <= {
-                word for word in ("registry_unreachable", "schemas_awaited") if word in trial.log_text("join")
-            }
+        where = registry.server_address[1]
+        registry.close()
+        produce(trial, range(EACH, 2 * EACH), 2)
+        produce(trial, range(2 * EACH, 3 * EACH), 1)
+        trial.await_outcomes(outcomes(2 * EACH))
+        await_that("the others are pending", lambda: pending(trial) == 2 * EACH)
+        assert (probed.status("/healthz"), probed.status("/readyz")) == (200, 503)
+        assert "registry_unreachable" in trial.log_text("join")
+        assert "schemas_awaited" in trial.log_text("join")
 
-            again = Registry(where)
-            again.answers = registry.answers
-            await_that("all are counted", lambda: counted(trial) == outcomes(3 * EACH))
-            await_that("and it is ready", lambda: status(port, "/readyz") == 200)
-            assert again.asked == ["/schemas/ids/2"]
-            again.close()
-        finally:
-            joiner.terminate()
-            trial.finish(joiner, "join")
+        again = Registry(where)
+        again.answers = registry.answers
+        trial.await_outcomes(outcomes(3 * EACH))
+        await_that("and it is ready", lambda: probed.status("/readyz") == 200)
+        assert again.asked == ["/schemas/ids/2"]
+        again.close()
     assert "schemas_came" in trial.log_text("join")
     assert "schemas_differ" in trial.log_text("join")
-    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+    assert remainders(trial.records("stats")) == {}
     assert read_all(trial.bootstrap, trial.topic("dlq.joiner")) == []
-    paths = {d["path"] for row in records(trial.bootstrap, trial.topic("diff")) for d in row["differences"]}
+    paths = {d["path"] for row in trial.records("diff") for d in row["differences"]}
     assert paths == {"n", "score"}
 
 
-ORDER = {
-    "type": "record",
-    "name": "Order",
-    "fields": [
-        {"name": "n", "type": "long"},
-        {"name": "amount", "type": "double"},
-        {"name": "customer", "type": "string"},
-    ],
-}
+KINDS = {"n": "long", "amount": "double", "customer": "string"}
+ORDER = {"type": "record", "name": "Order", "fields": [{"name": name, "type": kind} for name, kind in KINDS.items()]}
 
 
 def order_of(n: int, schema_id: int) -> bytes:
@@ -135,13 +100,11 @@ def order_of(n: int, schema_id: int) -> bytes:
     return out.getvalue()
 
 
-def test_a_runner_waits_with_the_partition_whose_inputs_it_cannot_read_yet(kafka: Broker, tmp_path: Path) -> None:
+def test_a_runner_waits_with_the_partition_whose_inputs_it_cannot_read_yet(make_trial: MakeTrial) -> None:
     registry = Registry()
     registry.answers = {f"/schemas/ids/{n}": {"schema": json.dumps(ORDER)} for n in (1, 2)}
-    trial = Trial(kafka.bootstrap, "registry-runner", tmp_path, settings={"start": "earliest"})
-    candidate = {"call": trial.call, "trusted": True, "partitioner": "input"}
-    trial.write_config(schemas={"registry": registry.url()}, candidate=candidate)
-    trial.create_topics()
+    schemas = {"registry": registry.url()}
+    trial = make_trial("registry-runner", partitioner="input", schemas=schemas, **UNBOUNDED)
     first, later = range(30), range(30, 120)
     trial.write_orders(first, lambda n: order_of(n, 1))
 

@@ -17,10 +17,11 @@ from confluent_kafka import Producer
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
+from tests.pipeline.external_jobs import candidate_of
 from tests.pipeline.kills import Follower
 from tests.pipeline.role_processes import commit
 from tests.pipeline.trial_fixture import FIRST_MS, Trial, beside
-from tests.pipeline.written_records import await_that, records, remainders
+from tests.pipeline.written_records import await_that, remainders
 
 LIMIT_S = 3.0
 """The promise, of the median: what else the machine does meets single restarts."""
@@ -36,12 +37,9 @@ CASES = {
 def job_of_its_own(bootstrap: str, name: str, folder: Path) -> Trial:
     """A trial of one partition whose candidate is a job of its own that never says how far it is: nothing closes."""
     trial = Trial(bootstrap, name, folder, settings={"start": "earliest"})
-    trial.write_config(
-        candidate={"topic": f"{name}-job", "group": f"{name}-job", "version": "1", "commits": "after_output"},
-        compare={"match_sample": 0},
-        judge={"criteria": [{"rate": "mismatch", "limit": 0.01}]},
-    )
-    create_topics(bootstrap, {trial.input: 1, trial.output: 1, f"{name}-job": 1})
+    criteria = [{"rate": "mismatch", "limit": 0.01}]
+    trial.write_config(candidate=candidate_of(name), compare={"match_sample": 0}, judge={"criteria": criteria})
+    create_topics(bootstrap, {trial.input: 1, trial.output: 1, f"{name}-next": 1})
     return trial
 
 
@@ -52,9 +50,9 @@ def filled(trial: Trial, span: int, pending: int) -> None:
     produce_all(trial.bootstrap, trial.input, [Write(VALUE, b"0", 0, FIRST_MS)])
     produce_all(trial.bootstrap, trial.output, [Write(VALUE, key, 0, FIRST_MS + n) for n, key in enumerate(keys)])
     answered = [Write(VALUE, key, 0, FIRST_MS + n) for n, key in enumerate(keys) if n not in lacking]
-    produce_all(trial.bootstrap, f"{trial.name}-job", answered)
+    produce_all(trial.bootstrap, f"{trial.name}-next", answered)
     commit(trial, trial.group, {0: 1})
-    commit(trial, f"{trial.name}-job", {0: 0})
+    commit(trial, f"{trial.name}-next", {0: 0})
 
 
 def resumed(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]:
@@ -64,7 +62,7 @@ def resumed(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]
         producer = Producer({"bootstrap.servers": trial.bootstrap, "linger.ms": 1})
         n = first
         while not over.wait(0.02):
-            for topic in (trial.output, f"{trial.name}-job"):
+            for topic in (trial.output, f"{trial.name}-next"):
                 producer.produce(topic, VALUE, b"%d" % n, 0, timestamp=FIRST_MS + n)
             producer.poll(0)
             n += 1
@@ -77,7 +75,7 @@ def restarted(trial: Trial, stats: Follower) -> tuple[subprocess.Popen[str], flo
     """A joiner, and the seconds until its first commit with an outcome can be read."""
     stats.new()
     began = time.monotonic()
-    process = trial.start("join", str(trial.config_path), "--json")
+    process = trial.start("join", "--json")
     while not any(window["outcomes"].get("match") for record in stats.new() for window in record["windows"]):
         assert process.poll() is None, trial.log_text("join")[-2_000:]
         assert time.monotonic() - began < 60, trial.log_text("join")[-2_000:]
@@ -87,14 +85,14 @@ def restarted(trial: Trial, stats: Follower) -> tuple[subprocess.Popen[str], flo
 def measured(trial: Trial, span: int, pending: int, times: int) -> list[float]:
     """Seconds of so many restarts after kill -9."""
     filled(trial, span, pending)
-    watcher = trial.start("run", str(trial.config_path))
-    joiner = trial.start("join", str(trial.config_path), "--json")
+    watcher = trial.start("run")
+    joiner = trial.start("join", "--json")
     stats = Follower(trial.bootstrap, trial.topic("stats"))
     seconds = []
     try:
 
         def read() -> bool:
-            found = records(trial.bootstrap, trial.topic("stats"))
+            found = trial.records("stats")
             return bool(found) and found[-1]["sources"][0]["to_offset"] >= span and found[-1]["pending"] == pending
 
         await_that(f"{span} are read and {pending} wait", read, 120)
@@ -113,7 +111,7 @@ def measured(trial: Trial, span: int, pending: int, times: int) -> list[float]:
             process.kill()
             process.communicate()
         stats.close()
-    found = records(trial.bootstrap, trial.topic("stats"))
+    found = trial.records("stats")
     assert remainders(found) == {}
     assert [record["seq"] for record in found] == list(range(1, len(found) + 1))
     return seconds

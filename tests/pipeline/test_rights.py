@@ -23,28 +23,18 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.properties import second_listener
 from shadowstream.testing.topics import read_all
-from tests.metrics.metrics_run import below
 from tests.pipeline.test_cli_errors import endings
-from tests.pipeline.trial_fixture import Production, Trial
-from tests.pipeline.written_records import ended, records
+from tests.pipeline.trial_fixture import Trial
 
 ORDERS = 300
 PRINCIPAL = "User:shadow"
 PASSWORD = "not-a-secret"
 LOGIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
-LOGIN = {
-    "security.protocol": "SASL_PLAINTEXT",
-    "sasl.mechanism": "PLAIN",
-    "sasl.username": "shadow",
-    "sasl.password": PASSWORD,
-}
+LOGIN = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
+LOGIN |= {"sasl.username": "shadow", "sasl.password": PASSWORD}
 WRITTEN = ("progress", "diff", "stats", "state")
 GROUP = ResourceType.GROUP
-TYPES = {
-    "topic": ResourceType.TOPIC,
-    "group": GROUP,
-    "transactional_id": ResourceType.TRANSACTIONAL_ID,
-}
+TYPES = {"topic": ResourceType.TOPIC, "group": GROUP, "transactional_id": ResourceType.TRANSACTIONAL_ID}
 
 
 def guarded(port: int, login: int, controller: int) -> dict[str, str]:
@@ -98,10 +88,8 @@ def one(guarded_kafka: tuple[str, str], topic_prefix: str, tmp_path: Path) -> It
     bootstrap, login = guarded_kafka
     trial = Trial(bootstrap, f"guarded-{topic_prefix.rpartition('-')[2].rstrip('.')}", tmp_path)
     trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    Production(trial).work(below(ORDERS))
-    trial.write_config(kafka={"bootstrap": login, "client": LOGIN})
-    options = trial.ask("topics", "acls", str(trial.config_path), "--principal", PRINCIPAL, "--json")
+    trial.answered(ORDERS).write_config(kafka={"bootstrap": login, "client": LOGIN})
+    options = trial.ask("topics acls", "--principal", PRINCIPAL, "--json")
     assert options.returncode == 0, options.stderr
     client = AdminClient({"bootstrap.servers": bootstrap})
     yield GuardedBroker(trial, client, list(bindings(json.loads(options.stdout)["commands"])))
@@ -125,7 +113,7 @@ def forbid(client: AdminClient) -> None:
 def test_the_listed_rights_run_a_trial_and_forbid_writing_to_production(one: GuardedBroker) -> None:
     allow(one.client, one.rights)
     one.trial.play("run", "join", "judge")
-    assert ended(records(one.trial.bootstrap, one.trial.topic("stats"))) == {"match": ORDERS}
+    assert one.trial.outcomes() == {"match": ORDERS}
     for role in ("run", "join", "judge"):
         assert "production_writable" not in one.trial.log_text(role)
 

@@ -1,12 +1,8 @@
 """On a real broker: a candidate that ends the runner's process loses nothing, whatever the exit code says."""
 
-from pathlib import Path
-
 import pytest
 
-from shadowstream.testing import Broker
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
-from tests.pipeline.written_records import ended, records
+from tests.pipeline.conftest import MakeTrial
 
 ORDERS = 60
 ENDS_ONCE = """
@@ -31,18 +27,12 @@ def judge(order):
         ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV"),
     ],
 )
-def test_a_candidate_that_ends_the_process_is_named_and_retried(
-    kafka: Broker, topic_prefix: str, tmp_path: Path, end: str, reason: str
-) -> None:
-    name = f"ends-{topic_prefix.rpartition('-')[2].rstrip('.')}"
-    trial = Trial(kafka.bootstrap, name, tmp_path, candidate=ENDS_ONCE.format(end=end))
-    trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    Production(trial).work(dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
-    result = trial.ask("up", str(trial.config_path), limit_s=120)
+def test_a_candidate_that_ends_the_process_is_named_and_retried(make_trial: MakeTrial, end: str, reason: str) -> None:
+    trial = make_trial("ends-", ENDS_ONCE.format(end=end)).answered(ORDERS)
+    result = trial.ask("up", limit_s=120)
     assert result.returncode == 0, result.stderr[-3_000:]
     assert result.stderr.count('"restarting"') == 1
     (line,) = [line for line in result.stderr.splitlines() if '"restarting"' in line]
     assert '"role": "run"' in line
     assert f'"reason": "{reason}"' in line
-    assert sum(ended(records(trial.bootstrap, trial.topic("stats"))).values()) == ORDERS
+    assert sum(trial.outcomes().values()) == ORDERS

@@ -2,15 +2,13 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics
 from tests.pipeline.candidates import OUT_OF, SAME, answer
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.external_jobs import add, job
-from tests.pipeline.test_outcomes import ends
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
-from tests.pipeline.written_records import ended, ledgers, records, remainders
+from tests.pipeline.trial_fixture import PARTITIONS, Production
+from tests.pipeline.written_records import ended, ledgers, remainders
 
 ORDERS = 600
 EACH = ORDERS // OUT_OF
@@ -42,22 +40,20 @@ def again(value: bytes) -> bytes | None:
     return json.dumps(found).encode()
 
 
-def test_twin_and_joint_counts_are_exact_and_change_nothing_of_the_candidates(kafka: Broker, tmp_path: Path) -> None:
-    trial = Trial(kafka.bootstrap, "twin", tmp_path, DIFFERS, "trial_candidate:differs")
+def test_twin_and_joint_counts_are_exact_and_change_nothing_of_the_candidates(make_trial: MakeTrial) -> None:
     topic = "twin-again"
-    trial.write_config(twin={"topic": topic, "group": topic, "commits": "after_output"})
-    trial.create_topics()
+    trial = make_trial("twin", DIFFERS, "differs", twin={"topic": topic, "group": topic, "commits": "after_output"})
     create_topics(trial.bootstrap, {topic: PARTITIONS})
     trial.write_orders(range(ORDERS))
-    assert Production(trial).work(ends(ORDERS)) == ORDERS
+    assert Production(trial).work(ORDERS) == ORDERS
     twin = job(trial, "again", again)
     assert add(trial, topic, range(ORDERS)) == EACH
-    assert twin.work(ends(ORDERS // 2)) == (ORDERS - 2 * EACH) // 2 + EACH // 2
-    twin.work(ends(ORDERS // 2 + 90), commit=False)  # dies before its commit: its next life says these again
-    twin.work(ends(ORDERS))
+    assert twin.work(ORDERS // 2) == (ORDERS - 2 * EACH) // 2 + EACH // 2
+    twin.work(ORDERS // 2 + 90, commit=False)  # dies before its commit: its next life says these again
+    twin.work(ORDERS)
     trial.play("run", "join", "judge")
 
-    stats = records(kafka.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     expected = {
         "match": ORDERS - 2 * EACH,
         "mismatch": 2 * EACH,
@@ -74,18 +70,13 @@ def test_twin_and_joint_counts_are_exact_and_change_nothing_of_the_candidates(ka
     assert ended(stats) == Counter(expected)
     assert remainders(stats) == {}
     assert {place.rpartition("/")[0] for ledger, place in ledgers(stats) if ledger == 3} >= {topic}
-    verdict = records(kafka.bootstrap, trial.topic("verdict"))[-1]
+    verdict = trial.records("verdict")[-1]
     assert {name: n for name, n in verdict["outcomes"].items() if name in expected} == expected
     rates = {one["rate"]: (one["n"], one["s"]) for one in verdict["criteria"]}
-    assert rates == {
-        "mismatch": (ORDERS, 2 * EACH),
-        "missing": (ORDERS, 0),
-        "extra": (ORDERS, 0),
-        "error": (ORDERS, 0),
-        "duplicate": (ORDERS, 0),
-    }
+    none = dict.fromkeys(("missing", "extra", "error", "duplicate"), (ORDERS, 0))
+    assert rates == {"mismatch": (ORDERS, 2 * EACH), **none}
     assert verdict["coverage"] == 1
     assert not any("not in the closed table" in reason for reason in verdict["reasons"])
-    rows = [row for row in records(kafka.bootstrap, trial.topic("diff")) if row["outcome"] == "mismatch"]
+    rows = [row for row in trial.records("diff") if row["outcome"] == "mismatch"]
     assert len(rows) == 2 * EACH
     assert all(row["twin"]["topic"] == topic for row in rows)

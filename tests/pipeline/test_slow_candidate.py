@@ -3,15 +3,13 @@
 import json
 import signal
 import time
-from pathlib import Path
 
-from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from tests.conftest import Say
-from tests.metrics.metrics_run import below
 from tests.metrics.scraping import Probed
-from tests.pipeline.trial_fixture import Production, Trial
-from tests.pipeline.written_records import await_that, ended, records
+from tests.pipeline.conftest import MakeTrial
+from tests.pipeline.trial_fixture import UNBOUNDED
+from tests.pipeline.written_records import await_that, ended
 
 VALUE_S = 0.2
 SLOW = f"""
@@ -24,21 +22,15 @@ def slow(order):
 """
 
 
-def test_a_slow_candidate_delays_neither_commits_nor_probes_nor_the_end(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
-    settings = {"start": "earliest", "bounded": False}
-    trial = Trial(kafka.bootstrap, "slow-candidate", tmp_path, SLOW, "trial_candidate:slow", settings=settings)
-    trial.create_topics()
-    trial.write_orders(range(600))
-    Production(trial).work(below(600))
+def test_a_slow_candidate_delays_neither_commits_nor_probes_nor_the_end(make_trial: MakeTrial, say: Say) -> None:
+    trial = make_trial("slow-candidate", SLOW, "slow", **UNBOUNDED).answered(600)
     probed = Probed(free_port())
-    running = trial.start("run", str(trial.config_path), "--listen", probed.listen)
+    running = trial.start("run", "--listen", probed.listen)
     try:
         marked: list[int] = []
 
         def ranges() -> bool:
-            found = [mark for mark in records(trial.bootstrap, trial.topic("progress")) if mark["kind"] == "range"]
+            found = [mark for mark in trial.records("progress") if mark["kind"] == "range"]
             marked[:] = [mark["to_offset"] - mark["from_offset"] for mark in found]
             return len(marked) >= 5
 
@@ -81,32 +73,25 @@ def near(production, shadow):
 """
 
 
-def test_inputs_and_pairs_slow_within_a_batch_are_committed_in_between(kafka: Broker, tmp_path: Path, say: Say) -> None:
+def test_inputs_and_pairs_slow_within_a_batch_are_committed_in_between(make_trial: MakeTrial, say: Say) -> None:
     """Batches grow while values are quick; a batch of slow ones would outlast any interval. A function of `compare`
     that ends its process leaves its one pair uncompared."""
     orders = SLOW_FROM + 36
-    trial = Trial(kafka.bootstrap, "turns-slow", tmp_path, TURNS_SLOW, "trial_candidate:turns_slow")
-    (tmp_path / "trial_checks.py").write_text(TURNS_SLOW_COMPARE, "utf-8")
-    trial.create_topics()
-    trial.write_config(compare={"rules": [{"path": "score", "call": "trial_checks:near"}]})
-    trial.write_orders(range(orders))
-    Production(trial, lambda value: b'{"id": %d, "score": %d.0}' % (_n(value), _n(value))).work(below(orders))
+    rules = [{"path": "score", "call": "trial_checks:near"}]
+    trial = make_trial("turns-slow", TURNS_SLOW, "turns_slow", compare={"rules": rules})
+    (trial.folder / "trial_checks.py").write_text(TURNS_SLOW_COMPARE, "utf-8")
+    trial.answered(orders, say=lambda value: b'{"id": %d, "score": %d.0}' % ((json.loads(value)["n"],) * 2))
     trial.play("run", "join")
-    marks = [mark for mark in records(trial.bootstrap, trial.topic("progress")) if mark["kind"] == "range"]
+    marks = [mark for mark in trial.records("progress") if mark["kind"] == "range"]
     first_slow = SLOW_FROM // 3
     slow = [
         mark["to_offset"] - max(mark["from_offset"], first_slow) for mark in marks if mark["to_offset"] > first_slow
     ]
-    stats = records(trial.bootstrap, trial.topic("stats"))
+    stats = trial.records("stats")
     pairs = [sum(sum(window["outcomes"].values()) for window in record["windows"]) for record in stats]
     say(f"slow inputs by commit {slow}; pairs by commit of the joiner {pairs}")
     assert max(slow) <= 8, "a step of a second, and the value in hand"
     assert sum(ended(stats).values()) == orders
     assert ended(stats) == {"tolerated": orders - 2, "match": 1, "uncompared": 1}  # both say 1.0 of order 1
-    (row,) = [row for row in records(trial.bootstrap, trial.topic("diff")) if row["outcome"] == "uncompared"]
+    (row,) = [row for row in trial.records("diff") if row["outcome"] == "uncompared"]
     assert row["reason"] == "trial_checks:near: ended its process (exit code 0)"
-
-
-def _n(value: bytes) -> int:
-    n: int = json.loads(value)["n"]
-    return n

@@ -15,10 +15,9 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.proxy import Proxy, proxied
 from tests.conftest import Say
-from tests.metrics.metrics_run import below
-from tests.pipeline.role_processes import UNBOUNDED, Running, last_words
-from tests.pipeline.trial_fixture import Production, Trial, order
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.role_processes import Running, last_words
+from tests.pipeline.trial_fixture import UNBOUNDED, Production, Trial, order
+from tests.pipeline.written_records import await_that, ended, remainders
 
 ORDERS = 1_200
 FIRST = 30
@@ -62,7 +61,7 @@ class Kept:
             self.restarts += 1
             self.running.start(self.role)
         if self.role == "run":
-            marks = [mark for mark in records(trial.bootstrap, trial.topic("progress")) if mark["kind"] == "range"]
+            marks = [mark for mark in trial.records("progress") if mark["kind"] == "range"]
             self.commits = [mark["to_offset"] - mark["from_offset"] for mark in marks]
         else:
             self.commits = [n for record in self.running.stats() if (n := ended([record]).total())]
@@ -94,7 +93,7 @@ def thin_line(name: str, folder: Path, candidate: str, call: str) -> Iterator[tu
 def ask_and_answer(trial: Trial, orders: range) -> None:
     """Orders, and production's answers."""
     trial.write_orders(orders, asked)
-    Production(trial, say=lambda value: value).work(below(orders.stop))
+    Production(trial, say=lambda value: value).work(orders.stop)
 
 
 def test_a_slow_sink_gets_small_commits_and_only_lag_grows(tmp_path: Path, say: Say) -> None:
@@ -127,8 +126,7 @@ def test_what_one_mark_ends_goes_out_in_commits_that_pass(tmp_path: Path, say: S
         ask_and_answer(trial, range(FIRST))
         running.start("run")
         running.start("join")
-        starts = partial(records, trial.bootstrap, trial.topic("starts"))
-        await_that("the start is pinned", lambda: any(record["kind"] == "start" for record in starts()))
+        await_that("the start is pinned", lambda: any(mark["kind"] == "start" for mark in trial.records("starts")))
         running.processes["run0"].send_signal(signal.SIGSTOP)  # its marks come when all that they end is there
         ask_and_answer(trial, range(FIRST, ORDERS))
         running.await_read(trial.output, ORDERS)

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
 from tests.conftest import Say
+from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.role_processes import Running, commit, last_words
-from tests.pipeline.trial_fixture import FIRST_MS, PARTITIONS, Trial
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.trial_fixture import FIRST_MS, PARTITIONS, Trial, below
+from tests.pipeline.written_records import await_that, ended, remainders
 
 ORDERS = 9_000
 """More than a batch of the joiner in each partition, or one side would be read in one go."""
@@ -38,16 +38,14 @@ def spilling_events(trial: Trial, times: int) -> bool:
 
 
 def test_joiners_killed_with_spilled_values_lose_nothing_and_repeat_nothing(
-    kafka: Broker, tmp_path: Path, say: Say
+    make_trial: MakeTrial, tmp_path: Path, say: Say
 ) -> None:
     limits: dict[str, Any] = {"commit_ms": 50, "commit_records": 500, "pending_bytes_max": BOUND, "overflow": "spill"}
     limits["spill_dir"] = str(tmp_path)
-    settings = {"start": "earliest", "bounded": True, "limits": limits}
-    trial = Trial(kafka.bootstrap, "spill-killed", tmp_path, SAME, "trial_candidate:same", settings=settings)
-    trial.create_topics()
+    trial = make_trial("spill-killed", SAME, "same", limits=limits)
     produce_all(trial.bootstrap, trial.input, [asked(n) for n in range(ORDERS)])
     produce_all(trial.bootstrap, trial.output, [asked(n) for n in reversed(range(ORDERS))])
-    commit(trial, trial.group, dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
+    commit(trial, trial.group, below(ORDERS))
     trial.play("run")
     with Running(trial) as running:
         for kill in range(1, KILLS + 1):
@@ -62,7 +60,7 @@ def test_joiners_killed_with_spilled_values_lose_nothing_and_repeat_nothing(
     say(f"{KILLS} kills with values in the file, {before:,} of {ORDERS:,} pairs before the last start; {dict(found)}")
     assert ended(stats) == {"match": ORDERS}
     assert remainders(stats) == {}
-    assert len(last_words(trial)) == len(records(trial.bootstrap, trial.topic("diff"))) == ORDERS
+    assert len(last_words(trial)) == len(trial.records("diff")) == ORDERS
     assert found["spilled_values_back"]
     beside = {"__pycache__"}  # of the candidate's module
     assert {path.name for path in tmp_path.iterdir() if path.suffix not in {".yaml", ".py", ".err"}} <= beside

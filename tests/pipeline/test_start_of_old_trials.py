@@ -1,7 +1,6 @@
 """A trial of some weeks: its marks are millions, and its roles start as fast as on the first day."""
 
 import itertools
-import json
 import os
 import statistics
 import subprocess
@@ -20,9 +19,9 @@ from shadowstream.protocol import marks
 from shadowstream.testing import EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.kills import Follower
-from tests.pipeline.role_processes import UNBOUNDED, Running
-from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, beside
-from tests.pipeline.written_records import await_that, ended, records, remainders
+from tests.pipeline.role_processes import Running
+from tests.pipeline.trial_fixture import PARTITIONS, UNBOUNDED, Production, Trial, beside
+from tests.pipeline.written_records import await_that, remainders
 
 MARKS = int(os.environ.get("OLD_TRIAL_MARKS", "3000000"))
 LIMIT_S = 3.0
@@ -69,7 +68,7 @@ def restarted(trial: Trial, role: str, follower: Follower) -> tuple[subprocess.P
         if follower.new():
             quiet_since = time.monotonic()
     began = time.monotonic()
-    process = trial.start(role, str(trial.config_path))
+    process = trial.start(role)
     while not any(_is_new(record) for record in follower.new()):
         assert process.poll() is None, trial.log_text(role)[-2_000:]
         assert time.monotonic() - began < CATCH_UP_S, trial.log_text(role)[-2_000:]
@@ -82,15 +81,11 @@ def _is_new(record: dict[str, Any]) -> bool:
     return any(window["outcomes"].get("match") for window in record["windows"])
 
 
-def logged(trial: Trial, role: str, event: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in trial.log_text(role).splitlines() if f'"{event}"' in line]
-
-
 def last_done(trial: Trial) -> list[dict[str, Any]]:
     """The last done mark of each input partition, and a range mark that says as much."""
     last = {
         record["input_partition"]: record
-        for record in records(trial.bootstrap, trial.topic("progress"))
+        for record in trial.records("progress")
         if record["kind"] == "done" and record["to_offset"] == FIRST // PARTITIONS
     }
     assert len(last) == PARTITIONS
@@ -102,10 +97,7 @@ def measured(trial: Trial, running: Running) -> Iterator[tuple[str, float]]:
     """What was measured, and seconds. Marks come while the joiner runs and the runner does not."""
     for role in ("run", "join"):
         running.start(role)
-    await_that(
-        "the first day is over",
-        lambda: ended(records(trial.bootstrap, trial.topic("stats")))["match"] == FIRST,
-    )
+    await_that("the first day is over", lambda: trial.outcomes()["match"] == FIRST)
     time.sleep(3)
     running.kill("run")
     repeated(trial, last_done(trial), MARKS)
@@ -131,8 +123,7 @@ def test_with_millions_of_marks_roles_start_as_fast_as_at_first(tmp_path: Path, 
     with EmbeddedKafka() as broker:
         trial = Trial(broker.bootstrap, "old", tmp_path, settings=UNBOUNDED)
         trial.create_topics()
-        trial.write_orders(range(FIRST))
-        Production(trial).work(dict.fromkeys(range(PARTITIONS), FIRST // PARTITIONS))
+        trial.answered(FIRST)
         with Running(trial) as running:
             try:
                 for name, seconds in measured(trial, running):
@@ -142,7 +133,8 @@ def test_with_millions_of_marks_roles_start_as_fast_as_at_first(tmp_path: Path, 
                 lines = [f"{heading:<70} {'median':>7} {'least':>7} {'most':>7}"]
                 for name, some in took.items():
                     lines.append(f"{name:<70} {statistics.median(some):>6.2f}s {min(some):>6.2f}s {max(some):>6.2f}s")
-                lines.append(f"marks read by the joiner: {[one['marks'] for one in logged(trial, 'join', 'restored')]}")
+                read = [event["marks"] for event in trial.logged("join") if event["event"] == "restored"]
+                lines.append(f"marks read by the joiner: {read}")
                 say("\n  ".join(lines))
-        assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+        assert remainders(trial.records("stats")) == {}
     assert max(statistics.median(took[role]) for role in ("run", "join")) < LIMIT_S

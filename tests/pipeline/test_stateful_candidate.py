@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from shadowstream.codecs import own
@@ -15,8 +14,8 @@ from shadowstream.protocol.headers import PACKED_HEADER, unpack
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
 from tests.conftest import Say
-from tests.pipeline.role_processes import UNBOUNDED, Running
-from tests.pipeline.trial_fixture import PARTITIONS, ROOT, Trial, order
+from tests.pipeline.role_processes import Running
+from tests.pipeline.trial_fixture import PARTITIONS, ROOT, UNBOUNDED, Trial, order
 from tests.pipeline.written_records import await_that
 
 KILLS = 3
@@ -50,15 +49,12 @@ def undisturbed(orders: int) -> Counts:
     return found
 
 
-@pytest.fixture
-def trial(kafka: Broker, tmp_path: Path) -> Trial:
+def test_killed_repeatedly_a_counting_candidate_counts_as_without_kills(
+    kafka: Broker, tmp_path: Path, say: Say
+) -> None:
     settings = {**UNBOUNDED, "candidate": {**CANDIDATE, "partitioner": "input"}}
-    made = Trial(kafka.bootstrap, "stateful", tmp_path, VISITS, CANDIDATE["call"], settings=settings)
-    made.create_topics()
-    return made
-
-
-def test_killed_repeatedly_a_counting_candidate_counts_as_without_kills(trial: Trial, say: Say) -> None:
+    trial = Trial(kafka.bootstrap, "stateful", tmp_path, VISITS, CANDIDATE["call"], settings=settings)
+    trial.create_topics()
     written = 0
     with Running(trial) as running:
         for kill in range(KILLS + 1):

@@ -3,19 +3,18 @@
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
-from tests.pipeline.role_processes import UNBOUNDED, Running, commit
-from tests.pipeline.trial_fixture import PARTITIONS, Trial, time_ms
-from tests.pipeline.written_records import await_that, ended, records, verdict
+from tests.pipeline.conftest import MakeTrial
+from tests.pipeline.role_processes import Running, commit
+from tests.pipeline.trial_fixture import PARTITIONS, UNBOUNDED, Trial, time_ms
+from tests.pipeline.written_records import await_that, ended
 
 CANDIDATE = 'def judge(o): return {"id": o["n"], "score": 1.0}\n'
 STOPPED = 2
@@ -63,18 +62,17 @@ CHANGES: dict[str, tuple[str, Callable[[Trial, str], None], str]] = {
 
 @pytest.mark.parametrize(("which", "change", "sentence"), CHANGES.values(), ids=CHANGES)
 def test_a_topic_that_changes_stops_the_roles_and_the_verdict_says_so(
-    kafka: Broker, tmp_path: Path, say: Say, which: str, change: Callable[[Trial, str], None], sentence: str
+    make_trial: MakeTrial, say: Say, which: str, change: Callable[[Trial, str], None], sentence: str
 ) -> None:
     name = f"changes-{which}-{change.__name__.replace('_', '-')}"
-    trial = Trial(kafka.bootstrap, name, tmp_path, CANDIDATE, settings=UNBOUNDED)
-    trial.create_topics()
+    trial = make_trial(name, CANDIDATE, **UNBOUNDED)
     topic = f"{name}-{which}"
     with Running(trial) as roles:
         orders(trial, range(30))
         for role in ("run", "join", "judge"):
             roles.start(role)
         roles.await_outcomes(match=30)
-        await_that("a verdict stands", lambda: bool(records(trial.bootstrap, trial.topic("verdict"))))
+        await_that("a verdict stands", lambda: bool(trial.records("verdict")))
         began = time.monotonic()
         change(trial, topic)
         time.sleep(0.3)
@@ -85,31 +83,20 @@ def test_a_topic_that_changes_stops_the_roles_and_the_verdict_says_so(
             assert sentence in trial.log_text(role)
         say(f"{name}: both roles had stopped after {time.monotonic() - began:.1f} s")
         assert set(ended(roles.stats())) == {"match"}
-        await_that("the verdict says it", lambda: sentence in " ".join(reasons_of(trial)))
-        gate, explained = trial.ask("gate", str(trial.config_path)), trial.ask("explain", str(trial.config_path))
+        await_that("the verdict says it", lambda: sentence in " ".join(trial.records("verdict")[-1]["reasons"]))
+        gate, explained = trial.ask("gate"), trial.ask("explain")
     assert gate.returncode == NOT_YET
     assert sentence in gate.stdout
     assert sentence in explained.stdout
     say(f"gate:\n{gate.stdout}\nexplain:\n{explained.stdout}")
 
 
-def reasons_of(trial: Trial) -> list[str]:
-    found: list[str] = verdict(trial.bootstrap, trial.topic("verdict"))["reasons"]
-    return found
-
-
-def test_outputs_of_one_batch_that_no_client_decompresses_do_not_reject(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_outputs_of_one_batch_that_no_client_decompresses_do_not_reject(make_trial: MakeTrial, say: Say) -> None:
     """20 outputs of 3 MB in one batch: 60 MB in clear, a few kilobytes on the wire."""
     n = 20
-    trial = Trial(kafka.bootstrap, "unread-batch", tmp_path, 'def judge(o): return {"id": o["n"]}\n')
-    trial.create_topics()
-    produce_all(
-        trial.bootstrap,
-        trial.input,
-        [Write(json.dumps({"n": i}).encode(), b"k%d" % i, 0, time_ms(i)) for i in range(n)],
-    )
+    trial = make_trial("unread-batch", 'def judge(o): return {"id": o["n"]}\n')
+    inputs = [Write(b'{"n": %d}' % i, b"k%d" % i, 0, time_ms(i)) for i in range(n)]
+    produce_all(trial.bootstrap, trial.input, inputs)
     limits = {"message.max.bytes": 900_000_000, "batch.size": 900_000_000, "queue.buffering.max.kbytes": 2_000_000}
     producer = Producer({"bootstrap.servers": trial.bootstrap, "linger.ms": 3_000, "compression.type": "zstd"} | limits)
     for i in range(n):
@@ -118,8 +105,8 @@ def test_outputs_of_one_batch_that_no_client_decompresses_do_not_reject(
     assert producer.flush(60) == 0
     commit(trial, trial.group, {0: n})
     trial.play("run", "join", "judge")
-    found = ended(records(trial.bootstrap, trial.topic("stats")))
-    gate, explained = trial.ask("gate", str(trial.config_path)), trial.ask("explain", str(trial.config_path))
+    found = trial.outcomes()
+    gate, explained = trial.ask("gate"), trial.ask("explain")
     say(f"{dict(found)}\ngate:\n{gate.stdout}\nexplain:\n{explained.stdout}")
     assert found == {"undecodable_production": n, "evicted": n}
     assert gate.returncode == NOT_YET

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -23,6 +24,7 @@ from shadowstream.configfile import load
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests import forked
 from tests.pipeline.candidates import SAME, SCORE_ATOL, answer
+from tests.pipeline.written_records import await_that, ended, records
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 3
@@ -31,6 +33,7 @@ FIRST_MS = 1_370_000_000_000
 STEP_MS = 90_000
 """1,000 orders last 25 hours: over a day, which is the least that promotes."""
 ROLE_LIMIT_S = 90.0
+UNBOUNDED: dict[str, Any] = {"start": "earliest", "bounded": False}
 
 
 def order(n: int) -> dict[str, Any]:
@@ -41,6 +44,11 @@ def order(n: int) -> dict[str, Any]:
 def time_ms(n: int) -> int:
     """Event time of the n-th order."""
     return FIRST_MS + n * STEP_MS
+
+
+def below(orders: int) -> dict[int, int]:
+    """Offsets after the first so many orders, by input partition."""
+    return {partition: len(range(partition, orders, PARTITIONS)) for partition in range(PARTITIONS)}
 
 
 def config_under(topic_prefix: str, bootstrap: str, **candidate: Any) -> Config:
@@ -138,16 +146,43 @@ class Trial:
 
     def write_orders(self, numbers: Iterable[int], raw: Callable[[int], bytes] | None = None) -> None:
         """Write orders: n into partition n % PARTITIONS, keyed by its id; `raw` gives other values than JSON."""
-        records = [
-            Write(
-                raw(n) if raw else json.dumps(order(n)).encode(),
-                key=f"order-{n}".encode(),
-                partition=n % PARTITIONS,
-                timestamp_ms=time_ms(n),
-            )
-            for n in numbers
-        ]
-        produce_all(self.bootstrap, self.input, records)
+        values = ((n, raw(n) if raw else json.dumps(order(n)).encode()) for n in numbers)
+        written = [Write(value, b"order-%d" % n, n % PARTITIONS, time_ms(n)) for n, value in values]
+        produce_all(self.bootstrap, self.input, written)
+
+    def answered(self, orders: int, **production: Any) -> Self:
+        """Production has answered so many orders, all there are."""
+        self.write_orders(range(orders))
+        Production(self, **production).work(orders)
+        return self
+
+    # ---------------------------------------------------------------- what it has written
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        """Every record of one of the trial's own topics."""
+        return records(self.bootstrap, self.topic(kind))
+
+    def outcomes(self) -> Counter[str]:
+        """What has ended so far, by stats."""
+        return ended(self.records("stats"))
+
+    def await_mark(self, kind: str) -> None:
+        await_that(f"there is a {kind} mark", lambda: kind in {mark["kind"] for mark in self.records("progress")})
+
+    def await_outcomes(self, expected: Counter[str], limit_s: float = 60.0) -> None:
+        """Until the outcomes are these; what they were last is in the failure, with the logs."""
+        found: Counter[str] = Counter()
+
+        def there() -> bool:
+            found.clear()
+            found.update(self.outcomes())
+            return found == expected
+
+        try:
+            await_that(f"outcomes are {dict(expected)}", there, limit_s)
+        except AssertionError as error:
+            logs = "\n".join(path.read_text("utf-8")[-1_500:] for path in sorted(self.folder.glob("*.err")))
+            raise AssertionError(f"{error}, but {dict(found)}\n{logs}") from None
 
     # ---------------------------------------------------------------- processes
 
@@ -157,11 +192,15 @@ class Trial:
         kept = {name: value for name, value in os.environ.items() if name != "SHADOWSTREAM_TRACEBACK"}
         return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
 
-    def start(self, *words: str, log: str | None = None) -> subprocess.Popen[str]:
-        """`python -m shadowstream` with these words; stderr goes to a file of the folder."""
-        with (self.folder / f"{log or words[0]}.err").open("ab") as errors:
+    def command(self, words: str, *options: str) -> list[str]:
+        """`shadowstream <words>` on this trial's config."""
+        return [sys.executable, "-m", "shadowstream", *words.split(), str(self.config_path), *options]
+
+    def start(self, words: str, *options: str, log: str | None = None) -> subprocess.Popen[str]:
+        """Start a command; stderr goes to a file of the folder, named after its first word."""
+        with (self.folder / f"{log or words.partition(' ')[0]}.err").open("ab") as errors:
             return forked.Forked(
-                [sys.executable, "-m", "shadowstream", *words],
+                self.command(words, *options),
                 env=self.environment(),
                 cwd=self.folder,
                 stdout=subprocess.PIPE,
@@ -190,14 +229,13 @@ class Trial:
 
     def play(self, *roles: str) -> None:
         """Run roles side by side, each in a process of its own, to their end."""
-        started = {role: self.start(role, str(self.config_path), "--json") for role in roles}
+        started = {role: self.start(role, "--json") for role in roles}
         for role, process in started.items():
             self.finish(process, role)
 
-    def ask(self, *words: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def ask(self, words: str, *options: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run one command to its end, whatever it answers."""
-        command = [sys.executable, "-m", "shadowstream", *words]
-        return forked.run(command, limit_s, env=self.environment(), cwd=self.folder)
+        return forked.run(self.command(words, *options), limit_s, env=self.environment(), cwd=self.folder)
 
 
 @dataclass(slots=True)
@@ -211,13 +249,13 @@ class Production:
     partitioner: str | Callable[[bytes], int] | None = None
     """Where outputs go: by a partitioner of the client, by a rule of production's own, by default as their inputs."""
 
-    def work(self, below: dict[int, int], *, commit: bool = True) -> int:
-        """Answer what is in the inputs from the committed offset to `below` (by partition); gives how many.
+    def work(self, to: int | dict[int, int], *, commit: bool = True) -> int:
+        """Answer the first so many orders, or to these offsets by partition, from the committed ones; gives how many.
 
         Outputs have their input's key and time. Offsets are committed once all are acknowledged;
         without `commit` that is left undone, as by a production that dies in between.
         """
-        trial = self.trial
+        trial, ends = self.trial, below(to) if isinstance(to, int) else to
         consumer = Consumer(
             {"bootstrap.servers": trial.bootstrap, "group.id": trial.group, "enable.auto.commit": False}
         )
@@ -225,23 +263,24 @@ class Production:
         producer = Producer(
             {"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 5, **client}
         )
-        places = [TopicPartition(trial.input, partition) for partition in below]
-        position = {place.partition: max(place.offset, 0) for place in _committed(consumer, places)}
+        places = [TopicPartition(trial.input, partition) for partition in ends]
+        committed = once_coordinated(lambda: consumer.committed(places, 30.0))
+        position = {place.partition: max(place.offset, 0) for place in committed}
         consumer.assign([TopicPartition(trial.input, partition, offset) for partition, offset in position.items()])
         answered = 0
         deadline = time.monotonic() + 60
-        while any(position[partition] < end for partition, end in below.items()):
-            assert time.monotonic() < deadline, f"production stands at {position}, asked for {below}"
+        while any(position[partition] < end for partition, end in ends.items()):
+            assert time.monotonic() < deadline, f"production stands at {position}, asked for {ends}"
             for message in consumer.consume(500, 0.1):
                 assert message.error() is None, message.error()
                 partition, offset = message.partition(), message.offset()
-                if offset < below[partition]:
+                if offset < ends[partition]:
                     answered += self._answer(producer, message)
                     position[partition] = offset + 1
         assert producer.flush(30) == 0
         if commit:
-            ends = [TopicPartition(trial.input, partition, offset) for partition, offset in position.items()]
-            consumer.commit(offsets=ends, asynchronous=False)
+            reached = [TopicPartition(trial.input, partition, offset) for partition, offset in position.items()]
+            consumer.commit(offsets=reached, asynchronous=False)
         consumer.close()
         return answered
 
@@ -267,18 +306,16 @@ class Production:
         return message.partition() if self.partitioner is None else -1
 
 
-def _committed(consumer: Consumer, places: list[TopicPartition], limit_s: float = 30.0) -> list[TopicPartition]:
-    """Committed offsets; on a fresh broker the group's coordinator needs a moment before it knows that it is one."""
-    moving = {
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    }
+MOVING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+
+
+def once_coordinated(call: Callable[[], Any], limit_s: float = 30.0) -> Any:
+    """Call; on a fresh broker the group's coordinator needs a moment before it knows that it is one."""
     deadline = time.monotonic() + limit_s
     while True:
         try:
-            return consumer.committed(places, limit_s)
+            return call()
         except KafkaException as error:
-            if error.args[0].code() not in moving or time.monotonic() > deadline:
+            if error.args[0].code() not in MOVING or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)

@@ -23,6 +23,7 @@ from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load_stateful
 from shadowstream.runner.candidate_state import Stateful, WarmUp
 from shadowstream.runner.step import RunnerStep
+from tests.least_config import least_config
 
 REVISION = "00112233445566778899aabbccddeeff"
 OTHER = "ff112233445566778899aabbccddeeff"
@@ -57,18 +58,8 @@ def making_none() -> None:
 
 
 def config(**candidate: Any) -> Config:
-    return Config.model_validate(
-        {
-            "name": "t",
-            "inputs": ["in"],
-            "production": {"outputs": ["out"]},
-            "candidate": {
-                "call": f"{__name__}:Counting", "trusted": True, "partitioner": "input", "state": "snapshot",
-                **candidate,
-            },
-            "limits": {"snapshot_bytes_max": 900},
-        }
-    )  # fmt: skip
+    counting = {"call": f"{__name__}:Counting", "trusted": True, "partitioner": "input", "state": "snapshot"}
+    return least_config(candidate=counting | candidate, limits={"snapshot_bytes_max": 900})
 
 
 class Runner:
@@ -108,6 +99,12 @@ class Runner:
             if w.topic == "shadow.t.out.out" and unpack((w.headers or [])[0][1]).coordinate.offset >= first
         ]
 
+    def ran(self, *words: str) -> Runner:
+        """It, after these words and a commit."""
+        self.run(*words)
+        self.commit()
+        return self
+
     def commit(self) -> list[Write]:
         writes, (self.committed,) = self.step.prepare()
         self.step.committed()
@@ -132,9 +129,7 @@ def test_another_process_goes_on_from_the_snapshot_of_the_commit() -> None:
 
 
 def test_what_was_not_committed_is_forgotten_within_a_process_too() -> None:
-    one = Runner()
-    one.run("a")
-    one.commit()
+    one = Runner().ran("a")
     one.run("a")
     one.step.drop()
     one.take_over()
@@ -142,9 +137,7 @@ def test_what_was_not_committed_is_forgotten_within_a_process_too() -> None:
 
 
 def test_an_unchanged_snapshot_is_not_rewritten_and_still_restored() -> None:
-    one = Runner()
-    one.run("a")
-    one.commit()
+    one = Runner().ran("a")
     one.stateful.call = lambda place, values: [[] for _ in values]  # type: ignore[method-assign]  # inputs that change nothing
     one.run("x")
     assert [w.topic for w in one.commit()] == ["shadow.t.progress"]
@@ -161,11 +154,8 @@ def test_an_unchanged_snapshot_is_not_rewritten_and_still_restored() -> None:
     ],
 )
 def test_without_a_snapshot_the_next_assignment_is_warm_up(word: str, result: str, reason: str) -> None:
-    one = Runner()
-    one.run("a")
-    one.commit()
-    one.run("a", word)
-    one.commit()
+    one = Runner().ran("a")
+    one.ran("a", word)
     assert [(n.result, n.place) for n in one.stateful.snapshot_results] == [("written", IN), (result, IN)]
     assert reason in one.stateful.snapshot_results[-1].reason
     assert one.run("a") == [(["a", 3], False)], "as long as it lives it has its state"
@@ -175,28 +165,21 @@ def test_without_a_snapshot_the_next_assignment_is_warm_up(word: str, result: st
 
 
 def test_a_snapshot_can_be_had_again_after_one_that_failed() -> None:
-    one = Runner()
-    one.run("a", "break")
-    one.commit()
-    one.run("break")
-    one.commit()
+    one = Runner().ran("a", "break")
+    one.ran("break")
     assert one.news() == ["failed", "written"]
     assert one.again().run("a") == [(["a", 2], False)]
 
 
 def test_a_snapshot_of_another_revision_is_refused() -> None:
-    one = Runner()
-    one.run("a", "a")
-    one.commit()
+    one = Runner().ran("a", "a")
     other = one.again(OTHER)
     assert (other.run("a"), other.news()) == ([(["a", 1], False)], ["refused"])
     assert one.again(OTHER, warm_up_records=1).run("a") == [(["a", 1], True)]
 
 
 def test_what_a_restore_left_half_done_is_not_gone_on_with() -> None:
-    one = Runner()
-    one.run("a")
-    one.commit()
+    one = Runner().ran("a")
     one.snapshots = dict.fromkeys(one.snapshots, b"torn")
     other = one.again()
     assert (other.run("a", "half"), other.news()) == ([(["a", 1], True), (["half", 1], True)], ["restore_failed"])

@@ -7,12 +7,12 @@ import pytest
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
-from shadowstream.config import Config
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol.headers import ORIGIN_HEADER, unpack_origin
 from shadowstream.records import Batch, Commit, Headers, Partition, Side, Write
 from shadowstream.runner.copy_step import CopyStep, Route, copied_to_ms
 from shadowstream.runner.partitioner import IdentityPartitioner, partition_for
+from tests.least_config import least_config
 
 OUT = Partition("out", 2)
 PARTITIONS = 3
@@ -21,16 +21,7 @@ NOW_MS = 1_000_000
 
 
 def homes(**identity: Any) -> IdentityPartitioner:
-    config = Config.model_validate(
-        {
-            "name": "t",
-            "inputs": ["in"],
-            "production": {"outputs": ["out"]},
-            "candidate": {"call": "a:b"},
-            "identity": identity,
-        }
-    )
-    return IdentityPartitioner(config, Decoder(NoSchemas()).decode_many)
+    return IdentityPartitioner(least_config(identity=identity), Decoder(NoSchemas()).decode_many)
 
 
 def copier(position: int = 0, metadata: str | None = NOTHING, **identity: Any) -> CopyStep:
@@ -49,6 +40,13 @@ def copies(step: CopyStep) -> list[Write]:
     return step.prepare()[0]
 
 
+def partitions(read: Batch, **identity: Any) -> list[int | None]:
+    """Where the copies go."""
+    step = copier(**identity)
+    step.copy(read, NOW_MS)
+    return [write.partition for write in copies(step)]
+
+
 def test_a_copy_is_its_original_with_its_place_in_a_header() -> None:
     step = copier()
     step.copy(batch([b"k"], [None], [[("trace", b"1"), (ORIGIN_HEADER, b"production's own")]]), NOW_MS)
@@ -64,9 +62,7 @@ KEYS: list[bytes | None] = [b"order-%d" % i for i in range(50)]
 
 @pytest.mark.parametrize("kind", ["key", "occurrence"])
 def test_by_key_both_sides_meet_where_murmur2_puts_it(kind: str) -> None:
-    step = copier(kind=kind)
-    step.copy(batch(KEYS), NOW_MS)
-    found = [write.partition for write in copies(step)]
+    found = partitions(batch(KEYS), kind=kind)
     assert set(found) == set(range(PARTITIONS))
     assert found == [partition_for("murmur2", key, 0, PARTITIONS) for key in KEYS]
     assert found == [homes(kind=kind).of_output(key, b"{}", [], 1, PARTITIONS) for key in KEYS]
@@ -74,29 +70,23 @@ def test_by_key_both_sides_meet_where_murmur2_puts_it(kind: str) -> None:
 
 def test_by_coordinate_both_sides_meet_in_their_inputs_partition() -> None:
     identity: dict[str, Any] = {"kind": "coordinate", "header": "x"}
-    step = copier(**identity)
     named: list[Headers] = [[("x", b"in/%d/9" % home)] for home in range(8)]
-    step.copy(batch([None] * 8, headers=named), NOW_MS)
-    found = [write.partition for write in copies(step)]
+    found = partitions(batch([None] * 8, headers=named), **identity)
     assert found == [home % PARTITIONS for home in range(8)]
     assert found == [homes(**identity).of_output(None, b"{}", [], home, PARTITIONS) for home in range(8)]
 
 
 def test_both_sides_are_partitioned_by_the_hash_of_a_header_id() -> None:
     identity: dict[str, Any] = {"kind": "id", "header": "trace"}
-    step = copier(**identity)
     ids = [b"id-%d" % i for i in range(20)]
-    step.copy(batch([None] * 20, headers=[[("trace", one)] for one in ids]), NOW_MS)
-    found = [write.partition for write in copies(step)]
+    found = partitions(batch([None] * 20, headers=[[("trace", one)] for one in ids]), **identity)
     assert set(found) == set(range(PARTITIONS))
     assert found == [homes(**identity).of_output(b"k", b"{}", [("trace", one)], 1, PARTITIONS) for one in ids]
 
 
 def test_both_sides_are_partitioned_by_a_field_id_in_any_format() -> None:
     identity: dict[str, Any] = {"kind": "id", "path": "order.id"}
-    step = copier(**identity)
-    step.copy(batch([None] * 20, [{"order": {"id": i}} for i in range(20)]), NOW_MS)
-    found = [write.partition for write in copies(step)]
+    found = partitions(batch([None] * 20, [{"order": {"id": i}} for i in range(20)]), **identity)
     assert set(found) == set(range(PARTITIONS))
     candidate = [b'{ "order" : {"more": 1, "id": %d}}' % i for i in range(20)]
     assert found == [homes(**identity).of_output(b"k", value, [], 1, PARTITIONS) for value in candidate]
@@ -113,9 +103,7 @@ def test_both_sides_are_partitioned_by_a_field_id_in_any_format() -> None:
     ],
 )
 def test_what_pairs_nowhere_keeps_its_partition_number(identity: dict[str, Any], headers: Headers, value: Any) -> None:
-    step = copier(**identity)
-    step.copy(batch([None], [value], [headers]), NOW_MS)
-    assert [write.partition for write in copies(step)] == [OUT.partition]
+    assert partitions(batch([None], [value], [headers]), **identity) == [OUT.partition]
 
 
 def test_offsets_are_committed_with_the_copies_and_control_records_are_passed() -> None:
@@ -147,10 +135,9 @@ def test_an_empty_partition_gets_a_commit_too() -> None:
 
 
 def test_foreign_commits_and_offsets_read_twice_are_errors() -> None:
-    with pytest.raises(ConfigError, match="did another program commit"):
-        copier(0, "1abc")
-    with pytest.raises(ConfigError, match="did another program commit"):
-        copier(0, "copy1")
+    for foreign in ("1abc", "copy1"):
+        with pytest.raises(ConfigError, match="did another program commit"):
+            copier(0, foreign)
     step = copier(11)
     with pytest.raises(ShadowstreamBug, match="read again"):
         step.copy(batch([b"a"]), NOW_MS)

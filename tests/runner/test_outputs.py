@@ -4,25 +4,18 @@ from typing import Any
 
 import pytest
 
-from shadowstream.codecs.decoder import Decoder
-from shadowstream.codecs.encoder import Encoder
-from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.protocol import marks
 from shadowstream.protocol.headers import unpack
 from shadowstream.records import Batch, Headers
-from shadowstream.runner.candidate import load
 from shadowstream.runner.partitioner import partition_for
-from shadowstream.runner.step import RunnerStep
-from tests.runner.test_step import IN, NOW_MS, REVISION, batch, commit, config, runner
+from tests.runner.test_step import NOW_MS, batch, commit, ran, runner
 
 TWO: dict[str, Any] = {"production": {"outputs": ["out", "second"]}}
 
 
 def test_outputs_of_one_input_are_numbered_and_counted_by_topic() -> None:
     step = runner(**TWO)
-    step.step(batch("both"), NOW_MS)
-    writes, (mark,), _ = commit(step)
+    writes, mark, _ = ran(step, "both")
     assert [(w.topic, unpack((w.headers or [])[0][1]).coordinate.k, w.value) for w in writes] == [
         ("shadow.t.out.out", 0, b"1"),
         ("shadow.t.out.second", 0, b"2"),
@@ -34,8 +27,7 @@ def test_outputs_of_one_input_are_numbered_and_counted_by_topic() -> None:
 
 def test_with_several_topics_an_output_must_name_one() -> None:
     step = runner(**TWO)
-    step.step(batch("plain", "both", "elsewhere"), NOW_MS)
-    writes, (mark,), _ = commit(step)
+    writes, mark, _ = ran(step, "plain", "both", "elsewhere")
     assert mark["counters"]["absent"] == {"error": 2}
     letters = [dict(w.headers or []) for w in writes if w.topic == "shadow.t.dlq.runner"]
     messages = [letter["__connect.errors.exception.message"].decode() for letter in letters]
@@ -48,14 +40,10 @@ def test_with_several_topics_an_output_must_name_one() -> None:
 
 
 def test_each_topic_has_its_own_partitions_partitioner_and_encoder() -> None:
-    settings = config(**TWO)
     counts = {"out": 4, "second": 3}
     kinds = {"out": "murmur2", "second": "crc32"}
-    encoders: dict[str, Any] = {"out": Encoder(NoSchemas(), "out-value", "json"), "second": Shouting()}
-    step = RunnerStep(settings, REVISION, load(settings.candidate), Decoder(NoSchemas()), encoders, counts, kinds)
-    step.assign(IN, 0, marks.Counters(), -1)
-    step.step(batch(*["both"] * 20), NOW_MS)
-    writes, _, _ = commit(step)
+    step = runner(kinds=kinds, encoders={"second": Shouting()}, **TWO)
+    writes, _, _ = ran(step, *["both"] * 20)
     of = {topic: [w for w in writes if w.topic == f"shadow.t.out.{topic}"] for topic in counts}
     for topic, kind in kinds.items():
         assert [w.partition for w in of[topic]] == [partition_for(kind, w.key, 1, counts[topic]) for w in of[topic]]
@@ -79,15 +67,8 @@ def test_where_both_sides_are_repartitioned_an_output_goes_by_its_identity() -> 
         ({"kind": "key"}, [partition_for("murmur2", b"k%d" % i, 0, 4) for i in range(20)]),
         ({"kind": "coordinate"}, [1] * 20),
     ):
-        settings = config(identity=identity)
-        encoder = Encoder(NoSchemas(), "out-value", "json")
-        step = RunnerStep(
-            settings, REVISION, load(settings.candidate), Decoder(NoSchemas()), {"out": encoder}, {"out": 4},
-            {"out": "repartition"},
-        )  # fmt: skip
-        step.assign(IN, 0, marks.Counters(), -1)
-        step.step(batch(*["plain"] * 20), NOW_MS)
-        writes, _, _ = commit(step)
+        step = runner(identity=identity, kinds={"out": "repartition"})
+        writes, _, _ = ran(step, *["plain"] * 20)
         assert [w.partition for w in writes] == expected
 
 

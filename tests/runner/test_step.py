@@ -57,12 +57,20 @@ def config(**more: Any) -> Config:
     return Config.model_validate(sections | more)
 
 
-def runner(position: int = 0, counters: marks.Counters | None = None, bound: int = -1, **more: Any) -> RunnerStep:
+def runner(
+    position: int = 0,
+    counters: marks.Counters | None = None,
+    bound: int = -1,
+    kinds: dict[str, str] | None = None,
+    encoders: dict[str, Any] | None = None,
+    **more: Any,
+) -> RunnerStep:
+    """A step of the config `more`; `kinds` and `encoders` by output topic, where they are not the usual ones."""
     settings = config(**more)
     outputs = settings.production.outputs
-    encoders = {topic: Encoder(NoSchemas(), f"{topic}-value", "json") for topic in outputs}
-    partitions = dict.fromkeys(outputs, 4)
-    step = RunnerStep(settings, REVISION, load(settings.candidate), Decoder(NoSchemas()), encoders, partitions)
+    all_ = {topic: Encoder(NoSchemas(), f"{topic}-value", "json") for topic in outputs} | (encoders or {})
+    partitions = {topic: 4 - n for n, topic in enumerate(outputs)}
+    step = RunnerStep(settings, REVISION, load(settings.candidate), Decoder(NoSchemas()), all_, partitions, kinds or {})
     step.assign(IN, position, counters or marks.Counters(), bound)
     return step
 
@@ -74,6 +82,13 @@ def batch(*values: str, first: int = 0, keys: list[bytes | None] | None = None) 
     return Batch(IN, range(first, first + n), times, keys or [b"k%d" % (first + i) for i in range(n)], raw)
 
 
+def ran(step: RunnerStep, *values: str, **of: Any) -> tuple[list[Write], Any, Any]:
+    """What one transaction writes after these inputs: outputs and dead letters, its mark, its offset."""
+    step.step(batch(*values, **of), NOW_MS)
+    writes, (mark,), (offset,) = commit(step)
+    return writes, mark, offset
+
+
 def commit(step: RunnerStep) -> tuple[list[Write], list[dict[str, Any]], list[Any]]:
     """What one transaction writes: outputs and dead letters, marks, offsets."""
     writes, commits = step.prepare()
@@ -83,9 +98,7 @@ def commit(step: RunnerStep) -> tuple[list[Write], list[dict[str, Any]], list[An
 
 
 def test_an_output_has_its_inputs_key_time_and_coordinate() -> None:
-    step = runner()
-    step.step(batch("plain", first=5), NOW_MS)
-    ((write,), _, (offset,)) = commit(step)
+    (write,), _, offset = ran(runner(), "plain", first=5)
     assert (write.topic, write.partition, write.key, write.value, write.time_ms) == (
         "shadow.t.out.out", 1, b"k5", b'{"n":0}', 3_000,
     )  # fmt: skip
@@ -97,9 +110,7 @@ def test_an_output_has_its_inputs_key_time_and_coordinate() -> None:
 
 
 def test_each_output_of_one_input_has_its_own_number() -> None:
-    step = runner()
-    step.step(batch("two"), NOW_MS)
-    (writes, (mark,), _) = commit(step)
+    writes, mark, _ = ran(runner(), "two")
     assert [(unpack((w.headers or [])[0][1]).coordinate.k, w.key) for w in writes] == [(0, b"k0"), (1, b"other")]
     assert mark["counters"]["written"] == {"out/1": 2}
     assert mark["counters"]["with_output"] == 1
@@ -110,9 +121,7 @@ def test_each_output_of_one_input_has_its_own_number() -> None:
     [("plain", b"k0", b'{"n":0}'), ("keyless", None, b'{"n":1}'), ("tombstone", b"k0", None)],
 )
 def test_what_the_candidate_returns_is_what_is_written(value: str, key: bytes | None, written: bytes | None) -> None:
-    step = runner()
-    step.step(batch(value), NOW_MS)
-    ((write,), _, _) = commit(step)
+    (write,), _, _ = ran(runner(), value)
     assert (write.key, write.value) == (key, written)
 
 
@@ -120,8 +129,7 @@ def test_what_the_candidate_returns_is_what_is_written(value: str, key: bytes | 
 def test_an_output_lies_where_productions_partitioner_would_put_it(kind: Any) -> None:
     candidate = {"call": "tests.runner.test_step:answer", "trusted": True, "partitioner": kind}
     step = runner(candidate=candidate)
-    step.step(batch(*["plain"] * 20), NOW_MS)
-    writes, _, _ = commit(step)
+    writes, _, _ = ran(step, *["plain"] * 20)
     assert [w.partition for w in writes] == [partition_for(kind, b"k%d" % i, 1, 4) for i in range(20)]
 
 
@@ -137,9 +145,7 @@ def test_an_output_lies_where_productions_partitioner_would_put_it(kind: Any) ->
     ],
 )
 def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str, reason: str, error: str) -> None:
-    step = runner()
-    step.step(batch("plain", value, "plain"), NOW_MS)
-    writes, (mark,), _ = commit(step)
+    writes, mark, _ = ran(runner(), "plain", value, "plain")
     assert mark["counters"]["absent"] == {reason: 1}
     assert (mark["counters"]["read"], mark["counters"]["with_output"]) == (3, 2)
     key = marks.identity_hash(b"k1")
@@ -157,24 +163,19 @@ def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str
 
 
 def test_a_silent_input_is_no_absence() -> None:
-    step = runner()
-    step.step(batch("nothing"), NOW_MS)
-    writes, (mark,), _ = commit(step)
+    writes, mark, _ = ran(runner(), "nothing")
     assert (writes, mark["absences"], mark["counters"]["silent"]) == ([], [], 1)
 
 
 def test_an_output_and_its_key_together_are_bounded() -> None:
-    step = runner()
-    step.step(batch("plain", keys=[b"k" * 1_000]), NOW_MS)
-    _, (mark,), _ = commit(step)
+    _, mark, _ = ran(runner(), "plain", keys=[b"k" * 1_000])
     assert mark["counters"]["absent"] == {"error": 1}
 
 
 def test_absences_in_a_row_are_one_run_and_their_ids_stay_aligned() -> None:
     step = runner()
     keys: list[bytes | None] = [b"a", b"b", None, None, b"c", b"d", b"e"]
-    step.step(batch(*["raise"] * 5, "plain", "raise", keys=keys), NOW_MS)
-    _, (mark,), _ = commit(step)
+    _, mark, _ = ran(step, *["raise"] * 5, "plain", "raise", keys=keys)
     assert [(run["offset"], run["count"], len(run["ids"])) for run in mark["absences"]] == [
         (0, 2, 2), (2, 2, 0), (4, 1, 1), (6, 1, 1),
     ]  # fmt: skip
@@ -193,10 +194,8 @@ def test_the_mark_of_a_full_transaction_of_failures_fits_a_message() -> None:
 
 def test_a_transactions_marks_hold_new_ranges_and_cumulative_counters() -> None:
     step = runner()
-    step.step(batch("raise", "plain"), NOW_MS)
-    commit(step)
-    step.step(batch("plain", first=2), NOW_MS)
-    _, (mark,), _ = commit(step)
+    ran(step, "raise", "plain")
+    _, mark, _ = ran(step, "plain", first=2)
     assert (mark["from_offset"], mark["to_offset"], mark["absences"]) == (2, 3, [])
     assert sum(window["read"] for window in mark["windows"]) == 1
     assert mark["counters"]["read"] == 3
@@ -217,8 +216,7 @@ def test_a_timestamp_too_far_ahead_does_not_move_the_floor() -> None:
 
 def test_done_marks_repeat_what_is_committed_with_the_ends_handed_in() -> None:
     step = runner()
-    step.step(batch("plain", "raise"), NOW_MS)
-    commit(step)
+    ran(step, "plain", "raise")
     (write,) = step.done_marks({Partition("shadow.t.out.out", 1): 9})
     mark = own.decode(write.value or b"")[1]
     assert (mark["kind"], mark["to_offset"], mark["counters"]["read"]) == ("done", 2, 2)
@@ -227,11 +225,9 @@ def test_done_marks_repeat_what_is_committed_with_the_ends_handed_in() -> None:
 
 def test_a_done_mark_without_news_is_only_repeated() -> None:
     step = runner()
-    step.step(batch("plain"), NOW_MS)
-    commit(step)
+    ran(step, "plain")
     assert [len(step.done_marks({}, again=again)) for again in (False, False, True)] == [1, 0, 1]
-    step.step(batch("plain", first=1), NOW_MS)
-    commit(step)
+    ran(step, "plain", first=1)
     assert len(step.done_marks({}, again=False)) == 1
 
 
@@ -248,8 +244,7 @@ def kinds(step: RunnerStep) -> list[str]:
 
 def test_a_bounded_input_ends_at_its_bound_and_reads_nothing_beyond() -> None:
     step = runner(bound=3)
-    step.step(batch("plain", "plain"), NOW_MS)
-    commit(step)
+    ran(step, "plain", "plain")
     assert (kinds(step), step.finished()) == (["done"], False)
     step.step(batch("plain", "plain", "plain", first=2), NOW_MS)
     assert not step.finished(), "not committed yet"
@@ -270,8 +265,7 @@ def test_a_bound_after_a_control_record_is_reached_at_the_end() -> None:
 
 def test_a_bound_inside_a_gap_is_reached_by_the_next_record() -> None:
     step = runner(bound=3)
-    step.step(batch("plain", first=9), NOW_MS)
-    _, (mark,), _ = commit(step)
+    _, mark, _ = ran(step, "plain", first=9)
     assert (mark["counters"]["read"], mark["to_offset"], step.finished()) == (0, 3, True)
 
 

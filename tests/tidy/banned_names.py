@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tests.tidy.house import Source
 
@@ -57,9 +57,9 @@ _FIELDS = {
 }
 
 
-def identifiers(tree: ast.AST) -> Iterator[str]:
+def identifiers(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield each identifier as often as it occurs: definitions, uses, parameters, keywords, imports."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.alias):
             yield from (*node.name.split("."), *filter(None, [node.asname]))
         elif field := _FIELDS.get(type(node)):
@@ -72,7 +72,7 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
 
 def banned_words(source: Source) -> Iterator[str]:
     """No identifier of the package or its tests holds a banned word."""
-    for identifier in sorted(set(identifiers(source.tree) if not source.path.startswith("bench/") else ())):
+    for identifier in sorted(set(identifiers(source.nodes) if not source.path.startswith("bench/") else ())):
         words = words_of(identifier)
         for word in BANNED:
             if f"_{word}_" in words and source.path not in ALLOWED.get(word, ()):

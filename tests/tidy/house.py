@@ -8,7 +8,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -23,110 +23,45 @@ TEST_NAME_WORDS_MAX = 12
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager"}
 
 # Who may import whom: only downwards, or within the same rank. A module that is not here has no place in the house.
-# The longest matching name decides.
-RANKS = {
-    "shadowstream.future_dates": 0,
-    "shadowstream.errors": 0,
-    "shadowstream.paths": 0,
-    "shadowstream.records": 0,
-    "shadowstream.public_records": 0,
-    "shadowstream.thinned_queue": 0,
-    "shadowstream.config": 1,
-    # It loads the user's code.
-    "shadowstream.entry_points": 1,
-    "shadowstream.shipped": 1,
-    "shadowstream.topics": 1,
-    "shadowstream.codecs": 2,
-    "shadowstream.protocol": 3,
-    "shadowstream.compare": 4,
-    "shadowstream.joiner": 5,
-    "shadowstream.judge": 5,
-    "shadowstream.labels": 5,
-    "shadowstream.runner": 5,
-    # It calls the user's code.
-    "shadowstream.runner.candidate": 6,
-    "shadowstream.configfile": 6,
-    "shadowstream.configschema": 6,
-    "shadowstream.masking": 6,
-    "shadowstream.yamlfile": 6,
-    "shadowstream.health": 7,
-    "shadowstream.logs": 7,
-    "shadowstream.metrics": 7,
-    "shadowstream.revision": 7,
-    "shadowstream.signatures": 7,
-    "shadowstream.kafka": 8,
-    "shadowstream.alerts": 9,
-    "shadowstream.report": 9,
-    "shadowstream.web": 9,
-    "shadowstream.testing": 10,
-    "shadowstream.demo": 11,
-    "shadowstream.cli": 12,
-    "shadowstream.__main__": 13,
-}
+# The longest matching name decides. One rank a line, the lowest first; `entry_points` loads the user's code, and
+# `runner.candidate` calls it.
+_RANKS = (
+    "errors future_dates paths public_records records thinned_queue",
+    "config entry_points shipped topics",
+    "codecs",
+    "protocol",
+    "compare",
+    "joiner judge labels runner",
+    "configfile configschema masking runner.candidate yamlfile",
+    "health logs metrics revision signatures",
+    "kafka",
+    "alerts report web",
+    "testing",
+    "demo",
+    "cli",
+    "__main__",
+)
+RANKS = {f"shadowstream.{name}": rank for rank, names in enumerate(_RANKS) for name in names.split()}
 
 
 # The door re-exports; nobody inside goes through it.
 DOOR = "shadowstream"
 
-PURE = (
-    "shadowstream.codecs",
-    "shadowstream.compare",
-    "shadowstream.errors",
-    "shadowstream.joiner",
-    "shadowstream.judge",
-    "shadowstream.labels",
-    "shadowstream.paths",
-    "shadowstream.records",
-    "shadowstream.public_records",
-    "shadowstream.runner.__init__",
-    "shadowstream.runner.copy_step",
-    "shadowstream.runner.absences",
-    "shadowstream.runner.candidate_attempts",
-    "shadowstream.runner.commit_metadata",
-    "shadowstream.runner.current_call",
-    "shadowstream.runner.cpu_cost",
-    "shadowstream.runner.partitioner_detection",
-    "shadowstream.protocol",
-    "shadowstream.runner.outputs",
-    "shadowstream.runner.partitioner",
-    "shadowstream.runner.step",
-    "shadowstream.thinned_queue",
-    "shadowstream.topics",
+_PURE = "codecs compare errors joiner judge labels paths protocol public_records records thinned_queue topics"
+_PURE_RUNNER = (
+    "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call outputs partitioner "
+    "partitioner_detection step"
 )
+_PURE_NAMES = [*_PURE.split(), *(f"runner.{module}" for module in _PURE_RUNNER.split())]
+PURE = tuple(f"shadowstream.{name}" for name in _PURE_NAMES)
 
 # What a pure room may not touch: the clock, chance, threads and the world outside. A name stands for all below it.
 IMPURE = (
-    "asyncio",
-    "datetime.date.today",
-    "datetime.datetime.now",
-    "datetime.datetime.today",
-    "datetime.datetime.utcnow",
-    "io.open",
-    "multiprocessing",
-    "numpy.random",
-    "open",
-    "os.environ",
-    "os.getenv",
-    "os.urandom",
-    "pathlib.Path.cwd",
-    "pathlib.Path.home",
-    "random",
-    "secrets",
-    "socket",
-    "subprocess",
-    "threading",
-    "time.monotonic",
-    "time.monotonic_ns",
-    "time.perf_counter",
-    "time.perf_counter_ns",
-    "time.process_time",
-    "time.thread_time",
-    "time.thread_time_ns",
-    "time.sleep",
-    "time.time",
-    "time.time_ns",
-    "uuid.uuid1",
-    "uuid.uuid4",
+    *("asyncio", "io.open", "multiprocessing", "numpy.random", "open", "os.environ", "os.getenv", "os.urandom"),
+    *("pathlib.Path.cwd", "pathlib.Path.home", "random", "secrets", "socket", "subprocess", "threading"),
+    *("datetime.date.today", *(f"datetime.datetime.{name}" for name in ("now", "today", "utcnow"))),
+    *(f"time.{name}{unit}" for name in ("monotonic", "perf_counter", "thread_time", "time") for unit in ("", "_ns")),
+    *("time.process_time", "time.sleep", "uuid.uuid1", "uuid.uuid4"),
 )
 
 # Reading and writing by method has no module to know it by.
@@ -179,6 +114,11 @@ class Source:
         return ast.parse(self.text, filename=self.path)
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of the tree, walked once for all rules."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
     def module(self) -> str:
         """The dotted name; a package's own file ends in `.__init__`."""
         return self.path.removesuffix(".py").replace("/", ".")
@@ -205,16 +145,22 @@ def rank_of(module: str) -> int | None:
     return RANKS[max(known, key=len)] if known else None
 
 
+def functions(nodes: Iterable[ast.AST]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions among nodes."""
+    return (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
 def sizes(source: Source) -> Iterator[str]:
     """A file of at most 400 lines, a function of at most 70 with at most 7 parameters."""
     lines = len(source.text.splitlines())
     if lines > FILE_LINES_MAX:
         yield source.at(1, f"{lines} lines, at most {FILE_LINES_MAX}")
-    for node in ast.walk(source.tree):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        length = (node.end_lineno or node.lineno) - node.lineno + 1
-        if length > FUNCTION_LINES_MAX:
+    for node in functions(source.nodes):
+        if (length := lines_of(node)) > FUNCTION_LINES_MAX:
             yield source.at(node.lineno, f"{node.name} has {length} lines, at most {FUNCTION_LINES_MAX}")
         args = node.args
         named = [a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg) if a]
@@ -232,17 +178,16 @@ def names(source: Source) -> Iterator[str]:
 
 def names_of_tests(source: Source) -> Iterator[str]:
     """No name of a test has more words than a reader takes in at once."""
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            words = len(node.name.removeprefix("test_").split("_"))
-            if words > TEST_NAME_WORDS_MAX:
-                yield source.at(node.lineno, f"{node.name} has {words} words, at most {TEST_NAME_WORDS_MAX}")
+    for node in functions(source.nodes):
+        words = node.name.count("_")
+        if node.name.startswith("test_") and words > TEST_NAME_WORDS_MAX:
+            yield source.at(node.lineno, f"{node.name} has {words} words, at most {TEST_NAME_WORDS_MAX}")
 
 
 def imports_of(source: Source) -> Iterator[tuple[int, str, str | None]]:
     """Every import as (line, module, name taken from it or None), relative ones made absolute."""
     package = source.module.split(".")[:-1]
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name, None
@@ -309,7 +254,7 @@ def pure(source: Source) -> Iterator[str]:
     if not any(below(source.module, room) for room in PURE):
         return
     origin: dict[str, str] = {"open": "open"}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 local = alias.asname or alias.name.split(".")[0]
@@ -319,7 +264,7 @@ def pure(source: Source) -> Iterator[str]:
             for alias in node.names:
                 origin[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 yield from _impure(source, node.lineno, f"{node.module}.{alias.name}")
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id == "open"):
             dotted = _dotted(node, origin)
             if dotted is not None:
@@ -347,6 +292,8 @@ def suppressions(source: Source) -> Iterator[str]:
 
     The forms are `noqa: CODE  reason` and `type: ignore[code]` with the reason in a comment behind it.
     """
+    if SUPPRESSION.search(source.text) is None:
+        return
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type != tokenize.COMMENT:
             continue

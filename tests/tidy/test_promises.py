@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from tests.tidy.house import functions
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
@@ -20,7 +22,7 @@ def lacking(text: str, root: Path) -> list[str]:
     for path, name in NAMED.findall(text):
         file = root / path
         tree = ast.parse(file.read_text("utf-8")) if file.exists() else ast.Module([], [])
-        if name not in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}:
+        if name not in {node.name for node in functions(ast.walk(tree))}:
             found.append(f"{path}::{name}")
     return found
 

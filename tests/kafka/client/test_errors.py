@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client.consumers import (
     admin,
@@ -24,6 +23,7 @@ from shadowstream.kafka.client.errors import (
 )
 from shadowstream.kafka.reading.topic_reader import offset_range
 from shadowstream.testing.ports import free_port
+from tests.least_config import least_config
 
 SEND, COMMIT = "send_offsets_to_transaction", "commit_transaction"
 
@@ -63,10 +63,7 @@ def test_no_exception_of_the_client_leaves_the_edge() -> None:
     assert isinstance(caught.value.__cause__, KafkaException)
 
 
-CONSUMER_METHODS = [name for name in dir(Consumer) if not name.startswith("_")]
-
-
-@pytest.mark.parametrize("method", CONSUMER_METHODS)
+@pytest.mark.parametrize("method", [name for name in dir(Consumer) if not name.startswith("_")])
 def test_every_consumer_error_names_its_call_owner_and_remedy(method: str) -> None:
     class Failing:
         """Every call of it fails."""
@@ -85,19 +82,8 @@ def test_every_consumer_error_names_its_call_owner_and_remedy(method: str) -> No
     assert code_of(caught.value) == KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
-def config(**kafka: Any) -> Config:
-    sections: dict[str, Any] = {
-        "name": "t",
-        "kafka": kafka,
-        "inputs": ["in"],
-        "production": {"outputs": ["out"]},
-        "candidate": {"call": "m:f", "trusted": True},
-    }
-    return Config.model_validate(sections)
-
-
 def test_consumers_are_given_out_telling() -> None:
-    settings = config(bootstrap=f"127.0.0.1:{free_port()}")
+    settings = least_config(kafka={"bootstrap": f"127.0.0.1:{free_port()}"})
     for consumer in (group_consumer(settings, "joiner", "0"), reading_consumer(settings.kafka, settings.plan, "marks")):
         with pytest.raises(BrokerError, match=r"seek \(shadow\.t\.(joiner|marks)\): "):
             consumer.seek(TopicPartition("in", 0, 5))
@@ -105,7 +91,7 @@ def test_consumers_are_given_out_telling() -> None:
 
 
 def test_offsets_that_no_broker_tells_are_asked_for_again_in_our_words() -> None:
-    settings = config(bootstrap=f"127.0.0.1:{free_port()}")
+    settings = least_config(kafka={"bootstrap": f"127.0.0.1:{free_port()}"})
     consumer = reading_consumer(settings.kafka, settings.plan, "joiner.marks")
     with pytest.raises(BrokerError, match=r"^shadow\.t\.progress/0: no offsets: .*kafka\.bootstrap") as caught:
         offset_range(consumer, TopicPartition("shadow.t.progress", 0), 0.5)
@@ -114,7 +100,7 @@ def test_offsets_that_no_broker_tells_are_asked_for_again_in_our_words() -> None
 
 @pytest.mark.parametrize("make", [admin, group_consumer, reading_consumer, transactional_writer, plain_writer])
 def test_a_property_that_the_client_does_not_know_is_the_operators_error(make: Any) -> None:
-    settings = config(client={"no.such.property": 1})
+    settings = least_config(kafka={"client": {"no.such.property": 1}})
     arguments = {
         admin: (settings.kafka,),
         group_consumer: (settings, "joiner"),

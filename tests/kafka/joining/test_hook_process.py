@@ -16,6 +16,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.joining import hook_process
 from shadowstream.kafka.joining.hook_process import HookProcess
+from tests.least_config import least_config
 
 HERE = "tests.kafka.joining.failing_hooks"
 TIMEOUT_MS = 400
@@ -24,15 +25,7 @@ HANGS = f"no answer within compare.call_timeout_ms: {TIMEOUT_MS}"
 
 
 def config(**compare: Any) -> Config:
-    return Config.model_validate(
-        {
-            "name": "t",
-            "inputs": ["in"],
-            "production": {"outputs": ["out"]},
-            "candidate": {"call": "m:f", "trusted": True},
-            "compare": {"call_timeout_ms": TIMEOUT_MS, **compare},
-        }
-    )
+    return least_config(compare={"call_timeout_ms": TIMEOUT_MS, **compare})
 
 
 @pytest.fixture(name="hooks")

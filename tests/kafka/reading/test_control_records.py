@@ -5,7 +5,7 @@ import pytest
 from shadowstream.kafka.reading.control_records import ControlRecordGaps
 from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
-from tests.contracts.brokers import LIMIT_S, MemoryBrokerWorld
+from tests.contracts.brokers import MemoryBrokerWorld
 from tests.memory.runner_world import latest
 
 CONFIG = latest("gaps")
@@ -20,9 +20,7 @@ def test_a_commit_is_raised_over_control_records_and_nothing_visible(written: st
         world.write(quiet.topic, "a")
         world.write(place.topic, "a")
         if written == "an open transaction":
-            producer = world.begun("open")
-            producer.produce(place.topic, b"b", partition=0)
-            producer.flush(LIMIT_S)
+            world.open(place.topic, b"b")
         elif written == "control records":
             world.broker.logs[place].entries.append(world.broker.logs[place].entries[-1])
         else:

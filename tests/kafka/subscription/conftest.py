@@ -17,6 +17,7 @@ from shadowstream.records import Write as JoinerWrite
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Read, Write, create_topics, produce_all, read_all
 from shadowstream.topics import TopicPlan
+from tests.alerts.alerts_trial import drift
 from tests.joiner.joiner_world import config
 from tests.joiner.whole_trial import KINDS, RULES, Trial
 
@@ -104,21 +105,8 @@ class Cluster:
 
 def event(number: int) -> dict[str, Any]:
     """A drift event; `after` tells them apart."""
-    return {
-        "event": "opened",
-        "incident": f"i{number}",
-        "revision": "ab",
-        "criterion": "mismatch",
-        "detector": "adwin",
-        "direction": "up",
-        "window_start_ms": 0,
-        "window_end_ms": 9,
-        "before": 0.0,
-        "after": number / 10,
-        "width": 1,
-        "estimation": 0.5,
-        "reason": "it rose",
-    }
+    window = {"window_start_ms": 0, "window_end_ms": 9, "before": 0.0, "after": number / 10, "width": 1}
+    return drift("opened", f"i{number}", revision="ab", estimation=0.5, reason="it rose", **window)
 
 
 @pytest.fixture

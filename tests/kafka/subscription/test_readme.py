@@ -1,16 +1,12 @@
 """The lines of the README that subscribe, run as they stand there."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 from shadowstream.codecs import own
+from tests import forked
 from tests.kafka.subscription.conftest import Cluster
 
-ROOT = Path(__file__).resolve().parents[3]
-SECTION = (ROOT / "README.md").read_text("utf-8").partition("\n## Subscribe\n")[2].partition("\n## ")[0]
+SECTION = (forked.ROOT / "README.md").read_text("utf-8").partition("\n## Subscribe\n")[2].partition("\n## ")[0]
 
 
 def test_ten_lines_of_the_readme_print_the_differences(cluster: Cluster) -> None:
@@ -18,16 +14,7 @@ def test_ten_lines_of_the_readme_print_the_differences(cluster: Cluster) -> None
     assert len(lines.splitlines()) <= 10
     cluster.join()
     cluster.write_config()
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", lines],
-        cwd=cluster.folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = forked.python("-c", lines, cwd=cluster.folder)
     assert done.returncode == 0, done.stderr
     rows = [own.decode(one.value or b"")[1] for one in cluster.stored("diff")]
     expected = [

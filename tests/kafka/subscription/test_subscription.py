@@ -2,8 +2,6 @@
 
 import contextlib
 import itertools
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +21,7 @@ from shadowstream.errors import ConfigError, IsolationError, RecordError
 from shadowstream.kafka.reading.topic_reader import TopicMissing
 from shadowstream.kafka.subscription import Subscription
 from shadowstream.public_records import ROWS, RecordId, row_of
+from tests import forked
 from tests.kafka.subscription.conftest import Cluster, event
 
 LIMIT_S = 30.0
@@ -119,8 +118,7 @@ def two_and_a_failure(subscription: Subscription[DriftEvent]) -> list[DriftEvent
     """Two rows of a program that fails while it handles the second."""
     found = []
     with contextlib.suppress(ZeroDivisionError), subscription as rows:
-        found.append(next(rows))
-        found.append(next(rows))
+        found += [next(rows), next(rows)]
         _ = 1 // 0
     return found
 
@@ -254,11 +252,9 @@ def test_an_option_that_does_not_exist_is_a_type_error() -> None:
 
 
 def test_importing_the_door_loads_no_client_and_no_config() -> None:
-    code = (
-        "import sys, shadowstream; print({'confluent_kafka', 'pydantic', 'fastavro', 'structlog'} & set(sys.modules))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "set()\n"
+    heavy = {"confluent_kafka", "pydantic", "fastavro", "structlog"}
+    result = forked.python("-c", f"import sys, shadowstream; print({heavy} & set(sys.modules))")
+    assert (result.returncode, result.stdout) == (0, "set()\n")
 
 
 def test_every_name_of_the_door_is_there_and_no_other() -> None:

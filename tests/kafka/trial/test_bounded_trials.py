@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.testing.memory.inside import inside
+from tests.least_config import least_config
 from tests.memory.runner_world import Runners
 
 SETTINGS: dict[str, Any] = {
     "name": "bounds",
-    "inputs": ["in"],
     "production": {"outputs": ["out"], "group": "production"},
     "candidate": {"call": "builtins:int", "trusted": True, "partitioner": "input"},
     "start": "earliest",
@@ -20,7 +19,7 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.mark.parametrize(("first", "refused"), [(False, True), (True, False)], ids=["unbounded", "bounded"])
 def test_a_trial_begun_unbounded_refuses_to_become_bounded(first: bool, refused: bool) -> None:
-    world = Runners(Config.model_validate({**SETTINGS, "bounded": first}), 1, 1)
+    world = Runners(least_config(**SETTINGS, bounded=first), 1, 1)
     with inside(world.broker, world.host):
         world.arrive(3)
         process = world.runner()
