@@ -211,47 +211,6 @@ def finish(world: CompletenessWorld, of: tuple[tuple[Partition, int], ...]) -> N
         world.done(place, offset, end=4, kind="end")
 
 
-<<<<<<< HEAD
-def test_finished_when_both_sides_are_done_and_read_to_their_ends() -> None:
-    world = bounded()
-    finish(world)
-    world.completeness.observe_production(3, {IN: 10})
-    world.read(production=3, shadow=4)
-    assert world.completeness.finished
-
-
-@pytest.mark.parametrize(("production", "shadow"), [(2, 4), (3, 3)])
-def test_not_finished_while_a_side_has_not_been_read_to_its_end(production: int, shadow: int) -> None:
-    world = bounded()
-    finish(world)
-    world.completeness.observe_production(3, {IN: 10})
-    world.read(production, shadow)
-    assert not world.completeness.finished
-
-
-def test_not_finished_before_production_has_committed_the_last_input() -> None:
-    world = bounded()
-    finish(world)
-    world.completeness.observe_production(3, {IN: 9})
-    world.read(3, 4)
-    assert not world.completeness.finished
-
-
-def test_not_finished_before_every_input_partition_has_its_end_mark() -> None:
-    world = bounded()
-    finish(world, ((IN, 10),))
-    world.completeness.observe_production(3, {IN: 10})
-    world.read(3, 4)
-    assert not world.completeness.finished
-
-
-def test_an_earlier_revisions_end_mark_below_the_bound_does_not_finish() -> None:
-    world = bounded()
-    finish(world, ((IN, 6), (OTHER, 0)))
-    world.completeness.observe_production(3, {IN: 10})
-    world.read(3, 4)
-    assert not world.completeness.finished
-=======
 WHOLE = ((IN, 10), (OTHER, 0))
 AT_THE_END: dict[str, tuple[tuple[tuple[Partition, int], ...], int, tuple[int, int], bool]] = {
     "both sides are done and read to their ends": (WHOLE, 10, (3, 4), True),
@@ -273,7 +232,6 @@ def test_a_bounded_run_is_finished_when_everything_is_done_and_read(
     world.completeness.observe_production(3, {IN: committed})
     world.read(*read)
     assert world.completeness.finished is finished
->>>>>>> shrink-c
 
 
 def test_an_unbounded_run_never_finishes() -> None:
