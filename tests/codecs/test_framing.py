@@ -15,7 +15,7 @@ FRAMES += [(start, Frame(None, 0)) for start in JSON_STARTS]
 
 
 @pytest.mark.parametrize(("value", "expected"), FRAMES)
-def test_a_prefix_is_a_schema_id_and_the_start_of_json_is_json(value: bytes, expected: Frame) -> None:
+def test_a_prefix_is_a_schema_id_and_json_is_json(value: bytes, expected: Frame) -> None:
     assert frame(value) == expected
 
 
