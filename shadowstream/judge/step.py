@@ -38,6 +38,7 @@ from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, s
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
+from shadowstream.judge.verdict.running_evidence import UNKNOWN
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
 from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
@@ -205,7 +206,7 @@ class JudgeStep:
             # A window with corrections only exists because of their time of arrival.
             if group is not None and window.outcomes:
                 self._feed_monitors(measure, group, window, singles)
-            by_key = self._keys.clusters if measure.id == "mismatch" else None
+            by_key = self._keys.effect if measure.id == "mismatch" else UNKNOWN
             self.reject_latches[measure.id].close(counted, _lasting(group, window), by_key)
 
     def _due(self, window: ClosedWindow) -> ClosedWindow:

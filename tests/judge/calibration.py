@@ -23,6 +23,7 @@ from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, pr
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_clusters import CASES, lines
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
+from tests.judge.power import POWER
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -259,12 +260,13 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
         SliceSummary(0.01, values=20, units=5, windows=24, runs=200, rate=0.0, bad_value=0.5), seed
     ),
     *(partial(lines, case) for case in CASES),
+    *POWER,
 )
 
 
 def lines_of(part: int, seed: int) -> list[tuple[str, bool]]:
     """The lines of one part, and whether each holds."""
-    return list(PARTS[part](seed))
+    return list(PARTS[part](seed=seed))
 
 
 def main(seed: int = 8) -> int:

@@ -54,7 +54,7 @@ class Case:
         )
         step = JudgeStep(settings, REVISION, [TASK, *([task_of(TASK)] if self.rate == "labels" else [])])
         for hour, (buckets, bad) in enumerate(SOURCES[self.source](self, dice)):
-            for record in _records(self, hour, buckets, bad):
+            for record in records_of(self, hour, buckets, bad):
                 step.step(0, record["seq"], record)
             decision = str(step.verdict(0)["decision"])
             if decision != "not_yet":
@@ -62,7 +62,7 @@ class Case:
         return "not_yet"
 
 
-def _records(case: Case, hour: int, buckets: Ints, bad: npt.NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
+def records_of(case: Case, hour: int, buckets: Ints, bad: npt.NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
     n, s = len(buckets), int(bad.sum())
     mark = {"watermark_ms": (hour + 1) * HOUR_MS}
     if case.rate == "mismatch":

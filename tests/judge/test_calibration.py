@@ -1,10 +1,14 @@
 """`make calibrate` in short: the same kinds of runs, fewer and smaller."""
 
+from dataclasses import replace
+
 import pytest
 
 from shadowstream.judge.evidence.rates import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
+from tests.judge.calibration_of_clusters import CASES, Case, lines
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
+from tests.judge.power import RACES, Race, detected, quiet, raced
 from tests.judge.stats_records import HOUR_MS
 
 AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=120)
@@ -40,3 +44,21 @@ def test_looking_at_window_ends_finds_no_more_than_looking_after_each_pair(setti
     assert setting.exactly_good <= every * (1 + 1e-12)
     if setting.units == 1:
         assert setting.exactly_good == pytest.approx(every, rel=1e-12)
+
+
+SHORT = [case for case in CASES if case.holds and case.name.startswith(("50 keys", "half the limit", "equal"))]
+
+
+@pytest.mark.parametrize("case", SHORT, ids=lambda case: f"{case.name}, {case.source}")
+def test_where_bad_records_cluster_the_promises_hold_as_stated(case: Case) -> None:
+    assert [line for line, holds in lines(replace(case, runs=8, windows=30), seed=1) if not holds] == []
+
+
+@pytest.mark.parametrize("race", [RACES[0], RACES[3], RACES[4]], ids=lambda race: race.name)
+def test_a_decision_comes_nearly_as_soon_as_by_a_test_that_knows_the_rate(race: Race) -> None:
+    assert [line for line, holds in raced(replace(race, runs=25), seed=3) if not holds] == []
+
+
+def test_a_change_is_detected_and_a_quiet_rate_never_is() -> None:
+    assert [line for line, holds in detected(500, None, seed=3, runs=20) if not holds] == []
+    assert [line for line, holds in quiet(0.55, 0.8, 500, seed=3, windows=2_000) if not holds] == []

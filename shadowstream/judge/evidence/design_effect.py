@@ -112,6 +112,16 @@ class KeyCounts:
             return None
         return Clusters(design_effect(self._n, self._s, self._squares), self.keys, self._s)
 
+    @property
+    def effect(self) -> float:
+        """The number of records that count as one for a reject; 0 without a key.
+
+        Few buckets show no clusters, so each of them is one piece of evidence.
+        """
+        if self.clusters is None:
+            return self._n / self.keys if self.keys else 0.0
+        return self.clusters.counted
+
     def snapshot(self) -> list[list[int]]:
         """Return the state as JSON."""
         return [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())]

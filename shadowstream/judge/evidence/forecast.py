@@ -7,6 +7,7 @@ from shadowstream.protocol.mean_sums import bets
 
 _HALVINGS = 50
 _UNITS_MAX = 10**12
+MORE_BAD_MAX = 100
 
 
 def units_needed(n: int, s: int, limit: float, alpha: float, every: int = 1) -> int | None:
@@ -29,6 +30,45 @@ def units_needed(n: int, s: int, limit: float, alpha: float, every: int = 1) -> 
     while critical_n(s * units // n if n else 0, limit, alpha) > units:
         units += every
     return units
+
+
+def chance_under(n: int, s: int, limit: float) -> float:
+    """Return the chance that the rate is under `limit` after s bad units in n, by a uniform prior: for display only.
+
+    It is the posterior Beta(s + 1, n - s + 1) up to the limit. No look at it is valid at all times.
+
+    >>> round(chance_under(1000, 3, 0.01), 4), round(chance_under(0, 0, 0.01), 4)
+    (0.99, 0.01)
+    """
+    from scipy import special  # slow to import, and few commands get here
+
+    return float(special.betainc(s + 1.0, n - s + 1.0, limit))
+
+
+def likely_units(n: int, s: int, limit: float, alpha: float) -> tuple[int | None, int | None]:
+    """Return the units at which a look shows the rate under `limit` with a chance of 10 %, and of 90 %.
+
+    The number of bad ones to come is beta-binomial, by the posterior of `chance_under`. None: it takes more than
+    `MORE_BAD_MAX` further bad ones.
+
+    >>> likely_units(600, 1, 0.01, 0.05), likely_units(400, 3, 0.01, 0.05)
+    ((683, 4237), (1875, None))
+    """
+    import numpy as np
+    from scipy import special  # slow to import, and few commands get here
+
+    a, b = s + 1.0, n - s + 1.0
+    low = None
+    for more in range(MORE_BAD_MAX):
+        units = max(n, critical_n(s + more, limit, alpha))
+        come = np.arange(min(more, units - n) + 1)
+        rest = units - n - come
+        ways = special.gammaln(units - n + 1) - special.gammaln(come + 1) - special.gammaln(rest + 1)
+        shown = float(np.exp(ways + special.betaln(a + come, b + rest) - special.betaln(a, b)).sum())
+        low = units if low is None and shown >= 0.1 else low
+        if shown >= 0.9:
+            return low, units
+    return low, None
 
 
 def _needed(n: int, s: int, limit: float, alpha: float) -> int | None:

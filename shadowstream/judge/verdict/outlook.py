@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shadowstream.judge.evidence.forecast import Shares, units_needed
+from shadowstream.judge.evidence.forecast import Shares, chance_under, likely_units, units_needed
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.windows.event_windows import iso
 
 HOUR_MS = 3_600_000
 State = Literal[
@@ -25,7 +26,9 @@ class Outlook:
 
     `needed`: total units at which it passes if further units are like the present ones: shown good, enough for the
     recent windows, and at least its min_units; None if no number is enough. `more` and `hours` (of event time): the
-    rest of that. `per_hour`: observed rate of units. `why`: obstacles that no number of units expresses.
+    rest of that. `per_hour`: observed rate of units. `why`: obstacles that no number of units expresses. `likely`:
+    further units after which it is shown good with a chance of 10 %, and of 90 % (None: no number). `by_ms`: event time
+    at which it passes. `chance`: that the rate is under the limit, by a uniform prior; for display only.
     """
 
     criterion: str
@@ -42,22 +45,31 @@ class Outlook:
     hours: float | None = None
     per_hour: float | None = None
     why: tuple[str, ...] = ()
+    likely: tuple[int, int | None] | None = None
+    by_ms: int | None = None
+    chance: float | None = None
 
     @property
     def sentence(self) -> str:
         """One line with numbers as `name=value`."""
         unit = f"{self.unit}; muted: it decides nothing" if self.muted else self.unit
         counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:.6g} limit={self.limit:g} (unit: {unit})"
+        if self.chance is not None and not self.passed:
+            counted += f"; chance that the rate is under the limit: {percent(self.chance, 3)}"
         if self.needed is None or not self.more:
             return counted
         hours = "" if self.hours is None else f" hours={self.hours:.4g}, at {self.per_hour:.4g} an hour of event time"
-        return f"{counted}; needed={self.needed} more={self.more}{hours}"
+        low, high = self.likely or (None, None)
+        likely = "" if low is None else f" (likely {low} to {'any number' if high is None else high})"
+        by = "" if self.by_ms is None else f", by {iso(self.by_ms)}"
+        return f"{counted}; needed={self.needed} more={self.more}{likely}{hours}{by}"
 
 
 def outlook_of(record: Record, verdict: Record) -> Outlook:
     """Return the outlook of one criterion of a verdict (schemas/verdict.avsc)."""
     n, muted = record["n"], record["muted"]
-    needed = _needed(record, -(-n // verdict["windows_closed"]) if verdict["windows_closed"] else 1)
+    per_window = -(-n // verdict["windows_closed"]) if n and verdict["windows_closed"] else 1
+    needed = _needed(record, per_window)
     covered = covered_hours(verdict)
     # A bounded trial at its end gets no more records.
     per_hour = n / covered if covered and n and not verdict["final"] else None
@@ -75,10 +87,28 @@ def outlook_of(record: Record, verdict: Record) -> Outlook:
         muted,
         needed,
         more,
-        None if more is None or per_hour is None else more / per_hour,
+        hours := None if more is None or per_hour is None else more / per_hour,
         per_hour,
         tuple(_why(record, state)),
+        _likely(record, per_window) if more else None,
+        verdict["to_ms"] + math.ceil(hours * HOUR_MS) if hours and verdict["to_ms"] is not None else None,
+        None
+        if _of_shares(record) or not 0 <= record["s"] <= n or not n
+        else chance_under(n, record["s"], record["limit"]),
     )
+
+
+def _likely(record: Record, per_window: int) -> tuple[int, int | None] | None:
+    """Return the further units after which the criterion is shown good with a chance of 10 %, and of 90 %."""
+    n: int = record["n"]
+    if _of_shares(record) or not 0 <= record["s"] <= n or not n:
+        return None
+
+    def more(units: int) -> int:
+        return -(-(max(units, _least(record)) - n) // per_window) * per_window
+
+    low, high = likely_units(n, record["s"], record["limit"], _alpha(record))
+    return None if low is None else (more(low), None if high is None else more(high))
 
 
 def covered_hours(verdict: Record) -> float | None:

@@ -28,7 +28,6 @@ from typing import Any, NamedTuple, TypeAlias
 from shadowstream.config import Config
 from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
-from shadowstream.judge.evidence.design_effect import Clusters
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
 from shadowstream.judge.verdict.running_evidence import UNKNOWN, RunningEvidence
 from shadowstream.judge.windows.event_windows import END, NEVER, ClosedWindow, iso
@@ -83,16 +82,15 @@ class RejectLatch:
             # This is no caveat: whether a reject existed for a moment depends on which side was read first.
             self.reason = self._judged(all_closings=True)
 
-    def close(self, window: ClosedWindow, lasting: LastingIncident | None, by_key: Clusters | None = None) -> None:
-        """Add a closed window with its corrections, the present lasting incident, and the clusters by key so far."""
-        effect = UNKNOWN if by_key is None else by_key.counted
+    def close(self, window: ClosedWindow, lasting: LastingIncident | None, by_key: float = UNKNOWN) -> None:
+        """Add a closed window with its corrections, the lasting incident, and the design effect by key so far."""
         for figures in (window.outcomes, *window.corrections.values()):
             n, s = self.measure.counts(figures)
             self._counted = [self._counted[0] + n, self._counted[1] + s]
-        self._add((window.start_ms, False, self.measure.raw(window.outcomes, window.buckets), effect))
+        self._add((window.start_ms, False, self.measure.raw(window.outcomes, window.buckets), by_key))
         for start_ms, figures in window.corrections.items():
             late = window.late_buckets.get(start_ms, {})
-            self._add((start_ms, True, self.measure.raw(figures, late), effect))
+            self._add((start_ms, True, self.measure.raw(figures, late), by_key))
         if self._lasting is None or not self._stands(self._lasting):
             self._lasting = lasting if lasting is not None and self._stands(lasting, opening=True) else None
         if self._rejects:
@@ -206,13 +204,14 @@ class RejectLatch:
         """
         if self._is_excused():
             return False
-        if lasting.opened_ms < self._from_ms:
+        doubtful = opening and self._effect != 1.0
+        if lasting.opened_ms < self._from_ms and not doubtful:
             return True
         inside = [window for window in self._windows if lasting.opened_ms <= window[0] < lasting.end_ms]
         evidence = RunningEvidence(self.measure)
         for _, _, raw, _ in inside:
             evidence.add(raw)
-        if opening and self._effect != 1.0 and evidence.excess(self.excused, self._effect) is None:
+        if doubtful and evidence.excess(self.excused, self._effect) is None:
             return False
         total = evidence.total
         bad = self.measure.bad(self.measure.without(total, self.excused))

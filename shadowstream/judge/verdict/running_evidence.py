@@ -2,8 +2,9 @@
 
 Where bad records cluster, fifty of them may be one fault. So `unit: record` rejects by n / deff units
 (`design_effect`): by the larger of the effects by window (of neighbours, `varying_rate`) and by key, where they are
-beyond chance. With `FEW` to 12 windows the effect by window counts with three standard errors more. While no effect can
-be known, each window is one piece of evidence, as in `unit: block`. An excess of `FAR_OVER` limits needs no such care.
+beyond chance. Fewer than 30 buckets of keys are one piece of evidence each. With `FEW` to 12 windows the effect by
+window counts with three standard errors more. While no effect can be known, each window is one piece of evidence, as in
+`unit: block`; an excess of `FAR_OVER` limits then needs no such care.
 """
 
 from __future__ import annotations

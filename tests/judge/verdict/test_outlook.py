@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.explain import AGED, Explanation, explain
 from shadowstream.judge.verdict.outlook import Outlook
@@ -277,3 +278,25 @@ def test_a_good_candidate_keeps_its_promote_nine_looks_in_ten(share: float, look
     since = passed[passed.index(True) :]
     assert len(since) > 300
     assert np.mean(since) >= looks
+
+
+def test_nine_runs_in_ten_need_no_more_than_the_likely_units() -> None:
+    run, draw = Run(MISMATCH), np.random.default_rng(5)
+    for _ in range(4):
+        run.go_on(pairs(1, 300))
+    outlook = run.first()
+    assert outlook.likely is not None
+    assert outlook.more is not None
+    low, high = outlook.likely
+    assert low <= outlook.more <= (high or 10**9)
+    within = 0
+    for _ in range(300):
+        # The rate is one that 4 of 1,200 leave likely.
+        rate, n, s = draw.beta(5, 1197), 1200, 4
+        while critical_n(s, 0.01, 0.05) > n and n < 60_000:
+            n, s = n + 100, s + int(draw.binomial(100, rate))
+        within += n - 1200 <= (high or 60_000)
+    assert within >= 0.85 * 300
+    assert outlook.by_ms == 5 * HOUR_MS
+    assert f"likely {low} to " in outlook.sentence
+    assert "chance that the rate is under the limit: 99" in outlook.sentence
