@@ -42,7 +42,7 @@ from shadowstream.joiner.outcomes.resolve import OutcomeResolver
 from shadowstream.joiner.outcomes.unmatched import UnmatchedOutcomes
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.pending_records import PendingRecords
-from shadowstream.joiner.recovery.task_commit import CommitParts, Stage, TaskCommit
+from shadowstream.joiner.recovery.task_commit import CommitParts, TaskCommit
 from shadowstream.joiner.task_topics import TaskTopics
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Partition, Prepared, Side
@@ -54,7 +54,7 @@ class Task:
     def __init__(
         self, config: Config, revision: str, sources: TaskTopics, marks: MarksLog, comparer: Comparing
     ) -> None:
-        self.sources, self.name = sources, sources.name
+        self.sources = sources
         places, ahead, unread = sources.places, Ahead(config.future_ms_max), UnreadRecords()
         passed, paths = PassedMarks(places[Side.SHADOW]), PathSightings(config)
         fields = HeaderReader(config, sources.topic)
@@ -78,10 +78,29 @@ class Task:
         stages = (self.completeness, unmatched, self.comparing, self.late, self.deferred, self.counts)
         self.resolver = OutcomeResolver(revision, *stages)
         pending = PendingRecords(self.store, self.late.corrections, awaiting, self.deferred, self.sides)
-        counted: tuple[Stage, ...] = (*self.sides, self.routes, self.completeness, self.inputs, unread, self.shedding)
-        of_trial = (config, revision, sources, self.identity, marks, self.completeness, self.sides)
-        of_counts = (self.inputs, self.routes, pending, self.late, self.counts, paths, scoring)
-        self.commit = TaskCommit(CommitParts(*of_trial, *of_counts, (*counted, ahead)))
+        parts = CommitParts(
+            config=config,
+            revision=revision,
+            sources=sources,
+            identity=self.identity,
+            marks=marks,
+            completeness=self.completeness,
+            sides=self.sides,
+            inputs=self.inputs,
+            routes=self.routes,
+            pending=pending,
+            late=self.late,
+            counts=self.counts,
+            paths=paths,
+            scoring=scoring,
+            stages=(*self.sides, self.routes, self.completeness, self.inputs, unread, self.shedding, ahead),
+        )
+        self.commit = TaskCommit(parts)
+
+    @property
+    def name(self) -> str:
+        """Output topic and partition."""
+        return self.sources.name
 
     def read(self, side: Side, batch: Batch, now_ms: int) -> set[str]:
         """Read a batch of one side; return the revisions that no mark has announced yet.
