@@ -225,6 +225,7 @@ class Verdict:
     override: Override | None
     min_duration_ms: int | None
     covered_ms: int | None
+    season_ms: int | None
     coverage_candidate: float | None
     coverage_lately: float | None
     min_coverage: float | None

@@ -16,7 +16,8 @@ from tests.judge.stats_records import HOUR_MS, cell, stats
 TASK = "scores/0"
 LINE = re.compile(
     r"  (?P<criterion>\w+): (?P<state>[a-z ]+): n=(?P<n>\d+) s=(?P<s>\d+) limit=(?P<limit>[\d.]+) \(unit: record\)"
-    r"(; chance [^;]+ %)?(; needed=(?P<needed>\d+) more=(?P<more>\d+)( \(likely [^)]+\))? hours=(?P<hours>[\d.e+]+), "
+    r"(; the rate is [^;]+ %)?(; chance [^;]+ %)?"
+    r"(; needed=(?P<needed>\d+) more=(?P<more>\d+)( \(likely [^)]+\))? hours=(?P<hours>[\d.e+]+), "
     r"at (?P<per_hour>[\d.e+]+) an hour)?.*"
 )
 
@@ -80,7 +81,7 @@ def test_the_json_says_the_same(cli: Cli, judged: Judged) -> None:
     answer = cli("explain", judged.path, "--json").json
     mismatch = answer["criteria"][0]
     assert (mismatch["criterion"], mismatch["n"], mismatch["s"], mismatch["needed"]) == ("mismatch", 300, 0, 500)
-    assert (mismatch["more"], mismatch["met"], mismatch["per_hour"]) == (598, False, 100.0)
+    assert (mismatch["more"], mismatch["met"], mismatch["per_hour"]) == (200, False, 100.0)
     assert answer["decision"] == "not_yet"
     assert answer["todo"]
     text = parsed(cli("explain", judged.path).out)

@@ -55,7 +55,7 @@ def test_where_bad_records_cluster_the_promises_hold_as_stated(case: Case) -> No
 
 
 @pytest.mark.parametrize("race", [RACES[0], RACES[3], RACES[4]], ids=lambda race: race.name)
-def test_a_decision_comes_nearly_as_soon_as_by_a_test_that_knows_the_rate(race: Race) -> None:
+def test_a_decision_comes_nearly_as_soon_as_with_a_known_rate(race: Race) -> None:
     assert [line for line, holds in raced(replace(race, runs=25), seed=3) if not holds] == []
 
 

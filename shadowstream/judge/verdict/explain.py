@@ -9,6 +9,7 @@ from typing import Any
 
 from shadowstream.judge.coverage.explained_absences import is_doubt
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rates import lower_limit, upper_limit
 from shadowstream.judge.evidence.slice_excess import slice_name
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.identity_fit import is_misfit
@@ -245,6 +246,7 @@ def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
     labelled, total = _labelled(verdict)
     if total:
         notes.append(f"labels: {labelled} of {total} pairs whose wait has ended were labelled")
+    notes += _noise_of_production(verdict)
     if verdict["release"] is not None:
         notes.append(
             f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
@@ -253,6 +255,23 @@ def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
     if covered is not None:
         notes.append(covered)
     return [*notes, *(f"note: {note}" for note in notes_of(verdict)[len(coverage_notes(verdict)) :])]
+
+
+def _noise_of_production(verdict: Verdict) -> list[str]:
+    """Return how often production differs from its own second run, and the candidate from production."""
+    both, shadow, twin, neither = (
+        verdict["outcomes"].get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither")
+    )
+    if not (n := both + shadow + twin + neither):
+        return []
+    alpha = min(criterion["alpha"] for criterion in verdict["criteria"])
+    production, candidate = (
+        f"{percent(s / n)} ({percent(lower_limit(n, s, alpha), 3)} to {percent(upper_limit(n, s, alpha), 3)})"
+        for s in (both + twin, both + shadow)
+    )
+    return [
+        f"twin: production differs from its own second run in {production} of {n:,} pairs, the candidate {candidate}"
+    ]
 
 
 def span(verdict: Verdict) -> str:

@@ -28,7 +28,8 @@ class Outlook:
     recent windows, and at least its min_units; None if no number is enough. `more` and `hours` (of event time): the
     rest of that. `per_hour`: observed rate of units. `why`: obstacles that no number of units expresses. `likely`:
     further units after which it is shown good with a chance of 10 %, and of 90 % (None: no number). `by_ms`: event time
-    at which it passes. `chance`: that the rate is under the limit, by a uniform prior; for display only.
+    at which it passes. `chance`: that the rate is under the limit, by a uniform prior; for display only. `bounds`:
+    lower and upper limit of the rate, each at its level and valid at all times; None for shares.
     """
 
     criterion: str
@@ -48,12 +49,15 @@ class Outlook:
     likely: tuple[int, int | None] | None = None
     by_ms: int | None = None
     chance: float | None = None
+    bounds: tuple[float, float] | None = None
 
     @property
     def sentence(self) -> str:
         """One line with numbers as `name=value`."""
         unit = f"{self.unit}; muted: it decides nothing" if self.muted else self.unit
         counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:.6g} limit={self.limit:g} (unit: {unit})"
+        if self.bounds is not None:
+            counted += f"; the rate is {percent(self.bounds[0], 3)} to {percent(self.bounds[1], 3)}"
         if self.chance is not None and not self.passed:
             counted += f"; chance that the rate is under the limit: {percent(self.chance, 3)}"
         if self.needed is None or not self.more:
@@ -95,6 +99,7 @@ def outlook_of(record: Record, verdict: Record) -> Outlook:
         None
         if _of_shares(record) or not 0 <= record["s"] <= n or not n
         else chance_under(n, record["s"], record["limit"]),
+        None if record["lower"] is None or record["upper"] is None else (record["lower"], record["upper"]),
     )
 
 

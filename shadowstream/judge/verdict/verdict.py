@@ -209,6 +209,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         "override": given.commands.override if given.commands is not None else None,
         "min_duration_ms": config.judge.min_duration_ms,
         "covered_ms": windows.covered.covered_ms,
+        "season_ms": windows.covered.season_ms,
         "evaluated_at_ms": now_ms,
         "sources": [
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}

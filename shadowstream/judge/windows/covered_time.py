@@ -37,7 +37,7 @@ class CoveredTime:
     """
 
     def __init__(self, window_ms: int, least_ms: int) -> None:
-        self._window_ms = window_ms
+        self._window_ms, self._least_ms = window_ms, least_ms
         self._slot_ms = window_ms * max(1, least_ms // (SLOTS_OF_LEAST * window_ms))
         self._slots: dict[int, int] = {}
         self._first_ms: int | None = None
@@ -78,6 +78,13 @@ class CoveredTime:
         covered = sum(self._length_ms(slot) * min(1.0, records / full) for slot, records in sorted(held.items()))
         return min(int(covered), self.span_ms)
 
+    @property
+    def season_ms(self) -> int:
+        """Part of a season (the least duration) in which compared records have come, whichever season it was."""
+        parts = max(1, self._least_ms // self._slot_ms)
+        seen = {slot % parts for slot, records in self._slots.items() if records > 0}
+        return min(self._least_ms, len(seen) * self._slot_ms)
+
     def _length_ms(self, slot: int) -> int:
         """Return the length of the part of a slot between the first window and the last."""
         low = max(slot * self._slot_ms, self._first_ms or 0)
@@ -113,8 +120,11 @@ def covered_sentence(verdict: Mapping[str, Any]) -> str | None:
     covered_ms, least_ms = verdict.get("covered_ms"), verdict["min_duration_ms"]
     if covered_ms is None or least_ms is None or verdict["from_ms"] is None:
         return None
-    span_ms = verdict["to_ms"] - verdict["from_ms"]
-    return f"covered {hours(covered_ms)} of the {hours(least_ms)} needed (span {hours(span_ms)})"
+    span_ms, seen_ms = verdict["to_ms"] - verdict["from_ms"], verdict.get("season_ms")
+    covered = f"covered {hours(covered_ms)} of the {hours(least_ms)} needed (span {hours(span_ms)})"
+    if seen_ms is None or seen_ms >= min(covered_ms, least_ms):
+        return covered
+    return f"{covered}; of the {hours(least_ms)} of a season only {hours(seen_ms)} have been seen, again and again"
 
 
 def hours(length_ms: int) -> str:

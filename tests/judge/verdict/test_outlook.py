@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shadowstream.judge.evidence.rates import critical_n
+from shadowstream.judge.evidence.rates import critical_n, lower_limit, upper_limit
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.explain import AGED, Explanation, explain
 from shadowstream.judge.verdict.outlook import Outlook
@@ -300,3 +300,26 @@ def test_nine_runs_in_ten_need_no_more_than_the_likely_units() -> None:
     assert outlook.by_ms == 5 * HOUR_MS
     assert f"likely {low} to " in outlook.sentence
     assert "chance that the rate is under the limit: 99" in outlook.sentence
+
+
+def test_each_rate_and_productions_own_noise_are_shown_with_their_limits() -> None:
+    run = Run({"rate": "twin", "limit": 0.6}, MISMATCH)
+    for _ in range(4):
+        joint = {"joint_shadow": 3, "joint_twin": 2, "joint_both": 1, "joint_neither": 244}
+        run.go_on(cell(0, match=246, mismatch=4, input=250, **joint))
+    found = run.explained()
+    assert found.outlooks[1].bounds == pytest.approx((lower_limit(1000, 16, 0.05), upper_limit(1000, 16, 0.05)))
+    assert "; the rate is 0.503 % to 3.01 %; " in found.outlooks[1].sentence
+    noise = "production differs from its own second run in 1.2 % (0.298 % to 2.45 %) of 1,000 pairs"
+    assert f"twin: {noise}, the candidate 1.6 % (0.503 % to 3.01 %)" in found.notes
+
+
+@pytest.mark.parametrize(("busy", "seen"), [(8, "; of the 24 h of a season only 8 h have been seen"), (24, "")])
+def test_a_season_that_was_seen_in_part_only_is_named(busy: int, seen: str) -> None:
+    run = Run(MISMATCH)
+    for hour in range(96):
+        run.go_on(pairs(0, 50) if hour % 24 < busy else cell(0))
+    (covered,) = (note for note in run.explained().notes if note.startswith("covered "))
+    assert covered.startswith(f"covered {4 * busy} h of the 24 h needed")
+    assert seen in covered
+    assert ("season" in covered) == bool(seen)
