@@ -65,9 +65,9 @@ def _criteria(facts: Facts) -> list[str]:
         cells = (
             code(outlook.criterion),
             outlook.state,
-            number(outlook.s),
+            number(outlook.s) if outlook.margin is None else f"worse by {outlook.difference or 0:.4g}",
             number(outlook.n),
-            rate_text(outlook.limit),
+            rate_text(outlook.limit) if outlook.margin is None else f"margin {outlook.margin:.4g}",
             needed,
         )
         lines.append(f"| {' | '.join(cells)} |")

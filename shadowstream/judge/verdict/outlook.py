@@ -29,7 +29,8 @@ class Outlook:
 
     `needed`: total units at which it passes if further units are like the present ones: shown good, enough for the
     recent windows, and at least its min_units; None if no number is enough. `more` and `hours` (of event time): the
-    rest of that. `per_hour`: observed rate of units. `why`: obstacles that no number of units expresses.
+    rest of that. `per_hour`: observed rate of units. `why`: obstacles that no number of units expresses. `difference`:
+    by how much the candidate is worse on average, and `margin`, of a loss or a signed mean; else None.
     """
 
     criterion: str
@@ -46,12 +47,17 @@ class Outlook:
     hours: float | None = None
     per_hour: float | None = None
     why: tuple[str, ...] = ()
+    difference: float | None = None
+    margin: float | None = None
 
     @property
     def sentence(self) -> str:
         """One line with numbers as `name=value`."""
         unit = f"{self.unit}; muted: it decides nothing" if self.muted else self.unit
-        counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:.6g} limit={self.limit:g} (unit: {unit})"
+        counts = f"s={self.s:.6g} limit={self.limit:g}"
+        if self.margin is not None:
+            counts = f"difference={self.difference or 0:.6g} margin={self.margin:.6g}"
+        counted = f"{self.criterion}: {self.state}: n={self.n} {counts} (unit: {unit})"
         if self.needed is None or not self.more:
             return counted
         hours = "" if self.hours is None else f" hours={self.hours:.4g}, at {self.per_hour:.4g} an hour of event time"
@@ -82,6 +88,8 @@ def outlook_of(record: Record, verdict: Record) -> Outlook:
         None if more is None or per_hour is None else more / per_hour,
         per_hour,
         tuple(_why(record, state, needed)),
+        record.get("difference"),
+        record.get("margin"),
     )
 
 
@@ -105,7 +113,12 @@ def duration_left(verdict: Record) -> float | None:
 
 def _of_shares(record: Record) -> bool:
     """Return whether units are numbers in [0, 1], not good or bad."""
-    return record["unit"] != "record" or str(record["rate"]).startswith("mean:")
+    return record["unit"] != "record" or str(record["rate"]).startswith(("mean:", "loss:"))
+
+
+def _is_signed(record: Record) -> bool:
+    """Return whether units are signed differences (`signed_units`)."""
+    return record.get("margin") is not None
 
 
 def _alpha(record: Record) -> float:
@@ -113,7 +126,8 @@ def _alpha(record: Record) -> float:
 
 
 def _shares(record: Record) -> Shares:
-    return Shares(record["n"], record["bad"] / record["n"], record["log_e_below"], record["limit"])
+    mean = record["bad"] / record["n"]
+    return Shares(record["n"], mean, record["log_e_below"], record["limit"], wide=_is_signed(record))
 
 
 def _clusters(record: Record) -> list[str]:
@@ -178,6 +192,10 @@ def _needed(record: Record, per_window: int) -> int | None:
         return None
     if not _of_shares(record):
         units = units_needed(n, record["s"], record["limit"], _alpha(record), per_window)
+    elif _is_signed(record) and n:
+        shares = _shares(record)
+        lately = shares.log_e(record["trailing_needed"]) >= record["log_promote_at"]
+        units = shares.needed(record["log_promote_at"] + (0.0 if lately else BEYOND_DOUBT))
     elif record["shown_good"] or not n:
         units = record["units_needed"] or n
     else:
@@ -210,7 +228,7 @@ def _why(record: Record, state: State, needed: int | None) -> list[str]:
             f"good so far; the last closed windows hold {record['trailing_n']:,} {record['units']}, "
             f"{record['trailing_needed']:,} are needed"
         )
-    if state == "not good lately":
+    if state == "not good lately" and not _is_signed(record):
         reasons.append(
             f"of the last {record['trailing_n']} {record['units']} {record['trailing_bad']:.6g} are bad, which do "
             "not show "
@@ -222,7 +240,8 @@ def _why(record: Record, state: State, needed: int | None) -> list[str]:
 def _lately(record: Record) -> list[str]:
     """Return the obstacle if the recent windows, which hold a bounded number of units, are unlikely to pass."""
     n, s, limit, units = record["n"], record["s"], record["limit"], record["trailing_needed"]
-    if not n or not record["bad"] or record["passed"]:
+    # Signed units seldom pass by a short stretch alone: `_needed` counts them until they are beyond doubt.
+    if not n or not record["bad"] or record["passed"] or _is_signed(record):
         return []
     if _of_shares(record):
         if _shares(record).log_e(units) >= record["log_promote_at"]:

@@ -1,0 +1,126 @@
+"""Losses of the numbers that both sides write, from end to end: the joiner's own step counts, this judge judges."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shadowstream.config import Config
+from shadowstream.judge.evidence.bounded_mean import log_e_grid
+from tests.judge.test_metric_criteria import PAIRS, joined, judged, settings_of
+
+PROFIT = {"rate": "loss", "path": "n", "loss": "value", "bound": 2.0, "margin": 0.1}
+LIMIT = 0.525
+
+
+def answers(profit: float | str, every: int = 1) -> dict[int, str]:
+    """The candidate's records where it earns other than production's 1."""
+    return dict.fromkeys(range(0, PAIRS, every), f'{{"n": {profit}, "kind": "a"}}')
+
+
+def criterion_of(verdict: dict[str, Any]) -> dict[str, Any]:
+    return verdict["criteria"][0]
+
+
+def verdict_of(shadow: dict[int, str], **changes: Any) -> dict[str, Any]:
+    settings = settings_of(PROFIT | changes)
+    return judged(joined(settings, shadow), settings)
+
+
+@pytest.mark.parametrize(
+    ("profit", "decision", "worse_by"),
+    [
+        (1.0, "promote", 0.0),
+        (1.4, "promote", -0.4),
+        (0.903, "not_yet", 0.097),
+        (0.9, "not_yet", 0.1),
+        (0.5, "reject", 0.5),
+    ],
+)
+def test_a_candidate_is_judged_by_what_it_earns_less(profit: float, decision: str, worse_by: float) -> None:
+    verdict = verdict_of(answers(profit))
+    loss = criterion_of(verdict)
+    assert (loss["rate"], loss["n"], verdict["decision"]) == ("loss:value:n", PAIRS, decision)
+    assert loss["difference"] == pytest.approx(worse_by, abs=1e-6)
+    assert (loss["margin"], loss["bound"], loss["limit"]) == (0.1, 2.0, LIMIT)
+    units = np.full(PAIRS, (worse_by / 2.0 + 1) / 2)
+    assert loss["log_e_below"] == pytest.approx(log_e_grid(units, LIMIT, wide=True), abs=1e-3)
+    assert loss["log_e_above"] == pytest.approx(log_e_grid(1 - units, 1 - LIMIT, wide=True), abs=1e-3)
+
+
+@pytest.mark.parametrize(("loss", "sign"), [("value", -1), ("cost", 1)])
+def test_more_is_better_of_a_value_and_worse_of_a_cost(loss: str, sign: int) -> None:
+    assert criterion_of(verdict_of(answers(1.4), loss=loss))["difference"] == pytest.approx(sign * 0.4)
+
+
+def test_a_signed_mean_may_be_better_and_needs_a_direction() -> None:
+    for better, decision in (("higher", "promote"), ("lower", "reject")):
+        mean = {"rate": "mean", "path": "n", "signed": True, "better": better, "bound": 2.0, "limit": 0.05}
+        settings = settings_of(mean)
+        verdict = judged(joined(settings, answers(1.9)), settings)
+        assert (criterion_of(verdict)["rate"], verdict["decision"]) == (f"mean:{better}:n", decision)
+
+
+@pytest.mark.parametrize("useless", ["null", '"much"', "{}", "true"])
+def test_a_candidate_without_a_number_is_as_bad_as_the_bound(useless: str) -> None:
+    verdict = verdict_of(answers(useless, every=9))
+    assert criterion_of(verdict)["difference"] == pytest.approx(2.0 / 9, abs=1e-6)
+    assert verdict["decision"] == "reject"
+
+
+def test_what_is_cut_is_shown_and_beyond_one_percent_holds_back() -> None:
+    seldom, often = verdict_of(answers(-500.0, every=300)), verdict_of(answers(-500.0, every=60))
+    assert any("of 900 pairs 3 are worse and 0 better by more than the bound 2" in one for one in seldom["caveats"])
+    assert seldom["decision"] == "promote"
+    assert any("in 1.667 % of the pairs (15 of 900) the candidate is worse" in one for one in often["reasons"])
+    assert often["decision"] == "not_yet"
+    better = verdict_of(answers(500.0))
+    assert better["decision"] == "promote", "what is better than the bound is safe to cut"
+
+
+def test_sentences_are_in_units_of_the_loss() -> None:
+    over, short, bad = verdict_of(answers(0.897)), verdict_of(answers(0.903)), verdict_of(answers(0.5))
+    assert any("worse by 0.103 on average over 900" in one and "margin 0.1" in one for one in over["reasons"])
+    assert any("more are needed" in one and "worse by 0.097" in one for one in short["reasons"])
+    assert any("shown to be worse by more than the margin 0.1" in one for one in bad["reasons"])
+
+
+def test_sums_for_another_margin_prove_nothing() -> None:
+    joined_for = settings_of(PROFIT)
+    other = settings_of(PROFIT | {"margin": 0.2})
+    verdict = judged(joined(joined_for, answers(1.4)), other)
+    assert verdict["decision"] == "not_yet"
+    assert any("the joiner's sums are for bound 2.0 and limit 0.525" in reason for reason in verdict["reasons"])
+
+
+def test_margin_zero_asks_for_better_than_equal() -> None:
+    assert [criterion_of(verdict_of(answers(profit), margin=0))["shown_good"] for profit in (1.0, 1.4)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loss": None}, "needs loss"),
+        ({"margin": None}, "needs margin"),
+        ({"loss": "brier"}, "needs the truth"),
+        ({"path": None}, "needs labels"),
+        ({"margin": 2.0}, "less than 0.98 times bound"),
+        ({"margin": 1e-9}, "at least 1e-05 times bound"),
+        ({"margin": math.inf}, "finite"),
+        ({"limit": 0.3}, "limit: does not go with rate: loss"),
+        ({"unit": "block"}, "leave unit out"),
+        ({"better": "higher"}, "better does not go with rate: loss"),
+        ({"signed": True}, "signed does not go with rate: loss"),
+        ({"costs": [{"truth": 1, "answer": 0, "cost": 2}]}, "costs and loss: cost"),
+        ({"path": "a.*"}, "a star names several values"),
+    ],
+)
+def test_a_loss_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        settings_of({name: item for name, item in (PROFIT | changes).items() if item is not None})
+
+
+def test_a_config_without_losses_dumps_as_before() -> None:
+    criterion = Config.model_validate(settings_of({"rate": "mismatch", "limit": 0.01})).judge.criteria[0]
+    assert not {"loss", "margin", "costs", "signed", "better"} & criterion.model_dump().keys()
