@@ -11,7 +11,7 @@ from shadowstream.codecs.side_formats import side_formats
 from shadowstream.compare.dimension_codes import Coded
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
-from shadowstream.compare.hooks import Load, load
+from shadowstream.compare.hooks import Hook, Load, fenced, load
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
 from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.redact import Redactor
@@ -79,6 +79,10 @@ class Comparing(Protocol):
         """The paths of the fields in decoded values."""
         ...
 
+    def function(self, entry: str) -> Hook:
+        """The function of a loss that the config names."""
+        ...
+
 
 class Comparer:
     """Comparison under rules. Differences are computed on first access: most are never accessed."""
@@ -93,6 +97,7 @@ class Comparer:
         self._dimensions = [parse_one(dimension.path) for dimension in compare.dimensions if dimension.path is not None]
         self._decoders = decoders(topic)
         self.evolutions = Evolutions()
+        self._functions: dict[str, Hook] = {}
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """See `Comparing`."""
@@ -104,7 +109,7 @@ class Comparer:
         if topic == self._topic:
             return self
         of_topic = Comparer(self._of, self._compare, topic, self._loads)
-        of_topic.evolutions = self.evolutions
+        of_topic.evolutions, of_topic._functions = self.evolutions, self._functions
         return of_topic
 
     def twin(self, production: Values, twin: Values) -> Results:
@@ -140,6 +145,12 @@ class Comparer:
         """See `Comparing`."""
         return (path for value in decoded for path in fields(value))
 
+    def function(self, entry: str) -> Hook:
+        """See `Comparing`. It is loaded once. Raises `ConfigError` if that fails."""
+        if entry not in self._functions:
+            self._functions[entry] = fenced(entry, self._loads(entry, "judge.criteria", 2))
+        return self._functions[entry]
+
     def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
         """See `Comparing`. Values, also those of equal pairs, are decoded only if a dimension is a field."""
         if not self._dimensions:
@@ -171,4 +182,8 @@ def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Co
         production, shadow, twin = (decoder.formatted(format) for decoder, format in zip(sides, formats, strict=True))
         return production, shadow, twin
 
-    return Comparer(decoders, config.compare, loads=loads)
+    of_trial = Comparer(decoders, config.compare, loads=loads)
+    for criterion in config.judge.criteria:
+        if criterion.path is not None and criterion.loss in config.judge.calls:
+            of_trial.function(criterion.loss)  # one that cannot be loaded is refused at the start
+    return of_trial

@@ -307,6 +307,11 @@ class Judge(Model):
         "criterion; show: slices are listed and decide nothing",
     )
 
+    @property
+    def calls(self) -> list[str]:
+        """Entry points that the criteria name."""
+        return [one.loss for one in self.criteria if one.loss is not None and losses.is_entry_point(one.loss)]
+
     @model_validator(mode="after")
     def _each_once(self) -> Judge:
         ids = [criterion.id for criterion in self.criteria]

@@ -1,13 +1,19 @@
 """Losses of the numbers that both sides write, from end to end: the joiner's own step counts, this judge judges."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
+from shadowstream.errors import ConfigError
 from shadowstream.judge.evidence.bounded_mean import log_e_grid
+from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.revision import revision_of
+from shadowstream.signatures import problems_of
 from tests.judge.test_metric_criteria import PAIRS, joined, judged, settings_of
 
 PROFIT = {"rate": "loss", "path": "n", "loss": "value", "bound": 2.0, "margin": 0.1}
@@ -96,6 +102,42 @@ def test_sums_for_another_margin_prove_nothing() -> None:
 
 def test_margin_zero_asks_for_better_than_equal() -> None:
     assert [criterion_of(verdict_of(answers(profit), margin=0))["shown_good"] for profit in (1.0, 1.4)] == [False, True]
+
+
+def missed(production: Any, shadow: Any) -> Any:
+    """A user's loss of two numbers: half of what the candidate falls short; other answers raise or are no number."""
+    if shadow == 7:
+        raise ValueError("seven")
+    return "?" if shadow == 8 else -math.inf if shadow == 9 else (production - shadow) / 2
+
+
+def test_a_function_of_both_values_says_how_much_worse_the_candidate_is() -> None:
+    call = {"loss": f"{__name__}:missed"}
+    worse = verdict_of(answers(0.5), **call)
+    assert criterion_of(worse)["rate"] == f"loss:{__name__}:missed:n"
+    assert criterion_of(worse)["difference"] == pytest.approx(0.25)
+    assert criterion_of(verdict_of(answers("null"), **call))["difference"] == 2.0, "it raises on None"
+    for failing in (7, 8, 9):
+        assert criterion_of(verdict_of(answers(failing, every=2), **call))["difference"] == pytest.approx(1.0)
+
+
+def test_a_function_is_loaded_at_the_start_and_belongs_to_the_revision(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "money.py").write_text("def loss(one, other):\n    return one - other\n")
+    (tmp_path / "candidates.py").write_text("def score(value):\n    return value\n")
+    settings = settings_of(PROFIT | {"loss": "money:loss"})
+    candidate = settings.candidate.model_copy(update={"call": "candidates:score", "files": []})
+    settings = settings.model_copy(update={"candidate": candidate})
+    assert list(problems_of(settings)) == []
+    before = revision_of(settings)
+    (tmp_path / "money.py").write_text("def loss(one, other, third):\n    return other - one\n")
+    assert revision_of(settings) != before
+    assert "loss takes 3 arguments; it is called with 2" in " ".join(problems_of(settings))
+    (tmp_path / "money.py").unlink()
+    with pytest.raises(ConfigError, match=r"judge\.criteria: there is no module 'money'"):
+        revision_of(settings)
+    with pytest.raises(ConfigError, match=r"judge\.criteria: cannot load"):
+        comparer_of(schema_source(settings.schemas), settings)
 
 
 @pytest.mark.parametrize(

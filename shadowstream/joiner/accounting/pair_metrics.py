@@ -157,7 +157,7 @@ class MetricReader:
         signed: Mapping[str, SignedDifferences] = {}
         if self._means or self._signed:
             production = compare.fields(Side.PRODUCTION, values[0])
-            signed = self._signed.of(production, shadow)
+            signed = self._signed.of(compare, production, shadow)
             for path, (bound, limit) in self._means.items():
                 names = parse_one(path)
                 numbers = doubles(production.at(names)), doubles(shadow.at(names))
