@@ -20,6 +20,7 @@ from scipy.stats import binom, binomtest
 from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
+from tests.judge.calibration_of_losses import LOSS_PARTS
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
@@ -256,6 +257,7 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     lambda seed: one_bad_slice(
         SliceSummary(0.01, values=20, units=5, windows=24, runs=200, rate=0.0, bad_value=0.5), seed
     ),
+    *LOSS_PARTS,
 )
 
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
+from shadowstream.protocol.mean_sums import bets
 from shadowstream.protocol.signed_means import SignedSums, between, units_of
+from tests.judge.calibration import DOUBT, rate_max
+from tests.judge.calibration_of_losses import SHAPES
 
 BOUND, MARGIN = 2.0, 0.04
 LIMIT = (MARGIN / BOUND + 1) / 2
@@ -83,3 +86,19 @@ def test_identical_candidate_is_shown_good_by_the_number_forecast() -> None:
 def test_no_number_of_equal_pairs_shows_a_candidate_better() -> None:
     with pytest.raises(ValueError, match="never show a mean below"):
         critical_grid_n(0.5, 0.05, further=0.5, wide=True)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("above", "alpha"), [(False, 0.05), (True, 0.05), (False, 0.2)])
+def test_at_the_margin_evidence_ever_reaches_one_over_alpha_in_at_most_alpha(
+    shape: str, above: bool, alpha: float
+) -> None:
+    """600 runs, looked at after each of 1,500 pairs."""
+    margin, dice, reached = 0.02, np.random.default_rng(8), 0
+    m = (margin + 1) / 2
+    for _ in range(600):
+        units = units_of(SHAPES[shape](dice, 1_500) + margin, 1.0).values
+        values, mean = (1 - units, 1 - m) if above else (units, m)
+        wealth = np.cumsum(np.log1p(-np.outer(values - mean, bets(mean, wide=True))), axis=0)
+        reached += bool((np.exp(wealth).mean(axis=1) >= 1 / alpha).any())
+    assert rate_max(reached, 600, alpha) >= DOUBT
