@@ -245,7 +245,7 @@ class Criterion(Model):
             raise ValueError(f"topic does not go with rate: {self.rate}: an input belongs to no output topic")
         if self.unit == "key" and (self.where or self.topic):
             raise ValueError("unit: key is of all pairs; with where or topic take record or block")
-        if self.unit != "record" and self.rate == "mean":
+        if self.unit != "record" and self.rate == "mean" and not self.signed:
             raise ValueError("a mean is of records; leave unit out")
         if self.limit >= LIMIT_MAX:
             raise ValueError(f"limit: less than {LIMIT_MAX}, else no rate would be over it")

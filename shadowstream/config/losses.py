@@ -60,8 +60,6 @@ def problem(criterion: Any) -> str | None:
         return f"margin: less than {MARGIN_MAX} times bound ({bound}), else no candidate could be worse by it"
     if 0 < margin < MARGIN_MIN * bound:
         return f"margin: 0, or at least {MARGIN_MIN} times bound; give a smaller bound or a greater margin"
-    if criterion.unit != "record":
-        return "a loss is of records; leave unit out"
     if criterion.path is None and (criterion.where or criterion.topic):
         return "where and topic go with a loss of values (path); a labelled pair belongs to the whole"
     if (loss == "cost" and criterion.path is None) != (criterion.costs is not None):

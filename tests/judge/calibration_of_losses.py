@@ -73,7 +73,7 @@ class LossSetting:
             window |= {"means": [{"path": criterion.sums, **sums.record()}]}
             step.step(0, index, stats(TASK, index + 1, window, watermark_ms=(index + 1) * HOUR_MS))
             firsts.setdefault(step.verdict(0)["decision"], (index + 1) * self.units)
-            if "reject" in firsts:
+            if "reject" in firsts or ("promote" in firsts and self.worse_by < self.margin):
                 break
         return Course(firsts.get("promote"), firsts.get("reject"))
 
@@ -103,7 +103,7 @@ def at_the_margin(setting: LossSetting, seed: int) -> Iterator[tuple[str, bool]]
 
 
 def within_the_margin(setting: LossSetting, seed: int, least: float = 0.9) -> Iterator[tuple[str, bool]]:
-    """An equal or a better candidate is promoted in `least` of all runs, and never more than alpha are rejected."""
+    """An equal or a better candidate is promoted in `least` of all runs, and at most alpha are rejected before."""
     runs = setting.all(seed)
     pairs = sorted(run.promoted for run in runs if run.promoted is not None)
     rejected = sum(run.rejected is not None for run in runs)

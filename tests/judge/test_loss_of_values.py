@@ -11,9 +11,13 @@ from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.judge.evidence.bounded_mean import log_e_grid
+from shadowstream.judge.step import JudgeStep
 from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.protocol.signed_means import SignedSums
 from shadowstream.revision import revision_of
 from shadowstream.signatures import problems_of
+from tests.judge.stats_records import HOUR_MS, REVISION, cell, stats
+from tests.judge.stats_records import config as stats_config
 from tests.judge.test_metric_criteria import PAIRS, joined, judged, settings_of
 
 PROFIT = {"rate": "loss", "path": "n", "loss": "value", "bound": 2.0, "margin": 0.1}
@@ -104,6 +108,33 @@ def test_margin_zero_asks_for_better_than_equal() -> None:
     assert [criterion_of(verdict_of(answers(profit), margin=0))["shown_good"] for profit in (1.0, 1.4)] == [False, True]
 
 
+def by_block(means: list[float], pairs: list[int]) -> dict[str, Any]:
+    """The criterion after windows of so many pairs with these differences."""
+    settings = stats_config(criteria=[PROFIT | {"unit": "block"}], min_duration_ms=0)
+    step, criterion = JudgeStep(settings, REVISION, ["scores/0"]), settings.judge.criteria[0]
+    for index, (mean, n) in enumerate(zip(means, pairs, strict=True)):
+        sums = SignedSums(criterion.threshold, 2.0)
+        sums.add(np.full(n, mean))
+        window = cell(index * HOUR_MS, match=n) | {"means": [{"path": criterion.sums, **sums.record()}]}
+        step.step(0, index, stats("scores/0", index + 1, window, watermark_ms=(index + 1) * HOUR_MS))
+    return criterion_of(step.verdict(0))
+
+
+def test_by_block_each_window_is_one_unit_whatever_it_holds() -> None:
+    means = [0.02 * (index % 3) - 0.02 for index in range(150)]
+    found = by_block(means, [10 + index % 7 for index in range(150)])
+    units = (np.array(means) / 2.0 + 1) / 2
+    assert (found["n"], found["unit"], found["shown_good"]) == (150, "block", True)
+    assert found["log_e_below"] == pytest.approx(log_e_grid(units, LIMIT, wide=True), abs=1e-6)
+
+
+def test_by_block_a_window_that_holds_most_pairs_must_be_good_too() -> None:
+    peak = by_block([1.5, *[0.0] * 149], [3_000, *[10] * 149])
+    assert (peak["shown_good"], peak["log_e_below"]) == (False, 0.0)
+    small = by_block([1.5, *[0.0] * 149], [10] * 150)
+    assert small["shown_good"] is True
+
+
 def missed(production: Any, shadow: Any) -> Any:
     """A user's loss of two numbers: half of what the candidate falls short; other answers raise or are no number."""
     if shadow == 7:
@@ -151,7 +182,7 @@ def test_a_function_is_loaded_at_the_start_and_belongs_to_the_revision(tmp_path:
         ({"margin": 1e-9}, "at least 1e-05 times bound"),
         ({"margin": math.inf}, "finite"),
         ({"limit": 0.3}, "limit: does not go with rate: loss"),
-        ({"unit": "block"}, "leave unit out"),
+        ({"unit": "key"}, "take block for loss"),
         ({"better": "higher"}, "better does not go with rate: loss"),
         ({"signed": True}, "signed does not go with rate: loss"),
         ({"costs": [{"truth": 1, "answer": 0, "cost": 2}]}, "costs and loss: cost"),

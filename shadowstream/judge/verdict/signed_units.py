@@ -1,16 +1,20 @@
-"""Units of losses and signed means: how much worse the candidate is, pair by pair, against a margin.
+"""Units of losses and signed means: how much worse the candidate is by pair, or by window, against a margin.
 
 The evidence is about y = (d/bound + 1)/2 (`protocol.signed_means`). The sentences are about d, in units of the loss. No
 detector over time reads these units: a mean near 1/2 has no "bad" ones. Drift shows in the rates.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.evidence.bounded_mean import critical_grid_n
+from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
 from shadowstream.judge.verdict import criterion_units
 from shadowstream.judge.verdict.criterion_units import Buckets, ByMean, Measure, Numbers
+from shadowstream.protocol.mean_sums import STORED_BITS, SUMS, grid_sums
 from shadowstream.protocol.signed_means import difference_of
 
 EQUAL = 0.5
@@ -110,6 +114,51 @@ class BySigned(ByMean):
         )
 
 
+class BySignedBlock(BySigned):
+    """Units of which each is the mean of one window. All pairs together must be on the same side of the margin.
+
+    An amount ends with the pairs and the sum of their units, since one window may hold most of the pairs.
+    """
+
+    @property
+    def units(self) -> str:
+        """Windows with pairs."""
+        return f"windows with {self.rate.units}"
+
+    @property
+    def nothing(self) -> Numbers:
+        """No window, and no pair."""
+        return (0,) * (3 + SUMS)
+
+    @property
+    def untouched(self) -> Numbers:
+        """No pair."""
+        return (0,) * (1 + SUMS)
+
+    def amount(self, raw: Numbers) -> Numbers:
+        """Return one unit if the window has a pair."""
+        n, total = raw[0], raw[-1]
+        if n <= 0 or not 0 <= total <= n << STORED_BITS:
+            return self.nothing
+        return (1, *_sums_of(total / (n << STORED_BITS), self.limit), n, total)
+
+    def log_e(self, amount: Numbers) -> tuple[float, float]:
+        """Return the ln E of the windows; nothing on a side on which all pairs together do not lie."""
+        below, above = super().log_e(amount)
+        pairs, total = amount[-2:]
+        lies = total - self.limit * (pairs << STORED_BITS)
+        return below if lies < 0 else min(below, 0.0), above if lies > 0 else min(above, 0.0)
+
+    def _grid(self, amount: Numbers) -> GridSums:
+        return GridSums(self.limit, amount[0], amount[1 : 1 + SUMS])
+
+
+@lru_cache(maxsize=8192)
+def _sums_of(unit: float, m: float) -> Numbers:
+    """Return the sums of one window's mean. Each verdict adds up all windows anew."""
+    return grid_sums(np.array([unit]), m, wide=True)
+
+
 def _worse(record: Mapping[str, Any]) -> str:
     """Return the difference in words.
 
@@ -124,4 +173,6 @@ def _worse(record: Mapping[str, Any]) -> str:
 
 def measure_of(criterion: Criterion, config: Config) -> Measure:
     """Return the measure of a criterion."""
-    return BySigned(criterion, config) if criterion.is_signed else criterion_units.measure_of(criterion, config)
+    if not criterion.is_signed:
+        return criterion_units.measure_of(criterion, config)
+    return (BySignedBlock if criterion.unit == "block" else BySigned)(criterion, config)

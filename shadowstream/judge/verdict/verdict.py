@@ -342,10 +342,11 @@ def _unfit(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
         )
     for criterion in given.config.judge.criteria:
         for otherwise in summed_otherwise(criterion, windows.figures) if criterion.rate in ("mean", "loss") else ():
+            by_labels = criterion.is_labelled
+            remedy = "only a trial under this config adds" if by_labels else "`replay --from-topics` adds"
             reasons.append(
-                f"{criterion.id}: the joiner's sums are for {otherwise}, and say nothing of bound "
-                f"{criterion.bound!r} and limit "
-                f"{criterion.threshold!r}; `replay --from-topics` adds them up anew"
+                f"{criterion.id}: the {'labels role' if by_labels else 'joiner'}'s sums are for {otherwise}, and say "
+                f"nothing of bound {criterion.bound!r} and limit {criterion.threshold!r}; {remedy} them up anew"
             )
     for criterion in given.config.judge.criteria:
         for otherwise in measured_otherwise(criterion, windows.figures) if criterion.rate == "cost" else ():
