@@ -12,13 +12,18 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.judge.evidence.bounded_mean import log_e_grid
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict.explain import explain
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.protocol.signed_means import SignedSums
+from shadowstream.report.facts import Facts
+from shadowstream.report.markdown import markdown
+from shadowstream.report.page import page
 from shadowstream.revision import revision_of
 from shadowstream.signatures import problems_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, stats
 from tests.judge.stats_records import config as stats_config
 from tests.judge.test_metric_criteria import PAIRS, joined, judged, settings_of
+from tests.judge.trials_through_the_joiner import verdict_of as of_values
 
 PROFIT = {"rate": "loss", "path": "n", "loss": "value", "bound": 2.0, "margin": 0.1}
 LIMIT = 0.525
@@ -197,3 +202,30 @@ def test_a_loss_that_makes_no_sense_is_refused(changes: dict[str, Any], words: s
 def test_a_config_without_losses_dumps_as_before() -> None:
     criterion = Config.model_validate(settings_of({"rate": "mismatch", "limit": 0.01})).judge.criteria[0]
     assert not {"loss", "margin", "costs", "signed", "better"} & criterion.model_dump().keys()
+
+
+@pytest.mark.parametrize(("tenant", "decision"), [("eu", "reject"), ("us", "promote")])
+def test_a_loss_of_a_part_counts_that_part_only(tenant: str, decision: str) -> None:
+    def value(i: int, of_eu: float) -> dict[str, Any]:
+        return {"n": 1.0 if i % 2 else of_eu, "tenant": "us" if i % 2 else "eu"}
+
+    verdict = of_values(
+        lambda i: value(i, 1.0),
+        lambda i: value(i, 0.5),
+        [PROFIT | {"where": {"tenant": tenant}}],
+        compare={"dimensions": [{"name": "tenant", "path": "tenant"}], "rules": [{"path": "n", "atol": 1.0}]},
+    )
+    loss = criterion_of(verdict)
+    assert (loss["rate"], loss["n"], verdict["decision"]) == (f"loss:value:n@tenant={tenant}", 500, decision)
+
+
+def test_explain_and_reports_show_difference_and_margin() -> None:
+    verdict = verdict_of(answers(0.903))
+    explanation = explain(verdict, verdict["decision"], verdict["reasons"])
+    found = Facts("fraud", REVISION, explanation, verdict)
+    assert "difference=0.097 margin=0.1" in next(one.sentence for one in explanation.outlooks if one.margin is not None)
+    assert "| `loss:value:n` | not shown yet | worse by 0.097 | 900 | margin 0.1 |" in markdown(found)
+    shown = " ".join(page(found).split())
+    assert "worse by 0.097" in shown
+    assert "margin 0.1" in shown
+    assert "50.5 %" not in shown

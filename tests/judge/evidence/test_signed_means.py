@@ -79,6 +79,8 @@ def test_candidate_without_an_answer_is_worst_and_never_gains() -> None:
 
 
 def test_identical_candidate_is_shown_good_by_the_number_forecast() -> None:
+    in_the_page = [critical_grid_n((1 + share) / 2, 0.05, further=0.5, wide=True) for share in (0.01, 0.001)]
+    assert in_the_page == [515, 5165]
     needed = critical_grid_n(LIMIT, 0.05, further=0.5, wide=True)
     assert summed(np.zeros(needed)).log_e_below >= math.log(20) > summed(np.zeros(needed - 1)).log_e_below
 
