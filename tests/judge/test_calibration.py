@@ -35,7 +35,7 @@ def test_one_bad_slice_holds_a_promote_back() -> None:
     assert [line for line, holds in one_bad_slice(setting, seed=1) if not holds] == []
 
 
-def test_a_loss_at_the_margin_is_promoted_and_rejected_as_rarely_as_alpha() -> None:
+def test_a_loss_at_the_margin_is_decided_as_rarely_as_alpha() -> None:
     setting = LossSetting("narrow", 0.01, 0.01, units=300, windows=8, runs=20)
     assert [line for line, holds in at_the_margin(setting, seed=1) if not holds] == []
 

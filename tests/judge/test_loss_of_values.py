@@ -133,7 +133,7 @@ def test_by_block_each_window_is_one_unit_whatever_it_holds() -> None:
     assert found["log_e_below"] == pytest.approx(log_e_grid(units, LIMIT, wide=True), abs=1e-6)
 
 
-def test_by_block_a_window_that_holds_most_pairs_must_be_good_too() -> None:
+def test_by_block_a_window_of_many_pairs_must_be_good_too() -> None:
     peak = by_block([1.5, *[0.0] * 149], [3_000, *[10] * 149])
     assert (peak["shown_good"], peak["log_e_below"]) == (False, 0.0)
     small = by_block([1.5, *[0.0] * 149], [10] * 150)

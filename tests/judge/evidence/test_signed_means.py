@@ -92,9 +92,7 @@ def test_no_number_of_equal_pairs_shows_a_candidate_better() -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("above", "alpha"), [(False, 0.05), (True, 0.05), (False, 0.2)])
-def test_at_the_margin_evidence_ever_reaches_one_over_alpha_in_at_most_alpha(
-    shape: str, above: bool, alpha: float
-) -> None:
+def test_at_the_margin_evidence_ever_reaches_one_over_alpha_seldom(shape: str, above: bool, alpha: float) -> None:
     """600 runs, looked at after each of 1,500 pairs."""
     margin, dice, reached = 0.02, np.random.default_rng(8), 0
     m = (margin + 1) / 2
