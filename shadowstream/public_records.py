@@ -117,6 +117,9 @@ class CriterionVerdict:
     coverage: float | None
     eligible: int
     min_coverage: float
+    difference: float | None
+    margin: float | None
+    bound: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def revision_of(config: Config) -> str:
             "identity": config.identity.model_dump(mode="json"),
             **_compare_config(config.compare),
             "judge": config.judge.model_dump(mode="json"),
+            **({"losses": _calls(config.judge.calls, "judge.criteria")} if config.judge.calls else {}),
             # The definition of a correct answer, without the place of the store.
             **({"labels": labels.model_dump(mode="json", exclude={"store_dir"})} if labels else {}),
             **({"twin": twin.topic} if twin else {}),
@@ -93,10 +94,15 @@ def _compare_config(compare: Compare) -> dict[str, Any]:
         "rules": [rule.model_dump(mode="json") for rule in compare.rules],
         "added_fields": compare.added_fields,
         "expected": [change.model_dump(mode="json") for change in compare.expected],
-        "calls": [(call, _code(call, "compare", None)) for call in sorted(set(compare.calls))],
+        "calls": _calls(compare.calls, "compare"),
         **{name: item for name, item in counted.items() if item},
         **({"values_max": compare.values_max} if compare.dimensions else {}),
     }
+
+
+def _calls(calls: Iterable[str], key: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return entry points with the digests of their files."""
+    return [(call, _code(call, key, None)) for call in sorted(set(calls))]
 
 
 def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:

@@ -55,6 +55,10 @@ def _hooks(config: Config) -> Iterator[ExpectedCall]:
     for change in config.compare.expected:
         if change.call is not None:
             yield ExpectedCall("compare.expected", change.call, 2, pair)
+    for criterion in config.judge.criteria:
+        if criterion.loss in config.judge.calls:
+            what = "a side's answer and the label" if criterion.is_labelled else pair
+            yield ExpectedCall("judge.criteria", criterion.loss, 2, what)
 
 
 def _definition(call: str) -> tuple[Path, ast.stmt] | None:

@@ -11,7 +11,7 @@ from shadowstream.codecs.side_formats import side_formats
 from shadowstream.compare.dimension_codes import Coded
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
-from shadowstream.compare.hooks import Load, load
+from shadowstream.compare.hooks import Hook, Load, fenced, load
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
 from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.redact import Redactor
@@ -42,6 +42,7 @@ class Comparing:
         self._decoders = decoders(topic)
         self.evolutions = Evolutions()
         """The differences between writer schemas, shared by the whole trial."""
+        self._functions: dict[str, Hook] = {}
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """Compare pairs. Declared changes expire by production's `times_ms`; without times, no change is expected."""
@@ -53,7 +54,7 @@ class Comparing:
         if topic == self._topic:
             return self
         of_topic = Comparing(self._of, self._compare, topic, self._loads)
-        of_topic.evolutions = self.evolutions
+        of_topic.evolutions, of_topic._functions = self.evolutions, self._functions
         return of_topic
 
     def twin(self, production: Values, twin: Values) -> Results:
@@ -87,6 +88,12 @@ class Comparing:
         """The paths of the fields in decoded values."""
         return (path for value in decoded for path in fields(value))
 
+    def function(self, entry: str) -> Hook:
+        """See `Comparing`. It is loaded once. Raises `ConfigError` if that fails."""
+        if entry not in self._functions:
+            self._functions[entry] = fenced(entry, self._loads(entry, "judge.criteria", 2))
+        return self._functions[entry]
+
     def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
         """Columns of the dimensions that are fields of values, in the config's order. Without such a dimension no value
         is decoded."""
@@ -119,4 +126,8 @@ def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Co
         production, shadow, twin = (decoder.formatted(format) for decoder, format in zip(sides, formats, strict=True))
         return production, shadow, twin
 
-    return Comparing(decoders, config.compare, loads=loads)
+    of_trial = Comparing(decoders, config.compare, loads=loads)
+    for criterion in config.judge.criteria:
+        if criterion.path is not None and criterion.loss in config.judge.calls:
+            of_trial.function(criterion.loss)  # one that cannot be loaded is refused at the start
+    return of_trial

@@ -137,6 +137,10 @@ class Config(Model):
             needs = {
                 "twin": (self.twin, "twin, a second run of production"),
                 "labels": (self.labels, "labels, a topic of them"),
+                "loss": (
+                    not criterion.is_labelled or self.labels,
+                    "labels, a topic of them, or path for a loss of values",
+                ),
                 "slower": (self.compare.latency, "compare.latency"),
                 "over": (self.compare.latency, "compare.latency"),
                 "check": (

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from shadowstream.config import losses
+from shadowstream.config.comparing import ENTRY_POINT
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
 from shadowstream.paths import names_several
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
-    "slower", "over", "mean", "check", "twin", "expected", "labels", "cost",
+    "slower", "over", "mean", "check", "twin", "expected", "labels", "cost", "loss",
 ]  # fmt: skip
 
 # Keys that a rate requires, and the rates that may be counted by key.
@@ -23,9 +25,14 @@ _NAMES = {
     "check": ("check", "path"),
     "expected": ("name",),
     "cost": ("reference_ms", "ratio"),
+    "loss": ("loss", "bound", "margin"),
 }
+_OPTIONAL = {"mean": ("better",), "loss": ("path", "costs")}
+_KEYS = ("path", "bound", "check", "name", "reference_ms", "ratio", "loss", "margin", "costs", "better")
+_LATER = ("loss", "margin", "costs", "signed", "better")
+"""Keys that are not dumped where they are not given, so that a config without them keeps its revision."""
 _BY_KEY = ("mismatch",)
-OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slower", "over", "mean", "check")
+OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slower", "over", "mean", "check", "loss")
 """Rates that the joiner counts by the value of a dimension."""
 OF_INPUTS = ("error", "cost", "labels")
 """Rates that are not counted by output topic."""
@@ -43,19 +50,56 @@ SHARE_MIN = 1e-6
 class Criterion(Model):
     """One rule of the gate: promote only while the rate is shown to be under the limit."""
 
+    # A loss has a margin instead.
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("limit"))
+
     rate: RateName = Field(
         description="what is judged. mismatch, missing, extra, error, duplicate: outcomes, as the table of outcomes "
         "counts them. field: pairs that differ at `path`. slower, over: pairs in which the candidate is slower than "
         "production, or over the latency limit. mean: the mean difference of the numbers at `path`, as a share of "
         "`bound`. check: values at `path` that fail `check`. twin, labels: of the pairs on which only one of the two "
         "is wrong, the share on which it is the candidate; .5 asks for better than equal. expected: pairs that differ "
-        "as declared under `name`. cost: inputs that take the candidate more CPU time than `ratio` times `reference_ms`"
+        "as declared under `name`. cost: inputs that take the candidate more CPU time than `ratio` times "
+        "`reference_ms`. loss: how much worse the candidate is on average, in labelled pairs or by the numbers at "
+        "`path`; it must be shown to be less than `margin`"
     )
-    limit: Rate = Field(description="p0: the rate that must be shown not to be reached, in (0, 1)")
-    path: AnyPath | None = Field(None, min_length=1, description="path of the field: for field, mean and check")
+    limit: Rate = Field(
+        description="p0: the rate that must be shown not to be reached, in (0, 1); a loss has a margin instead"
+    )
+    path: AnyPath | None = Field(None, min_length=1, description="path of the field: for field, mean, check and loss")
     bound: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="for mean: a difference of this size or more counts as 1"
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="for mean: a difference of this size or more counts as 1; for "
+        "loss: a difference beyond it, either way, is cut to it and counted as cut",
     )
+    loss: str | None = Field(
+        None,
+        pattern=f"^({'|'.join(losses.OF_LABELS)})$|{ENTRY_POINT}",
+        description="for loss: absolute, squared, log, brier, cost (by `costs`) or value (answer times label, more is "
+        "better) of the answer at labels.path by its label; with `path` value or cost: the number there is one; or an "
+        "entry point package.module:callable: of answer and label the loss, with `path` of production's and the "
+        "candidate's value how much worse the candidate is. Part of the revision",
+    )
+    margin: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="for loss: in its units, the mean difference that the candidate must be shown not to reach; "
+        "0 asks for better than equal",
+    )
+    costs: list[losses.ErrorCost] | None = Field(
+        None,
+        min_length=1,
+        max_length=400,
+        description="for loss: cost: what each wrong answer costs. A right answer costs 0 unless it is named; a wrong "
+        "one that is not named is no usable answer, which counts as the bound",
+    )
+    signed: bool = Field(
+        False, description="for mean: candidate minus production with its sign; a candidate may be better"
+    )
+    better: Literal["higher", "lower"] | None = Field(None, description="for signed: which way the candidate is better")
     check: Literal["schema", "null", "range", "category"] | None = Field(None, description="for check: which one")
     name: str | None = Field(None, min_length=1, description="for expected: name of the declared change")
     reference_ms: float | None = Field(
@@ -112,9 +156,39 @@ class Criterion(Model):
         >>> Criterion(rate="check", check="null", path="user.zip", limit=0.01).id
         'check:null:user.zip'
         """
-        named = ":".join(part for part in (self.rate, self.check, self.name, self.path) if part)
+        named = ":".join(part for part in (self.rate, self.check, self.name, self.loss, self.better, self.path) if part)
         parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
         return f"{named}@{','.join(parts)}" if parts else named
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether its units are differences with a sign (`protocol.signed_means`)."""
+        return self.rate == "loss" or self.signed
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether its units are labelled pairs."""
+        return self.rate == "labels" or (self.rate == "loss" and self.path is None)
+
+    @property
+    def threshold(self) -> float:
+        """The mean of units that must be shown not to be reached: the limit, of a signed mean as a unit."""
+        return (self.limit + 1.0) / 2.0 if self.signed else self.limit
+
+    @property
+    def sums(self) -> str:
+        """Name of the sums of a mean or a loss in stats records.
+
+        >>> Criterion(rate="loss", loss="value", path="profit", bound=9, margin=0.5).sums
+        'loss:value:profit'
+        """
+        named = (self.rate, self.loss, self.better, self.path) if self.is_signed else (self.path,)
+        return ":".join(part for part in named if part)
+
+    @model_serializer(mode="wrap")
+    def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dumped = handler(self).items()
+        return {name: item for name, item in dumped if name not in _LATER or not (item is None or item is False)}
 
     @property
     def slice(self) -> str:
@@ -139,6 +213,11 @@ class Criterion(Model):
             return None
         return round(self.reference_ms * self.ratio * 1e6)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _limit_of_its_margin(cls, given: Any) -> Any:
+        return losses.with_limit(given)
+
     @model_validator(mode="after")
     def _has_the_keys_of_its_rate(self) -> Criterion:
         required = _NAMES.get(self.rate, ())
@@ -147,15 +226,19 @@ class Criterion(Model):
                 "rate: cost needs reference_ms: shadowstream cannot measure production, so measure its CPU time there "
                 "(seconds of its process over records that it answered) and give it in ms per input"
             )
-        for part in ("path", "bound", "check", "name", "reference_ms", "ratio"):
+        for part in _KEYS:
             given = getattr(self, part) is not None
-            if given and part not in required:
+            if given and part not in (*required, *_OPTIONAL.get(self.rate, ())):
                 raise ValueError(f"{part} does not go with rate: {self.rate}")
             if part in required and not given:
                 # In YAML, null without quotes is no text.
                 which = ': schema, "null" in quotes, range or category' if part == "check" else ""
                 raise ValueError(f"rate: {self.rate} needs {part}{which}")
-        if self.rate in ("mean", "check") and names_several(self.path or ""):
+        if self.signed and self.rate != "mean":
+            raise ValueError(f"signed does not go with rate: {self.rate}")
+        if found := losses.problem(self):
+            raise ValueError(found)
+        if self.rate in ("mean", "check", "loss") and names_several(self.path or ""):
             raise ValueError(f"path: a star names several values, and rate: {self.rate} looks at one; name it")
         if self.unit == "key" and self.rate not in _BY_KEY:
             raise ValueError(f"unit: key goes with rate: {' and '.join(_BY_KEY)} only; take block for {self.rate}")
@@ -165,7 +248,7 @@ class Criterion(Model):
             raise ValueError(f"topic does not go with rate: {self.rate}: an input belongs to no output topic")
         if self.unit == "key" and (self.where or self.topic):
             raise ValueError("unit: key is of all pairs; with where or topic take record or block")
-        if self.unit != "record" and self.rate == "mean":
+        if self.unit != "record" and self.rate == "mean" and not self.signed:
             raise ValueError("a mean is of records; leave unit out")
         if self.limit >= LIMIT_MAX:
             raise ValueError(f"limit: less than {LIMIT_MAX}, else no rate would be over it")
@@ -237,16 +320,27 @@ class Judge(Model):
         "criterion; show: slices are listed and decide nothing",
     )
 
+    @property
+    def calls(self) -> list[str]:
+        """Entry points that the criteria name."""
+        return [one.loss for one in self.criteria if one.loss is not None and losses.is_entry_point(one.loss)]
+
     @model_validator(mode="after")
     def _each_once(self) -> Judge:
         ids = [criterion.id for criterion in self.criteria]
         twice = {id_ for id_ in ids if ids.count(id_) > 1}
         if twice:
             raise ValueError(f"criteria: {', '.join(sorted(twice))} is judged more than once")
-        means = [criterion for criterion in self.criteria if criterion.rate == "mean"]
-        paths = [path for path, _, _ in {(mean.path, mean.bound, mean.limit) for mean in means}]
-        if len(paths) > len(set(paths)):
-            raise ValueError("criteria: the criteria mean of one path need one bound and one limit")
+        means = {
+            (criterion.sums, criterion.bound, criterion.threshold)
+            for criterion in self.criteria
+            if criterion.rate in ("mean", "loss")
+        }
+        names = [name for name, _, _ in means]
+        if len(names) > len(set(names)):
+            raise ValueError(
+                "criteria: the criteria mean, or loss, of one path need one bound and one limit, or one margin"
+            )
         for criterion in self.criteria:
             least = least_limit_by_key(criterion.alpha or self.alpha)
             if criterion.unit == "key" and criterion.limit < least:

@@ -92,6 +92,8 @@ NAMING, UNNAMED = "decided", "unnamed"
 """Pairs that were looked at for the paths of some criteria, and for none."""
 NOISE, SHIFT = "noise/", "shift/"
 """Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
+OVER, UNDER = "over", "under"
+"""Pairs whose signed difference was cut: the candidate is worse, or better, by more than the bound."""
 _NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS)
 
 
@@ -214,7 +216,8 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
-        "mean": Rate((mean_name(path, criterion.bound or 0.0, criterion.limit),), (), "pairs with numbers"),
+        "mean": Rate((mean_of(criterion),), (), "pairs with numbers"),
+        "loss": Rate((mean_of(criterion),), (), "labelled pairs" if criterion.is_labelled else "pairs with a loss"),
         "check": Rate(
             (f"{CHECK}checked:{path}",),
             (f"{CHECK}{criterion.check}:{path}",),
@@ -267,7 +270,7 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
         name = mean_name(mean["path"], mean.get("bound", 0.0), mean.get("limit", 0.0))
         figures[name] = mean["n"]
         figures |= {f"{name}/{index}": total for index, total in enumerate(mean["sums"])}
-        shift = {part: mean.get(part, 0) for part in ("higher", "lower", "shift")}
+        shift = {part: mean.get(part, 0) for part in ("higher", "lower", "shift", OVER, UNDER)}
         figures |= {f"{SHIFT}{mean['path']}/{part}": total for part, total in shift.items() if total}
     figures |= {NOISE + path: pairs for path, pairs in delta.get("noise", {}).items()}
     figures |= {REASON + name: records for name, records in delta.get("reasons", {}).items()}
@@ -313,6 +316,11 @@ def mean_name(path: str, bound: float, limit: float) -> str:
     return f"{MEAN}{path}/{bound!r}/{limit!r}"
 
 
+def mean_of(criterion: Criterion) -> str:
+    """The figure of a mean's or a loss's pairs."""
+    return mean_name(criterion.sums, criterion.bound or 0.0, criterion.threshold)
+
+
 def measured_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[str]:
     """Thresholds that a candidate's cost was counted against, none of them the criterion's; none where its own was.
 
@@ -327,9 +335,9 @@ def measured_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list
 
 def summed_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[str]:
     """Bound and limit of sums at a mean's path that are not the criterion's, in words."""
-    head = f"{MEAN}{criterion.path}/"
+    head = f"{MEAN}{criterion.sums}/"
     summed = {tuple(name.removeprefix(head).split("/")[:2]) for name in figures if name.startswith(head)}
-    mine = (repr(criterion.bound), repr(criterion.limit))
+    mine = (repr(criterion.bound), repr(criterion.threshold))
     return [f"bound {bound} and limit {limit}" for bound, limit in sorted(summed - {mine})]
 
 

@@ -33,12 +33,13 @@ from shadowstream.judge.evidence.slice_excess import SliceEvidence
 from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
 from shadowstream.judge.verdict.criterion_status import CriterionCoverage, CriterionStatus, KeyView, status_of
-from shadowstream.judge.verdict.criterion_units import Measure, measure_of
+from shadowstream.judge.verdict.criterion_units import Measure
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
 from shadowstream.judge.verdict.running_evidence import UNKNOWN
+from shadowstream.judge.verdict.signed_units import measure_of
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
 from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
@@ -278,7 +279,7 @@ class JudgeStep:
                 self.config, self._guard_alpha, self.label_course, self.windows.tasks, self.windows.figures
             )
             statuses = [
-                status.blocked_by(labels.blockers) if status.measure.criterion.rate == "labels" else status
+                status.blocked_by(labels.blockers) if status.measure.criterion.is_labelled else status
                 for status in statuses
             ]
             self._evaluation = (statuses, self._slices(), findings, labels)

@@ -14,11 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from shadowstream.codecs.own import encode
+from shadowstream.compare.hooks import Load, load
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.future_dates import Ahead
 from shadowstream.labels.correctness import UNLABELLED, differ, outcome
 from shadowstream.labels.event_clock import EventClock
+from shadowstream.labels.losses import LabelledLosses
 from shadowstream.labels.parts import LabelledParts
 from shadowstream.labels.store import Kind, Store, WaitingEntry
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED
@@ -44,9 +46,12 @@ class TaskCounts:
 
 
 class LabelStep:
-    """The step of all labels tasks ("topic/partition" of production's outputs)."""
+    """The step of all labels tasks ("topic/partition" of production's outputs).
 
-    def __init__(self, config: Config, revision: str, store: Store, tasks: Iterable[str]) -> None:
+    `loads`: loader of the functions of losses.
+    """
+
+    def __init__(self, config: Config, revision: str, store: Store, tasks: Iterable[str], loads: Load = load) -> None:
         if config.labels is None:
             raise ConfigError("labels: the config names no topic of labels")
         self._config, self._labels, self._revision, self._store = config, config.labels, revision, store
@@ -57,7 +62,7 @@ class LabelStep:
         self.clock, self._ahead = EventClock(self._labels.horizon_ms), Ahead(config.future_ms_max)
         self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
-        self._parts = LabelledParts(config)
+        self._parts, self._losses = LabelledParts(config), LabelledLosses(config, loads)
         self._changed: dict[tuple[Kind, bytes], WaitingEntry | None] = {}
         self._moved: set[str] = set()
 
@@ -109,19 +114,24 @@ class LabelStep:
             self._judge(entry, label)
 
     def _judge(self, entry: WaitingEntry, label: WaitingEntry) -> None:
-        self._end(entry, outcome(entry.production, entry.shadow, label.shadow or "null", self._labels.atol))
+        truth = label.shadow or "null"
+        self._losses.add(self._window(entry), entry.production, entry.shadow, truth)
+        self._end(entry, outcome(entry.production, entry.shadow, truth, self._labels.atol))
+
+    def _window(self, entry: WaitingEntry) -> tuple[str, int, str]:
+        return entry.task, entry.time_ms - entry.time_ms % self._config.judge.window_ms, entry.revision
 
     def _end(self, entry: WaitingEntry, outcome_name: str) -> None:
         self.tasks[entry.task].ended += 1
         self._moved.add(entry.task)
-        start_ms = entry.time_ms - entry.time_ms % self._config.judge.window_ms
-        counts = self._cells.setdefault(entry.task, {}).setdefault((start_ms, entry.revision), Counter())
+        window = self._window(entry)
+        counts = self._cells.setdefault(entry.task, {}).setdefault(window[1:], Counter())
         counts[outcome_name] += 1
         if differ(entry.production, entry.shadow):
             counts[LABEL_DIFFER] += 1
             if outcome_name == UNLABELLED:
                 counts[LABEL_DIFFER_UNLABELLED] += 1
-        self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=outcome_name != UNLABELLED)
+        self._parts.add(window, entry.parts, labelled=outcome_name != UNLABELLED)
         self.ended_counts[outcome_name] += 1
 
     def _take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
@@ -196,6 +206,7 @@ class LabelStep:
                     "outcomes": dict(outcomes),
                     "fields": {},
                     "values": self._parts.of((task, start_ms, revision)),
+                    "means": self._losses.of((task, start_ms, revision)),
                 }
                 for (start_ms, revision), outcomes in sorted(self._cells.get(task, {}).items())
             ],
@@ -229,6 +240,7 @@ class LabelStep:
         self.ended_counts.clear()
         self._cells.clear()
         self._parts.clear()
+        self._losses.clear()
         self._changed.clear()
 
     @property

@@ -63,8 +63,15 @@ def _criteria(facts: Facts) -> list[str]:
     for outlook in facts.explanation.outlooks:
         hours = "" if outlook.hours is None else f", {outlook.hours:.3g} h"
         needed = f"{number(outlook.more)} more{hours}" if outlook.more else "–"
-        cells = (code(outlook.criterion), outlook.state, number(outlook.s), number(outlook.n), rate_text(outlook.limit))
-        lines.append(f"| {' | '.join([*cells, needed])} |")
+        cells = (
+            code(outlook.criterion),
+            outlook.state,
+            number(outlook.s) if outlook.margin is None else f"worse by {outlook.difference or 0:.4g}",
+            number(outlook.n),
+            rate_text(outlook.limit) if outlook.margin is None else f"margin {outlook.margin:.4g}",
+            needed,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
     for outlook in facts.explanation.outlooks:
         lines += [f"- {code(outlook.criterion)}: {_plain(why)}" for why in outlook.why]

@@ -118,7 +118,9 @@ def _names(facts: Facts) -> list[str]:
 def drawn(facts: Facts) -> list[str]:
     """Return the criteria whose rate is plotted: the first with a history, and those with bad units."""
     unmet = {outlook.criterion for outlook in facts.explanation.not_passed}
-    names = [name for name in _names(facts) if any(p.criteria[name]["n"] for p in _of(facts.history, name))]
+    signed = {outlook.criterion for outlook in facts.explanation.outlooks if outlook.margin is not None}
+    names = [name for name in _names(facts) if name not in signed]
+    names = [name for name in names if any(p.criteria[name]["n"] for p in _of(facts.history, name))]
     shown = [name for name in names if name in unmet or any(p.criteria[name]["s"] for p in _of(facts.history, name))]
     return sorted({*names[:1], *shown}, key=lambda name: (name not in unmet, names.index(name)))[:DRAWN_MAX]
 

@@ -22,6 +22,7 @@ from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_clusters import CASES, lines
+from tests.judge.calibration_of_losses import LOSS_PARTS
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.power import POWER
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
@@ -261,6 +262,7 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     ),
     *(partial(lines, case) for case in CASES),
     *POWER,
+    *LOSS_PARTS,
 )
 
 

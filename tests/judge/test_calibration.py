@@ -7,6 +7,7 @@ import pytest
 from shadowstream.judge.evidence.rates import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
 from tests.judge.calibration_of_clusters import CASES, Case, lines
+from tests.judge.calibration_of_losses import LossSetting, at_the_margin, beyond_the_margin, within_the_margin
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.power import RACES, Race, detected, quiet, raced
 from tests.judge.stats_records import HOUR_MS
@@ -36,6 +37,18 @@ def test_slices_at_the_limit_block_promote_as_rarely_as_alpha() -> None:
 def test_one_bad_slice_holds_a_promote_back() -> None:
     setting = SliceSummary(0.01, values=10, units=5, windows=12, runs=15, rate=0.0, bad_value=0.5)
     assert [line for line, holds in one_bad_slice(setting, seed=1) if not holds] == []
+
+
+def test_a_loss_at_the_margin_is_decided_as_rarely_as_alpha() -> None:
+    setting = LossSetting("narrow", 0.01, 0.01, units=300, windows=8, runs=20)
+    assert [line for line, holds in at_the_margin(setting, seed=1) if not holds] == []
+
+
+def test_equal_and_better_losses_are_promoted_and_worse_ones_rejected() -> None:
+    equal = LossSetting("narrow", 0.0, 0.02, units=300, windows=8, runs=8)
+    assert [line for line, holds in within_the_margin(equal, seed=1) if not holds] == []
+    worse = LossSetting("right_or_wrong", 0.3, 0.02, units=300, windows=4, runs=4)
+    assert [line for line, holds in beyond_the_margin(worse, seed=1) if not holds] == []
 
 
 @pytest.mark.parametrize("setting", [AT_THE_LIMIT, Setting(0.05, 0.05, units=1, windows=300, runs=1)])

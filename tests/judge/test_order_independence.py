@@ -122,6 +122,7 @@ def test_the_trials_hold_what_could_depend_on_order() -> None:
             "cost",
             "check:null:score",
             "labels",
+            "loss:cost:score",
         )
     }
     assert [event["event"] for event in judge.events if event["event"] == "opened"]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from shadowstream.compare.dimension_codes import coded
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_metrics import PairMetrics
+from shadowstream.joiner.accounting.signed_differences import SignedDifferences
 from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from shadowstream.protocol.task_names import task_of
 from tests.judge.stats_records import HOUR_MS, REVISION, config, stats
@@ -35,6 +36,7 @@ CRITERIA = [
     {"rate": "cost", "reference_ms": 2.0, "ratio": 1.5, "limit": 0.05},
     {"rate": "mean", "path": "score", "bound": 1.0, "limit": 0.05},
     {"rate": "check", "check": "null", "path": "score", "limit": 0.02},
+    {"rate": "loss", "loss": "cost", "path": "score", "bound": 0.5, "margin": 0.05},
     {"rate": "labels", "limit": 0.5},
 ]
 
@@ -83,6 +85,7 @@ class Pairs:
             (self.latency[chosen], self.latency[chosen] + self.late_by[chosen]),
             {"checked:score": np.ones(len(chosen), np.bool_), "null:score": self.null[chosen]},
             {"score": (self.score[chosen], 0.05, 1.0)},
+            signed={"loss:cost:score": SignedDifferences(self.score[chosen] - 0.01, 0.55, 0.5)},
         )
         keys = [b"%d" % key for key in self.key[chosen].tolist()]
         dimensions = [coded(self.carrier[chosen].tolist()), coded(self.origin[chosen].tolist())]

@@ -14,11 +14,13 @@ import numpy.typing as npt
 from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config, Latency
 from shadowstream.joiner.accounting.field_presence import presence
+from shadowstream.joiner.accounting.signed_differences import SignedDifferences, SignedReader, doubles
 from shadowstream.joiner.accounting.signed_shifts import ShiftSums, signed_shares
 from shadowstream.joiner.accounting.value_checks import checked
 from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.paths import parse_one
 from shadowstream.protocol.mean_sums import SUMS, grid_sums
+from shadowstream.protocol.signed_means import SignedSums
 from shadowstream.records import Side
 
 _GROWTH = math.log(1.01 / 0.99)
@@ -35,19 +37,21 @@ class PairMetrics(NamedTuple):
 
     `latencies`: production's and the shadow's in ms, NaN if unknown. `checks`: masks of the figures of `value_checks`
     and `field_presence`, by name. `means`: by path the scaled difference in [0, 1] (NaN: no number on either side), the
-    limit of the mean, and the difference that counts as 1. `shifts`: by path of a mean the `signed_shares`.
+    limit of the mean, and the difference that counts as 1. `shifts`: by path of a mean the `signed_shares`. `signed`:
+    how much worse the candidate is, by the name of the sums.
     """
 
     latencies: tuple[_Doubles, _Doubles] | None = None
     checks: Mapping[str, _Mask] = {}
     means: Mapping[str, tuple[_Doubles, float, float]] = {}
     shifts: Mapping[str, _Doubles] = {}
+    signed: Mapping[str, SignedDifferences] = {}
 
 
 class MetricSums:
     """Sums of pair metrics of one window and revision."""
 
-    __slots__ = ("against", "checks", "latencies", "means", "outcomes", "shifts")
+    __slots__ = ("against", "checks", "latencies", "means", "outcomes", "shifts", "signed")
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -56,6 +60,7 @@ class MetricSums:
         self.means: dict[str, tuple[int, list[int]]] = {}
         self.against: dict[str, dict[str, float]] = {}
         self.shifts = ShiftSums()
+        self.signed: dict[str, SignedSums] = {}
 
     def add(self, measured: PairMetrics, mask: _Mask, latency: Latency | None) -> None:
         if measured.latencies is not None and latency is not None:
@@ -71,6 +76,9 @@ class MetricSums:
             n, sums = self.means.get(path, (0, [0] * SUMS))
             added = grid_sums(known, mean) if len(known) else [0] * SUMS
             self.means[path] = n + len(known), [one + more for one, more in zip(sums, added, strict=True)]
+
+        for name, (differences, limit, bound) in measured.signed.items():
+            self.signed.setdefault(name, SignedSums(limit, bound)).add(differences[mask])
 
     def _add_latencies(self, production: _Doubles, shadow: _Doubles, latency: Latency) -> None:
         both = ~(np.isnan(production) | np.isnan(shadow))
@@ -91,7 +99,8 @@ class MetricSums:
             "means": [
                 {"path": path, "n": n, "sums": sums, **self.against[path], **self.shifts.of(path)}
                 for path, (n, sums) in sorted(self.means.items())
-            ],
+            ]
+            + [{"path": name, **sums.record()} for name, sums in sorted(self.signed.items())],
             "latencies": [{"side": side, "bucket": b, "n": n} for (side, b), n in sorted(self.latencies.items())],
         }
 
@@ -112,7 +121,12 @@ class MetricReader:
         self._checks = config.compare.checks
         self._counts_repeated_names = config.compare.duplicate_names == "last"
         wanted = [one.model_dump() for one in config.judge.criteria]
-        self._means = {one["path"]: (one["bound"], one["limit"]) for one in wanted if one["rate"] == "mean"}
+        self._means = {
+            one["path"]: (one["bound"], one["limit"])
+            for one in wanted
+            if one["rate"] == "mean" and not one.get("signed")
+        }
+        self._signed = SignedReader(config)
         self._fields = [one["path"] for one in wanted if one["rate"] == "field"]
 
     def of(
@@ -128,21 +142,23 @@ class MetricReader:
         if self._counts_repeated_names:
             one, other = (compare.repeating(side, values[side]) for side in (Side.PRODUCTION, Side.SHADOW))
             checks[REPEATED_NAMES] = np.array(one, np.bool_) | np.array(other, np.bool_)
-        if not (self._checks or self._means):
+        if not (self._checks or self._means or self._signed):
             return PairMetrics(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])
         for check in self._checks:
             names = parse_one(check.path)
             checks |= checked(check, compare, values[0], shadow.at(names), names)
         means, shifts = {}, {}
-        if self._means:
+        signed: Mapping[str, SignedDifferences] = {}
+        if self._means or self._signed:
             production = compare.fields(Side.PRODUCTION, values[0])
+            signed = self._signed.of(compare, production, shadow)
             for path, (bound, limit) in self._means.items():
                 names = parse_one(path)
-                numbers = _doubles(production.at(names)), _doubles(shadow.at(names))
+                numbers = doubles(production.at(names)), doubles(shadow.at(names))
                 means[path] = _scaled(*numbers, bound), limit, bound
                 shifts[path] = signed_shares(*numbers, bound)
-        return PairMetrics(latencies, checks, means, shifts)
+        return PairMetrics(latencies, checks, means, shifts, signed)
 
 
 def _latencies(times_ms: Sequence[int], production: _HeaderInfos, shadow: _HeaderInfos) -> tuple[_Doubles, _Doubles]:
@@ -161,16 +177,3 @@ def _scaled(production: _Doubles, shadow: _Doubles, bound: float) -> _Doubles:
     found[finite[0] ^ finite[1]] = 1.0
     found[~(finite[0] | finite[1])] = np.nan
     return found
-
-
-def _doubles(values: Sequence[Any]) -> _Doubles:
-    return np.array([_double(value) for value in values], np.float64)
-
-
-def _double(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import CHECK, RATES, by_prefix, mean_name, no_units_of
+from shadowstream.judge.criteria import CHECK, RATES, by_prefix, mean_of, no_units_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.part_figures import scope_of
 from shadowstream.protocol.count_names import JOINT, LABELS, cost_names
@@ -25,6 +25,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "over": ("pairs have both latencies", "see whether the records have the headers that compare.latency names"),
     "cost": ("inputs that the candidate answered were measured", "see whether all runners run this config"),
     "twin": ("production's records were held against the twin", "see whether the twin writes all that production does"),
+    "loss": ("pairs have what their loss is computed from", "see whether answers and labels are of the right kind"),
     "labels": ("pairs that were scored got a label", "see whether labels come for all pairs, and for which not"),
     "mismatch": ("pairs have a key", "take unit: block or record where records have no key"),
 }
@@ -48,7 +49,8 @@ def least_of(criterion: Criterion, config: Config) -> float:
     """Return the minimum coverage without which a criterion cannot be shown good."""
     if criterion.min_coverage is not None:
         return criterion.min_coverage
-    return min(MIN_COVERAGE.get(criterion.rate, 1.0), config.judge.min_coverage)
+    rate = "labels" if criterion.is_labelled else criterion.rate
+    return min(MIN_COVERAGE.get(rate, 1.0), config.judge.min_coverage)
 
 
 def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) -> Measurable | None:
@@ -60,8 +62,8 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
         figures = by_prefix(scope, figures)
     pairs, path = _sum(figures, PAIRS), criterion.path or ""
     match criterion.rate:
-        case "mean":
-            return Measurable(figures.get(mean_name(path, criterion.bound or 0.0, criterion.limit), 0), pairs)
+        case "mean" | "loss" if not criterion.is_labelled:
+            return Measurable(figures.get(mean_of(criterion), 0), pairs)
         case "check":
             values = figures.get(f"{CHECK}checked:{path}", 0)
             return Measurable(values - _sum(figures, no_units_of(criterion)), pairs)
@@ -75,11 +77,12 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
             return Measurable(figures.get(measured, 0), figures.get("input", 0) - figures.get("input_failed", 0))
         case "twin":
             return Measurable(_sum(figures, _JOINT), _sum(figures, RATES["missing"].n))
-        case "labels":
+        case "labels" | "loss":
             ended = _sum(figures, LABELS)
             # A waiting pair has no label either: while the wait is long, only early labels are known.
             waiting = max(0, pairs - figures.get(Outcome.CARDINALITY, 0) - ended) if criterion.required else 0
-            return Measurable(_sum(figures, LABELS[:-1]), ended + waiting, waiting)
+            scored = figures.get(mean_of(criterion), 0) if criterion.rate == "loss" else _sum(figures, LABELS[:-1])
+            return Measurable(scored, ended + waiting, waiting)
         case "mismatch" if criterion.unit == "key":
             return Measurable(keyed, pairs)
     return None

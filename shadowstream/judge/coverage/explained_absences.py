@@ -12,7 +12,7 @@ extra      undecodable, unpairable and repeated production; evicted; duplicate p
 missing    undecodable shadow, which error counts; unpairable and repeated shadow; evicted; duplicate shadow of
            a job of its own, whose records do not name their input
 of pairs   repeated production and repeated shadow: where an id is not unique, a pair may hold two records that do
-           not belong together (`OF_PAIRS`: mismatch, field, mean, check, latency, labels, twin, expected)
+           not belong together (`OF_PAIRS`: mismatch, field, mean, loss, check, latency, labels, twin, expected)
 =========  ==================================================================================================
 
 So an identity that finds no id in the candidate's records does not cause a reject either; their coverage blocks
@@ -39,7 +39,7 @@ EXCUSED_MAX = 0.1
 """Greatest explained share of the bad records at which shares of unit block still count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
 REPEATED = (repeated(Side.PRODUCTION), repeated(Side.SHADOW))
-OF_PAIRS = frozenset(("mismatch", "field", "expected", "mean", "check", "slower", "over", "labels", "twin"))
+OF_PAIRS = frozenset(("mismatch", "field", "expected", "mean", "check", "slower", "over", "labels", "twin", "loss"))
 """Rates whose units are pairs."""
 OF_MISSING = (*(kind(Side.SHADOW) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
 OF_EXTRA = (*(kind(Side.PRODUCTION) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)

@@ -13,7 +13,7 @@ from shadowstream.protocol.outcomes import PAIRS
 
 SHOWN_MAX = 12
 HELD_MAX = 256
-_OF_VALUES = ("field", "mean", "check")
+_OF_VALUES = ("field", "mean", "check", "loss")
 
 
 class Paths:

@@ -2,7 +2,8 @@
 
 H0: E[y | past] >= m. E = mean over j of prod_i (1 - lambda_j (y_i - m)), lambda_j = 0.999/(1-m) * linspace(0.1, 1, 10):
 Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (arXiv 2010.09686) section 4. Evidence
-*above* m is the same for 1 - y and 1 - m.
+*above* m is the same for 1 - y and 1 - m. For differences with a sign (`protocol.signed_means`), whose mean lies near
+1/2, the bets are `wide`: lambda_j = 0.999/(1-m) * 2**-j for j = 9 ... 0. Any bets fixed beforehand are valid.
 
 The state is a few sums of logarithms, kept as integers, since sums of floats would depend on order. Each term is
 rounded *down*, so that the evidence is never more than the exact one.
@@ -22,13 +23,13 @@ from shadowstream.protocol.mean_sums import BETS, STORED_BITS, SUMS, Array, chec
 _FINE_BITS = 42
 
 
-def log_e_grid(y: Array, m: float) -> float:
+def log_e_grid(y: Array, m: float, *, wide: bool = False) -> float:
     """Return the natural log of the evidence that the mean of values in [0, 1] lies below `m`. H0: E[y | past] >= m.
 
     >>> round(log_e_grid(np.tile([0, .02, 0, 0, .01, 0, .05, 0, 0, 0], 40), 0.05), 10)
     15.1403996184
     """
-    return _mixed(log_wealth(checked(y, m), m, _FINE_BITS), _FINE_BITS)
+    return _mixed(log_wealth(checked(y, m), m, _FINE_BITS, wide=wide), _FINE_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ class GridSums:
     sums: tuple[int, ...]
 
     @classmethod
-    def of(cls, y: Array, m: float) -> GridSums:
+    def of(cls, y: Array, m: float, *, wide: bool = False) -> GridSums:
         """Return the state after the values `y`; raises as `grid_sums`."""
-        return cls(m, int(np.size(y)), grid_sums(y, m))
+        return cls(m, int(np.size(y)), grid_sums(y, m, wide=wide))
 
     @classmethod
     def stored(cls, m: float, n: int, sums: Sequence[int]) -> GridSums:
@@ -75,19 +76,27 @@ class GridSums:
         return self.sums[-1] / float(1 << STORED_BITS)
 
 
-def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -> int:
-    """Return the least number of values that shows the mean below `m` if all values after `collected` are 0.
+def critical_grid_n(
+    m: float, alpha: float, collected: GridSums | None = None, further: float = 0.0, *, wide: bool = False
+) -> int:
+    """Return the least number of values that shows the mean below `m` if all values after `collected` are `further`.
+
+    Raises ValueError if `further` is no less than `m`: no number is enough then.
 
     >>> critical_grid_n(0.05, 0.05), critical_grid_n(0.01, 0.05)
     (83, 424)
+    >>> critical_grid_n(0.505, 0.05, further=0.5, wide=True)
+    515
     """
     check_rate("alpha", alpha)
+    if further >= m:
+        raise ValueError(f"values of {further} never show a mean below {m}")
     collected = collected or GridSums(m, 0, (0,) * SUMS)
-    (zero,) = (grid_sums(np.zeros(1), m),)
+    each = grid_sums(np.array([further]), m, wide=wide)
 
     def shown(more: int) -> bool:
         return (
-            _mixed([a + more * b for a, b in zip(collected.sums[:BETS], zero[:BETS], strict=True)], STORED_BITS) >= need
+            _mixed([a + more * b for a, b in zip(collected.sums[:BETS], each[:BETS], strict=True)], STORED_BITS) >= need
         )
 
     need = -math.log(alpha)

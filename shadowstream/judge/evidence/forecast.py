@@ -106,8 +106,8 @@ class Shares:
     ln E grows.
     """
 
-    def __init__(self, n: int, mean: float, log_e: float, limit: float) -> None:
-        self._n, self._limit = n, limit
+    def __init__(self, n: int, mean: float, log_e: float, limit: float, *, wide: bool = False) -> None:
+        self._n, self._limit, self._bets = n, limit, bets(limit, wide=wide).tolist()
         low, high = mean, 1.0
         for _ in range(_HALVINGS if 0.0 < mean < 1.0 else 0):
             middle = (low + high) / 2
@@ -117,8 +117,7 @@ class Shares:
     def _log_e(self, units: int, mean: float, c: float) -> float:
         bad, limit = min(1.0, mean / c), self._limit
         logs = [
-            units * (bad * math.log1p(-bet * (c - limit)) + (1.0 - bad) * math.log1p(bet * limit))
-            for bet in bets(limit).tolist()
+            units * (bad * math.log1p(-bet * (c - limit)) + (1.0 - bad) * math.log1p(bet * limit)) for bet in self._bets
         ]
         greatest = max(logs)
         return greatest + math.log(sum(math.exp(log - greatest) for log in logs) / len(logs))

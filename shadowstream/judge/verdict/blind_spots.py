@@ -84,7 +84,7 @@ def _failed(outcomes: Mapping[str, int]) -> list[str]:
 def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Name pairs whose labels may still come: early labels may be of another kind."""
     if config.labels is None or not any(
-        criterion.rate == "labels" and not criterion.muted for criterion in config.judge.criteria
+        criterion.is_labelled and not criterion.muted for criterion in config.judge.criteria
     ):
         return []
     pairs, (*labelled, without) = sum(outcomes.get(name, 0) for name in PAIRS), (outcomes.get(x, 0) for x in LABELS)

@@ -14,7 +14,7 @@ from shadowstream.judge.evidence.design_effect import Clusters
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.criterion_units import ByKey, Measure, Numbers
 from shadowstream.judge.verdict.outlook import unfit_units
-from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT, speaks_against
+from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 
@@ -46,6 +46,8 @@ class CriterionStatus:
         """Sentence of a passed criterion."""
         if not self.record["n"]:
             return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
+        if (own := self.measure.passed_sentence(self.record)) is not None:
+            return own
         caught = self.record["least_caught"]
         upper = self.record["upper"]
         return (
@@ -128,6 +130,7 @@ def status_of(
         "coverage": coverage.measurable.value if coverage.measurable else None,
         "eligible": coverage.measurable.eligible if coverage.measurable else 0,
         "min_coverage": coverage.min_coverage if coverage.measurable else 0.0,
+        **measure.further(amount),
     }
     unseen = unmeasured(criterion, coverage.measurable, coverage.min_coverage) if coverage.measurable else None
     pooled = _pooled(measure, latch.counts)
@@ -185,6 +188,8 @@ def _not_shown(measure: Measure, record: Mapping[str, Any], possible: bool) -> s
         )
     if not possible:
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
+    if (own := measure.not_shown(record)) is not None:
+        return own
     if n and record["bad"] / n >= measure.limit:
         return (
             f"{measure.id}: {bad} of {n} {measure.units} ({percent(record['bad'] / n)}) lie at or over the limit "
@@ -209,8 +214,10 @@ def _lately(measure: Measure, record: Mapping[str, Any], recent: RecentWindows, 
     if not n or (measure.possible(recent_amount) and bad < n * measure.limit):
         return []
     beyond_doubt = record["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
-    if beyond_doubt and measure.possible(recent_amount) and not speaks_against(n, bad, measure.limit):
+    if beyond_doubt and measure.possible(recent_amount) and not measure.speaks_against(recent_amount):
         return []
+    if (own := measure.not_lately(record)) is not None:
+        return [own]
     return [
         f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({percent(bad / n)}) are bad: now the rate is "
         f"not under {percent(measure.limit)}, whatever came before"

@@ -18,7 +18,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from shadowstream.judge.evidence.rates import (
     lower_limit,
     upper_limit,
 )
+from shadowstream.judge.verdict.overwhelming_evidence import speaks_against
 from shadowstream.protocol.mean_sums import SUMS, grid_sums
 
 Numbers: TypeAlias = tuple[int, ...]
@@ -62,7 +63,7 @@ class Measure(ABC):
         self.limit = criterion.limit
         self.rate = rate_of(criterion, config)
         self.alpha = criterion.alpha or judge.alpha
-        self.late = criterion.rate == "labels"
+        self.late = criterion.is_labelled
         """Whether all its units come as corrections, days after their windows."""
         judged = sum(not criterion.muted for criterion in judge.criteria)
         self.log_promote_at = -math.log(self.alpha)
@@ -114,6 +115,26 @@ class Measure(ABC):
         if not (counts.possible and self.possible(amount)):
             return (0, 0), (0, 0)
         return (counts if self.rate.s else units), units
+
+    def speaks_against(self, amount: Numbers) -> bool:
+        """Return whether units speak against a rate under the limit."""
+        return speaks_against(amount[0], self.bad(amount), self.limit)
+
+    def further(self, amount: Numbers) -> dict[str, Any]:
+        """Return the fields of the criterion's verdict record that only signed units fill."""
+        return {"difference": None, "margin": None, "bound": None}
+
+    def passed_sentence(self, record: Mapping[str, Any]) -> str | None:
+        """Return a sentence of its own for the criterion that passed; so `not_shown` and `not_lately`."""
+        return None
+
+    def not_shown(self, record: Mapping[str, Any]) -> str | None:
+        """Return a sentence of its own for evidence that does not show it good."""
+        return None
+
+    def not_lately(self, record: Mapping[str, Any]) -> str | None:
+        """Return a sentence of its own for recent windows that do not show it good."""
+        return None
 
     @abstractmethod
     def possible(self, amount: Numbers) -> bool:

@@ -133,9 +133,8 @@ def selection(
     config: Config, alpha: float, course: LabelCourse, tasks: Mapping[str, Task], figures: Mapping[str, int]
 ) -> Selection:
     """Test all parts. `alpha`: their shared level; `figures`: those of all closed windows."""
-    criterion = next(
-        (criterion for criterion in config.judge.criteria if criterion.rate == "labels" and not criterion.muted), None
-    )
+    labelled = [one for one in config.judge.criteria if one.is_labelled and not one.muted]
+    criterion = max(labelled, key=lambda one: least_of(one, config), default=None)
     if criterion is None:
         return NOT_SELECTED
     slots = course.settled(settled_ms(tasks))

@@ -30,6 +30,7 @@ class Outlook:
     further units after which it is shown good with a chance of 10 %, and of 90 % (None: no number). `by_ms`: event time
     at which it passes. `chance`: that the rate is under the limit, by a uniform prior; for display only. `bounds`:
     lower and upper limit of the rate, each at its level and valid at all times; None for shares.
+    `difference`: by how much the candidate is worse on average, and `margin`, of a loss or a signed mean; else None.
     """
 
     criterion: str
@@ -50,12 +51,17 @@ class Outlook:
     by_ms: int | None = None
     chance: float | None = None
     bounds: tuple[float, float] | None = None
+    difference: float | None = None
+    margin: float | None = None
 
     @property
     def sentence(self) -> str:
         """One line with numbers as `name=value`."""
         unit = f"{self.unit}; muted: it decides nothing" if self.muted else self.unit
-        counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:.6g} limit={self.limit:g} (unit: {unit})"
+        counts = f"s={self.s:.6g} limit={self.limit:g}"
+        if self.margin is not None:
+            counts = f"difference={self.difference or 0:.6g} margin={self.margin:.6g}"
+        counted = f"{self.criterion}: {self.state}: n={self.n} {counts} (unit: {unit})"
         if self.bounds is not None:
             counted += f"; the rate is {percent(self.bounds[0], 3)} to {percent(self.bounds[1], 3)}"
         if self.chance is not None and not self.passed:
@@ -100,6 +106,8 @@ def outlook_of(record: Record, verdict: Record) -> Outlook:
         if _of_shares(record) or not 0 <= record["s"] <= n or not n
         else chance_under(n, record["s"], record["limit"]),
         None if record["lower"] is None or record["upper"] is None else (record["lower"], record["upper"]),
+        record.get("difference"),
+        record.get("margin"),
     )
 
 
@@ -136,7 +144,12 @@ def duration_left(verdict: Record) -> float | None:
 
 def _of_shares(record: Record) -> bool:
     """Return whether units are numbers in [0, 1], not good or bad."""
-    return record["unit"] != "record" or str(record["rate"]).startswith("mean:")
+    return record["unit"] != "record" or str(record["rate"]).startswith(("mean:", "loss:"))
+
+
+def _is_signed(record: Record) -> bool:
+    """Return whether units are signed differences (`signed_units`)."""
+    return record.get("margin") is not None
 
 
 def _alpha(record: Record) -> float:
@@ -144,7 +157,8 @@ def _alpha(record: Record) -> float:
 
 
 def _shares(record: Record) -> Shares:
-    return Shares(record["n"], record["bad"] / record["n"], record["log_e_below"], record["limit"])
+    mean = record["bad"] / record["n"]
+    return Shares(record["n"], mean, record["log_e_below"], record["limit"], wide=_is_signed(record))
 
 
 def unfit_units(record: Record) -> list[str]:
@@ -269,7 +283,7 @@ def _why(record: Record, state: State) -> list[str]:
             f"good so far; the last closed windows hold {record['trailing_n']:,} {record['units']}, "
             f"{record['trailing_needed']:,} are needed"
         )
-    if state == "not good lately":
+    if state == "not good lately" and not _is_signed(record):
         reasons.append(
             f"of the last {record['trailing_n']} {record['units']} {record['trailing_bad']:.6g} are bad: now the rate "
             "is not under the limit, whatever came before"

@@ -9,6 +9,7 @@ from shadowstream.judge.criteria import CHECK, NOISE, SHIFT, agreed_of, by_prefi
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.part_figures import scope_of
+from shadowstream.judge.verdict import cut_differences
 from shadowstream.protocol.count_names import TWIN
 from shadowstream.protocol.outcomes import PAIRS
 
@@ -20,7 +21,12 @@ NAMED_MAX = 5
 
 def side_notes(config: Config, figures: Mapping[str, int]) -> list[str]:
     """Return all of them as caveats."""
-    return [*shifts(config, figures), *noise_caveats(config, figures), *failed_checks(config, figures)]
+    return [
+        *shifts(config, figures),
+        *cut_differences.caveats(config, figures),
+        *noise_caveats(config, figures),
+        *failed_checks(config, figures),
+    ]
 
 
 def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
@@ -31,7 +37,7 @@ def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
     means = [
         criterion
         for criterion in config.judge.criteria
-        if criterion.rate == "mean" and not (criterion.where or criterion.topic or criterion.muted)
+        if criterion.rate == "mean" and not (criterion.signed or criterion.where or criterion.topic or criterion.muted)
     ]
     caveats = []
     for criterion in means:

@@ -90,7 +90,8 @@ def row_of(measure: Measure) -> RateFigures | None:
             ("latency_pairs",), ("latency_over",), "pairs with both latencies", "are over the latency limit"
         ),
     }
-    return None if criterion.muted or criterion.where or criterion.topic else rows.get(criterion.rate)
+    unlike_rows = criterion.muted or criterion.where or criterion.topic or criterion.signed
+    return None if unlike_rows else rows.get(criterion.rate)
 
 
 def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> SliceFindings:

@@ -26,6 +26,7 @@ from shadowstream.judge.criteria import is_known, measured_otherwise, summed_oth
 from shadowstream.judge.drift.incident_groups import OpenIncident
 from shadowstream.judge.drift.rate_monitor import RateMonitor
 from shadowstream.judge.evidence.slice_excess import LISTED_MAX, Listed
+from shadowstream.judge.verdict import cut_differences
 from shadowstream.judge.verdict.blind_spots import blind_spots
 from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.verdict.criterion_status import CriterionStatus
@@ -247,10 +248,13 @@ def _final(given: VerdictInput) -> bool:
 def _rejected(given: VerdictInput) -> list[str]:
     """Return the reasons of a reject as first shown, with the criterion's present counts."""
     now = {status.record["rate"]: status.record for status in given.statuses}
-    return [
-        f"{why}; by now {now[name]['bad']:.6g} of {now[name]['n']} {now[name]['units']}" if name in now else why
-        for name, why in given.rejected.items()
-    ]
+    return [f"{why}; by now {_counted(now[name])}" if name in now else why for name, why in given.rejected.items()]
+
+
+def _counted(record: Mapping[str, Any]) -> str:
+    if record.get("difference") is not None:
+        return f"worse by {record['difference']:.6g} on average over {record['n']} {record['units']}"
+    return f"{record['bad']:.6g} of {record['n']} {record['units']}"
 
 
 def _slices(slices: SliceSummary) -> list[dict[str, Any]]:
@@ -330,7 +334,7 @@ def _unfit(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
     unread = [name for name, task in windows.tasks.items() if task.seq and not task.ledgers]
     if unread:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
-    reasons += shed(given.config, windows.figures)
+    reasons += [*shed(given.config, windows.figures), *cut_differences.blockers(given.config, windows.figures)]
     if asks_for_error(given.config):
         reasons.append(
             "error: judge.criteria asks for it and it cannot be judged: nobody counts the inputs of a candidate that "
@@ -338,11 +342,12 @@ def _unfit(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
             "the candidate's records that cannot be decoded is judged"
         )
     for criterion in given.config.judge.criteria:
-        for otherwise in summed_otherwise(criterion, windows.figures) if criterion.rate == "mean" else ():
+        for otherwise in summed_otherwise(criterion, windows.figures) if criterion.rate in ("mean", "loss") else ():
+            by_labels = criterion.is_labelled
+            remedy = "only a trial under this config adds" if by_labels else "`replay --from-topics` adds"
             reasons.append(
-                f"{criterion.id}: the joiner's sums are for {otherwise}, and say nothing of bound "
-                f"{criterion.bound!r} and limit "
-                f"{criterion.limit!r}; `replay --from-topics` adds them up anew"
+                f"{criterion.id}: the {'labels role' if by_labels else 'joiner'}'s sums are for {otherwise}, and say "
+                f"nothing of bound {criterion.bound!r} and limit {criterion.threshold!r}; {remedy} them up anew"
             )
     for criterion in given.config.judge.criteria:
         for otherwise in measured_otherwise(criterion, windows.figures) if criterion.rate == "cost" else ():

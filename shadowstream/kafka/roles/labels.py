@@ -25,6 +25,7 @@ from shadowstream.judge.windows.expected_tasks import joined_tasks
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.client.traffic import TrafficMeter
+from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.topic_reader import TopicRecord, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
@@ -48,11 +49,12 @@ SINGLE_INSTANCE = "0"
 
 
 class Clients(NamedTuple):
-    """The role's store, its admin client, and the names of the joiner's tasks."""
+    """The role's store, its admin client, the names of the joiner's tasks, and the caller of functions of losses."""
 
     store: LabelStore
     admin: AdminClient
     tasks: set[str]
+    hooks: HookProcess
 
 
 class LabelsRole(Role):
@@ -60,7 +62,7 @@ class LabelsRole(Role):
 
     def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: RoleHealth) -> None:
         self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
-        self._store, self._client, self._tasks = clients
+        self._store, self._client, self._tasks, self._hooks = clients
         names = config.compare.duplicate_names
         self._decoder = Decoder(schema_source(config.schemas), config.schemas.formats, names=names).of(labels.topic)
         self._path = parse_one(labels.label_path or labels.path)
@@ -96,7 +98,7 @@ class LabelsRole(Role):
             )
         sequence = max((int(one.metadata or 0) for one in committed if one.offset >= 0), default=0)
         counts = self._restore(sequence)
-        self._step = LabelStep(self._config, self._revision, self._store, self._tasks)
+        self._step = LabelStep(self._config, self._revision, self._store, self._tasks, self._hooks.load)
         self._step.restore(sequence, counts)
         self._step.clock.unread = frozenset(self._places)
         begin = offsets.beginnings(self._client, by_place)
@@ -136,6 +138,9 @@ class LabelsRole(Role):
 
     def restored(self) -> bool:
         return self._step is not None
+
+    def tick(self, now_ms: int) -> None:
+        self._hooks.turn()
 
     def consume(self, batch: Batch, now_ms: int) -> int:
         step = self._step
@@ -211,8 +216,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
     store = LabelStore(path_of(config, instance), given=config.labels.store_dir is not None)
-    with contextlib.closing(store):
-        clients = Clients(store, client, joined_tasks(config, counts))
+    with contextlib.closing(store), contextlib.closing(HookProcess(config)) as hooks:
+        clients = Clients(store, client, joined_tasks(config, counts), hooks)
         role = LabelsRole(config, config.labels, revision, clients, watch)
         consumer = group_consumer(config, "labels", SINGLE_INSTANCE, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
