@@ -131,11 +131,9 @@ class JudgeStep:
     def _new_slice_evidence(self) -> SliceEvidence | None:
         mismatch = next((measure for measure in self.measures if measure.id == "mismatch"), None)
         compare = self.config.compare
-        return (
-            SliceEvidence(mismatch.limit, mismatch.alpha, compare.values_max)
-            if mismatch and compare.dimensions
-            else None
-        )
+        if mismatch is None or not compare.dimensions:
+            return None
+        return SliceEvidence(mismatch.limit, mismatch.alpha, compare.values_max)
 
     @property
     def finished(self) -> bool:

@@ -58,7 +58,7 @@ class BySigned(ByMean):
         worse_by = difference_of(self.bad(amount) / amount[0], self.bound) if known else None
         return {"difference": worse_by, "margin": self.margin, "bound": self.bound}
 
-    def excess(self, amount: Numbers, excused: int = 0) -> str | None:
+    def excess(self, amount: Numbers, excused: int = 0, effect: float = 1.0) -> str | None:
         """Return the sentence by which an amount shows the candidate worse by the margin, or None.
 
         Each excused pair may have been as bad as the bound: without them all, the rest must still be over the margin.
@@ -110,7 +110,7 @@ class BySigned(ByMean):
         worse_by = difference_of(record["trailing_bad"] / n, self.bound)
         return (
             f"{self.id}: in the last {n} {self.units} the candidate is {_worse({'difference': worse_by})} on average, "
-            f"which does not show that it is worse by less than the margin {self.margin:.6g} now, whatever came before"
+            f"not less than the margin {self.margin:.6g} now, whatever came before"
         )
 
 
