@@ -75,6 +75,22 @@ class DriftEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedLooks:
+    """Looks of the group-sequential rule at one criterion."""
+
+    units: int
+    looks: int
+    done: int
+    n: int
+    bad: int
+    allowed: int
+    next_n: int | None
+    next_allowed: int
+    end_n: int
+    end_allowed: int
+
+
+@dataclass(frozen=True, slots=True)
 class CriterionVerdict:
     """The state of one criterion."""
 
@@ -111,6 +127,7 @@ class CriterionVerdict:
     coverage: float | None
     eligible: int
     min_coverage: float
+    planned: PlannedLooks | None
 
 
 @dataclass(frozen=True, slots=True)

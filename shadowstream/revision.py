@@ -75,7 +75,7 @@ def revision_of(config: Config) -> str:
             **_candidate_config(candidate),
             "identity": config.identity.model_dump(mode="json"),
             **_compare_config(config.compare),
-            "judge": config.judge.model_dump(mode="json"),
+            "judge": config.judge.decisive(),
             # The definition of a correct answer, without the place of the store.
             **({"labels": labels.model_dump(mode="json", exclude={"store_dir"})} if labels else {}),
             **({"twin": twin.topic} if twin else {}),

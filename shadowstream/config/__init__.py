@@ -165,6 +165,11 @@ class Config(Model):
             raise ValueError("labels needs transactions: delivery: exactly_once")
         if self.delivery == "at_least_once" and self.candidate.state == "snapshot":
             raise ValueError("candidate.state: snapshot needs transactions: delivery: exactly_once")
+        if self.judge.group_sequential and not self.bounded:
+            raise ValueError(
+                "judge.group_sequential: needs bounded: true, because its looks lead up to a known end; without it "
+                "leave the key out: the default rule holds for any end"
+            )
         if self.bounded and not self.production.group:
             raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:

@@ -20,6 +20,7 @@ from scipy.stats import binom, binomtest
 from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
+from tests.judge.calibration_of_looks import Planned, of_looks
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
@@ -256,6 +257,9 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     lambda seed: one_bad_slice(
         SliceSummary(0.01, values=20, units=5, windows=24, runs=200, rate=0.0, bad_value=0.5), seed
     ),
+    lambda seed: of_looks(Planned(0.01, 0.01, units=250, windows=20, runs=1_000, plan=5_000), seed),
+    lambda seed: of_looks(Planned(0.05, 0.05, units=70, windows=20, runs=1_000, plan=1_000, looks=3), seed),
+    lambda seed: of_looks(Planned(0.01, 0.005, units=250, windows=12, runs=200, plan=2_700), seed),
 )
 
 

@@ -13,6 +13,7 @@ from shadowstream.judge.evidence.design_effect import DEFF_MAX, deff_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.criterion_units import ByRecord, Measure, Numbers
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT, speaks_against
+from shadowstream.judge.verdict.planned_looks import PlannedLatch, reasons, shows
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 from shadowstream.judge.windows.window_counts import Pair
@@ -45,6 +46,11 @@ class CriterionStatus:
         """Sentence of a passed criterion."""
         if not self.record["n"]:
             return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
+        if planned := self.record["planned"]:
+            return (
+                f"{self.measure.id}: {planned['bad']} of {planned['n']} {self.measure.units} at look {planned['done']} "
+                f"show the rate to lie under {percent(self.measure.limit)}: up to {planned['allowed']} may be bad there"
+            )
         caught = self.record["least_caught"]
         upper = self.record["upper"]
         return (
@@ -66,9 +72,17 @@ FULL_COVERAGE = CriterionCoverage()
 
 
 def status_of(
-    latch: RejectLatch, recent: RecentWindows, buckets: Mapping[int, Pair], coverage: CriterionCoverage = FULL_COVERAGE
+    latch: RejectLatch,
+    recent: RecentWindows,
+    buckets: Mapping[int, Pair],
+    coverage: CriterionCoverage = FULL_COVERAGE,
+    *,
+    ended: bool = False,
 ) -> CriterionStatus:
-    """Return the status of a criterion by all its evidence, its recent windows, its coverage and its clusters."""
+    """Return the status of a criterion by all its evidence, its recent windows, its coverage and its clusters.
+
+    `ended`: no more records come, which is the last of planned looks.
+    """
     measure, amount = latch.measure, latch.amount
     criterion = measure.criterion
     possible, n = measure.possible(amount), amount[0]
@@ -76,7 +90,8 @@ def status_of(
     known = possible and n > 0
     lower, upper = (measure.limits(amount) if known else None) or (None, None)
     bad = float(measure.bad(amount))
-    good = below >= measure.log_promote_at
+    planned = latch.planned(ended=ended) if isinstance(latch, PlannedLatch) else None
+    good = shows(planned) if planned else below >= measure.log_promote_at
     by_window = latch.deff(amount) if known and isinstance(measure, ByRecord) else None
     by_key = deff_of(buckets.values()) if known and measure.id == "mismatch" else None
     recent_amount = recent.amount
@@ -108,11 +123,12 @@ def status_of(
         "deff_key": by_key,
         "trailing_n": recent_amount[0],
         "trailing_bad": float(measure.bad(recent_amount)),
-        "trailing_needed": recent.units,
+        "trailing_needed": 0 if planned else recent.units,
         "path_seen": True,
         "coverage": coverage.measurable.value if coverage.measurable else None,
         "eligible": coverage.measurable.eligible if coverage.measurable else 0,
         "min_coverage": coverage.min_coverage if coverage.measurable else 0.0,
+        "planned": planned,
     }
     unseen = unmeasured(criterion, coverage.measurable, coverage.min_coverage) if coverage.measurable else None
     pooled = _pooled(measure, latch.counts)
@@ -128,14 +144,16 @@ def _why(
 ) -> list[str]:
     if possible and not record["n"] and not measure.criterion.required:
         return []
-    why = [] if record["log_e_below"] >= measure.log_promote_at else [_not_shown(measure, record, possible)]
+    shown = record["planned"] or record["log_e_below"] >= measure.log_promote_at
+    why = [] if shown and possible else [_not_shown(measure, record, possible)]
     if record["n"] < record["min_units"]:
         why.append(
             f"{measure.id}: {record['n']} {measure.units} have come; its min_units asks for {record['min_units']} "
             "however "
             "good they are"
         )
-    return [*why, *_clustered(measure, record), *_lately(measure, record, recent, recent_amount)]
+    lately = reasons(record, recent_amount) if record["planned"] else _lately(measure, record, recent, recent_amount)
+    return [*why, *_clustered(measure, record), *lately]
 
 
 def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:

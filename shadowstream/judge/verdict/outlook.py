@@ -13,6 +13,7 @@ from shadowstream.judge.evidence.forecast import Shares, units_needed, units_tha
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
+from shadowstream.judge.verdict.planned_looks import plan_line, units_at_pass
 
 HOUR_MS = 3_600_000
 POWER = 0.9
@@ -176,7 +177,9 @@ def _needed(record: Record, per_window: int) -> int | None:
     n = record["n"]
     if record["shown_bad"] or _clusters(record) or _is_unseen(record) or _is_over_by_records(record):
         return None
-    if not _of_shares(record):
+    if record.get("planned"):
+        units = units_at_pass(record)
+    elif not _of_shares(record):
         units = units_needed(n, record["s"], record["limit"], _alpha(record), per_window)
     elif record["shown_good"] or not n:
         units = record["units_needed"] or n
@@ -198,6 +201,8 @@ def _why(record: Record, state: State, needed: int | None) -> list[str]:
         )
     if record["n"] < record["min_units"]:
         reasons.append(f"its min_units asks for {record['min_units']} however good they are")
+    if record.get("planned") and not record["passed"]:
+        reasons.append(f"planned looks: {plan_line(record['planned'], record['units'])}")
     if state == "clustered":
         other_unit = "key or block" if record["rate"] == "mismatch" else "block"
         reasons.append(

@@ -123,7 +123,7 @@ def criteria_hash(config: Config) -> str:
     counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
     return digest(
         {
-            "judge": config.judge.model_dump(mode="json"),
+            "judge": config.judge.decisive(),
             "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
             "expected": [expected.model_dump(mode="json") for expected in config.compare.expected],
             "added_fields": config.compare.added_fields,
