@@ -241,6 +241,7 @@ class Verdict:
     min_coverage: float | None
     outcome_reasons: Mapping[str, int]
     noise: tuple[Noise, ...]
+    candidates: int
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

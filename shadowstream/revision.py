@@ -78,6 +78,7 @@ def revision_of(config: Config) -> str:
             "judge": config.judge.decisive(),
             # The definition of a correct answer, without the place of the store.
             **({"labels": labels.model_dump(mode="json", exclude={"store_dir"})} if labels else {}),
+            **({"candidates": config.candidates} if config.candidates > 1 else {}),
             **({"twin": twin.topic} if twin else {}),
             **({"error": error.model_dump(mode="json")} if error else {}),
             **({"formats": formats} if formats else {}),
