@@ -25,7 +25,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof compare-proof resolution sim calibrate chaos chaos-broker restart bench helm docs lint lock clean
+.PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-compare chaos chaos-broker restart bench helm docs lint lock clean
 .PHONY: sim-loop eos-cost
 
 help: ## list the targets
@@ -70,6 +70,9 @@ sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 
 
 calibrate: setup ## 2,000 seeded candidates at the limit through the judge, beside the exact probabilities
 	@$(BIN)/python -m tests.judge.calibration
+
+judge-compare: setup ## the judge beside eight others on the same data, into docs/judge-compare.md and .svg
+	@$(BIN)/python -m tests.judge.comparison
 
 bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by hand; writes bench/results.json (BENCH_ARGS)
 	@$(BIN)/python -m bench --write $(BENCH_ARGS)

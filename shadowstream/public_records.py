@@ -75,6 +75,22 @@ class DriftEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedLooks:
+    """Looks of the group-sequential rule at one criterion."""
+
+    units: int
+    looks: int
+    done: int
+    n: int
+    bad: int
+    allowed: int
+    next_n: int | None
+    next_allowed: int
+    end_n: int
+    end_allowed: int
+
+
+@dataclass(frozen=True, slots=True)
 class CriterionVerdict:
     """The state of one criterion."""
 
@@ -120,6 +136,7 @@ class CriterionVerdict:
     difference: float | None
     margin: float | None
     bound: float | None
+    planned: PlannedLooks | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +251,7 @@ class Verdict:
     min_coverage: float | None
     outcome_reasons: Mapping[str, int]
     noise: tuple[Noise, ...]
+    candidates: int
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

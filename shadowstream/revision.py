@@ -74,10 +74,11 @@ def revision_of(config: Config) -> str:
             **_candidate_config(candidate),
             "identity": config.identity.model_dump(mode="json"),
             **_compare_config(config.compare),
-            "judge": config.judge.model_dump(mode="json"),
+            "judge": config.judge.decisive(),
             **({"losses": _calls(config.judge.calls, "judge.criteria")} if config.judge.calls else {}),
             # The definition of a correct answer, without the place of the store.
             **({"labels": labels.model_dump(mode="json", exclude={"store_dir"})} if labels else {}),
+            **({"candidates": config.candidates} if config.candidates > 1 else {}),
             **({"twin": twin.topic} if twin else {}),
             **({"error": error.model_dump(mode="json")} if error else {}),
             **({"formats": formats} if formats else {}),

@@ -58,6 +58,13 @@ class Config(Model):
         description="name of the release that the candidate is an attempt at; each further revision of one release is "
         "judged more strictly",
     )
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=1_000,
+        description="number of candidates of the release, each in a trial of its own that may run beside the others; "
+        "each is judged at alpha divided by this number",
+    )
     kafka: Kafka = Field(default_factory=Kafka)
     schemas: Schemas = Field(default_factory=Schemas)
     inputs: list[str] = Field(min_length=1, description="topics that production and the candidate read")
@@ -167,6 +174,16 @@ class Config(Model):
             raise ValueError("labels needs transactions: delivery: exactly_once")
         if self.delivery == "at_least_once" and self.candidate.state == "snapshot":
             raise ValueError("candidate.state: snapshot needs transactions: delivery: exactly_once")
+        if self.candidates > 1 and self.release is None:
+            raise ValueError(
+                "candidates: needs release, the name that the trials of these candidates have in common; one candidate "
+                "needs neither"
+            )
+        if self.judge.group_sequential and not self.bounded:
+            raise ValueError(
+                "judge.group_sequential: needs bounded: true, because its looks lead up to a known end; without it "
+                "leave the key out: the default rule holds for any end"
+            )
         if self.bounded and not self.production.group:
             raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:

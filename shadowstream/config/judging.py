@@ -292,6 +292,24 @@ class Drift(Model):
     )
 
 
+class GroupSequential(Model):
+    """Config of the group-sequential rule: few looks up to a known end."""
+
+    units: int = Field(
+        ge=1,
+        le=10_000_000,
+        description="units (records, pairs) of a criterion at the planned end; the real end counts as the end too",
+    )
+    looks: int = Field(
+        5, ge=1, le=20, description="number of looks, evenly spaced in units, the end among them; no other promotes"
+    )
+    spending: Literal["obrien_fleming", "pocock"] = Field(
+        "obrien_fleming",
+        description="when alpha is spent. obrien_fleming: nearly all of it at the end; pocock: about evenly, which "
+        "promotes good candidates earlier and needs more units for those near the limit",
+    )
+
+
 class Judge(Model):
     """Config of the decision."""
 
@@ -314,6 +332,11 @@ class Judge(Model):
         "of the candidate's that must be compared or judged extra; warm-up is left out",
     )
     drift: Drift = Field(default_factory=Drift)
+    group_sequential: GroupSequential | None = Field(
+        None,
+        description="rule of a bounded trial: promote by few planned looks, with more power; default: evidence that is "
+        "valid at any time, for any end",
+    )
     slices: Literal["guard", "show"] = Field(
         "guard",
         description="guard: promote only while no value of compare.dimensions is shown to be over the limit of a "
@@ -352,3 +375,29 @@ class Judge(Model):
         if all(criterion.muted for criterion in self.criteria):
             raise ValueError("criteria: all are muted, so nothing would be judged")
         return self
+
+    @model_validator(mode="after")
+    def _fits_its_plan(self) -> Judge:
+        plan = self.group_sequential
+        if plan is None:
+            return self
+        named = {criterion.rate for criterion in self.criteria}
+        guards = [one for one in default_criteria() if one.rate in GUARDS and one.rate not in named]
+        for criterion in [*self.criteria, *guards]:
+            if criterion.unit != "record" or criterion.rate == "mean":
+                raise ValueError(
+                    f"group_sequential: it is exact for counts of records only, and {criterion.id} is judged by "
+                    f"{criterion.unit if criterion.rate != 'mean' else 'its mean'}; remove group_sequential, or judge "
+                    "that by unit: record"
+                )
+            least = math.ceil(math.log(criterion.alpha or self.alpha) / math.log1p(-criterion.limit))
+            if plan.units < least and not criterion.muted:
+                raise ValueError(
+                    f"group_sequential: {plan.units} units cannot show {criterion.id} under {criterion.limit:g}, even "
+                    f"without a bad one; units: {least} or more can"
+                )
+        return self
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the settings for a digest; without the rule of a plan the digest is that of older releases."""
+        return self.model_dump(mode="json", exclude=None if self.group_sequential else {"group_sequential"})

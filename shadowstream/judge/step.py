@@ -36,6 +36,7 @@ from shadowstream.judge.verdict.criterion_status import CriterionCoverage, Crite
 from shadowstream.judge.verdict.criterion_units import Measure
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
+from shadowstream.judge.verdict.planned_looks import latch_of
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
 from shadowstream.judge.verdict.running_evidence import UNKNOWN
@@ -98,7 +99,7 @@ class JudgeStep:
             measure.id: RecentWindows(measure) for measure in self.measures
         }
         self.reject_latches: dict[str, RejectLatch] = {
-            measure.id: RejectLatch(measure, self.config) for measure in self.measures
+            measure.id: latch_of(measure, self.config) for measure in self.measures
         }
         self.recent_outcomes = RecentOutcomes(self.config)
         self.label_course = LabelCourse(judge.window_ms)
@@ -152,8 +153,8 @@ class JudgeStep:
         self._stepped = True
         if record["revision"] == self.revision:
             self.paths.add(record)
-        if counts_labels(record["task"]):
-            self._evaluation = None  # the watermark of labels may have changed, although no window closes
+        if counts_labels(record["task"]) or record["complete"]:
+            self._evaluation = None  # the watermark of labels, or the end, may have come although no window closes
         closed = self.windows.add(record)
         for latch in self.reject_latches.values():
             latch.excuse(self.windows.lost)
@@ -309,7 +310,8 @@ class JudgeStep:
         measurable = None if blind else measurable_of(measure.criterion, self.windows.figures, self._keys.units)
         coverage = CriterionCoverage(measurable, least_of(measure.criterion, self.config))
         keys = KeyView(self._keys.clusters if measure.id == "mismatch" else None, self._seasons.distinct)
-        return status_of(self.reject_latches[measure.id], self.recent_windows[measure.id], keys, coverage)
+        latch, recent = self.reject_latches[measure.id], self.recent_windows[measure.id]
+        return status_of(latch, recent, keys, coverage, ended=self.windows.all_complete)
 
     def _slices(self) -> SliceSummary:
         if self.slice_evidence is None:

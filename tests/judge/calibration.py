@@ -22,6 +22,7 @@ from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_clusters import CASES, lines
+from tests.judge.calibration_of_looks import Planned, of_looks
 from tests.judge.calibration_of_losses import LOSS_PARTS
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.power import POWER
@@ -263,6 +264,9 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     *(partial(lines, case) for case in CASES),
     *POWER,
     *LOSS_PARTS,
+    lambda seed: of_looks(Planned(0.01, 0.01, units=250, windows=20, runs=1_000, plan=5_000), seed),
+    lambda seed: of_looks(Planned(0.05, 0.05, units=70, windows=20, runs=1_000, plan=1_000, looks=3), seed),
+    lambda seed: of_looks(Planned(0.01, 0.005, units=250, windows=12, runs=200, plan=2_700), seed),
 )
 
 

@@ -1,7 +1,8 @@
 """Alpha spending over the attempts at one release: each attempt is judged at a stricter level.
 
 Without it, enough attempts would be promoted by luck. The k-th revision of a `release` is judged at alpha_k = alpha * 6
-/ (pi^2 k^2), which adds up to alpha over all attempts.
+/ (pi^2 k^2), which adds up to alpha over all attempts. Several candidates of one release have a trial each, and each
+trial counts its own attempts. So they share alpha: with `candidates: m` each trial has alpha / m to spend.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,10 +33,12 @@ def at_attempt(config: Config, attempt: int) -> Config:
     if config.release is None:
         return config
     judge = config.judge
+
+    def lowered(alpha: float) -> float:
+        return alpha_of_attempt(alpha / config.candidates, attempt)
+
     criteria = [
-        criterion.model_copy(update={"alpha": alpha_of_attempt(criterion.alpha, attempt)})
-        if criterion.alpha
-        else criterion
+        criterion.model_copy(update={"alpha": lowered(criterion.alpha)}) if criterion.alpha else criterion
         for criterion in judge.criteria
     ]
-    return with_judge(config, {"alpha": alpha_of_attempt(judge.alpha, attempt), "criteria": criteria})
+    return with_judge(config, {"alpha": lowered(judge.alpha), "criteria": criteria})

@@ -15,6 +15,7 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.criterion_units import ByKey, Measure, Numbers
 from shadowstream.judge.verdict.outlook import unfit_units
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
+from shadowstream.judge.verdict.planned_looks import PlannedLatch, reasons, shows
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 
@@ -48,6 +49,11 @@ class CriterionStatus:
             return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
         if (own := self.measure.passed_sentence(self.record)) is not None:
             return own
+        if planned := self.record["planned"]:
+            return (
+                f"{self.measure.id}: {planned['bad']} of {planned['n']} {self.measure.units} at look {planned['done']} "
+                f"show the rate to lie under {percent(self.measure.limit)}: up to {planned['allowed']} may be bad there"
+            )
         caught = self.record["least_caught"]
         upper = self.record["upper"]
         return (
@@ -79,9 +85,17 @@ FULL_COVERAGE = CriterionCoverage()
 
 
 def status_of(
-    latch: RejectLatch, recent: RecentWindows, keys: KeyView = NO_KEYS, coverage: CriterionCoverage = FULL_COVERAGE
+    latch: RejectLatch,
+    recent: RecentWindows,
+    keys: KeyView = NO_KEYS,
+    coverage: CriterionCoverage = FULL_COVERAGE,
+    *,
+    ended: bool = False,
 ) -> CriterionStatus:
-    """Return the status of a criterion by all its evidence, its recent windows, its coverage and its clusters."""
+    """Return the status of a criterion by all its evidence, its recent windows, its coverage and its clusters.
+
+    `ended`: no more records come, which is the last of planned looks.
+    """
     measure, amount = latch.measure, latch.now.total
     criterion = measure.criterion
     possible, n = measure.possible(amount), amount[0]
@@ -89,7 +103,8 @@ def status_of(
     known = possible and n > 0
     lower, upper = (measure.limits(amount) if known else None) or (None, None)
     bad = float(measure.bad(amount))
-    good = below >= measure.log_promote_at
+    planned = latch.planned(ended=ended) if isinstance(latch, PlannedLatch) else None
+    good = shows(planned) if planned else below >= measure.log_promote_at
     clusters = {"window": latch.now.clusters() if known else None, "key": keys.clusters if known else None}
     dependence = latch.now.dependence()
     recent_amount = recent.amount
@@ -131,6 +146,7 @@ def status_of(
         "eligible": coverage.measurable.eligible if coverage.measurable else 0,
         "min_coverage": coverage.min_coverage if coverage.measurable else 0.0,
         **measure.further(amount),
+        "planned": planned,
     }
     unseen = unmeasured(criterion, coverage.measurable, coverage.min_coverage) if coverage.measurable else None
     pooled = _pooled(measure, latch.counts)
@@ -146,7 +162,8 @@ def _why(
 ) -> list[str]:
     if possible and not record["n"] and not measure.criterion.required:
         return []
-    why = [] if record["log_e_below"] >= measure.log_promote_at else [_not_shown(measure, record, possible)]
+    shown = record["planned"] or record["log_e_below"] >= measure.log_promote_at
+    why = [] if shown and possible else [_not_shown(measure, record, possible)]
     if record["n"] < record["min_units"]:
         why.append(
             f"{measure.id}: {record['n']} {measure.units} have come; its min_units asks for {record['min_units']} "
@@ -154,7 +171,8 @@ def _why(
             "good they are"
         )
     wrong_units = [f"{measure.id}: {reason}" for reason in unfit_units(record)]
-    return [*why, *wrong_units, *_lately(measure, record, recent, recent_amount)]
+    lately = reasons(record, recent_amount) if record["planned"] else _lately(measure, record, recent, recent_amount)
+    return [*why, *wrong_units, *lately]
 
 
 def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:

@@ -248,8 +248,10 @@ def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
         notes.append(f"labels: {labelled} of {total} pairs whose wait has ended were labelled")
     notes += _noise_of_production(verdict)
     if verdict["release"] is not None:
+        shared = verdict.get("candidates", 1)
         notes.append(
             f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
+            + (f"; {shared} candidates share alpha" if shared > 1 else "")
         )
     covered = covered_sentence(verdict)
     if covered is not None:

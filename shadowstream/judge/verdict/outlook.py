@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from shadowstream.judge.evidence.forecast import Shares, chance_under, likely_units, units_needed
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.verdict.planned_looks import plan_line, units_at_pass
 from shadowstream.judge.windows.event_windows import iso
 
 HOUR_MS = 3_600_000
@@ -255,7 +256,9 @@ def _needed(record: Record, per_window: int) -> int | None:
     clustered = _clusters(record) or _stretches(record)
     if record["shown_bad"] or clustered or _is_unseen(record) or _is_over_by_records(record):
         return None
-    if not _of_shares(record):
+    if record.get("planned"):
+        units = units_at_pass(record)
+    elif not _of_shares(record):
         units = units_needed(n, record["s"], record["limit"], _alpha(record), per_window)
     elif record["shown_good"] or not n:
         units = record["units_needed"] or n
@@ -277,6 +280,8 @@ def _why(record: Record, state: State) -> list[str]:
         )
     if record["n"] < record["min_units"]:
         reasons.append(f"its min_units asks for {record['min_units']} however good they are")
+    if record.get("planned") and not record["passed"]:
+        reasons.append(f"planned looks: {plan_line(record['planned'], record['units'])}")
     reasons += unfit_units(record)
     if state == "good so far":
         reasons.append(

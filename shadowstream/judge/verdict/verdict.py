@@ -124,10 +124,11 @@ def criteria_hash(config: Config) -> str:
     counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
     return digest(
         {
-            "judge": config.judge.model_dump(mode="json"),
+            "judge": config.judge.decisive(),
             "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
             "expected": [expected.model_dump(mode="json") for expected in config.compare.expected],
             "added_fields": config.compare.added_fields,
+            **({"candidates": config.candidates} if config.candidates > 1 else {}),
             **{name: item for name, item in counted.items() if item},
         }
     )
@@ -181,6 +182,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         "revision": given.revision,
         "release": config.release,
         "attempt": given.attempt,
+        "candidates": config.candidates,
         "decision": decision,
         "final": _final(given),
         "reasons": reasons,
