@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from shadowstream.config import losses
 from shadowstream.config.comparing import ENTRY_POINT
+from shadowstream.config.key_limits import KEY_BUCKETS, least_limit_by_key
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
 from shadowstream.paths import names_several
 
@@ -41,8 +41,6 @@ Level = Annotated[float, Field(gt=0, le=0.25)]
 """A significance level. A greater one would be meaningless: at .999, five pairs would suffice."""
 LIMIT_MAX = 0.99
 """The worst rate that the detectors over time support."""
-KEY_BUCKETS = 1_024
-"""Number of buckets by which `unit: key` counts."""
 SHARE_MIN = 1e-6
 """Sums of shares are kept in units of 2**-32: for a smaller mean, no sum would ever grow."""
 
@@ -255,22 +253,6 @@ class Criterion(Model):
         if (self.unit != "record" or self.rate == "mean") and self.limit < SHARE_MIN:
             raise ValueError(f"limit: a share or mean of less than {SHARE_MIN} is finer than its evidence is kept")
         return self
-
-
-def least_limit_by_key(alpha: float) -> float:
-    """Return the least limit, in steps of 0.0001, that all buckets of keys can show not to be reached at level alpha.
-
-    That is by the bets of `judge.evidence.bounded_mean`, if no bucket has a bad record.
-
-    >>> least_limit_by_key(0.05)
-    0.0042
-    """
-
-    def wealth(limit: float) -> float:
-        bets = (0.0999 * part / (1.0 - limit) for part in range(1, 11))
-        return sum(math.exp(KEY_BUCKETS * math.log1p(bet * limit)) for bet in bets) / 10
-
-    return next(step / 10_000 for step in range(1, 10_000) if wealth(step / 10_000) >= 1.0 / alpha)
 
 
 GUARDS = ("missing", "extra", "error", "duplicate")

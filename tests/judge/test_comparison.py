@@ -75,7 +75,7 @@ def test_known_failures_of_a_canary_pass_again() -> None:
 
 
 def test_a_promote_is_that_of_the_verdict_after_each_window() -> None:
-    assert judged(500, [0] * 40) == (2, 24, 0)
+    assert judged(500, [0] * 40) == (1, 24, 0)
     assert judged(500, [40] * 40)[2] > 0
     assert judge_of(LIMIT).judge.min_duration_ms == 24 * 3_600_000
     assert set(RULE_TEXTS) == set(JUDGES) == {AT_ONCE, BY_DEFAULT, *RULES}

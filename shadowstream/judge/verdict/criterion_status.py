@@ -105,8 +105,6 @@ def status_of(
     bad = float(measure.bad(amount))
     planned = latch.planned(ended=ended) if isinstance(latch, PlannedLatch) else None
     good = shows(planned) if planned else below >= measure.log_promote_at
-    clusters = {"window": latch.now.clusters() if known else None, "key": keys.clusters if known else None}
-    dependence = latch.now.dependence()
     recent_amount = recent.amount
     record: dict[str, Any] = {
         "rate": measure.id,
@@ -132,12 +130,7 @@ def status_of(
         "shown_bad": latch.shown_bad,
         "least_caught": measure.least_caught(n) if known else None,
         "units_needed": measure.units_needed(amount) if possible and not good else None,
-        **{f"deff_{block}": one and one.deff for block, one in clusters.items()},
-        **{f"deff_{block}_max": one and one.by_chance for block, one in clusters.items()},
-        "keys": keys.distinct,
-        "keys_needed": critical_grid_n(measure.limit, measure.alpha) if isinstance(measure, ByKey) else 0,
-        "dependence": dependence and dependence.correlation,
-        "dependence_max": dependence and dependence.by_chance,
+        **_units_watched(latch, keys if known else KeyView(None, keys.distinct), known=known),
         "trailing_n": recent_amount[0],
         "trailing_bad": float(measure.bad(recent_amount)),
         "trailing_needed": criterion.trailing_units,
@@ -155,6 +148,20 @@ def status_of(
     if why:
         why += doubt(measure.id, criterion.rate, math.ceil(latch.bad), latch.excused)
     return CriterionStatus(measure, record | {"passed": not why}, why)
+
+
+def _units_watched(latch: RejectLatch, keys: KeyView, *, known: bool) -> dict[str, Any]:
+    """Return the figures by which the judge sees whether units are pieces of evidence of their own."""
+    measure, dependence = latch.measure, latch.now.dependence()
+    clusters = {"window": latch.now.clusters() if known else None, "key": keys.clusters}
+    return {
+        **{f"deff_{block}": one and one.deff for block, one in clusters.items()},
+        **{f"deff_{block}_max": one and one.by_chance for block, one in clusters.items()},
+        "keys": keys.distinct,
+        "keys_needed": critical_grid_n(measure.limit, measure.alpha) if isinstance(measure, ByKey) else 0,
+        "dependence": dependence and dependence.correlation,
+        "dependence_max": dependence and dependence.by_chance,
+    }
 
 
 def _why(
