@@ -20,6 +20,7 @@ JUDGES = (AT_ONCE, BY_DEFAULT, *RULES)
 UNITS = (500, 5_000, 50)
 RATES = (PRODUCTION, LIMIT, 1.5 * LIMIT, 2 * LIMIT, 5 * LIMIT)
 WINDOWS = 72
+KEYS = 50
 _ROWS_A_JOB = 25
 
 
@@ -88,6 +89,7 @@ def judged(units: int, bad: Sequence[int]) -> tuple[int, int, int]:
     for window, more in enumerate(bad, start=1):
         n, s = n + units, s + more
         held = cell((window - 1) * HOUR_MS, match=units - more, mismatch=more, input=units)
+        held["buckets"] = _keys(units, more, window)
         step.step(0, window, stats(TASK, window, held, watermark_ms=window * HOUR_MS))
         rejected = any(latch.reason for latch in step.reject_latches.values())
         if not rejected and log_e_below(n, s, LIMIT) < -math.log(ALPHA):
@@ -100,6 +102,12 @@ def judged(units: int, bad: Sequence[int]) -> tuple[int, int, int]:
         if verdict["decision"] == "promote":
             return soon or window, window, 0
     return soon, 0, 0
+
+
+def _keys(units: int, bad: int, window: int) -> list[dict[str, int]]:
+    """Return the pairs of a window by `KEYS` buckets of keys; the bad ones are spread over them."""
+    spread = [bad // KEYS + ((bucket + 7 * window) % KEYS < bad % KEYS) for bucket in range(KEYS)]
+    return [{"bucket": bucket, "n": units // KEYS, "s": s} for bucket, s in enumerate(spread)]
 
 
 def _judged_rows(job: tuple[int, Array]) -> list[tuple[int, int, int]]:
