@@ -26,7 +26,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cost": ("inputs that the candidate answered were measured", "see whether all runners run this config"),
     "twin": ("production's records were held against the twin", "see whether the twin writes all that production does"),
     "labels": ("pairs that were scored got a label", "see whether labels come for all pairs, and for which not"),
-    "mismatch": ("pairs have a key", "take unit: block or record where records have no key"),
+    "key": ("units have a key", "take unit: block or record where records have no key"),
 }
 
 
@@ -37,6 +37,8 @@ class Measurable(NamedTuple):
     eligible: int
     waiting: int = 0
     """Eligible units that may still be measured."""
+    by_key: bool = False
+    """Whether units are measured if they have a bucket of keys."""
 
     @property
     def value(self) -> float | None:
@@ -51,10 +53,39 @@ def least_of(criterion: Criterion, config: Config) -> float:
     return min(MIN_COVERAGE.get(criterion.rate, 1.0), config.judge.min_coverage)
 
 
-def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) -> Measurable | None:
-    """Return a criterion's coverage over the closed windows; None if all its units are measured at once.
+class CriterionCoverage(NamedTuple):
+    """Coverage of a criterion: None if it sees all its units, and the minimum it asks for."""
 
-    A criterion of a part uses the figures of that part. `keyed`: compared pairs with a key.
+    measurable: Measurable | None = None
+    min_coverage: float = 0.0
+
+
+FULL_COVERAGE = CriterionCoverage()
+
+
+def coverage_of(
+    criterion: Criterion, config: Config, figures: Mapping[str, int], keyed: Measurable
+) -> CriterionCoverage:
+    """Return a criterion's coverage over the closed windows. `keyed`: its units with a bucket, among all.
+
+    With `unit: key` both coverages count: that of its rate, and that of keys, which the judge's minimum holds for.
+    """
+    measurable, least = measurable_of(criterion, figures), least_of(criterion, config)
+    if criterion.unit != "key":
+        return CriterionCoverage(measurable, least)
+    of_keys = CriterionCoverage(
+        keyed._replace(by_key=True),
+        config.judge.min_coverage if criterion.min_coverage is None else criterion.min_coverage,
+    )
+    if measurable is None or unmeasured(criterion, *of_keys) is not None:
+        return of_keys
+    return CriterionCoverage(measurable, least)
+
+
+def measurable_of(criterion: Criterion, figures: Mapping[str, int]) -> Measurable | None:
+    """Return the coverage of a criterion's rate; None if all its units are measured at once.
+
+    A criterion of a part uses the figures of that part.
     """
     if scope := scope_of(criterion):
         figures = by_prefix(scope, figures)
@@ -80,16 +111,14 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
             # A waiting pair has no label either: while the wait is long, only early labels are known.
             waiting = max(0, pairs - figures.get(Outcome.CARDINALITY, 0) - ended) if criterion.required else 0
             return Measurable(_sum(figures, LABELS[:-1]), ended + waiting, waiting)
-        case "mismatch" if criterion.unit == "key":
-            return Measurable(keyed, pairs)
     return None
 
 
-def unmeasured(criterion: Criterion, measurable: Measurable, min_coverage: float) -> str | None:
+def unmeasured(criterion: Criterion, measurable: Measurable | None, min_coverage: float) -> str | None:
     """Return the reason why too few units were measured for a good rate to count, or None."""
-    if measurable.value is None or measurable.value >= min_coverage:
+    if measurable is None or measurable.value is None or measurable.value >= min_coverage:
         return None
-    words, advice = _WORDS[criterion.rate]
+    words, advice = _WORDS["key" if measurable.by_key else criterion.rate]
     if measurable.waiting:
         words += f" ({measurable.waiting:,} wait for theirs)"
     return (

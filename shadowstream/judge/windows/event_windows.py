@@ -90,8 +90,8 @@ class ClosedWindow:
     """Closed window with its counts and the corrections that close with it.
 
     `outcomes`: all figures that came on time; detectors read only these. `corrections`: late deltas by the start of the
-    earlier window that they correct. `totals`: all evidence up to this window. `buckets` and `slices` came on time;
-    `late_buckets` and `late_slices` belong to the corrections.
+    earlier window that they correct. `totals`: all evidence up to this window. Counts of slices and buckets came on
+    time, and those named `late` belong to the corrections.
     """
 
     start_ms: int
@@ -104,6 +104,8 @@ class ClosedWindow:
     slices: dict[Slice, Pair] = field(default_factory=dict)
     late_slices: dict[Slice, Pair] = field(default_factory=dict)
     labelled_ms: int = END
+    outcome_buckets: dict[int, Counter[str]] = field(default_factory=dict)
+    late_outcome_buckets: dict[int, dict[int, Counter[str]]] = field(default_factory=dict)
 
 
 class Windows:
@@ -308,6 +310,8 @@ class Windows:
             dict(cell.on_time.slices),
             WindowCounts.sum_of_slices(late.values()),
             self._labelled_ms(),
+            cell.on_time.outcome_buckets,
+            {at_ms: correction.outcome_buckets for at_ms, correction in late.items() if correction.outcome_buckets},
         )
 
     def _labelled_ms(self) -> int:
