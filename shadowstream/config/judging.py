@@ -24,8 +24,8 @@ _NAMES = {
     "expected": ("name",),
     "cost": ("reference_ms", "ratio"),
 }
-BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin", "labels")
-"""Rates that the joiner and the labels role count by bucket of keys."""
+BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin")
+"""Rates that may be counted by bucket of keys. Labels come in any order, so no first window is known."""
 OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slower", "over", "mean", "check")
 """Rates that the joiner counts by the value of a dimension."""
 OF_INPUTS = ("error", "cost", "labels")
@@ -82,8 +82,8 @@ class Criterion(Model):
     unit: Literal["record", "key", "block"] = Field(
         "record",
         description="what is counted. record: each pair or record. key: the share of bad pairs of each bucket of keys, "
-        "once a season (judge.min_duration_ms); for outcomes, twin and labels. block: the share of bad ones per window; "
-        "windows must not depend on each other. Where mismatches cluster, records are the wrong unit and cannot promote",
+        "once a season (judge.min_duration_ms); for outcomes and twin. block: the share of bad ones a window, "
+        "which must not depend on each other. Where mismatches cluster, records are the wrong unit and cannot promote",
     )
     alpha: Level | None = Field(None, description="level of this criterion; default: judge.alpha")
     min_units: int = Field(0, ge=0, description="least units before promote, however good they are")

@@ -207,7 +207,7 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
 def by_key_of(criterion: Criterion, config: Config) -> Rate | None:
     """The row by which buckets of keys count; None if the joiner has none. Inputs have no key, so errors are counted by
     production's records."""
-    if criterion.rate not in BY_KEY or criterion.where or criterion.topic:
+    if criterion.rate not in (*BY_KEY, "labels") or criterion.where or criterion.topic:
         return None
     row = _row_of(criterion, config)
     return row if "input" not in row.n else OF_ANSWERED

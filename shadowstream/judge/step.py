@@ -200,7 +200,8 @@ class JudgeStep:
             # A window with corrections only exists because of their time of arrival.
             if group is not None and window.outcomes:
                 self._feed_monitors(measure, group, window, singles)
-            by_key = self._keys.clusters(measure, window.totals)
+            # With which window labels come depends on the order of reading.
+            by_key = None if measure.late else self._keys.clusters(measure, window.totals)
             self.reject_latches[measure.id].close(counted, _lasting(group, window), by_key)
 
     def _feed_monitors(

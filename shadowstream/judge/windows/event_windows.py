@@ -90,8 +90,7 @@ class ClosedWindow:
     """Closed window with its counts and the corrections that close with it.
 
     `outcomes`: all figures that came on time; detectors read only these. `corrections`: late deltas by the start of the
-    earlier window that they correct. `totals`: all evidence up to this window. Counts of slices and buckets came on
-    time, and those named `late` belong to the corrections.
+    window that they correct. `totals`: all evidence so far. Slices and buckets named `late` belong to the corrections.
     """
 
     start_ms: int
@@ -220,8 +219,7 @@ class Windows:
         self._take_deltas(task, record["windows"], topic, labels=labels)
         if record["revision"] == self.revision:
             self._take_place(task, record)
-        else:
-            # The watermark belongs to the joiner of another revision.
+        else:  # the watermark belongs to the joiner of another revision
             self.foreign += 1
         return self._close()
 
@@ -293,7 +291,7 @@ class Windows:
             self.to_ms = start_ms + self.window_ms
         self.covered.add(start_ms, _compared(on_time))
         self.figures.update(on_time)
-        late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
+        late = dict(sorted(cell.late.items()))
         for at_ms, correction in late.items():
             self.figures.update(correction.figures)
             self.added_late += _compared(correction.figures)

@@ -127,7 +127,8 @@ class LabelStore:
         return None if row is None else _waiting(row)
 
     def put(self, kind: Kind, entry: WaitingEntry) -> None:
-        values = (kind, *entry._replace(parts=json.dumps(entry.parts)))
+        *plain, parts, bucket = entry
+        values = (kind, *plain, json.dumps(parts), bucket)
         with self._disk_errors_named():
             self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
