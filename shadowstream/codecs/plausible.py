@@ -137,7 +137,7 @@ def _window(window: Record) -> str | None:
         return "a count is beyond all that a commit can hold"
     if any(len(cell["values"]) != len(cell["dimensions"]) or not cell["values"] for cell in window["slices"]):
         return "a slice that has not one value for each of its dimensions"
-    if not _within([one["bucket"] for name in _BUCKETED for one in window[name]], 0, BUCKETS - 1):
+    if not _within([one["bucket"] for name in _BUCKETED for one in window.get(name, ())], 0, BUCKETS - 1):
         return "a bucket of keys that there is not"
     if not _within([total for mean in window["means"] for total in mean["sums"]], -SUM_MAX, SUM_MAX):
         return "the sums of a mean are beyond all that a commit can hold"
@@ -154,7 +154,7 @@ def _command(record: Record) -> str | None:
 
 
 def _scored(record: Record) -> str | None:
-    if not _within([record["bucket"]], -1, BUCKETS - 1):
+    if not _within([record.get("bucket", -1)], -1, BUCKETS - 1):
         return "a bucket of keys that there is not"
     partition = record["task"].rpartition("/")[2]
     return None if partition.isdecimal() and len(partition) <= DIGITS_MAX else "its task is no topic and partition"
