@@ -124,7 +124,7 @@ def test_both_sides_are_scored_on_the_same_record_whichever_comes_first(
     assert not world.store.entries
 
 
-def test_pairs_on_which_one_side_is_wrong_are_counted_by_bucket_after_a_restart() -> None:
+def test_pairs_with_one_wrong_side_are_counted_by_bucket() -> None:
     world = LabelsWorld()
     for id_, bucket in ((b"a", 7), (b"b", 7), (b"c", -1)):
         world.scored_of(id_, 2.5, bucket)
