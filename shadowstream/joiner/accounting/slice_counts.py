@@ -188,8 +188,9 @@ class SliceCounts:
     def record(self, at: At) -> dict[str, Any]:
         """Return the fields of a window beside outcomes and fields; those of pairs only if it has any."""
         tally = self._tallies.get(at)
-        unmatched = {"reasons": self.reasons, "evictions": self.evictions, "outcome_buckets": self.keyed}
-        plain: dict[str, Any] = {name: found for name, counts in unmatched.items() if (found := counts.of(at))}
+        reasons, evictions, keyed = self.reasons.of(at), self.evictions.of(at), self.keyed.of(at)
+        unmatched = {"reasons": reasons, "evictions": evictions, "outcome_buckets": keyed}
+        plain = {name: counts for name, counts in unmatched.items() if counts}
         if tally is None:
             return plain
         n, s = tally.buckets.tolist()

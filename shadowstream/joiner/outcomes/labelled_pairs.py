@@ -39,8 +39,8 @@ class LabelledPairs:
             one, other = (None if isinstance(v, RecordError) else at_path(v, path) for v in values)
             id_ = pair.id if self._by_id and isinstance(pair.id, bytes) else pair.production.key
             record = {"id": id_, "task": self._task, "revision": revision, "time_ms": pair.production.time_ms}
-            record |= {"production": one, "shadow": other, "end": False, "parts": parts}
-            value = own.encode("scored", record | {"bucket": bucket_of(pair.production.key)})
+            answers = {"production": one, "shadow": other, "bucket": bucket_of(pair.production.key)}
+            value = own.encode("scored", {**record, **answers, "end": False, "parts": parts})
             writes.append(Write(self._topic, self._partition, id_, value, pair.production.time_ms))
         return writes
 
