@@ -295,7 +295,7 @@ class JudgeStep:
     def _status(self, measure: Measure) -> CriterionStatus:
         blind = is_blind(measure.criterion, self.paths)  # a blind criterion is reported as such, not with its few units
         figures = self.windows.figures
-        keyed = Measurable(self._keys.units(measure), measure.counts(figures).n)
+        keyed = Measurable(self._keys.units(measure), measure.counts(figures).n, by_key=measure.rate.units)
         coverage = FULL_COVERAGE if blind else coverage_of(measure.criterion, self.config, figures, keyed)
         keys = self._keys.view(measure, figures)
         return status_of(self.reject_latches[measure.id], self.recent_windows[measure.id], keys, coverage)

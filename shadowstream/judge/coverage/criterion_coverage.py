@@ -26,7 +26,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cost": ("inputs that the candidate answered were measured", "see whether all runners run this config"),
     "twin": ("production's records were held against the twin", "see whether the twin writes all that production does"),
     "labels": ("pairs that were scored got a label", "see whether labels come for all pairs, and for which not"),
-    "key": ("units have a key", "take unit: block or record where records have no key"),
 }
 
 
@@ -37,8 +36,8 @@ class Measurable(NamedTuple):
     eligible: int
     waiting: int = 0
     """Eligible units that may still be measured."""
-    by_key: bool = False
-    """Whether units are measured if they have a bucket of keys."""
+    by_key: str = ""
+    """Name of the units if those with a bucket of keys are the measured ones."""
 
     @property
     def value(self) -> float | None:
@@ -74,7 +73,7 @@ def coverage_of(
     if criterion.unit != "key":
         return CriterionCoverage(measurable, least)
     of_keys = CriterionCoverage(
-        keyed._replace(by_key=True),
+        keyed,
         config.judge.min_coverage if criterion.min_coverage is None else criterion.min_coverage,
     )
     if measurable is None or unmeasured(criterion, *of_keys) is not None:
@@ -118,7 +117,10 @@ def unmeasured(criterion: Criterion, measurable: Measurable | None, min_coverage
     """Return the reason why too few units were measured for a good rate to count, or None."""
     if measurable is None or measurable.value is None or measurable.value >= min_coverage:
         return None
-    words, advice = _WORDS["key" if measurable.by_key else criterion.rate]
+    if measurable.by_key:
+        words, advice = f"{measurable.by_key} have a key", "take unit: block or record where records have no key"
+    else:
+        words, advice = _WORDS[criterion.rate]
     if measurable.waiting:
         words += f" ({measurable.waiting:,} wait for theirs)"
     return (
