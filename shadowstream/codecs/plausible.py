@@ -31,6 +31,7 @@ ABSENT_MAX = 2**31
 TEXT_CHARS_MAX = 10_000
 """Maximum characters of a text that a person gives to a command."""
 BUCKETS = 1024
+_BUCKETED = ("buckets", "outcome_buckets")
 DIGITS_MAX = 9
 """Maximum digits of a partition number."""
 MARKS = frozenset(("begin", "start", "range", "done", "end", "warm", "tried", "said", "moved"))
@@ -111,6 +112,7 @@ def _counts(window: Record) -> list[int]:
     counts += window.get("evictions", {}).values()
     for cell in (*window.get("slices", ()), *window.get("buckets", ())):
         counts += [cell["n"], cell["s"]]
+    counts += [entry["n"] for entry in window.get("outcome_buckets", ())]
     return counts + [mean["n"] for mean in window.get("means", ())]
 
 
@@ -135,7 +137,7 @@ def _window(window: Record) -> str | None:
         return "a count is beyond all that a commit can hold"
     if any(len(cell["values"]) != len(cell["dimensions"]) or not cell["values"] for cell in window["slices"]):
         return "a slice that has not one value for each of its dimensions"
-    if not _within([cell["bucket"] for cell in window["buckets"]], 0, BUCKETS - 1):
+    if not _within([one["bucket"] for name in _BUCKETED for one in window.get(name, ())], 0, BUCKETS - 1):
         return "a bucket of keys that there is not"
     if not _within([total for mean in window["means"] for total in mean["sums"]], -SUM_MAX, SUM_MAX):
         return "the sums of a mean are beyond all that a commit can hold"
@@ -152,6 +154,8 @@ def _command(record: Record) -> str | None:
 
 
 def _scored(record: Record) -> str | None:
+    if not _within([record.get("bucket", -1)], -1, BUCKETS - 1):
+        return "a bucket of keys that there is not"
     partition = record["task"].rpartition("/")[2]
     return None if partition.isdecimal() and len(partition) <= DIGITS_MAX else "its task is no topic and partition"
 

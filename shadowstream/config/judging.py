@@ -32,7 +32,8 @@ _OPTIONAL = {"mean": ("better",), "loss": ("path", "costs")}
 _KEYS = ("path", "bound", "check", "name", "reference_ms", "ratio", "loss", "margin", "costs", "better")
 _LATER = ("loss", "margin", "costs", "signed", "better")
 """Keys that are not dumped where they are not given, so that a config without them keeps its revision."""
-_BY_KEY = ("mismatch",)
+BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin")
+"""Rates that may be counted by bucket of keys. Labels come in any order, so no first window is known."""
 OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slower", "over", "mean", "check", "loss")
 """Rates that the joiner counts by the value of a dimension."""
 OF_INPUTS = ("error", "cost", "labels")
@@ -124,8 +125,8 @@ class Criterion(Model):
     unit: Literal["record", "key", "block"] = Field(
         "record",
         description="what is counted. record: each pair or record. key: the share of bad pairs of each bucket of keys, "
-        "once a season (judge.min_duration_ms); for mismatch. block: the share of bad ones per window; windows must "
-        "not depend on each other. Where mismatches cluster, records are the wrong unit and cannot promote",
+        "once a season (judge.min_duration_ms); for outcomes and twin. block: the share of bad ones a window, "
+        "which must not depend on each other. Where mismatches cluster, records are the wrong unit and cannot promote",
     )
     alpha: Level | None = Field(None, description="level of this criterion; default: judge.alpha")
     min_units: int = Field(0, ge=0, description="least units before promote, however good they are")
@@ -239,8 +240,8 @@ class Criterion(Model):
             raise ValueError(found)
         if self.rate in ("mean", "check", "loss") and names_several(self.path or ""):
             raise ValueError(f"path: a star names several values, and rate: {self.rate} looks at one; name it")
-        if self.unit == "key" and self.rate not in _BY_KEY:
-            raise ValueError(f"unit: key goes with rate: {' and '.join(_BY_KEY)} only; take block for {self.rate}")
+        if self.unit == "key" and self.rate not in BY_KEY:
+            raise ValueError(f"unit: key goes with rate: {', '.join(BY_KEY)}; take block for {self.rate}")
         if self.where and self.rate not in OF_PARTS:
             raise ValueError(f"where does not go with rate: {self.rate}; it goes with {', '.join(OF_PARTS)}")
         if self.topic and self.rate in OF_INPUTS and not (self.where and self.rate == "error"):

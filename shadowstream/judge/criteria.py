@@ -48,6 +48,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
+from shadowstream.config.judging import BY_KEY
 from shadowstream.judge.coverage.coverage_losses import REASONS_MAX
 from shadowstream.judge.coverage.evicted_records import is_of_evictions
 from shadowstream.judge.coverage.explained_absences import explaining
@@ -195,7 +196,7 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     scope = scope_of(criterion)
     row = _row_of(criterion, config)
     if not scope:
-        return row
+        return (by_key_of(criterion, config) or row) if criterion.unit == "key" else row
     if criterion.rate == "error" and criterion.where:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
         row = OF_ANSWERED
@@ -203,6 +204,15 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     n, s, agreed, none = (tuple(scope + name for name in names) for names in (row.n, row.s, row.agreed, row.no_units))
     # What may be the partner of a record of this part, nobody could read: it has no part.
     return Rate(n, s, f"{row.units} with {part}", agreed, row.excused, none)
+
+
+def by_key_of(criterion: Criterion, config: Config) -> Rate | None:
+    """The row by which buckets of keys count; None if the joiner has none. Inputs have no key, so errors are counted by
+    production's records."""
+    if criterion.rate not in (*BY_KEY, "labels") or criterion.where or criterion.topic:
+        return None
+    row = _row_of(criterion, config)
+    return row if "input" not in row.n else OF_ANSWERED
 
 
 def _row_of(criterion: Criterion, config: Config) -> Rate:
@@ -362,16 +372,6 @@ def ended(figures: Mapping[str, int]) -> dict[str, int]:
 def by_prefix(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
     """The figures behind a prefix, without it."""
     return {name.removeprefix(prefix): units for name, units in figures.items() if name.startswith(prefix)}
-
-
-def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = RATES) -> Counts:
-    """Units and bad units of `rate` in a map of outcome counts; outcomes that are not there count 0.
-
-    >>> counts("missing", {"match": 7, "mismatch": 1, "missing": 2})
-    Counts(n=10, s=2)
-    """
-    row = rates[rate]
-    return row.counts(outcomes)
 
 
 def declared(config: Config) -> Config:

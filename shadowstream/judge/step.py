@@ -6,14 +6,14 @@ how often `evaluate` is called: after each record, or once at the end.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.coverage.coverage import RecentOutcomes
-from shadowstream.judge.coverage.criterion_coverage import least_of, measurable_of
+from shadowstream.judge.coverage.criterion_coverage import FULL_COVERAGE, Measurable, coverage_of
 from shadowstream.judge.coverage.path_sightings import Paths, is_blind
 from shadowstream.judge.criteria import FIELD, by_prefix, declared
 from shadowstream.judge.drift.incident_groups import IncidentGroup, WindowParts
@@ -27,19 +27,17 @@ from shadowstream.judge.drift.rate_monitor import (
     Subject,
 )
 from shadowstream.judge.drift.shiryaev_roberts import alarm_level
-from shadowstream.judge.evidence.design_effect import KeyCounts
-from shadowstream.judge.evidence.key_seasons import KeySeasons
 from shadowstream.judge.evidence.slice_excess import SliceEvidence
 from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
-from shadowstream.judge.verdict.criterion_status import CriterionCoverage, CriterionStatus, KeyView, status_of
+from shadowstream.judge.verdict.criterion_status import CriterionStatus, status_of
 from shadowstream.judge.verdict.criterion_units import Measure
+from shadowstream.judge.verdict.key_evidence import KeyEvidence
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
 from shadowstream.judge.verdict.planned_looks import latch_of
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
-from shadowstream.judge.verdict.running_evidence import UNKNOWN
 from shadowstream.judge.verdict.signed_units import measure_of
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
 from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
@@ -49,7 +47,7 @@ from shadowstream.judge.windows.window_counts import Pair, Slice
 from shadowstream.protocol.metadata_codec import pack, unpack
 from shadowstream.records import Write
 
-VERSION = 6
+VERSION = 7
 STATE_BYTES_MAX = 1_000_000
 """A broker accepts messages of 1 MiB by default. Many open windows with all their buckets may be larger."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -110,8 +108,7 @@ class JudgeStep:
         self.commands = OperatorCommands(revision)
         self.topics: list[str] = []
         """Changes of the trial's topics as sentences; set by the caller, and no part of the state."""
-        self._keys = KeyCounts()
-        self._seasons = KeySeasons(judge.min_duration_ms)
+        self._keys = KeyEvidence(self.measures, judge.min_duration_ms)
         self._offsets: dict[int, int] = {}
         self._commands_offset = 0
         self._events: list[dict[str, Any]] = []
@@ -187,18 +184,15 @@ class JudgeStep:
         self.recent_outcomes.close(window.start_ms, window.outcomes, window.corrections)
         for start_ms, figures in ((window.start_ms, window.outcomes), *window.corrections.items()):
             self.label_course.add(start_ms, figures)
-        for buckets in (window.buckets, *window.late_buckets.values()):
-            for bucket, pair in buckets.items():
-                self._keys.add(bucket, *pair)
+        self._keys.close(window)
         if self._dimensions:
             self.windows.figures = folded(self.windows.figures, *self._dimensions) or self.windows.figures
         singles = (
             self.slice_evidence.close(window.start_ms, window.slices, window.late_slices) if self.slice_evidence else {}
         )
-        due = self._due(window)
         for measure in self.measures:
             recent, group = self.recent_windows[measure.id], self.incident_groups.get(measure.id)
-            counted = due if measure.criterion.unit == "key" else window
+            counted = self._keys.due(measure, window)
             raw = measure.raw(counted.outcomes, counted.buckets)
             for start_ms, figures in counted.corrections.items():
                 recent.correct(start_ms, measure.raw(figures, counted.late_buckets.get(start_ms, {})))
@@ -206,21 +200,13 @@ class JudgeStep:
             # A window with corrections only exists because of their time of arrival.
             if group is not None and window.outcomes:
                 self._feed_monitors(measure, group, window, singles)
-            by_key = self._keys.effect if measure.id == "mismatch" else UNKNOWN
+            by_key = self._keys.effect(measure, window.totals)
             self.reject_latches[measure.id].close(counted, _lasting(group, window), by_key)
-
-    def _due(self, window: ClosedWindow) -> ClosedWindow:
-        """Return the window with only those buckets of keys that count now."""
-        return replace(
-            window,
-            buckets=self._seasons.due(window.start_ms, window.buckets),
-            late_buckets={at_ms: self._seasons.due(at_ms, late) for at_ms, late in window.late_buckets.items()},
-        )
 
     def _feed_monitors(
         self, measure: Measure, group: IncidentGroup, window: ClosedWindow, singles: Mapping[Slice, Pair]
     ) -> None:
-        counts, units = measure.watched(window.outcomes, window.buckets)
+        counts, units = measure.watched(window.outcomes, self._keys.watched(measure, window))
         parts = WindowParts()
         if measure.id == "mismatch":
             # A field with a criterion of its own has its monitor there.
@@ -307,10 +293,11 @@ class JudgeStep:
 
     def _status(self, measure: Measure) -> CriterionStatus:
         blind = is_blind(measure.criterion, self.paths)  # a blind criterion is reported as such, not with its few units
-        measurable = None if blind else measurable_of(measure.criterion, self.windows.figures, self._keys.units)
-        coverage = CriterionCoverage(measurable, least_of(measure.criterion, self.config))
-        keys = KeyView(self._keys.clusters if measure.id == "mismatch" else None, self._seasons.distinct)
+        figures = self.windows.figures
+        keyed = Measurable(self._keys.units(measure), measure.counts(figures).n, by_key=measure.rate.units)
+        coverage = FULL_COVERAGE if blind else coverage_of(measure.criterion, self.config, figures, keyed)
         latch, recent = self.reject_latches[measure.id], self.recent_windows[measure.id]
+        keys = self._keys.view(measure, figures)
         return status_of(latch, recent, keys, coverage, ended=self.windows.all_complete)
 
     def _slices(self) -> SliceSummary:
@@ -337,8 +324,7 @@ class JudgeStep:
             "levels": {rate: latch.snapshot() for rate, latch in self.reject_latches.items()},
             "lately": self.recent_outcomes.snapshot(),
             "labels": self.label_course.snapshot(),
-            "buckets": self._keys.snapshot(),
-            "seasons": self._seasons.snapshot(),
+            "keys": self._keys.snapshot(),
             "paths": self.paths.snapshot(),
             "written": self._written,
         }
@@ -375,8 +361,7 @@ class JudgeStep:
             latch.restore(body["levels"][rate])
         self.recent_outcomes.restore(body["lately"])
         self.label_course.restore(body["labels"])
-        self._keys.restore(body["buckets"])
-        self._seasons.restore(body["seasons"])
+        self._keys.restore(body["keys"])
         self.paths.restore(body["paths"])
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}

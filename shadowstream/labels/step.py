@@ -24,6 +24,7 @@ from shadowstream.labels.losses import LabelledLosses
 from shadowstream.labels.parts import LabelledParts
 from shadowstream.labels.store import Kind, Store, WaitingEntry
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED
+from shadowstream.protocol.key_buckets import NO_BUCKET, KeyOutcomes
 from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Partition, Write
 
@@ -62,7 +63,7 @@ class LabelStep:
         self.clock, self._ahead = EventClock(self._labels.horizon_ms), Ahead(config.future_ms_max)
         self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
-        self._parts, self._losses = LabelledParts(config), LabelledLosses(config, loads)
+        self._parts, self._losses, self._keyed = LabelledParts(config), LabelledLosses(config, loads), KeyOutcomes()
         self._changed: dict[tuple[Kind, bytes], WaitingEntry | None] = {}
         self._moved: set[str] = set()
 
@@ -87,7 +88,8 @@ class LabelStep:
         if time_ms <= self._ahead.limit_ms(now_ms):
             counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
         id_, answers = record["id"], (record["production"], record["shadow"])
-        entry = WaitingEntry(id_ or b"", time_ms, task, record["revision"], *answers, tuple(record.get("parts", ())))
+        parts, bucket = tuple(record.get("parts", ())), record.get("bucket", NO_BUCKET)
+        entry = WaitingEntry(id_ or b"", time_ms, task, record["revision"], *answers, parts, bucket)
         if id_ is None:
             self._end(entry, UNLABELLED)
             return
@@ -132,6 +134,7 @@ class LabelStep:
             if outcome_name == UNLABELLED:
                 counts[LABEL_DIFFER_UNLABELLED] += 1
         self._parts.add(window, entry.parts, labelled=outcome_name != UNLABELLED)
+        self._keyed.add(window, outcome_name, entry.bucket)
         self.ended_counts[outcome_name] += 1
 
     def _take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
@@ -207,6 +210,7 @@ class LabelStep:
                     "fields": {},
                     "values": self._parts.of((task, start_ms, revision)),
                     "means": self._losses.of((task, start_ms, revision)),
+                    "outcome_buckets": self._keyed.of((task, start_ms, revision)),
                 }
                 for (start_ms, revision), outcomes in sorted(self._cells.get(task, {}).items())
             ],
@@ -241,6 +245,7 @@ class LabelStep:
         self._cells.clear()
         self._parts.clear()
         self._losses.clear()
+        self._keyed.clear()
         self._changed.clear()
 
     @property

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, Protocol
 
+from shadowstream.protocol.key_buckets import NO_BUCKET
+
 Kind = Literal["scored", "label"]
 
 
@@ -17,6 +19,7 @@ class WaitingEntry(NamedTuple):
     production: str | None = None
     shadow: str | None = None
     parts: tuple[str, ...] = ()  # the values of `compare.dimensions`
+    bucket: int = NO_BUCKET  # of the key of production's record
 
 
 class Store(Protocol):

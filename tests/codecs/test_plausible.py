@@ -17,6 +17,7 @@ from tests.judge.stats_records import cell, stats
 
 A = "scores/0"
 SLICE = {"dimensions": ["tenant"], "values": ["eu"], "n": 2, "s": 1}
+MISSING = {"outcome": "missing", "bucket": 7, "n": 1}
 BUCKET = {"bucket": 1023, "n": 2, "s": 1}
 MEAN = {"path": "n", "n": 1, "sums": [2**61] * 21, "bound": 1.0, "limit": 0.1}
 COMMAND = {"command": "mute", "subject": "i", "by": "ana", "at_ms": 1, "until_ms": 2}
@@ -66,6 +67,10 @@ NOT_MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("stats", stats(A, 1, window(slices=[{**SLICE, "values": [], "dimensions": []}])), "a slice that has"),
     ("stats", stats(A, 1, window(buckets=[{**BUCKET, "bucket": 1024}])), "a bucket of keys"),
     ("stats", stats(A, 1, window(buckets=[{**BUCKET, "bucket": -1}])), "a bucket of keys"),
+    ("stats", stats(A, 1, window(outcome_buckets=[{**MISSING, "bucket": 1024}])), "a bucket of keys"),
+    ("stats", stats(A, 1, window(outcome_buckets=[{**MISSING, "n": -(2**62)}])), "a count is beyond"),
+    ("scored", {"task": "scores/0", "id": None, "revision": "", "time_ms": 0, "production": None, "shadow": None,
+                "end": False, "bucket": 1024}, "a bucket of keys"),
     ("stats", stats(A, 1, window(start_ms=2**63 - 1)), "a time is beyond"),
     ("stats", stats(A, 1, pending=2**62), "a ledger"),
     ("stats", stats(A, 1, ledgers=[{"ledger": 1, "place": A, "expected": 2**62, "counted": 0}]), "a ledger"),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from shadowstream.judge.step import JudgeStep
+from shadowstream.protocol.key_buckets import KeyOutcomes
 from shadowstream.protocol.task_names import task_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
@@ -64,6 +65,10 @@ class Case:
 
 def records_of(case: Case, hour: int, buckets: Ints, bad: npt.NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
     n, s = len(buckets), int(bad.sum())
+    sides = {"twin": ("joint_shadow", "joint_twin"), "labels": ("label_production_only", "label_candidate_only")}
+    keyed = KeyOutcomes()
+    for bucket, wrong_one in zip(buckets.tolist(), bad.tolist(), strict=True) if case.rate in sides else ():
+        keyed.add((), sides[case.rate][not wrong_one], bucket)
     mark = {"watermark_ms": (hour + 1) * HOUR_MS}
     if case.rate == "mismatch":
         held = cell(hour * HOUR_MS, match=n - s, mismatch=s, input=n)
@@ -75,11 +80,13 @@ def records_of(case: Case, hour: int, buckets: Ints, bad: npt.NDArray[np.bool_])
     # Of the pairs, `n` distinguish the candidate from the other side, and it is the wrong one in `s` of them.
     if case.rate == "twin":
         joint = {"joint_shadow": s, "joint_twin": n - s, "joint_neither": UNITS - n}
-        yield stats(TASK, hour + 1, cell(hour * HOUR_MS, match=UNITS - s, mismatch=s, input=UNITS, **joint), **mark)
+        held = cell(hour * HOUR_MS, match=UNITS - s, mismatch=s, input=UNITS, **joint)
+        yield stats(TASK, hour + 1, held | {"outcome_buckets": keyed.of(())}, **mark)
         return
     yield stats(TASK, 2 * hour + 1, cell(hour * HOUR_MS, match=UNITS, input=UNITS), **mark)
     named = {"label_production_only": s, "label_candidate_only": n - s, "label_both_right": UNITS - n}
-    yield stats(task_of(TASK), 2 * hour + 2, cell(hour * HOUR_MS, **named), **mark)
+    held = cell(hour * HOUR_MS, **named) | {"outcome_buckets": keyed.of(())}
+    yield stats(task_of(TASK), 2 * hour + 2, held, **mark)
 
 
 def bursts(case: Case, dice: Dice) -> Iterator[tuple[Ints, npt.NDArray[np.bool_]]]:
@@ -161,6 +168,12 @@ CASES = (
         Case(f"equal {rate}, in tens", NONE, "users", ("rejected",), rate=rate, limit=0.5, true=0.5, size=10, units=20)
         for rate in ("twin", "labels")
     ),
+    *(
+        Case(f"equal twin, by {k}", KEYS if unit == "key" else NONE, "users", BOTH if unit == "key" else ("rejected",),
+             rate="twin", unit=unit, limit=0.5, true=0.5, size=k, units=100)
+        for unit, k in (("record", 2), ("record", 10), ("key", 2), ("key", 10))
+    ),
+    Case("worse twin, single keys", NONE, "users", ("promoted",), rate="twin", limit=0.5, true=0.75, units=20),
 )  # fmt: skip
 
 

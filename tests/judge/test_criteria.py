@@ -1,7 +1,7 @@
 import pytest
 
 from shadowstream.judge.coverage.coverage import coverage
-from shadowstream.judge.criteria import KNOWN, RATES, Counts, counts
+from shadowstream.judge.criteria import KNOWN, RATES, Counts
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABELS, LATENCIES
 from shadowstream.protocol.outcomes import IN_RATES, PAIRS
 
@@ -57,10 +57,10 @@ def test_the_rates_of_a_mixed_trial() -> None:
         "match": 900, "tolerated": 20, "ignored": 20, "mismatch": 7, "cardinality": 3, "missing": 40, "extra": 5,
         "candidate_error": 10, "undecodable_shadow": 2, "undecodable_production": 1, "input": 1000, "input_failed": 12,
     }  # fmt: skip
-    assert counts("mismatch", outcomes) == Counts(950, 10)
-    assert counts("missing", outcomes) == Counts(1000, 50)
-    assert counts("extra", outcomes) == Counts(955, 5)
-    assert counts("error", outcomes) == Counts(1002, 14)
+    assert RATES["mismatch"].counts(outcomes) == Counts(950, 10)
+    assert RATES["missing"].counts(outcomes) == Counts(1000, 50)
+    assert RATES["extra"].counts(outcomes) == Counts(955, 5)
+    assert RATES["error"].counts(outcomes) == Counts(1002, 14)
     assert coverage(outcomes) == pytest.approx(1000 / 1001)
 
 

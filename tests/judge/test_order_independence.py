@@ -14,7 +14,7 @@ from shadowstream.judge.verdict.verdict import EVIDENCE
 from tests.judge.stats_records import REVISION
 from tests.judge.trial_of_pairs import Logs, Pairs, made
 
-COUNTED = ("trailing", "families", "cells", "levels", "buckets")
+COUNTED = ("trailing", "families", "cells", "levels", "keys")
 
 
 def canonical(value: Any) -> bytes:

@@ -17,6 +17,7 @@ from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_metrics import PairMetrics
 from shadowstream.joiner.accounting.signed_differences import SignedDifferences
 from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
+from shadowstream.protocol.key_buckets import KeyOutcomes, bucket_of
 from shadowstream.protocol.task_names import task_of
 from tests.judge.stats_records import HOUR_MS, REVISION, config, stats
 
@@ -42,9 +43,10 @@ CRITERIA = [
 
 
 def settings_of(unit: str, values_max: int = 3) -> Config:
-    """A judge of everything, its mismatches by that unit."""
+    """A judge of everything, its mismatches, missing records and errors by that unit."""
     mismatch = {"rate": "mismatch", "limit": 0.02, "unit": unit}
-    judged = config(criteria=[mismatch, *CRITERIA], drift={"min_records": 60}, min_duration_ms=0)
+    by_unit = [one | ({"unit": unit} if one["rate"] in ("missing", "error") else {}) for one in CRITERIA]
+    judged = config(criteria=[mismatch, *by_unit], drift={"min_records": 60}, min_duration_ms=0)
     own_settings = judged.model_dump(exclude_unset=True)
     dimensions = [{"name": "carrier", "path": "carrier"}, {"name": "origin", "path": "origin"}]
     return Config.model_validate(
@@ -91,6 +93,8 @@ class Pairs:
         dimensions = [coded(self.carrier[chosen].tolist()), coded(self.origin[chosen].tolist())]
         columns = PairColumns(times.tolist(), keys, [REVISION] * len(chosen), outcomes.tolist(), dimensions, measured)
         cells.add(columns)
+        for time_ms, key, outcome in zip(times.tolist(), keys, outcomes.tolist(), strict=True):
+            cells.keyed.add((time_ms, REVISION), outcome, bucket_of(key))
         windows = []
         for hour in sorted(set(self.hour[chosen].tolist())):
             own_settings = Counter(outcomes[self.hour[chosen] == hour].tolist())
@@ -156,21 +160,28 @@ class _Telling:
         pairs, at = self._pairs, np.array(chosen, np.int64)
         windows = pairs.cells(at, pairs.becomes[at]) if chosen else []
         for window in windows:
-            of = np.count_nonzero(pairs.hour[at] * HOUR_MS == window["start_ms"])
+            here = pairs.hour * HOUR_MS == window["start_ms"]
+            of = np.count_nonzero(here[at])
             window["outcomes"]["missing"] = -int(of)
+            back = Counter(bucket_of(b"%d" % pairs.key[pair]) for pair in chosen if here[pair])
+            window["outcome_buckets"] = [{"outcome": "missing", "bucket": b, "n": -n} for b, n in back.items()]
         return windows
 
     def _labelled(self, hour: int) -> None:
         """Labels that come in this hour, of it and of earlier ones, told by any task of the labels role."""
-        pairs, by_task = self._pairs, {name: dict[int, Counter[str]]() for name in self._names}
+        pairs, by_task = self._pairs, {name: dict[int, Counter[tuple[str, int]]]() for name in self._names}
         for pair in np.flatnonzero((pairs.labelled == hour) & (pairs.label != "")).tolist():
             found = by_task[self._draw.choice(self._names)].setdefault(int(pairs.hour[pair]), Counter())
-            found[str(pairs.label[pair])] += 1
+            found[str(pairs.label[pair]), bucket_of(b"%d" % pairs.key[pair])] += 1
         for name, windows in by_task.items():
-            cells = [
-                {"start_ms": of * HOUR_MS, "revision": REVISION, "outcomes": dict(own_settings), "fields": {}}
-                for of, own_settings in windows.items()
-            ]
+            cells = []
+            for of, found in windows.items():
+                outcomes, keyed = Counter[str](), KeyOutcomes()
+                for (label, bucket), n in found.items():
+                    outcomes[label] += n
+                    keyed.add((of,), label, bucket, n)
+                one = {"start_ms": of * HOUR_MS, "revision": REVISION, "outcomes": dict(outcomes), "fields": {}}
+                cells.append(one | {"outcome_buckets": keyed.of((of,))})
             done_ms = (hour + 1 - LABELLED_WITHIN) * HOUR_MS
             self._say(task_of(name), *cells, watermark_ms=done_ms, idle=True)
 

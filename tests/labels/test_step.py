@@ -46,6 +46,12 @@ class LabelsWorld:
         record = {"id": id_, "task": f"scores/{p}", "revision": REVISION, "time_ms": round(hour * HOUR_MS)}
         self.step.scored({**record, "production": one, "shadow": other, "end": False}, NOW_MS)
 
+    def scored_of(self, id_: bytes, hour: float, bucket: int) -> None:
+        """A pair of a bucket of keys, in which the candidate has the other answer."""
+        record = {"id": id_, "task": "scores/0", "revision": REVISION, "time_ms": round(hour * HOUR_MS)}
+        answers = {"production": "true", "shadow": "false", "end": False, "bucket": bucket}
+        self.step.scored({**record, **answers}, NOW_MS)
+
     def leave_unread(self, *places: Partition) -> None:
         """All but these places are read to their end."""
         self.step.clock.unread = frozenset(places)
@@ -116,6 +122,19 @@ def test_both_sides_are_scored_on_the_same_record_whichever_comes_first(
     assert (found["start_ms"], found["revision"]) == (2 * HOUR_MS, REVISION)
     assert found["outcomes"] == {expected: 1} | differing
     assert not world.store.entries
+
+
+def test_pairs_with_one_wrong_side_are_counted_by_bucket() -> None:
+    world = LabelsWorld()
+    for id_, bucket in ((b"a", 7), (b"b", 7), (b"c", -1)):
+        world.scored_of(id_, 2.5, bucket)
+    world.commit()
+    world = world.restarted()
+    for id_ in (b"a", b"b", b"c"):
+        world.label(id_, 5)
+    world.commit()
+    found = [one for record in world.stats for window in record["windows"] for one in window["outcome_buckets"]]
+    assert found == [{"outcome": "label_production_only", "bucket": 7, "n": 2}]
 
 
 def test_the_last_label_before_the_pair_counts_unless_a_tombstone_follows() -> None:

@@ -114,7 +114,7 @@ class OutcomeCounts:
         self._end(Side.PRODUCTION, result.outcome)
         self._end(Side.SHADOW, result.outcome)
         self._count(result, pair.production.time_ms, revision)
-        self.twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
+        self.twin(pair.production, revision, result.outcome, pair.twin, twin)
         if result.outcome not in PLAIN or self._sampled((pair.production.offset,)).any():
             details = RowDetails(pair.ambiguous, None, pair.id)
             self._row(result, revision, (pair.production, pair.shadow, pair.twin), details)
@@ -172,7 +172,12 @@ class OutcomeCounts:
             self.correctable.append((side, row, details.id, revision, result))
 
     def twin(
-        self, time_ms: int, revision: str, outcome: Outcome, row: PendingRecord | None, result: ComparisonResult | None
+        self,
+        production: PendingRecord,
+        revision: str,
+        outcome: Outcome,
+        row: PendingRecord | None,
+        result: ComparisonResult | None,
     ) -> None:
         """Count the twin's `result` beside the `outcome` of a production record, and the joint difference."""
         if len(self._places) <= Side.TWIN:
@@ -185,9 +190,10 @@ class OutcomeCounts:
         if twin == Outcome.UNCOMPARED:
             return
         joint = _JOINT[outcome not in AGREES, twin not in AGREES]
-        cell = self._cell(time_ms, revision)
+        cell = self._cell(production.time_ms, revision)
         cell.outcomes[TWIN + twin] += 1
         cell.outcomes[JOINT + joint] += 1
+        self.slices.joint(production, revision, JOINT + joint)
         if result is not None and result.outcome == Outcome.MISMATCH:
             paths = {self._redactor.path(one.path) for one in result.differences}
             self._fields.add(paths | touched_by(result), cell.noise)

@@ -31,10 +31,10 @@ from shadowstream.joiner.accounting.part_counts import (
 from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import part_figures
+from shadowstream.protocol.key_buckets import BUCKETS, BY_BUCKET, KeyOutcomes, bucket_of
 from shadowstream.protocol.outcomes import DIFFERS, ENDS_UNMATCHED, PAIRS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
-BUCKETS = 1_024
 CELLS_MAX = 65_536
 """The largest number of combinations of values that is counted in a table; more are counted by sorting."""
 
@@ -120,10 +120,13 @@ class SliceCounts:
         self.values: DimensionReader | None = None
         """Reader of unmatched records' dimensions; if None, their slices are not counted."""
         self._tallies = defaultdict[At, _Tally](lambda: _Tally(PartCounts(self._scopes)))
-        self.reasons, self.evictions = ReasonCounts(), EvictionCounts()
+        self.reasons, self.evictions, self.keyed = ReasonCounts(), EvictionCounts(), KeyOutcomes()
 
     def add(self, pairs: PairColumns) -> None:
         """Count pairs; those that could not be compared count only for the values of dimensions."""
+        if Outcome.UNDECODABLE_SHADOW in pairs.outcomes:
+            for row in zip(pairs.times_ms, pairs.revisions, pairs.outcomes, pairs.keys, strict=True):
+                self._add_keyed(*row)
         compared = _among(pairs.outcomes, _COMPARED)
         counted = compared | _among(pairs.outcomes, PAIRS_UNREAD) if self._names else compared
         if not counted.any():
@@ -148,7 +151,8 @@ class SliceCounts:
                 tally.parts.add(of_parts, window, of_all, self._latency)
 
     def unmatched(self, side: Side, row: PendingRecord, outcome: str, revision: str, n: int = 1) -> None:
-        """Count an unmatched record by its values of the dimensions; `n` is -1 for a corrected one."""
+        """Count an unmatched record by bucket and by its values of the dimensions; `n` is -1 for a corrected one."""
+        self._add_keyed(row.time_ms, revision, outcome, row.key, n)
         if not self._names or self.values is None or outcome not in ENDS_UNMATCHED:
             return
         # A deleted record belongs to no part; an evicted record of the twin is no side's loss.
@@ -158,6 +162,14 @@ class SliceCounts:
         names, parts = self.values(side, row), self._tallies[at].parts
         for name in part_figures(outcome, shadow=side is Side.SHADOW):
             parts.unmatched(names, name, n)
+
+    def joint(self, production: PendingRecord, revision: str, name: str) -> None:
+        """Count which of shadow and twin differ from a production record."""
+        self._add_keyed(production.time_ms, revision, name, production.key)
+
+    def _add_keyed(self, time_ms: int, revision: str, name: str, key: bytes | None, n: int = 1) -> None:
+        if name in BY_BUCKET:
+            self.keyed.add((time_ms - time_ms % self._window_ms, revision), name, bucket_of(key), n)
 
     def _windows(self, pairs: PairColumns, compared: _Mask) -> Iterable[tuple[At, _Mask]]:
         revisions = coded(pairs.revisions)
@@ -174,9 +186,11 @@ class SliceCounts:
                     yield (start, revision), mask
 
     def record(self, at: At) -> dict[str, Any]:
-        """Return the fields of a window beside outcomes and fields; only reasons and evictions if it has no slices."""
-        tally, reasons, evictions = self._tallies.get(at), self.reasons.of(at), self.evictions.of(at)
-        plain = {name: counts for name, counts in (("reasons", reasons), ("evictions", evictions)) if counts}
+        """Return the fields of a window beside outcomes and fields; those of pairs only if it has any."""
+        tally = self._tallies.get(at)
+        reasons, evictions, keyed = self.reasons.of(at), self.evictions.of(at), self.keyed.of(at)
+        unmatched = {"reasons": reasons, "evictions": evictions, "outcome_buckets": keyed}
+        plain = {name: counts for name, counts in unmatched.items() if counts}
         if tally is None:
             return plain
         n, s = tally.buckets.tolist()
@@ -217,6 +231,7 @@ class SliceCounts:
         self._tallies.clear()
         self.reasons.clear()
         self.evictions.clear()
+        self.keyed.clear()
 
 
 def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:

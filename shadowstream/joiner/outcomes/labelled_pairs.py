@@ -10,6 +10,7 @@ from shadowstream.errors import RecordError
 from shadowstream.joiner.accounting.slice_counts import PairColumns
 from shadowstream.joiner.matching.matches import Pair
 from shadowstream.paths import parse_one
+from shadowstream.protocol.key_buckets import bucket_of
 from shadowstream.protocol.outcomes import VALUES_COMPARED
 from shadowstream.protocol.scored_value import at_path
 from shadowstream.records import Side, Write
@@ -38,7 +39,8 @@ class LabelledPairs:
             one, other = (None if isinstance(v, RecordError) else at_path(v, path) for v in values)
             id_ = pair.id if self._by_id and isinstance(pair.id, bytes) else pair.production.key
             record = {"id": id_, "task": self._task, "revision": revision, "time_ms": pair.production.time_ms}
-            value = own.encode("scored", {**record, "production": one, "shadow": other, "end": False, "parts": parts})
+            answers = {"production": one, "shadow": other, "bucket": bucket_of(pair.production.key)}
+            value = own.encode("scored", {**record, **answers, "end": False, "parts": parts})
             writes.append(Write(self._topic, self._partition, id_, value, pair.production.time_ms))
         return writes
 

@@ -44,14 +44,18 @@ class LateRecords:
         return self._correctable.dropped
 
     def take(self, side: Side, end: Unmatched) -> CorrectableRow | None:
-        """Remove and return the outcome of `side` that a late record corrects; None if there is none."""
+        """Remove and return the outcome of `side` that a late record corrects; None if there is none.
+
+        Where diff redacts keys, the late record gives the key: it is that of its partner.
+        """
         identity = self._config.identity
         tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
         shown = self._shown(end.id)
         found = self._correctable.take(side, shown, end.row.time_ms, tolerance_ms)
         if found is None and tolerance_ms is None and identity.equal_ids == "meaning":
-            return self._correctable.take_alike(side, shown, end.row.time_ms)
-        return found
+            found = self._correctable.take_alike(side, shown, end.row.time_ms)
+        redact = self._config.compare.redact
+        return found._replace(key=end.row.key) if found is not None and redact is not None and redact.keys else found
 
     def remember(self, counts: OutcomeCounts) -> None:
         """Keep the missing and extra outcomes of `counts` as correctable, after their commit."""

@@ -183,7 +183,7 @@ class OutcomeResolver:
             result, revision = self._unmatched.of_production(row)
         details = RowDetails(end.ambiguous, None, end.id, end.twin)
         self._counts.unmatched(Side.PRODUCTION, row, result, revision, details)
-        self._counts.twin(row.time_ms, revision, result.outcome, end.twin, compared)
+        self._counts.twin(row, revision, result.outcome, end.twin, compared)
 
     def shed(self, sheds: ShedRule, pending: Iterable[Unmatched]) -> int:
         """Defer the eviction of all pending records with a shed id; return their number.
@@ -235,7 +235,7 @@ class OutcomeResolver:
         self._counts.writes += scored
         self._late.corrections.drop(earlier)
         if pair.twin is not None:
-            self._counts.twin(pair.production.time_ms, earlier.revision, result.outcome, pair.twin, compared)
+            self._counts.twin(pair.production, earlier.revision, result.outcome, pair.twin, compared)
 
     def _end_correction(self, earlier: CorrectableRow, pair: Pair, result: Result) -> None:
         """End a correction whose value is unavailable for good, and the twin's record that waited with it."""

@@ -27,7 +27,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "twin": ("production's records were held against the twin", "see whether the twin writes all that production does"),
     "loss": ("pairs have what their loss is computed from", "see whether answers and labels are of the right kind"),
     "labels": ("pairs that were scored got a label", "see whether labels come for all pairs, and for which not"),
-    "mismatch": ("pairs have a key", "take unit: block or record where records have no key"),
 }
 
 
@@ -38,6 +37,8 @@ class Measurable(NamedTuple):
     eligible: int
     waiting: int = 0
     """Eligible units that may still be measured."""
+    by_key: str = ""
+    """Name of the units if those with a bucket of keys are the measured ones."""
 
     @property
     def value(self) -> float | None:
@@ -53,10 +54,39 @@ def least_of(criterion: Criterion, config: Config) -> float:
     return min(MIN_COVERAGE.get(rate, 1.0), config.judge.min_coverage)
 
 
-def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) -> Measurable | None:
-    """Return a criterion's coverage over the closed windows; None if all its units are measured at once.
+class CriterionCoverage(NamedTuple):
+    """Coverage of a criterion: None if it sees all its units, and the minimum it asks for."""
 
-    A criterion of a part uses the figures of that part. `keyed`: compared pairs with a key.
+    measurable: Measurable | None = None
+    min_coverage: float = 0.0
+
+
+FULL_COVERAGE = CriterionCoverage()
+
+
+def coverage_of(
+    criterion: Criterion, config: Config, figures: Mapping[str, int], keyed: Measurable
+) -> CriterionCoverage:
+    """Return a criterion's coverage over the closed windows. `keyed`: its units with a bucket, among all.
+
+    With `unit: key` both coverages count: that of its rate, and that of keys, which the judge's minimum holds for.
+    """
+    measurable, least = measurable_of(criterion, figures), least_of(criterion, config)
+    if criterion.unit != "key":
+        return CriterionCoverage(measurable, least)
+    of_keys = CriterionCoverage(
+        keyed,
+        config.judge.min_coverage if criterion.min_coverage is None else criterion.min_coverage,
+    )
+    if measurable is None or unmeasured(criterion, *of_keys) is not None:
+        return of_keys
+    return CriterionCoverage(measurable, least)
+
+
+def measurable_of(criterion: Criterion, figures: Mapping[str, int]) -> Measurable | None:
+    """Return the coverage of a criterion's rate; None if all its units are measured at once.
+
+    A criterion of a part uses the figures of that part.
     """
     if scope := scope_of(criterion):
         figures = by_prefix(scope, figures)
@@ -83,16 +113,17 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
             waiting = max(0, pairs - figures.get(Outcome.CARDINALITY, 0) - ended) if criterion.required else 0
             scored = figures.get(mean_of(criterion), 0) if criterion.rate == "loss" else _sum(figures, LABELS[:-1])
             return Measurable(scored, ended + waiting, waiting)
-        case "mismatch" if criterion.unit == "key":
-            return Measurable(keyed, pairs)
     return None
 
 
-def unmeasured(criterion: Criterion, measurable: Measurable, min_coverage: float) -> str | None:
+def unmeasured(criterion: Criterion, measurable: Measurable | None, min_coverage: float) -> str | None:
     """Return the reason why too few units were measured for a good rate to count, or None."""
-    if measurable.value is None or measurable.value >= min_coverage:
+    if measurable is None or measurable.value is None or measurable.value >= min_coverage:
         return None
-    words, advice = _WORDS[criterion.rate]
+    if measurable.by_key:
+        words, advice = f"{measurable.by_key} have a key", "take unit: block or record where records have no key"
+    else:
+        words, advice = _WORDS[criterion.rate]
     if measurable.waiting:
         words += f" ({measurable.waiting:,} wait for theirs)"
     return (

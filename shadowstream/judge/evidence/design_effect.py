@@ -11,8 +11,11 @@ It rejects by n / deff units, s / deff of them bad, so that one key with fifty b
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 DEFF_MAX = 1.5
 STANDARD_ERRORS = 3.0
@@ -72,62 +75,16 @@ def design_effect(n: int, s: int, squares: Squares) -> float:
     return (squares[0] - 2.0 * p * squares[1] + p * p * squares[2]) / (p * (1.0 - p) * n)
 
 
-class KeyCounts:
-    """Units and bad units by bucket of keys, over all windows.
+def clusters_by_key(n: npt.NDArray[np.int64], s: npt.NDArray[np.int64]) -> Clusters | None:
+    """Return the clusters of units and bad units by bucket of keys; None if fewer than `KEYS_MIN` buckets hold any.
 
-    >>> keys = KeyCounts()
-    >>> for bucket in range(50):
-    ...     keys.add(bucket, 100, 1)
-    >>> keys.clusters
+    >>> clusters_by_key(np.full(50, 100), np.full(50, 1))
     Clusters(deff=0.0, blocks=50, s=50)
     """
-
-    def __init__(self) -> None:
-        self._buckets: dict[int, tuple[int, int]] = {}
-        self._n = self._s = 0
-        self._squares = NO_SQUARES
-
-    def add(self, bucket: int, n: int, s: int) -> None:
-        """Add units and bad units of a bucket, also negative ones of a correction."""
-        former = self._buckets.get(bucket, (0, 0))
-        now = self._buckets[bucket] = former[0] + n, former[1] + s
-        self._n, self._s = self._n + n, self._s + s
-        more, less = squared(NO_SQUARES, now), squared(NO_SQUARES, former)
-        self._squares = tuple(old + new - gone for old, new, gone in zip(self._squares, more, less, strict=True))
-
-    @property
-    def units(self) -> int:
-        """Number of units with a bucket."""
-        return self._n
-
-    @property
-    def keys(self) -> int:
-        """Number of buckets with a unit."""
-        return self._squares[3]
-
-    @property
-    def clusters(self) -> Clusters | None:
-        """The clusters by bucket; None if fewer than `KEYS_MIN` hold any."""
-        if self.keys < KEYS_MIN:
-            return None
-        return Clusters(design_effect(self._n, self._s, self._squares), self.keys, self._s)
-
-    @property
-    def effect(self) -> float:
-        """The number of records that count as one for a reject; 0 without a key.
-
-        Few buckets show no clusters, so each of them is one piece of evidence.
-        """
-        if self.clusters is None:
-            return self._n / self.keys if self.keys else 0.0
-        return self.clusters.counted
-
-    def snapshot(self) -> list[list[int]]:
-        """Return the state as JSON."""
-        return [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())]
-
-    def restore(self, snapshot: Iterable[Sequence[int]]) -> None:
-        """Restore the state from a snapshot."""
-        self._buckets, self._n, self._s, self._squares = {}, 0, 0, NO_SQUARES
-        for bucket, n, s in snapshot:
-            self.add(bucket, n, s)
+    keys = int(np.count_nonzero(n > 0))
+    if keys < KEYS_MIN:
+        return None
+    units, bad = n.astype(np.float64), s.astype(np.float64)
+    squares = (int((bad * bad).sum()), int((bad * units).sum()), int((units * units).sum()), keys)
+    total = int(s.sum())
+    return Clusters(design_effect(int(n.sum()), total, squares), keys, total)

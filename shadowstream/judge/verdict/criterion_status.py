@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from shadowstream.judge.coverage.criterion_coverage import Measurable, unmeasured
+from shadowstream.judge.coverage.criterion_coverage import FULL_COVERAGE, CriterionCoverage, unmeasured
 from shadowstream.judge.coverage.explained_absences import doubt
 from shadowstream.judge.evidence.bounded_mean import critical_grid_n
 from shadowstream.judge.evidence.design_effect import Clusters
@@ -74,16 +74,6 @@ class KeyView(NamedTuple):
 NO_KEYS = KeyView()
 
 
-class CriterionCoverage(NamedTuple):
-    """Coverage of a criterion: None if it sees all its units, and the minimum it asks for."""
-
-    measurable: Measurable | None = None
-    min_coverage: float = 0.0
-
-
-FULL_COVERAGE = CriterionCoverage()
-
-
 def status_of(
     latch: RejectLatch,
     recent: RecentWindows,
@@ -141,7 +131,7 @@ def status_of(
         **measure.further(amount),
         "planned": planned,
     }
-    unseen = unmeasured(criterion, coverage.measurable, coverage.min_coverage) if coverage.measurable else None
+    unseen = unmeasured(criterion, *coverage)
     pooled = _pooled(measure, latch.counts)
     record["shown_good"] = good and unseen is None and not pooled
     why = [*([unseen] if unseen else []), *pooled, *_why(measure, record, recent, recent_amount, possible)]

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import Counts, rate_of
+from shadowstream.judge.criteria import Counts, by_key_of, rate_of
 from shadowstream.judge.evidence.binomial_mixture import log_e
 from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
 from shadowstream.judge.evidence.rate_bounds import percent
@@ -62,6 +62,8 @@ class Measure(ABC):
         self.id = criterion.id
         self.limit = criterion.limit
         self.rate = rate_of(criterion, config)
+        self.by_key = by_key_of(criterion, config)
+        """The rate as it is counted by bucket of keys; None if it is not."""
         self.alpha = criterion.alpha or judge.alpha
         self.late = criterion.is_labelled
         """Whether all its units come as corrections, days after their windows."""
@@ -340,8 +342,7 @@ class ByBlock(_ByShare):
 class ByKey(_ByShare):
     """Units of which each is the share of bad pairs of one bucket of keys in its first window of a season.
 
-    The caller passes the buckets that are due (`key_seasons`). A late record of a bucket that has counted counts for
-    the rate of all records only, so no existing share changes.
+    The caller passes the buckets that are due, and those whose share a correction takes back (`key_seasons`).
     """
 
     @property
@@ -351,7 +352,9 @@ class ByKey(_ByShare):
 
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
         """Return a unit for each bucket, in the order of buckets, although order does not matter."""
-        return self._of_shares([s / n for n, s in buckets.values() if 0 <= s <= n and n])
+        came = self._of_shares([s / n for n, s in buckets.values() if 0 <= s <= n and n])
+        gone = self._of_shares([s / n for n, s in buckets.values() if n <= s <= 0 and n])
+        return tuple(one - other for one, other in zip(came, gone, strict=True))
 
 
 @lru_cache(maxsize=8192)

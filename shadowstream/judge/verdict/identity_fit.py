@@ -7,7 +7,7 @@ the config and not of the candidate, so the verdict is not yet, with the share a
 from collections.abc import Mapping
 
 from shadowstream.config import Config
-from shadowstream.judge.criteria import counts
+from shadowstream.judge.criteria import RATES
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.protocol.join_id import no_id
 from shadowstream.protocol.outcomes import duplicate, repeated, undecodable, unpairable
@@ -31,7 +31,7 @@ def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str, str]:
     """Return the same by outcome of the records."""
     production = production_records(outcomes)
-    shadow = counts("extra", outcomes).n + _unmatched(Side.SHADOW, outcomes)
+    shadow = RATES["extra"].counts(outcomes).n + _unmatched(Side.SHADOW, outcomes)
     reasons: dict[str, str] = {}
     for whose, side, records in (
         ("production's", Side.PRODUCTION, production),
@@ -61,7 +61,7 @@ def is_misfit(reason: str) -> bool:
 
 def production_records(outcomes: Mapping[str, int]) -> int:
     """Count production's ended records, without those of the warm-up and those left out on purpose."""
-    return counts("missing", outcomes).n + _unmatched(Side.PRODUCTION, outcomes)
+    return RATES["missing"].counts(outcomes).n + _unmatched(Side.PRODUCTION, outcomes)
 
 
 def _unmatched(side: Side, outcomes: Mapping[str, int]) -> int:
@@ -78,7 +78,7 @@ def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 def rise_together(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Return a caveat if missing and extra have similar shares: equal ids may differ in bytes."""
-    (records, _), (written, extra) = counts("missing", outcomes), counts("extra", outcomes)
+    (records, _), (written, extra) = RATES["missing"].counts(outcomes), RATES["extra"].counts(outcomes)
     missing = outcomes.get("missing", 0)
     if min(missing, extra) < TOGETHER_RECORDS:
         return []

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from shadowstream.config.judging import BY_KEY
 from shadowstream.judge.evidence.forecast import Shares, chance_under, likely_units, units_needed
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.planned_looks import plan_line, units_at_pass
@@ -177,7 +178,7 @@ def _clusters(record: Record) -> list[str]:
         f"{record[f'deff_{block}']:.3g} by {block}, of which {record[f'deff_{block}_max']:.3g} may be chance"
         for block in found
     )
-    other_unit = "key" if "key" in found else "key or block" if record["rate"] == "mismatch" else "block"
+    other_unit = "key" if "key" in found else "key or block" if record["rate"] in BY_KEY else "block"
     return [
         f"bad ones cluster (design effect {effects}), so the records do not count for as many: set unit: {other_unit}; "
         "a single burst is outweighed as more records come"

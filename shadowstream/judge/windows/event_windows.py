@@ -90,8 +90,7 @@ class ClosedWindow:
     """Closed window with its counts and the corrections that close with it.
 
     `outcomes`: all figures that came on time; detectors read only these. `corrections`: late deltas by the start of the
-    earlier window that they correct. `totals`: all evidence up to this window. `buckets` and `slices` came on time;
-    `late_buckets` and `late_slices` belong to the corrections.
+    window that they correct. `totals`: all evidence so far. Slices and buckets named `late` belong to the corrections.
     """
 
     start_ms: int
@@ -104,6 +103,8 @@ class ClosedWindow:
     slices: dict[Slice, Pair] = field(default_factory=dict)
     late_slices: dict[Slice, Pair] = field(default_factory=dict)
     labelled_ms: int = END
+    outcome_buckets: dict[int, Counter[str]] = field(default_factory=dict)
+    late_outcome_buckets: dict[int, dict[int, Counter[str]]] = field(default_factory=dict)
 
 
 class Windows:
@@ -218,8 +219,7 @@ class Windows:
         self._take_deltas(task, record["windows"], topic, labels=labels)
         if record["revision"] == self.revision:
             self._take_place(task, record)
-        else:
-            # The watermark belongs to the joiner of another revision.
+        else:  # the watermark belongs to the joiner of another revision
             self.foreign += 1
         return self._close()
 
@@ -291,7 +291,7 @@ class Windows:
             self.to_ms = start_ms + self.window_ms
         self.covered.add(start_ms, _compared(on_time))
         self.figures.update(on_time)
-        late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
+        late = dict(sorted(cell.late.items()))
         for at_ms, correction in late.items():
             self.figures.update(correction.figures)
             self.added_late += _compared(correction.figures)
@@ -308,6 +308,8 @@ class Windows:
             dict(cell.on_time.slices),
             WindowCounts.sum_of_slices(late.values()),
             self._labelled_ms(),
+            cell.on_time.outcome_buckets,
+            {at_ms: correction.outcome_buckets for at_ms, correction in late.items() if correction.outcome_buckets},
         )
 
     def _labelled_ms(self) -> int:

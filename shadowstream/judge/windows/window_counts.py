@@ -1,4 +1,4 @@
-"""Counts of one window: figures, and pairs by slice and by bucket of keys."""
+"""Counts of one window: figures, pairs by slice and by bucket of keys, and further outcomes by bucket."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from shadowstream.judge.criteria import bound_reasons
+from shadowstream.protocol.key_buckets import BY_BUCKET
 
 Pair: TypeAlias = tuple[int, int]
 """Units and bad units."""
@@ -22,6 +23,7 @@ class WindowCounts:
     figures: Counter[str] = field(default_factory=Counter)
     buckets: dict[int, Pair] = field(default_factory=dict)
     slices: dict[Slice, Pair] = field(default_factory=dict)
+    outcome_buckets: dict[int, Counter[str]] = field(default_factory=dict)
 
     def add(self, delta: Mapping[str, Any], figures: Mapping[str, int]) -> None:
         """Add the window of a stats record, with its figures as `criteria.figures_of` returns them."""
@@ -29,6 +31,9 @@ class WindowCounts:
         bound_reasons(self.figures)
         for bucket in delta.get("buckets", ()):
             plus(self.buckets, bucket["bucket"], bucket["n"], bucket["s"])
+        for one in delta.get("outcome_buckets", ()):
+            if one["outcome"] in BY_BUCKET:
+                self.outcome_buckets.setdefault(one["bucket"], Counter())[one["outcome"]] += one["n"]
         for entry in delta.get("slices", ()):
             plus(self.slices, (tuple(entry["dimensions"]), tuple(entry["values"])), entry["n"], entry["s"])
 
@@ -47,16 +52,18 @@ class WindowCounts:
             dict(self.figures),
             [[bucket, *pair] for bucket, pair in self.buckets.items()],
             [[*name, *pair] for name, pair in self.slices.items()],
+            [[bucket, dict(counts)] for bucket, counts in self.outcome_buckets.items()],
         ]
 
     @classmethod
     def of(cls, snapshot: Iterable[Any]) -> WindowCounts:
         """Restore the counts from their snapshot."""
-        figures, buckets, slices = snapshot
+        figures, buckets, slices, outcome_buckets = snapshot
         return cls(
             Counter(figures),
             {bucket: (n, s) for bucket, n, s in buckets},
             {(tuple(names), tuple(values)): (n, s) for names, values, n, s in slices},
+            {bucket: Counter(counts) for bucket, counts in outcome_buckets},
         )
 
 

@@ -20,19 +20,20 @@ from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.private_files import NotPrivate, check_file, private_file, private_folder
 from shadowstream.labels.store import Kind, WaitingEntry
 
-_FORM = 2
+_FORM = 3
 _DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (
   kind TEXT, id BLOB, time_ms INTEGER, task TEXT, revision TEXT, production TEXT, shadow TEXT, parts TEXT,
+  bucket INTEGER,
   PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
 CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
 """
 _BESIDE = ("-wal", "-shm", "-journal")  # suffixes of files that SQLite keeps beside the store and trusts as much
-_COLUMNS = "id, time_ms, task, revision, production, shadow, parts"
+_COLUMNS = "id, time_ms, task, revision, production, shadow, parts, bucket"
 
 
 def path_of(config: Config, instance: str) -> Path:
@@ -45,7 +46,8 @@ def path_of(config: Config, instance: str) -> Path:
 
 
 def _waiting(row: tuple[Any, ...]) -> WaitingEntry:
-    return WaitingEntry(*row)._replace(parts=tuple(json.loads(row[-1])))
+    entry = WaitingEntry(*row)
+    return entry._replace(parts=tuple(json.loads(str(entry.parts))))
 
 
 def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
@@ -125,9 +127,10 @@ class LabelStore:
         return None if row is None else _waiting(row)
 
     def put(self, kind: Kind, entry: WaitingEntry) -> None:
-        values = (kind, *entry[:-1], json.dumps(entry.parts))
+        *plain, parts, bucket = entry
+        values = (kind, *plain, json.dumps(parts), bucket)
         with self._disk_errors_named():
-            self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def waiting(self) -> dict[str, int]:
         rows = self._db.execute("SELECT task, count(*) FROM waiting WHERE kind = 'scored' GROUP BY task")

@@ -1,5 +1,6 @@
 """Pairs by slice and by key bucket: the same cells whatever the batches, and never more or less than the pairs."""
 
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded, least
 from shadowstream.joiner.accounting.slice_counts import BUCKETS, PairColumns, SliceCounts
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Partition
 from tests.joiner.joiner_world import WINDOW_MS, Record, World, config
 from tests.joiner.outcome_cases import P, S
@@ -152,3 +154,22 @@ def test_a_correction_counts_in_the_slice_that_its_shadow_record_names(late: str
     total = summed(world, "slices")
     cell = (("carrier", "n"), ("UA", "1"))
     assert total[cell, "n"] == total[cell, "s"] == 1
+
+
+def test_unmatched_and_unread_records_are_counted_by_bucket_of_their_key() -> None:
+    cells, at = SliceCounts(SETTINGS), (0, "r")
+    rows = [PendingRecord(offset, 5, b"{}", key) for offset, key in enumerate([b"a", b"a", b"b", None])]
+    for side, row, outcome, n in [(P, rows[0], "missing", 1), (P, rows[1], "missing", 1), (P, rows[0], "missing", -1)]:
+        cells.unmatched(side, row, outcome, "r", n)
+    cells.unmatched(S, rows[2], "extra", "r")
+    cells.unmatched(P, rows[3], "missing", "r")
+    cells.unmatched(S, rows[2], "evicted", "r")
+    cells.joint(rows[2], "r", "joint_twin")
+    cells.joint(rows[2], "r", "joint_neither")
+    cells.add(columns([(5, b"b", "r", outcome, "x", "y") for outcome in ("match", "undecodable_shadow")]))
+    found = {(one["outcome"], one["bucket"]): one["n"] for one in cells.record(at)["outcome_buckets"]}
+    of_a, of_b = (zlib.crc32(key) % 1024 for key in (b"a", b"b"))
+    named = [("extra", of_b), ("joint_twin", of_b), ("missing", of_a), ("undecodable_shadow", of_b)]
+    assert found == dict.fromkeys(named, 1)
+    cells.clear()
+    assert "outcome_buckets" not in cells.record(at)

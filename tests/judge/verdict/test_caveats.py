@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config, Drift
-from shadowstream.judge.criteria import counts, rates_of
+from shadowstream.judge.criteria import rates_of
 from shadowstream.judge.drift.rate_monitor import RateMonitor, Subject
 from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.verdict.criterion_units import measure_of
@@ -128,8 +128,8 @@ def test_a_config_that_asks_for_error_is_not_yet_with_advice() -> None:
 
 def test_without_counted_inputs_the_candidates_records_are_the_units_of_error() -> None:
     outcomes = {"match": 5, "missing": 9, "extra": 2, "undecodable_shadow": 3, "input": 1, "input_failed": 1}
-    assert counts("error", outcomes, rates_of(adopted())) == (10, 3)
-    assert counts("error", outcomes, rates_of(trial())) == (4, 4)
+    assert rates_of(adopted())["error"].counts(outcomes) == (10, 3)
+    assert rates_of(trial())["error"].counts(outcomes) == (4, 4)
     measure = measure_of(adopted(judge={"criteria": CRITERIA}).judge.criteria[-1], adopted())
     assert (measure.id, measure.raw(outcomes, {})) == ("error", (10, 3))
 

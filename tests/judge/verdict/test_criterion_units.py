@@ -247,7 +247,7 @@ def test_least_units_and_muted_criteria() -> None:
     [
         {"rate": "field", "limit": 0.1},
         {"rate": "mismatch", "limit": 0.1, "path": "score"},
-        {"rate": "missing", "limit": 0.1, "unit": "key"},
+        {"rate": "cost", "reference_ms": 2.0, "ratio": 1.5, "limit": 0.1, "unit": "key"},
         {"rate": "mean", "limit": 0.1, "path": "score", "bound": 1.0, "unit": "block"},
         {"rate": "check", "limit": 0.1, "path": "score"},
         {"rate": "mismatch", "limit": 0.99},

@@ -7,10 +7,10 @@ import pytest
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.judge.drift.incident_groups import OpenIncident
-from shadowstream.judge.evidence.design_effect import KeyCounts
 from shadowstream.judge.evidence.rates import log_e_above
-from shadowstream.judge.verdict.criterion_status import CriterionStatus, KeyView, status_of
+from shadowstream.judge.verdict.criterion_status import CriterionStatus, status_of
 from shadowstream.judge.verdict.criterion_units import measure_of
+from shadowstream.judge.verdict.key_evidence import KeyEvidence
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 from shadowstream.judge.verdict.verdict import VerdictInput, build, criteria_hash, digest, evidence_digest
@@ -41,17 +41,16 @@ def case(
 def standings(settings: Config, closed: list[ClosedWindow]) -> list[CriterionStatus]:
     """Where the criteria stand after these windows, as the step finds it."""
     found = []
-    keys = KeyCounts()
+    keys = KeyEvidence([], 0)
     for window in closed:
-        for bucket, pair in window.buckets.items():
-            keys.add(bucket, *pair)
+        keys.close(window)
     for criterion in settings.judge.criteria:
         measure = measure_of(criterion, settings)
         level, trailing = RejectLatch(measure, settings), RecentWindows(measure)
         for window in closed:
             level.close(window, None)
             trailing.close(window.start_ms, measure.raw(window.outcomes, window.buckets))
-        found.append(status_of(level, trailing, KeyView(keys.clusters, keys.keys)))
+        found.append(status_of(level, trailing, keys.view(measure, closed[-1].totals if closed else {})))
     return found
 
 
