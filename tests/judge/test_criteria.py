@@ -43,8 +43,8 @@ TABLE = [
 
 @pytest.mark.parametrize(("outcome", "units", "bad"), TABLE, ids=[row[0] for row in TABLE])
 def test_each_outcome_counts_in_the_rates_of_the_closed_table(outcome: str, units: set[str], bad: set[str]) -> None:
-    assert {rate for rate in RATES if counts(rate, {outcome: 5}).n == 5} == units
-    assert {rate for rate in RATES if counts(rate, {outcome: 5}).s == 5} == bad
+    assert {rate for rate in RATES if RATES[rate].counts({outcome: 5}).n == 5} == units
+    assert {rate for rate in RATES if RATES[rate].counts({outcome: 5}).s == 5} == bad
 
 
 def test_the_table_here_names_every_known_outcome_once() -> None:
@@ -78,10 +78,10 @@ def test_what_came_again_and_was_not_compared_lowers_coverage(kind: str, side: s
 
 
 def test_a_failure_of_both_sides_is_taken_from_the_failed_inputs() -> None:
-    assert counts("error", {"input": 100, "input_failed": 12, "both_failed": 10}) == Counts(100, 2)
+    assert RATES["error"].counts({"input": 100, "input_failed": 12, "both_failed": 10}) == Counts(100, 2)
 
 
 def test_counts_that_no_trial_can_have_are_reported() -> None:
-    assert counts("mismatch", {"match": 1, "mismatch": 1}).possible
-    assert not counts("error", {"input": 1, "input_failed": 2}).possible
-    assert not counts("missing", {"missing": -1}).possible
+    assert RATES["mismatch"].counts({"match": 1, "mismatch": 1}).possible
+    assert not RATES["error"].counts({"input": 1, "input_failed": 2}).possible
+    assert not RATES["missing"].counts({"missing": -1}).possible

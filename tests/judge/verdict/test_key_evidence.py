@@ -9,7 +9,7 @@ import pytest
 from shadowstream.judge.evidence.rates import log_e_grid
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.key_buckets import BY_BUCKET
-from tests.judge.calibration_of_clusters import SOURCES, Case, _records
+from tests.judge.calibration_of_clusters import SOURCES, Case, records_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -141,7 +141,7 @@ def decided(size: int, true: float, *, runs: int, windows: int, buckets: bool = 
     for run in range(runs):
         step = JudgeStep(config(criteria=[{"rate": "twin", "limit": 0.5}]), REVISION, [TASK])
         for hour, (of, bad) in enumerate(SOURCES["users"](case, np.random.default_rng([3, run]))):
-            for record in _records(case, hour, of, bad):
+            for record in records_of(case, hour, of, bad):
                 record["windows"][0] |= {} if buckets else {"outcome_buckets": []}
                 step.step(0, record["seq"], record)
             if step.verdict(0)["decision"] == "reject":
