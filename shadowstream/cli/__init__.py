@@ -21,11 +21,13 @@ from shadowstream.kafka.role_report import Report
 from shadowstream.logs import configure_logging
 
 _ROOMS = {
-    "roles": ("run", "join", "judge", "labels", "up"),
+    "roles": ("run", "join", "judge", "labels"),
+    "up": ("up",),
     "alerts": ("alerts",),
     "config_commands": ("validate", "config", "schema"),
     "gate": ("gate",),
     "explain": ("explain",),
+    "status": ("status",),
     "report": ("report",),
     "replay": ("replay",),
     "override": ("override",),

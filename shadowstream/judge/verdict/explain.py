@@ -71,7 +71,7 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
         outlooks,
         blockers,
         tuple(_todo(verdict, decision, outlooks, reasons)),
-        tuple(_incident(incident) for incident in verdict["incidents"]),
+        tuple(incident_line(incident) for incident in verdict["incidents"]),
         tuple(slice_line(entry) for entry in verdict["slices"]),
         tuple(_notes(verdict, reasons)),
         max([*waits, *([duration] if duration else [])], default=None),
@@ -225,7 +225,8 @@ def _about_the_rest(verdict: Verdict) -> list[str]:
     return advice
 
 
-def _incident(incident: Mapping[str, Any]) -> str:
+def incident_line(incident: Mapping[str, Any]) -> str:
+    """Describe an open incident of a verdict, and who works on it."""
     if incident["acknowledged_by"] is None:
         whose = "nobody has acknowledged it"
     else:

@@ -161,12 +161,16 @@ class Windows:
     @property
     def open(self) -> int:
         """Number of windows with counts that are still open."""
-        return sum(1 for cell in self._cells.values() if +cell.on_time.figures)
+        return len(self.open_figures())
 
     @property
     def all_complete(self) -> bool:
         """Whether every expected task is complete; then every window is closed."""
         return bool(self.tasks) and all(task.complete for task in self.tasks.values())
+
+    def open_figures(self) -> dict[int, Counter[str]]:
+        """Return the figures on time of each open window that has any, by its start."""
+        return {at_ms: found for at_ms, cell in sorted(self._cells.items()) if (found := +cell.on_time.figures)}
 
     def holding(self) -> str:
         """Name the task that holds the next window open, as a part of a sentence."""
@@ -189,11 +193,9 @@ class Windows:
 
     def waiting_late(self) -> dict[int, int]:
         """Return the late compared records that are not counted yet, by the window with which they close."""
-        waiting = {
-            start_ms: sum(_compared(late.figures) for late in cell.late.values())
-            for start_ms, cell in sorted(self._cells.items())
-        }
-        return {start_ms: records for start_ms, records in waiting.items() if records > 0}
+        cells = sorted(self._cells.items())
+        waiting = {at_ms: sum(_compared(late.figures) for late in cell.late.values()) for at_ms, cell in cells}
+        return {at_ms: records for at_ms, records in waiting.items() if records > 0}
 
     def add(self, record: Mapping[str, Any]) -> list[ClosedWindow]:
         """Add one stats record (schemas/stats.avsc) and return the windows that it closes, in time order.
