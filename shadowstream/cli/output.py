@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from shadowstream.configfile import ConfigFileError
 from shadowstream.errors import ConfigError
 
 _WIDTH_OFF_TERMINAL = 240
@@ -97,8 +96,9 @@ def error_object(error: BaseException, code: ExitCode, message: str) -> dict[str
     shown: dict[str, Any] = {"kind": type(error).__name__, "message": message, "exit_code": int(code)}
     if isinstance(error, ConfigError):
         shown["kind"] = "ConfigError"
-    if isinstance(error, ConfigFileError):
-        shown["problems"] = [problem._asdict() for problem in error.problems]
+    problems = getattr(error, "problems", None)  # by name: its module loads the whole config
+    if problems is not None:
+        shown["problems"] = [problem._asdict() for problem in problems]
     return {"error": shown}
 
 

@@ -2,14 +2,16 @@
 
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from shadowstream.cli import live
-from shadowstream.cli.answer import MaxAge, Question, Revision, question
+from shadowstream.cli.answer import Answer, MaxAge, Question, Revision, question
 from shadowstream.cli.output import ConfigPath, Json, console, put, put_json
+from shadowstream.config import Config
 from shadowstream.kafka.status_reader import StatusReader
 from shadowstream.status.figures import Status
 from shadowstream.status.lines import lines, minute_line
@@ -18,6 +20,17 @@ from shadowstream.status.summary import Decision, status_of
 Follow = Annotated[
     bool, typer.Option("--follow/--no-follow", help="go on: on a terminal in place, elsewhere a line each minute")
 ]
+
+
+def status_now(trial: Config, answer: Answer) -> Status:
+    """The status of a trial beside an answer of the gate."""
+    with closing(StatusReader(trial, answer.revision)) as reader:
+        return _status(trial, reader, answer)
+
+
+def _status(trial: Config, reader: StatusReader, answer: Answer) -> Status:
+    decision = Decision(answer.revision, answer.decision, answer.reasons, answer.verdict)
+    return status_of(trial, reader.look(), decision)
 
 
 class Watch:
@@ -32,8 +45,7 @@ class Watch:
         answer = self._asked.ask()
         if self._reader is None or self._reader.revision != answer.revision:
             self._reader = StatusReader(self._asked.trial, answer.revision)
-        decision = Decision(answer.revision, answer.decision, answer.reasons, answer.verdict)
-        return status_of(self._asked.trial, self._reader.look(), decision)
+        return _status(self._asked.trial, self._reader, answer)
 
     def close(self) -> None:
         if self._reader is not None:

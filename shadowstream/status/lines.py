@@ -57,8 +57,12 @@ def minute_line(status: Status) -> str:
 
 
 def open_lines(status: Status) -> list[str]:
-    """Return what came so far in open windows, which no verdict counts yet; none without an open window."""
-    return [line.text.strip() for line in _of_windows(status)] if status.windows else []
+    """Return all that came so far, open windows included; no lines without an open window."""
+    if not status.windows:
+        return []
+    shown = [line.text for line in (*_of_windows(status)[1:], *_of_counts(status))]
+    title = "so far, open windows included: no verdict counts what is open"
+    return [title, *(f"{_INDENT}{text.strip()}" for text in shown)]
 
 
 def _titled(title: str, found: Iterable[Line]) -> list[Line]:
@@ -70,13 +74,25 @@ def _of_sides(status: Status) -> list[Line]:
     found = []
     for side in status.sides:
         rate = f", {side.per_s:,.4g} a second" if side.per_s is not None else ""
-        places = [f"{place}@{at}" for place, at in side.begins.items()]
-        more = f" and {len(places) - PLACES_MAX} more" if len(places) > PLACES_MAX else ""
         # The sentence above has those of the inputs.
-        since = f"; began at {', '.join(places[:PLACES_MAX])}{more}" if places and side.name != "inputs" else ""
+        since = f"; began at {_begin(side.begins)}" if side.begins and side.name != "inputs" else ""
         text = f"{_INDENT}{side.name}: {side.records:,} records{rate}{_lag(side)}{since}"
         found.append(Line(text))
     return _titled("read:", found)
+
+
+def _begin(begins: Mapping[str, int]) -> str:
+    """Describe where a side began, a topic at a time where its partitions have one offset.
+
+    >>> _begin({"scores/0": 7, "scores/1": 7}), _begin({"scores/0": 7, "scores/1": 9})
+    ('offset 7 of scores', 'scores/0@7, scores/1@9')
+    """
+    offsets, topics = set(begins.values()), sorted({place.rpartition("/")[0] for place in begins})
+    if len(offsets) == 1 and len(begins) > 1:
+        return f"offset {offsets.pop()} of {', '.join(topics)}"
+    places = [f"{place}@{at}" for place, at in begins.items()]
+    more = f" and {len(places) - PLACES_MAX} more" if len(places) > PLACES_MAX else ""
+    return f"{', '.join(places[:PLACES_MAX])}{more}"
 
 
 def _lag(side: Side) -> str:

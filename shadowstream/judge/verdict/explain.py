@@ -9,7 +9,6 @@ from typing import Any
 
 from shadowstream.judge.coverage.explained_absences import is_doubt
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.evidence.slice_excess import slice_name
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.identity_fit import is_misfit
 from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
@@ -17,6 +16,7 @@ from shadowstream.judge.verdict.outlook import Outlook, duration_left, outlook_o
 from shadowstream.judge.verdict.verdict_notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.windows.covered_time import covered_sentence
 from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.window_counts import slice_name
 from shadowstream.protocol.count_names import LABELS
 
 Verdict = Mapping[str, Any]

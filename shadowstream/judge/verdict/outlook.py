@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shadowstream.judge.evidence.forecast import Shares, units_needed
 from shadowstream.judge.evidence.rate_bounds import percent
 
 HOUR_MS = 3_600_000
@@ -108,10 +107,6 @@ def _alpha(record: Record) -> float:
     return math.exp(-record["log_promote_at"])
 
 
-def _shares(record: Record) -> Shares:
-    return Shares(record["n"], record["bad"] / record["n"], record["log_e_below"], record["limit"])
-
-
 def unfit_units(record: Record) -> list[str]:
     """Return the reasons why units are no pieces of evidence of their own, so that no number of them is enough."""
     return [*_clusters(record), *_stretches(record), *_few_keys(record)]
@@ -202,6 +197,9 @@ def _least(record: Record) -> int:
 
 
 def _needed(record: Record, per_window: int) -> int | None:
+    # A local import, because it loads NumPy: most commands never ask for a forecast.
+    from shadowstream.judge.evidence.forecast import Shares, units_needed
+
     n = record["n"]
     clustered = _clusters(record) or _stretches(record)
     if record["shown_bad"] or clustered or _is_unseen(record) or _is_over_by_records(record):
@@ -211,7 +209,8 @@ def _needed(record: Record, per_window: int) -> int | None:
     elif record["shown_good"] or not n:
         units = record["units_needed"] or n
     else:
-        units = _shares(record).needed(record["log_promote_at"])
+        shares = Shares(n, record["bad"] / n, record["log_e_below"], record["limit"])
+        units = shares.needed(record["log_promote_at"])
         if units is not None:
             # The judge evaluates when windows close.
             units = n + -(-(units - n) // per_window) * per_window
