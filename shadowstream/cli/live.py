@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -49,13 +48,13 @@ def again(look: LookAt, last: Status | None) -> Status | None:
     """Look again; if that fails, return the last status with the problem, so that it goes on."""
     try:
         return look()
-    except (ShadowstreamError, KafkaException) as error:
+    except ShadowstreamError as error:
         return None if last is None else replace(last, problem=str(error))
 
 
 @contextmanager
 def beside(look: LookAt, *, in_place: bool) -> Iterator[Mapping[str, int]]:
-    """Show the status while the roles run in this context; yield where their stdout and stderr go, if not to ours."""
+    """Show the status while the roles run in this context; yield the descriptors of their terminal, none off one."""
     over = threading.Event()
     if not in_place:
         shows = threading.Thread(target=_log_lines, args=(look, over), name="status", daemon=True)
@@ -68,27 +67,27 @@ def beside(look: LookAt, *, in_place: bool) -> Iterator[Mapping[str, int]]:
         return
     console = Console(stderr=True, no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
     # A terminal of their own, so that their lines are those of a terminal, and appear above the status.
-    ours, theirs = os.openpty()
+    own_end, roles_end = os.openpty()
     live = screen(console)
-    relays = threading.Thread(target=_relay, args=(ours, console), name="lines", daemon=True)
+    relays = threading.Thread(target=_relay, args=(own_end, console), name="lines", daemon=True)
     shows = threading.Thread(target=_draw_all, args=(look, live, over), name="status", daemon=True)
     relays.start()
     shows.start()
     try:
-        yield {"stderr": theirs, **({"stdout": theirs} if sys.stdout.isatty() else {})}
+        yield {"stderr": roles_end, **({"stdout": roles_end} if sys.stdout.isatty() else {})}
     finally:
-        os.close(theirs)
+        os.close(roles_end)
         relays.join(END_S)
         over.set()
         shows.join(END_S)
         live.stop()
 
 
-def _relay(ours: int, console: Console) -> None:
+def _relay(own_end: int, console: Console) -> None:
     begun = b""
     while True:
         try:
-            chunk = os.read(ours, 65_536)
+            chunk = os.read(own_end, 65_536)
         except OSError:  # the other end is closed
             return
         *whole, begun = (begun + chunk).split(b"\n")

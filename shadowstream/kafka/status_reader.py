@@ -12,6 +12,7 @@ from shadowstream.judge.judge_state import VERSION, unpacked
 from shadowstream.judge.windows.expected_tasks import expected_tasks
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.reading.bounded import Span, ignore, read_spans, within
 from shadowstream.kafka.reading.newest import newest_records
@@ -46,6 +47,10 @@ class StatusReader:
 
     def look(self) -> Look:
         """Look at the trial now. Raises `BrokerError` if no broker answers."""
+        with translated_errors("status"):
+            return self._look()
+
+    def _look(self) -> Look:
         if self._client is None:
             self._client = admin(self._config.kafka)
         counts, plan = offsets.existing(self._client), self._config.plan

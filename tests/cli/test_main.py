@@ -60,7 +60,7 @@ def test_the_help_loads_neither_the_config_nor_a_client() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_the_program_shows_what_the_help_of_each_command_says(name: str) -> None:
+def test_the_programs_help_shows_the_help_of_each_command(name: str) -> None:
     command = vars(typer.main.get_command(cli.app([name])))["commands"][name]
     assert " ".join(command.help.partition("\n\n")[0].split()) == COMMANDS[name].help
     assert set(LIGHT) <= {one.module for one in COMMANDS.values()}

@@ -23,9 +23,7 @@ def seen(trial: Trial) -> dict[str, Any]:
     return found
 
 
-def test_a_trial_is_shown_before_its_first_record_and_before_its_first_window_closes(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_a_trial_is_shown_before_its_first_window_closes(kafka: Broker, tmp_path: Path) -> None:
     settings = {**UNBOUNDED, "judge": {"window_ms": WINDOW_MS}}
     trial = Trial(kafka.bootstrap, f"shown-{uuid4().hex[:8]}", tmp_path, settings=settings)
     trial.create_topics()
