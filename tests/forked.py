@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 MODULES = (
     "scipy.special",
-    *(f"shadowstream.cli.{name}" for name in ("alerts", "diff", "explain", "gate", "override", "replay", "roles")),
+    *(f"shadowstream.cli.{name}" for name in ("alerts", "diff", "explain", "gate", "override", "replay", "up")),
     *(f"shadowstream.kafka.roles.{name}" for name in ("joiner", "judge", "labels", "runner")),
 )
 """Imported before the first fork. Any other module can run as well."""

@@ -14,28 +14,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from shadowstream.cli.commands import COMMANDS
 from shadowstream.cli.output import ExitCode, error_object, put_json, say
 from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
 from shadowstream.kafka import role_report
 from shadowstream.kafka.role_report import Report
-from shadowstream.logs import configure_logging
 
-_ROOMS = {
-    "roles": ("run", "join", "judge", "labels", "up"),
-    "alerts": ("alerts",),
-    "config_commands": ("validate", "config", "schema"),
-    "gate": ("gate",),
-    "explain": ("explain",),
-    "report": ("report",),
-    "replay": ("replay",),
-    "override": ("override",),
-    "diff": ("diff",),
-    "kafka": ("kafka",),
-    "demo": ("demo",),
-    "topics": ("topics",),
-}
-"""Modules by the commands that they add, in the order of the help. Only the called module is loaded: a restarted role
-must not load the drawing libraries of the report first."""
 _LEVEL = "--log-level"
 _REPORTED = {ExitCode.USAGE: Report.CONFIG_ERROR, ExitCode.TAKEN_OVER: Report.TAKEN_OVER}
 """The supervisor report for errors that a restart would not solve."""
@@ -55,14 +39,13 @@ def command_of(arguments: Sequence[str]) -> str | None:
 
 
 def app(arguments: Sequence[str]) -> typer.Typer:
-    """The program for these arguments: with the module of their command, or with all modules if they name no
-    command."""
-    word = command_of(arguments)
-    return _app(*(room for room, commands in _ROOMS.items() if word in commands))
+    """The program for these arguments: with the module of their command, or, if they name none, with the names and
+    first sentences of all commands, which is all that the help shows."""
+    return _app(COMMANDS[word].module if (word := command_of(arguments)) in COMMANDS else None)
 
 
 @cache
-def _app(*rooms: str) -> typer.Typer:
+def _app(module: str | None) -> typer.Typer:
     made = typer.Typer(
         name="shadowstream",
         help="Shadow releases for Kafka: run a candidate beside production, pair their outputs, decide with evidence.",
@@ -70,13 +53,16 @@ def _app(*rooms: str) -> typer.Typer:
         add_completion=False,
     )
     made.callback()(_every_command)
-    for room in rooms or _ROOMS:
-        module = importlib.import_module(f"shadowstream.cli.{room}")
-        if hasattr(module, "register"):
-            module.register(made)
-        else:
-            for name in _ROOMS[room]:
-                made.command()(getattr(module, name))
+    if module is None:
+        for name, command in COMMANDS.items():
+            made.command(name, help=command.help)(lambda: None)
+        return made
+    loaded = importlib.import_module(f"shadowstream.cli.{module}")
+    if hasattr(loaded, "register"):
+        loaded.register(made)
+    else:
+        for name in [name for name, command in COMMANDS.items() if command.module == module]:
+            made.command()(getattr(loaded, name))
     return made
 
 
@@ -86,6 +72,8 @@ def _every_command(
         typer.Option(_LEVEL, envvar="SHADOWSTREAM_LOG_LEVEL", help="least level of log lines on stderr"),
     ] = "info",
 ) -> None:
+    from shadowstream.logs import configure_logging  # a local import: the help needs no log
+
     configure_logging(level=log_level)
 
 

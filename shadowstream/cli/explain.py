@@ -9,9 +9,11 @@ import typer
 
 from shadowstream.cli.answer import READ_TIMEOUT_S, Answer, MaxAge, Revision, question
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
+from shadowstream.cli.status import status_now
 from shadowstream.judge.verdict.explain import Explanation, explain, span
 from shadowstream.kafka.role_progress import find_obstacles
 from shadowstream.kafka.trial.trial_begin import began_of
+from shadowstream.status.lines import open_lines
 
 
 def register(app: typer.Typer) -> None:
@@ -25,10 +27,11 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     explanation = explained(answer)
     began = began_of(trial, answer.revision, READ_TIMEOUT_S)
     still = find_obstacles(trial, began is not None and began.waits) if answer.decision == "not_yet" else []
+    now = status_now(trial, answer)
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
         asked_for = {"name": trial.name, "revision": answer.revision, "began": where}
-        put_json({**asked_for, **as_data(explanation), "standstill": still})
+        put_json({**asked_for, **as_data(explanation), "standstill": still, "open": [asdict(w) for w in now.windows]})
         return
     decision, *rest = lines(explanation, answer.verdict, still)
     put(decision)
@@ -36,7 +39,7 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
         put_wrapped(f"  {began.sentence}")
     elif answer.verdict is None:
         put("  has not begun: no runner has pinned where")
-    for line in rest:
+    for line in [*rest, *open_lines(now)]:
         put_wrapped(line.replace("CONFIG", config))
     say(f"trial {trial.name!r}, revision {answer.revision}")
 

@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from shadowstream.configfile import ConfigFileError
 from shadowstream.errors import ConfigError
 
 _WIDTH_OFF_TERMINAL = 240
@@ -47,14 +46,14 @@ def put(text: str) -> None:
 
 def put_wrapped(text: str) -> None:
     """Write a line of text to stdout; on a terminal, wrap it at whole words and indent continuation lines."""
-    if not sys.stdout.isatty():
-        put(text)
-        return
-    indent = text[: len(text) - len(text.lstrip())]
-    width = max(_WIDTH_LEAST, shutil.get_terminal_size().columns - 1)
-    for line in text.splitlines():
-        more = f"{indent}  "
-        put(textwrap.fill(line, width, subsequent_indent=more, break_long_words=False, break_on_hyphens=False))
+    put("\n".join(map(wrapped, text.splitlines())) if sys.stdout.isatty() else text)
+
+
+def wrapped(text: str, width: int | None = None) -> str:
+    """`text` wrapped at whole words for `width` columns, by default the terminal's, continuation lines indented."""
+    columns = max(_WIDTH_LEAST, (width or shutil.get_terminal_size().columns) - 1)
+    more = f"{text[: len(text) - len(text.lstrip())]}  "
+    return textwrap.fill(text, columns, subsequent_indent=more, break_long_words=False, break_on_hyphens=False)
 
 
 def put_json(value: Any, out: TextIO | None = None) -> None:
@@ -97,8 +96,9 @@ def error_object(error: BaseException, code: ExitCode, message: str) -> dict[str
     shown: dict[str, Any] = {"kind": type(error).__name__, "message": message, "exit_code": int(code)}
     if isinstance(error, ConfigError):
         shown["kind"] = "ConfigError"
-    if isinstance(error, ConfigFileError):
-        shown["problems"] = [problem._asdict() for problem in error.problems]
+    problems = getattr(error, "problems", None)  # by name: its module loads the whole config
+    if problems is not None:
+        shown["problems"] = [problem._asdict() for problem in problems]
     return {"error": shown}
 
 

@@ -1,9 +1,8 @@
-"""`run`, `join`, `judge`, `labels`: one role in this process. `up`: all roles as supervised processes."""
+"""`run`, `join`, `judge`, `labels`: one role in this process."""
 
 import importlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,31 +12,25 @@ from typing import Annotated, Any
 
 import typer
 
-from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_or_say, say
+from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_or_say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
 from shadowstream.health import RoleHealth
 from shadowstream.kafka import role_report
-from shadowstream.kafka.client.consumers import Stoppable, admin
+from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.client.errors import is_unreachable
-from shadowstream.kafka.outage_log import OutageLog
-from shadowstream.kafka.ownership import SESSION, RoleClaim, begin_session
+from shadowstream.kafka.ownership import RoleClaim
 from shadowstream.kafka.role_report import Report
-from shadowstream.kafka.supervisor import BACK_OFF_S, Supervisor, end_with_supervisor
-from shadowstream.kafka.trial import bound_topics, topic_admin
-from shadowstream.logs import get_logger
+from shadowstream.kafka.supervisor import end_with_supervisor
 from shadowstream.revision import revision_of
-from shadowstream.web.probes import serve, split
+from shadowstream.web.probes import serve
 
 Instance = Annotated[str, typer.Option(help="stable name of this process among those of its role")]
 Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
 ]
-log = get_logger("up")
 GRACE_S = 1.0
-CONNECT_S = 2.0
-"""Time for which `up` waits for one answer of a broker; it handles Ctrl-C between two waits."""
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
 """Roles of every trial."""
 
@@ -63,73 +56,6 @@ def judge(config: ConfigPath, instance: Instance = "0", listen: Listen = None, a
 def labels(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
     """Wait for late labels and score production and the candidate on the same records. One process per trial."""
     _play("labels", config, instance, listen, as_json)
-
-
-def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
-    """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
-
-    With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
-    alerts. The labels role runs where the config names labels, the alerts role where it names a webhook. Where alerts
-    cannot run the others go on without.
-    """
-    trial = load(config)
-    revision_of(trial)  # reports a missing candidate once, instead of once a role
-    stop = stop_on_signals()
-    session = begin(trial, stop)
-    if session is None:
-        return ExitCode.OK
-    stop.begin()
-    commands = _commands(context, trial, config, listen, as_json)
-    # A trial without alerts still collects evidence; so a failed alerts role does not end the others.
-    supervisor = Supervisor(commands, {**os.environ, SESSION: session}, spared=["alerts"])
-    well = supervisor.run(lambda: stop.stopped)
-    failed = [child for child in supervisor.children.values() if child.failed and not child.spared]
-    if failed and all(child.final == Report.TAKEN_OVER for child in failed):
-        say(f"error: {failed[0].final_text}")
-        return ExitCode.TAKEN_OVER
-    if failed:
-        say(f"error: {', '.join(child.name for child in failed)} ended for good; its own message stands above")
-        return ExitCode.USAGE
-    return ExitCode.OK if well or stop.stopped else ExitCode.BROKE
-
-
-def _commands(
-    context: typer.Context, trial: Config, path: str, listen: str | None, as_json: bool
-) -> dict[str, list[str]]:
-    """The command lines of the roles of a trial, by their first words."""
-    roles = [[command] for command in COMMANDS]
-    roles += [["labels"]] if trial.labels else []
-    if trial.alerts.webhook and trial.alerts_problem is not None:
-        log.error("alerts_left_out", problem=trial.alerts_problem)
-    elif trial.alerts.webhook:
-        roles.append(["alerts", "run"])
-    commands = {}
-    for i, command in enumerate(roles):
-        flags = ["--json"] if as_json else []
-        if listen:
-            host, port = split(listen)
-            flags += ["--listen", f"{host}:{port + i if port else 0}"]
-        level = ["--log-level", context.find_root().params["log_level"]]
-        commands[command[0]] = [sys.executable, "-m", "shadowstream", *level, *command, path, *flags]
-    return commands
-
-
-def begin(trial: Config, stop: Stoppable) -> str | None:
-    """Begin the session of an `up` once a broker answers; None if it was stopped before that."""
-    outage = OutageLog()
-    wait_s = iter(BACK_OFF_S)
-    while not stop.stopped:
-        try:
-            client = admin(trial.kafka, CONNECT_S)
-            bound_topics.check(trial, client)
-            topic_admin.source_counts(client, trial)
-            return begin_session(trial, client)
-        except BrokerError as error:
-            if not is_unreachable(error):
-                raise
-            outage.seen(str(error))
-            stop.wait(next(wait_s, BACK_OFF_S[-1]))
-    return None
 
 
 def stop_on_signals() -> Stoppable:

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from shadowstream.compare.dimension_codes import OTHER, least
 from shadowstream.config import Criterion
 
 _UNIT, _RECORD = "\x1f", "\x1e"
@@ -117,6 +116,9 @@ def by_value(
     """Return the figures by dimension and value, at most `values_max` exact values of a dimension
     (`compare.dimension_codes`).
     """
+    # A local import, because it loads NumPy, which readers of a verdict do not need.
+    from shadowstream.compare.dimension_codes import OTHER, least
+
     exact_counts: dict[tuple[str, str], Counter[str]] = {}
     for name, n in figures.items():
         if _is_value(name):

@@ -4,7 +4,6 @@ Decisions happen only as windows close, one by one in time order. So the drift e
 how often `evaluate` is called: after each record, or once at the end.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +27,7 @@ from shadowstream.judge.drift.rate_monitor import (
 )
 from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from shadowstream.judge.evidence.slice_excess import SliceEvidence
+from shadowstream.judge.judge_state import VERSION, packed, unpacked
 from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
 from shadowstream.judge.verdict.criterion_status import CriterionStatus, status_of
@@ -44,10 +44,8 @@ from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictI
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.window_counts import Pair, Slice
-from shadowstream.protocol.metadata_codec import pack, unpack
 from shadowstream.records import Write
 
-VERSION = 7
 STATE_BYTES_MAX = 1_000_000
 """A broker accepts messages of 1 MiB by default. Many open windows with all their buckets may be larger."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -332,7 +330,7 @@ class JudgeStep:
             "version": VERSION,
             "revision": self.revision,
             "offsets": {str(partition): offset for partition, offset in sorted(self._offsets.items())},
-            "snapshot": _packed(body),
+            "snapshot": packed(body),
         }
 
     def restore(self, snapshot: Mapping[str, Any] | None) -> None:
@@ -345,7 +343,7 @@ class JudgeStep:
             return
         if snapshot["revision"] != self.revision:
             raise ShadowstreamBug(f"judge of revision {self.revision} was given the state of {snapshot['revision']}")
-        body = _unpacked(snapshot["snapshot"])
+        body = unpacked(snapshot["snapshot"])
         if body["criteria"] != self._hash:
             raise ShadowstreamBug(f"criteria or rules changed and the revision did not: {self.revision}")
         self.windows.restore(body["windows"])
@@ -375,12 +373,3 @@ def _lasting(group: IncidentGroup | None, window: ClosedWindow) -> LastingIncide
     if group.incident is not None and group.incident.subject != group.criterion_monitor.subject.name:
         why = f"{group.incident.reason}; it has not gone away in {WINDOWS} windows"
     return LastingIncident(why, group.criterion_monitor.incident.opened_ms, window.end_ms)
-
-
-def _packed(body: Mapping[str, Any]) -> str:
-    # A year of open hours is a megabyte of JSON, more than a broker accepts; deflated it is a tenth of that.
-    return pack(json.dumps(body, separators=(",", ":")).encode())
-
-
-def _unpacked(text: str) -> Any:
-    return json.loads(unpack(text))

@@ -18,10 +18,10 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
 from shadowstream.records import Partition
+from shadowstream.status.durations import STILL_MS, ago
 
 READ_S = 10.0
 BACK = 20  # offsets to read before the end of a partition: the last of them may be transaction markers
-STILL_S = 60.0  # A runner repeats its marks every ten seconds, so one that is silent for this long makes no progress
 
 
 class TrialProgress(NamedTuple):
@@ -115,16 +115,8 @@ def _still(role: str, command: str, evidence: str) -> str:
 
 
 def _is_still(last_ms: int | None, now_ms: int) -> bool:
-    return last_ms is None or now_ms - last_ms > STILL_S * 1000
+    return last_ms is None or now_ms - last_ms > STILL_MS
 
 
 def _last(what: str, last_ms: int | None, now_ms: int) -> str:
-    return f"no {what} yet" if last_ms is None else f"last {what} {iso(last_ms)}, {_ago(now_ms - last_ms)} ago"
-
-
-def _ago(ms: int) -> str:
-    seconds = max(0, ms) / 1000
-    for unit, length in (("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"no {what} yet" if last_ms is None else f"last {what} {iso(last_ms)}, {ago(now_ms - last_ms)} ago"

@@ -105,9 +105,11 @@ class Supervisor:
         output_dir: Path | None = None,
         silent: Collection[str] = (),
         spared: Collection[str] = (),
+        streams: Mapping[str, int] | None = None,
     ) -> None:
         self.children = {name: RoleProcess(name, command, spared=name in spared) for name, command in commands.items()}
         self._environment, self._output_dir, self._silent = environment, output_dir, frozenset(silent)
+        self._streams = dict(streams or {})
         self._outage = OutageLog()
         self._lifeline: int | None = None
         """While it runs: the children's end of the pipe, which closes with this process."""
@@ -202,7 +204,7 @@ class Supervisor:
         # A process group of its own: Ctrl-C at the terminal reaches only this process, which ends the children in
         # order. A child that is still importing would print a traceback.
         fds = (self._lifeline, reports.child_end)
-        options: dict[str, Any] = {"env": environment, "pass_fds": fds, "process_group": 0}
+        options: dict[str, Any] = {"env": environment, "pass_fds": fds, "process_group": 0, **self._streams}
         try:
             with contextlib.ExitStack() as files:
                 if self._output_dir is not None:

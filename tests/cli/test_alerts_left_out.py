@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from shadowstream.cli import roles
+from shadowstream.cli import up
 from tests.cli.conftest import Cli, MakeTrial
 
 SECURED = [
@@ -50,7 +50,7 @@ class Stopped:
 
     asked: ClassVar[list[tuple[list[str], list[str]]]] = []
 
-    def __init__(self, commands: dict[str, list[str]], _environment: object, spared: list[str]) -> None:
+    def __init__(self, commands: dict[str, list[str]], _: object, spared: list[str], streams: object) -> None:
         self.asked.append((list(commands), spared))
         self.children: dict[str, object] = {}
 
@@ -62,8 +62,8 @@ class Stopped:
 def test_up_runs_the_others_and_says_once_why(
     kafka: str, started: list[str] | None, cli: Cli, make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roles, "Supervisor", Stopped)
-    monkeypatch.setattr(roles, "begin", lambda *_: "session")
+    monkeypatch.setattr(up, "Supervisor", Stopped)
+    monkeypatch.setattr(up, "begin", lambda *_: "session")
     result = cli("up", trial(make_trial, kafka))
     assert result.code == 0
     assert Stopped.asked.pop() == (started or ["run", "join", "judge", "alerts"], ["alerts"])

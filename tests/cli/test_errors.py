@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from shadowstream import cli as program
+from shadowstream.cli.commands import COMMANDS
 from shadowstream.errors import BrokerError, CandidateError, ConfigError, IsolationError, RecordError, ShadowstreamBug
 from tests import forked
 from tests.cli.conftest import Cli, MakeTrial
@@ -78,7 +79,7 @@ def test_every_command_has_json() -> None:
             return [leaf for sub, below in inner.items() for leaf in leaves(below, f"{name} {sub}")]
         return [(name, {option for parameter in command.params for option in parameter.opts})]
 
-    found = leaves(typer.main.get_command(program.app([])), "shadowstream")
+    found = [leaf for name in COMMANDS for leaf in leaves(typer.main.get_command(program.app([name])), "shadowstream")]
     assert {"shadowstream gate", "shadowstream validate", "shadowstream schema config"} <= {name for name, _ in found}
     assert [name for name, options in found if "--json" not in options] == []
 

@@ -1,7 +1,12 @@
-"""How the program ends."""
+"""How the program begins and ends."""
+
+import ast
 
 import pytest
+import typer
 
+from shadowstream import cli
+from shadowstream.cli.commands import COMMANDS
 from tests import forked
 
 PROGRAM = """
@@ -29,8 +34,33 @@ def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: 
     assert ("Usage" in done.stdout) if code == 0 else done.stderr.startswith("error: ")
 
 
-def test_commands_that_compare_nothing_load_no_heavy_library() -> None:
-    look = "import sys; from shadowstream.cli import config_commands, diff, gate; print(*sys.modules)"
-    done = forked.python("-c", look)
-    assert done.returncode == 0
-    assert {"river", "scipy", "pyarrow"}.isdisjoint(done.stdout.split())
+HEAVY = {"river", "scipy", "pyarrow", "numpy", "matplotlib", "faust"}
+LIGHT = ("alerts", "config_commands", "diff", "explain", "gate", "kafka", "override", "roles", "status", "topics", "up")
+"""Modules of commands that compare and judge nothing. The rest loads what it needs."""
+
+
+def loaded(look: str) -> set[str]:
+    """The libraries that a process has loaded after this."""
+    done = forked.python("-c", f"import sys; {look}; print({{name.partition('.')[0] for name in sys.modules}})")
+    assert done.returncode == 0, done.stderr
+    found = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert isinstance(found, set)
+    return found
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_commands_that_compare_nothing_load_no_heavy_library(module: str) -> None:
+    numpy = {"numpy"} if module in ("alerts", "override") else set()
+    assert loaded(f"import shadowstream.cli.{module}") & HEAVY <= numpy
+
+
+def test_the_help_loads_neither_the_config_nor_a_client() -> None:
+    found = loaded("from shadowstream import cli; cli.run(['--help'])")
+    assert found & {*HEAVY, "pydantic", "confluent_kafka", "structlog"} == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_programs_help_shows_the_help_of_each_command(name: str) -> None:
+    command = vars(typer.main.get_command(cli.app([name])))["commands"][name]
+    assert " ".join(command.help.partition("\n\n")[0].split()) == COMMANDS[name].help
+    assert set(LIGHT) <= {one.module for one in COMMANDS.values()}

@@ -90,7 +90,8 @@ def lines(text: str) -> list[str]:
 
 def taken(line: str) -> Any:
     """Parse a command line as the program would, and run nothing."""
-    command, words = typer.main.get_command(program.app([])), shlex.split(line)[1:]
+    words = shlex.split(line)[1:]
+    command = typer.main.get_command(program.app(words))
     while words and words[0] in getattr(command, "commands", {}):
         command = vars(command)["commands"][words.pop(0)]
     if hasattr(command, "commands"):

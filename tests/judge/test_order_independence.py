@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs.own import decode
 from shadowstream.config import Config
-from shadowstream.judge.step import JudgeStep, _unpacked
+from shadowstream.judge.judge_state import unpacked
+from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.verdict import EVIDENCE
 from tests.judge.stats_records import REVISION
 from tests.judge.trial_of_pairs import Logs, Pairs, made
@@ -63,7 +64,7 @@ class Judge:
     def evidence(self) -> tuple[bytes, bytes, bytes, str]:
         """Evidence, drift events, and all that is counted and detected, as bytes; and the digest."""
         assert self._state is not None
-        body = _unpacked(self._state["snapshot"])
+        body = unpacked(self._state["snapshot"])
         # How many windows wait for labels depends on how far those have been read; what they prove does not.
         del body["levels"]["labels"], body["trailing"]["labels"]
         return (

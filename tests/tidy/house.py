@@ -32,7 +32,7 @@ _RANKS = (
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "configfile configschema masking runner.candidate yamlfile",
+    "configfile configschema masking runner.candidate status yamlfile",
     "health logs metrics revision signatures",
     "kafka",
     "alerts report web",
@@ -47,7 +47,7 @@ RANKS = {f"shadowstream.{name}": rank for rank, names in enumerate(_RANKS) for n
 # The door re-exports; nobody inside goes through it.
 DOOR = "shadowstream"
 
-_PURE = "codecs compare errors joiner judge labels paths protocol public_records records thinned_queue topics"
+_PURE = "codecs compare errors joiner judge labels paths protocol public_records records status thinned_queue topics"
 _PURE_RUNNER = (
     "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call outputs partitioner "
     "partitioner_detection step"

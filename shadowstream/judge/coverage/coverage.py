@@ -14,7 +14,6 @@ from shadowstream.judge.coverage.coverage_losses import ADVICE, LossSide
 from shadowstream.judge.coverage.evicted_records import evicted_of, is_of_evictions, shed_of
 from shadowstream.judge.criteria import RATES, REASON, by_prefix
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.protocol.outcomes import DECLARED, LOWERS_COVERAGE, Outcome
 from shadowstream.protocol.reasons import OTHER, reason_name, split_name
 from shadowstream.records import Side
@@ -96,6 +95,9 @@ class RecentOutcomes:
 
     def __init__(self, config: Config) -> None:
         missed = max(1.0 - config.judge.min_coverage, _LEAST_MISSED)
+        # A local import, because it loads NumPy, which readers of a verdict do not need.
+        from shadowstream.judge.evidence.rates import critical_n
+
         self._least = _WINDOWS_FACTOR * critical_n(0, min(missed, 0.5), config.judge.alpha)
         self._windows: deque[tuple[int, int, Counter[str]]] = deque()  # start, records on time, outcomes
         self._held = 0

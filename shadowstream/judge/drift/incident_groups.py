@@ -31,8 +31,8 @@ from shadowstream.judge.drift.rate_monitor import (
     Subject,
 )
 from shadowstream.judge.drift.shiryaev_roberts import alarm_level
-from shadowstream.judge.evidence.slice_excess import listing, slice_name
-from shadowstream.judge.windows.window_counts import Pair, Slice, plus
+from shadowstream.judge.evidence.slice_excess import listing
+from shadowstream.judge.windows.window_counts import Pair, Slice, plus, slice_name
 
 FIELDS_MAX = 32
 SLICES_MAX = 64

@@ -162,15 +162,6 @@ def e_bh(log_es: Mapping[Slice, float], alpha: float) -> list[Slice]:
     return ordered[:last]
 
 
-def slice_name(name: Slice) -> str:
-    """Format a slice.
-
-    >>> slice_name((("carrier", "origin"), ("UA", "EWR")))
-    'carrier=UA,origin=EWR'
-    """
-    return ",".join(f"{dimension}={value}" for dimension, value in zip(*name, strict=True))
-
-
 def _log_e(pair: Pair, rate: float) -> float:
     n, s = pair
     # At or under the rate no evidence supports more than it; most cells return here.

@@ -9,8 +9,6 @@ from typing import Any
 
 from shadowstream.judge.coverage.explained_absences import is_doubt
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.evidence.rates import lower_limit, upper_limit
-from shadowstream.judge.evidence.slice_excess import slice_name
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.identity_fit import is_misfit
 from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
@@ -18,6 +16,7 @@ from shadowstream.judge.verdict.outlook import Outlook, duration_left, outlook_o
 from shadowstream.judge.verdict.verdict_notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.windows.covered_time import covered_sentence
 from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.window_counts import slice_name
 from shadowstream.protocol.count_names import LABELS
 
 Verdict = Mapping[str, Any]
@@ -72,7 +71,7 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
         outlooks,
         blockers,
         tuple(_todo(verdict, decision, outlooks, reasons)),
-        tuple(_incident(incident) for incident in verdict["incidents"]),
+        tuple(incident_line(incident) for incident in verdict["incidents"]),
         tuple(slice_line(entry) for entry in verdict["slices"]),
         tuple(_notes(verdict, reasons)),
         max([*waits, *([duration] if duration else [])], default=None),
@@ -226,7 +225,8 @@ def _about_the_rest(verdict: Verdict) -> list[str]:
     return advice
 
 
-def _incident(incident: Mapping[str, Any]) -> str:
+def incident_line(incident: Mapping[str, Any]) -> str:
+    """Describe an open incident of a verdict, and who works on it."""
     if incident["acknowledged_by"] is None:
         whose = "nobody has acknowledged it"
     else:
@@ -266,6 +266,8 @@ def _noise_of_production(verdict: Verdict) -> list[str]:
     )
     if not (n := both + shadow + twin + neither):
         return []
+    from shadowstream.judge.evidence.rates import lower_limit, upper_limit  # loads NumPy, and few trials have a twin
+
     alpha = min(criterion["alpha"] for criterion in verdict["criteria"])
     production, candidate = (
         f"{percent(s / n)} ({percent(lower_limit(n, s, alpha), 3)} to {percent(upper_limit(n, s, alpha), 3)})"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shadowstream.config.judging import BY_KEY
-from shadowstream.judge.evidence.forecast import Shares, chance_under, likely_units, units_needed
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.planned_looks import plan_line, units_at_pass
 from shadowstream.judge.windows.event_windows import iso
@@ -66,7 +65,7 @@ class Outlook:
         counted = f"{self.criterion}: {self.state}: n={self.n} {counts} (unit: {unit})"
         if self.bounds is not None:
             counted += f"; the rate is {percent(self.bounds[0], 3)} to {percent(self.bounds[1], 3)}"
-        if self.chance is not None and not self.passed:
+        if self.chance is not None:
             counted += f"; chance that the rate is under the limit: {percent(self.chance, 3)}"
         if self.needed is None or not self.more:
             return counted
@@ -104,13 +103,20 @@ def outlook_of(record: Record, verdict: Record) -> Outlook:
         tuple(_why(record, state)),
         _likely(record, per_window) if more else None,
         verdict["to_ms"] + math.ceil(hours * HOUR_MS) if hours and verdict["to_ms"] is not None else None,
-        None
-        if _of_shares(record) or not 0 <= record["s"] <= n or not n
-        else chance_under(n, record["s"], record["limit"]),
+        _chance(record),
         None if record["lower"] is None or record["upper"] is None else (record["lower"], record["upper"]),
         record.get("difference"),
         record.get("margin"),
     )
+
+
+def _chance(record: Record) -> float | None:
+    """Return the chance that the rate of a criterion that has not passed is under its limit; None for shares."""
+    if record["passed"] or _of_shares(record) or not 0 <= record["s"] <= record["n"] or not record["n"]:
+        return None
+    from shadowstream.judge.evidence.forecast import chance_under  # loads NumPy, as in `_needed`
+
+    return chance_under(record["n"], record["s"], record["limit"])
 
 
 def _likely(record: Record, per_window: int) -> tuple[int, int | None] | None:
@@ -118,6 +124,8 @@ def _likely(record: Record, per_window: int) -> tuple[int, int | None] | None:
     n: int = record["n"]
     if _of_shares(record) or not 0 <= record["s"] <= n or not n:
         return None
+
+    from shadowstream.judge.evidence.forecast import likely_units  # loads NumPy, as in `_needed`
 
     def more(units: int) -> int:
         return -(-(max(units, _least(record)) - n) // per_window) * per_window
@@ -156,11 +164,6 @@ def _is_signed(record: Record) -> bool:
 
 def _alpha(record: Record) -> float:
     return math.exp(-record["log_promote_at"])
-
-
-def _shares(record: Record) -> Shares:
-    mean = record["bad"] / record["n"]
-    return Shares(record["n"], mean, record["log_e_below"], record["limit"], wide=_is_signed(record))
 
 
 def unfit_units(record: Record) -> list[str]:
@@ -253,6 +256,9 @@ def _least(record: Record) -> int:
 
 
 def _needed(record: Record, per_window: int) -> int | None:
+    # A local import, because it loads NumPy: most commands never ask for a forecast.
+    from shadowstream.judge.evidence.forecast import Shares, units_needed
+
     n = record["n"]
     clustered = _clusters(record) or _stretches(record)
     if record["shown_bad"] or clustered or _is_unseen(record) or _is_over_by_records(record):
@@ -264,7 +270,8 @@ def _needed(record: Record, per_window: int) -> int | None:
     elif record["shown_good"] or not n:
         units = record["units_needed"] or n
     else:
-        units = _shares(record).needed(record["log_promote_at"])
+        shares = Shares(n, record["bad"] / n, record["log_e_below"], record["limit"], wide=_is_signed(record))
+        units = shares.needed(record["log_promote_at"])
         if units is not None:
             # The judge evaluates when windows close.
             units = n + -(-(units - n) // per_window) * per_window

@@ -50,8 +50,7 @@ from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
 END = 2**63 - 1
-STRANGERS_MAX, OTHERS = 20, "others"
-"""Number of unexpected tasks that are named, and the name under which the rest are counted."""
+STRANGERS_MAX, OTHERS = 20, "others"  # unexpected tasks that are named, and the name of the rest
 
 
 @dataclass(slots=True)
@@ -162,12 +161,16 @@ class Windows:
     @property
     def open(self) -> int:
         """Number of windows with counts that are still open."""
-        return sum(1 for cell in self._cells.values() if +cell.on_time.figures)
+        return len(self.open_figures())
 
     @property
     def all_complete(self) -> bool:
         """Whether every expected task is complete; then every window is closed."""
         return bool(self.tasks) and all(task.complete for task in self.tasks.values())
+
+    def open_figures(self) -> dict[int, Counter[str]]:
+        """Return the figures on time of each open window that has any, by its start."""
+        return {at_ms: found for at_ms, cell in sorted(self._cells.items()) if (found := +cell.on_time.figures)}
 
     def holding(self) -> str:
         """Name the task that holds the next window open, as a part of a sentence."""
@@ -190,11 +193,9 @@ class Windows:
 
     def waiting_late(self) -> dict[int, int]:
         """Return the late compared records that are not counted yet, by the window with which they close."""
-        waiting = {
-            start_ms: sum(_compared(late.figures) for late in cell.late.values())
-            for start_ms, cell in sorted(self._cells.items())
-        }
-        return {start_ms: records for start_ms, records in waiting.items() if records > 0}
+        cells = sorted(self._cells.items())
+        waiting = {at_ms: sum(_compared(late.figures) for late in cell.late.values()) for at_ms, cell in cells}
+        return {at_ms: records for at_ms, records in waiting.items() if records > 0}
 
     def add(self, record: Mapping[str, Any]) -> list[ClosedWindow]:
         """Add one stats record (schemas/stats.avsc) and return the windows that it closes, in time order.
@@ -231,8 +232,7 @@ class Windows:
             if delta["revision"] not in (self.revision, self.revision[: 2 * REVISION_BYTES]):
                 self.foreign += 1
                 continue
-            start_ms = delta["start_ms"]
-            figures = figures_of(delta)
+            start_ms, figures = delta["start_ms"], figures_of(delta)
             if (output_topic := delta.get("topic", topic)) in self.topics:
                 figures |= of_topic(output_topic, figures)
             elif output_topic in self.outputs:
@@ -269,7 +269,7 @@ class Windows:
         """Return the event time below which windows close (see the table above)."""
         if all(task.complete for task in self.tasks.values()):
             return END if self.tasks else self._closed_to_ms
-        marks = [task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name))]
+        marks = (task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name)))
         return min(marks, default=self._closed_to_ms)
 
     def _close(self) -> list[ClosedWindow]:

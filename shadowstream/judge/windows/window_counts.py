@@ -71,3 +71,12 @@ def plus(sums: dict[Any, Pair], name: Any, n: int, s: int) -> None:
     """Add n and s to an entry."""
     former = sums.get(name, (0, 0))
     sums[name] = (former[0] + n, former[1] + s)
+
+
+def slice_name(name: Slice) -> str:
+    """Format a slice.
+
+    >>> slice_name((("carrier", "origin"), ("UA", "EWR")))
+    'carrier=UA,origin=EWR'
+    """
+    return ",".join(f"{dimension}={value}" for dimension, value in zip(*name, strict=True))

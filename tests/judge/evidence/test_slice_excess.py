@@ -8,8 +8,8 @@ import pytest
 
 from shadowstream.compare.dimension_codes import OTHER
 from shadowstream.judge.evidence import slice_excess
-from shadowstream.judge.evidence.slice_excess import SliceEvidence, e_bh, listing, slice_name
-from shadowstream.judge.windows.window_counts import Pair, Slice, plus
+from shadowstream.judge.evidence.slice_excess import SliceEvidence, e_bh, listing
+from shadowstream.judge.windows.window_counts import Pair, Slice, plus, slice_name
 
 Flight = tuple[str, str, bool]
 

@@ -1,0 +1,61 @@
+"""Commands of the program: the module of each and the first paragraph of its help, so that `--help` loads none."""
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A command: its module in this package, and what the help of the program shows of it."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "run": Command("roles", "Run the candidate on the inputs, in a group of its own, writing to the shadow topics."),
+    "join": Command("roles", "Pair production's outputs with the candidate's; write differences and statistics."),
+    "judge": Command(
+        "roles", "Judge the statistics: drift events and the verdict. One judge per trial; a second one takes over."
+    ),
+    "labels": Command(
+        "roles",
+        "Wait for late labels and score production and the candidate on the same records. One process per trial.",
+    ),
+    "up": Command("up", "Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C."),
+    "validate": Command("config_commands", "Check a config offline: every problem with its file, line and key."),
+    "gate": Command(
+        "gate",
+        "May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.",
+    ),
+    "explain": Command(
+        "explain",
+        "Say where each criterion stands, what else is in the way, and what to do about it: records and hours.",
+    ),
+    "status": Command(
+        "status",
+        "Show a running trial: records and lag of each side, open windows, outcomes, criteria, incidents and roles.",
+    ),
+    "report": Command(
+        "report",
+        "Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON.",
+    ),
+    "replay": Command(
+        "replay", "Judge the stored statistics by this config's criteria: what would they have said? Exit code 0."
+    ),
+    "override": Command(
+        "override",
+        "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",
+    ),
+    "diff": Command("diff", "Show differences between production and the candidate: a table, or a JSON object a line."),
+    "kafka": Command(
+        "kafka",
+        "Run a real Apache Kafka on this machine until Ctrl-C; the first line on stdout is its bootstrap address.",
+    ),
+    "demo": Command(
+        "demo", "From nothing to a verdict: real Kafka, the 336,776 flights of 2013, production, candidate, judgement."
+    ),
+    "alerts": Command("alerts", "Deliver incidents and rejects; list, acknowledge and mute incidents."),
+    "config": Command("config_commands", "look at a config"),
+    "schema": Command("config_commands", "schemas of what shadowstream reads and writes"),
+    "topics": Command("topics", "the trial's own topics and rights"),
+}
+"""In the order of the help."""
