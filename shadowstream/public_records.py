@@ -75,6 +75,29 @@ class DriftEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantileOfSide:
+    """The quantile of one side's latency, ms, with its limits."""
+
+    side: str
+    quantile: float
+    ms: float | None
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Percentiles of one side's latency, ms."""
+
+    side: str
+    n: int
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
 class CriterionVerdict:
     """The state of one criterion."""
 
@@ -117,6 +140,7 @@ class CriterionVerdict:
     coverage: float | None
     eligible: int
     min_coverage: float
+    quantiles: tuple[QuantileOfSide, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +254,7 @@ class Verdict:
     min_coverage: float | None
     outcome_reasons: Mapping[str, int]
     noise: tuple[Noise, ...]
+    latencies: tuple[Percentiles, ...]
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

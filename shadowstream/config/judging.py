@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
 from shadowstream.paths import names_several
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
-    "slower", "over", "mean", "check", "twin", "expected", "labels", "cost",
+    "slower", "over", "latency", "mean", "check", "twin", "expected", "labels", "cost",
 ]  # fmt: skip
 
 # Keys that a rate requires, and the rates that may be counted by key.
@@ -23,6 +23,7 @@ _NAMES = {
     "check": ("check", "path"),
     "expected": ("name",),
     "cost": ("reference_ms", "ratio"),
+    "latency": ("quantile", "ratio"),
 }
 _BY_KEY = ("mismatch",)
 OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slower", "over", "mean", "check")
@@ -43,15 +44,20 @@ SHARE_MIN = 1e-6
 class Criterion(Model):
     """One rule of the gate: promote only while the rate is shown to be under the limit."""
 
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("limit"))
+
     rate: RateName = Field(
         description="what is judged. mismatch, missing, extra, error, duplicate: outcomes, as the table of outcomes "
         "counts them. field: pairs that differ at `path`. slower, over: pairs in which the candidate is slower than "
-        "production, or over the latency limit. mean: the mean difference of the numbers at `path`, as a share of "
+        "production, or over the latency limit. latency: the quantile of the candidate's latency against `ratio` times "
+        "production's. mean: the mean difference of the numbers at `path`, as a share of "
         "`bound`. check: values at `path` that fail `check`. twin, labels: of the pairs on which only one of the two "
         "is wrong, the share on which it is the candidate; .5 asks for better than equal. expected: pairs that differ "
         "as declared under `name`. cost: inputs that take the candidate more CPU time than `ratio` times `reference_ms`"
     )
-    limit: Rate = Field(description="p0: the rate that must be shown not to be reached, in (0, 1)")
+    limit: Rate = Field(
+        description="p0: the rate that must be shown not to be reached, in (0, 1); of latency 1 - quantile, if left out"
+    )
     path: AnyPath | None = Field(None, min_length=1, description="path of the field: for field, mean and check")
     bound: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="for mean: a difference of this size or more counts as 1"
@@ -69,7 +75,11 @@ class Criterion(Model):
         None,
         ge=0.01,
         allow_inf_nan=False,
-        description="for cost: an input is costly above this many times reference_ms",
+        description="for cost: an input is costly above this many times reference_ms. For latency: how many times "
+        "production's quantile must not be reached; at 1 the candidate must be shown faster",
+    )
+    quantile: float | None = Field(
+        None, ge=0.5, le=0.9999, description="for latency: which quantile, 0.99 for p99; limit is 1 - quantile"
     )
     where: dict[str, str | int | float | bool | None] | None = Field(
         None,
@@ -112,7 +122,8 @@ class Criterion(Model):
         >>> Criterion(rate="check", check="null", path="user.zip", limit=0.01).id
         'check:null:user.zip'
         """
-        named = ":".join(part for part in (self.rate, self.check, self.name, self.path) if part)
+        quantile = f"p{100 * self.quantile:.6g}" if self.quantile else None
+        named = ":".join(part for part in (self.rate, self.check, self.name, self.path, quantile) if part)
         parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
         return f"{named}@{','.join(parts)}" if parts else named
 
@@ -139,6 +150,15 @@ class Criterion(Model):
             return None
         return round(self.reference_ms * self.ratio * 1e6)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _limit_of_a_quantile(cls, given: Any) -> Any:
+        """Complete the limit of a latency quantile: the share of pairs that may lie beyond it."""
+        if not isinstance(given, dict) or given.get("rate") != "latency" or "limit" in given:
+            return given
+        quantile = given.get("quantile")
+        return given | {"limit": round(1.0 - quantile, 12)} if isinstance(quantile, float) else given
+
     @model_validator(mode="after")
     def _has_the_keys_of_its_rate(self) -> Criterion:
         required = _NAMES.get(self.rate, ())
@@ -147,7 +167,7 @@ class Criterion(Model):
                 "rate: cost needs reference_ms: shadowstream cannot measure production, so measure its CPU time there "
                 "(seconds of its process over records that it answered) and give it in ms per input"
             )
-        for part in ("path", "bound", "check", "name", "reference_ms", "ratio"):
+        for part in ("path", "bound", "check", "name", "reference_ms", "ratio", "quantile"):
             given = getattr(self, part) is not None
             if given and part not in required:
                 raise ValueError(f"{part} does not go with rate: {self.rate}")
@@ -167,6 +187,11 @@ class Criterion(Model):
             raise ValueError("unit: key is of all pairs; with where or topic take record or block")
         if self.unit != "record" and self.rate == "mean":
             raise ValueError("a mean is of records; leave unit out")
+        if self.rate == "latency":
+            if self.unit != "record":
+                raise ValueError("a latency quantile is of records; leave unit out")
+            if self.quantile is not None and abs(self.limit - (1.0 - self.quantile)) > 1e-9:
+                raise ValueError("limit: that of rate: latency is 1 - quantile; leave it out")
         if self.limit >= LIMIT_MAX:
             raise ValueError(f"limit: less than {LIMIT_MAX}, else no rate would be over it")
         if (self.unit != "record" or self.rate == "mean") and self.limit < SHARE_MIN:

@@ -51,6 +51,7 @@ from shadowstream.config import Config, Criterion
 from shadowstream.judge.coverage.coverage_losses import REASONS_MAX
 from shadowstream.judge.coverage.evicted_records import is_of_evictions
 from shadowstream.judge.coverage.explained_absences import explaining
+from shadowstream.judge.latency_sketch import LATENCY, latency_figures
 from shadowstream.judge.part_figures import is_part, scope_of, scoped, value_figures
 from shadowstream.judge.verdict.guard_criteria import guarded
 from shadowstream.protocol.count_names import (
@@ -92,7 +93,7 @@ NAMING, UNNAMED = "decided", "unnamed"
 """Pairs that were looked at for the paths of some criteria, and for none."""
 NOISE, SHIFT = "noise/", "shift/"
 """Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
-_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS)
+_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS, LATENCY)
 
 
 KNOWN = frozenset(
@@ -213,6 +214,7 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         "duplicate": Rate((*unit_of("extra"), *_REPEATED), _REPEATED, "records", excused=2 * _REPEATED_PRODUCTION),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
+        "latency": Rate(("latency_pairs",), (), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
         "mean": Rate((mean_name(path, criterion.bound or 0.0, criterion.limit),), (), "pairs with numbers"),
         "check": Rate(
@@ -272,7 +274,7 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
     figures |= {NOISE + path: pairs for path, pairs in delta.get("noise", {}).items()}
     figures |= {REASON + name: records for name, records in delta.get("reasons", {}).items()}
     figures |= {EVICTIONS + name: records for name, records in delta.get("evictions", {}).items()}
-    return figures | _named(delta) | value_figures(delta) | _of_scopes(delta)
+    return figures | latency_figures(delta) | _named(delta) | value_figures(delta) | _of_scopes(delta)
 
 
 def _named(delta: Mapping[str, Any]) -> dict[str, int]:

@@ -33,9 +33,10 @@ from shadowstream.judge.evidence.slice_excess import SliceEvidence
 from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
 from shadowstream.judge.verdict.criterion_status import CriterionCoverage, CriterionStatus, KeyView, status_of
-from shadowstream.judge.verdict.criterion_units import Measure, measure_of
+from shadowstream.judge.verdict.criterion_units import Measure
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
+from shadowstream.judge.verdict.quantile_units import measure_of
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
@@ -101,7 +102,7 @@ class JudgeStep:
         self.recent_outcomes = RecentOutcomes(self.config)
         self.label_course = LabelCourse(judge.window_ms)
         self.incident_groups: dict[str, IncidentGroup] = {
-            measure.id: self._new_incident_group(measure) for measure in self.measures if not measure.criterion.muted
+            measure.id: self._new_incident_group(measure) for measure in self.measures if measure.is_watched
         }
         self.slice_evidence = self._new_slice_evidence()
         self.commands = OperatorCommands(revision)

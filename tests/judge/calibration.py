@@ -22,6 +22,8 @@ from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_clusters import CASES, lines
+from tests.judge.calibration_of_quantiles import PARTS as QUANTILES
+from tests.judge.calibration_of_quantiles import lines as lines_of_quantiles
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
@@ -259,6 +261,7 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
         SliceSummary(0.01, values=20, units=5, windows=24, runs=200, rate=0.0, bad_value=0.5), seed
     ),
     *(partial(lines, case) for case in CASES),
+    *(partial(lines_of_quantiles, part) for part in range(len(QUANTILES))),
 )
 
 

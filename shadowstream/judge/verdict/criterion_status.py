@@ -15,6 +15,7 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.criterion_units import ByKey, Measure, Numbers
 from shadowstream.judge.verdict.outlook import unfit_units
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT, speaks_against
+from shadowstream.judge.verdict.quantile_units import ByQuantile
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 
@@ -46,6 +47,8 @@ class CriterionStatus:
         """Sentence of a passed criterion."""
         if not self.record["n"]:
             return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
+        if isinstance(self.measure, ByQuantile):
+            return self.measure.sentence(self.record)
         caught = self.record["least_caught"]
         upper = self.record["upper"]
         return (
@@ -121,6 +124,7 @@ def status_of(
         "keys_needed": critical_grid_n(measure.limit, measure.alpha) if isinstance(measure, ByKey) else 0,
         "dependence": dependence and dependence.correlation,
         "dependence_max": dependence and dependence.by_chance,
+        "quantiles": measure.quantiles(amount) if isinstance(measure, ByQuantile) and possible else [],
         "trailing_n": recent_amount[0],
         "trailing_bad": float(measure.bad(recent_amount)),
         "trailing_needed": criterion.trailing_units,
@@ -185,6 +189,8 @@ def _not_shown(measure: Measure, record: Mapping[str, Any], possible: bool) -> s
         )
     if not possible:
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
+    if isinstance(measure, ByQuantile):
+        return measure.sentence(record)
     if n and record["bad"] / n >= measure.limit:
         return (
             f"{measure.id}: {bad} of {n} {measure.units} ({percent(record['bad'] / n)}) lie at or over the limit "

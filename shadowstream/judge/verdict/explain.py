@@ -10,6 +10,7 @@ from typing import Any
 from shadowstream.judge.coverage.explained_absences import is_doubt
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.slice_excess import slice_name
+from shadowstream.judge.latency_sketch import latency_lines
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.identity_fit import is_misfit
 from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
@@ -249,6 +250,7 @@ def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
         notes.append(
             f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
         )
+    notes += latency_lines(verdict)
     covered = covered_sentence(verdict)
     if covered is not None:
         notes.append(covered)

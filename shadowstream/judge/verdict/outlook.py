@@ -206,7 +206,11 @@ def _needed(record: Record, per_window: int) -> int | None:
     clustered = _clusters(record) or _stretches(record)
     if record["shown_bad"] or clustered or _is_unseen(record) or _is_over_by_records(record):
         return None
-    if not _of_shares(record):
+    if record.get("quantiles"):
+        if record["units_needed"] is None and not record["shown_good"]:
+            return None
+        units = max(n, record["units_needed"] or 0)
+    elif not _of_shares(record):
         units = units_needed(n, record["s"], record["limit"], _alpha(record), per_window)
     elif record["shown_good"] or not n:
         units = record["units_needed"] or n
