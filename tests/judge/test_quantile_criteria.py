@@ -41,7 +41,7 @@ def explained(verdict: dict[str, Any]) -> Explanation:
     return explain(verdict, verdict["decision"], verdict["reasons"])
 
 
-def test_a_candidate_as_fast_as_production_is_promoted_under_a_ratio_above_one() -> None:
+def test_an_equal_candidate_is_promoted_under_a_ratio_above_one() -> None:
     verdict = judged(settings_of(), Pairs(1.2), 24)
     quantile = verdict["criteria"][0]
     assert (verdict["decision"], quantile["rate"], quantile["limit"], quantile["n"]) == (
