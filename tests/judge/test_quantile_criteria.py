@@ -93,6 +93,14 @@ def test_slow_pairs_in_bursts_hold_a_promote_back_and_it_is_named() -> None:
     assert explained(verdict).outlooks[0].state == "clustered"
 
 
+def test_windows_too_few_to_see_clusters_hold_a_promote_back() -> None:
+    verdict = judged(settings_of(ratio=2.0), Pairs(2.0), 10)
+    assert verdict["decision"] == "not_yet"
+    assert verdict["criteria"][0]["shown_good"]
+    assert "too few windows have closed to see whether slow pairs come together" in " ".join(verdict["reasons"])
+    assert judged(settings_of(ratio=2.0), Pairs(2.0), 14)["decision"] == "promote"
+
+
 def test_a_restart_changes_no_byte() -> None:
     pairs = Pairs(1.2, slower=1.1)
     whole = judged(settings_of(), pairs, 20)

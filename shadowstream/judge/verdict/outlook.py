@@ -114,7 +114,7 @@ def _shares(record: Record) -> Shares:
 
 def unfit_units(record: Record) -> list[str]:
     """Return the reasons why units are no pieces of evidence of their own, so that no number of them is enough."""
-    return [*_clusters(record), *_stretches(record), *_few_keys(record)]
+    return [*_clusters(record), *_stretches(record), *_few_keys(record), *_few_windows(record)]
 
 
 def _clusters(record: Record) -> list[str]:
@@ -154,6 +154,16 @@ def _few_keys(record: Record) -> list[str]:
     ]
 
 
+def _few_windows(record: Record) -> list[str]:
+    """Return the reason if nothing is known yet of clusters of slow pairs, which alone could decide a quantile."""
+    if not (record.get("quantiles") and record["n"]) or record["deff_window"] is not None:
+        return []
+    return [
+        "too few windows have closed to see whether slow pairs come together: let it run, or set a smaller "
+        "judge.window_ms"
+    ]
+
+
 def _is_unseen(record: Record) -> bool:
     """Return whether too few of the eligible units were measured."""
     share = record.get("coverage")
@@ -187,7 +197,7 @@ def _state(record: Record) -> State:
         return "clustered"
     if _few_keys(record):
         return "too few keys"
-    if not record["shown_good"]:
+    if not record["shown_good"] or _few_windows(record):
         return "not shown yet"
     if record["n"] < _least(record):
         return "too few yet"

@@ -89,12 +89,12 @@ class RunningEvidence:
         measure, n = self.measure, self.total[0]
         if not isinstance(measure, ByRecord | ByQuantile):
             return measure.excess(self.total, excused)
+        if isinstance(measure, ByQuantile) and effect == UNKNOWN:
+            return None
         bad = measure.bad(measure.without(self.total, excused))
         far_over = FAR_OVER * measure.limit
         if effect != UNKNOWN or bad >= n * far_over < n:
             return measure.excess(self.total, excused, max(1.0, effect))
-        if isinstance(measure, ByQuantile):
-            return None
         # Shares cannot be subtracted one by one, so there nothing rejects while many may be excused.
         if not measure.possible(self.total) or bad <= n * measure.limit or excused > EXCUSED_MAX * self.total[1]:
             return None
