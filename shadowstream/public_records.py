@@ -91,6 +91,29 @@ class PlannedLooks:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantileOfSide:
+    """The quantile of one side's latency, ms, with its limits."""
+
+    side: str
+    quantile: float
+    ms: float | None
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Percentiles of one side's latency, ms."""
+
+    side: str
+    n: int
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
 class CriterionVerdict:
     """The state of one criterion."""
 
@@ -137,6 +160,7 @@ class CriterionVerdict:
     margin: float | None
     bound: float | None
     planned: PlannedLooks | None
+    quantiles: tuple[QuantileOfSide, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +276,7 @@ class Verdict:
     outcome_reasons: Mapping[str, int]
     noise: tuple[Noise, ...]
     candidates: int
+    latencies: tuple[Percentiles, ...]
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

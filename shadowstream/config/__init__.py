@@ -150,6 +150,7 @@ class Config(Model):
                 ),
                 "slower": (self.compare.latency, "compare.latency"),
                 "over": (self.compare.latency, "compare.latency"),
+                "latency": (self.compare.latency, "compare.latency"),
                 "check": (
                     (criterion.path, criterion.check) in checked,
                     f"that check of {criterion.path} in compare.checks",

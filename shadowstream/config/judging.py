@@ -10,13 +10,14 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 
 from shadowstream.config import losses
 from shadowstream.config.comparing import ENTRY_POINT
+from shadowstream.config.drift import Drift
 from shadowstream.config.key_limits import KEY_BUCKETS, least_limit_by_key
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
 from shadowstream.paths import names_several
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
-    "slower", "over", "mean", "check", "twin", "expected", "labels", "cost", "loss",
+    "slower", "over", "latency", "mean", "check", "twin", "expected", "labels", "cost", "loss",
 ]  # fmt: skip
 
 # Keys that a rate requires, and the rates that may be counted by key.
@@ -27,9 +28,10 @@ _NAMES = {
     "expected": ("name",),
     "cost": ("reference_ms", "ratio"),
     "loss": ("loss", "bound", "margin"),
+    "latency": ("quantile", "ratio"),
 }
 _OPTIONAL = {"mean": ("better",), "loss": ("path", "costs")}
-_KEYS = ("path", "bound", "check", "name", "reference_ms", "ratio", "loss", "margin", "costs", "better")
+_KEYS = ("path", "bound", "check", "name", "reference_ms", "ratio", "quantile", "loss", "margin", "costs", "better")
 _LATER = ("loss", "margin", "costs", "signed", "better")
 """Keys that are not dumped where they are not given, so that a config without them keeps its revision."""
 BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin")
@@ -56,7 +58,8 @@ class Criterion(Model):
     rate: RateName = Field(
         description="what is judged. mismatch, missing, extra, error, duplicate: outcomes, as the table of outcomes "
         "counts them. field: pairs that differ at `path`. slower, over: pairs in which the candidate is slower than "
-        "production, or over the latency limit. mean: the mean difference of the numbers at `path`, as a share of "
+        "production, or over the latency limit. latency: the quantile of the candidate's latency against `ratio` times "
+        "production's. mean: the mean difference of the numbers at `path`, as a share of "
         "`bound`. check: values at `path` that fail `check`. twin, labels: of the pairs on which only one of the two "
         "is wrong, the share on which it is the candidate; .5 asks for better than equal. expected: pairs that differ "
         "as declared under `name`. cost: inputs that take the candidate more CPU time than `ratio` times "
@@ -64,7 +67,8 @@ class Criterion(Model):
         "`path`; it must be shown to be less than `margin`"
     )
     limit: Rate = Field(
-        description="p0: the rate that must be shown not to be reached, in (0, 1); a loss has a margin instead"
+        description="p0: the rate that must be shown not to be reached, in (0, 1); of latency 1 - quantile, if left "
+        "out; a loss has a margin instead"
     )
     path: AnyPath | None = Field(None, min_length=1, description="path of the field: for field, mean, check and loss")
     bound: float | None = Field(
@@ -113,7 +117,11 @@ class Criterion(Model):
         None,
         ge=0.01,
         allow_inf_nan=False,
-        description="for cost: an input is costly above this many times reference_ms",
+        description="for cost: an input is costly above this many times reference_ms. For latency: how many times "
+        "production's quantile must not be reached; at 1 the candidate must be shown faster",
+    )
+    quantile: float | None = Field(
+        None, ge=0.5, le=0.9999, description="for latency: which quantile, 0.99 for p99; limit is 1 - quantile"
     )
     where: dict[str, str | int | float | bool | None] | None = Field(
         None,
@@ -156,7 +164,9 @@ class Criterion(Model):
         >>> Criterion(rate="check", check="null", path="user.zip", limit=0.01).id
         'check:null:user.zip'
         """
-        named = ":".join(part for part in (self.rate, self.check, self.name, self.loss, self.better, self.path) if part)
+        quantile = f"p{100 * self.quantile:.6g}" if self.quantile else None
+        own = (self.rate, self.check, self.name, self.loss, self.better, self.path, quantile)
+        named = ":".join(part for part in own if part)
         parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
         return f"{named}@{','.join(parts)}" if parts else named
 
@@ -215,8 +225,12 @@ class Criterion(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _limit_of_its_margin(cls, given: Any) -> Any:
-        return losses.with_limit(given)
+    def _limit_that_follows(cls, given: Any) -> Any:
+        """Complete the limit of a loss, from its margin, and of a latency quantile, the share that may lie beyond."""
+        if not isinstance(given, dict) or given.get("rate") != "latency" or "limit" in given:
+            return losses.with_limit(given)
+        quantile = given.get("quantile")
+        return given | {"limit": round(1.0 - quantile, 12)} if isinstance(quantile, float) else given
 
     @model_validator(mode="after")
     def _has_the_keys_of_its_rate(self) -> Criterion:
@@ -250,6 +264,11 @@ class Criterion(Model):
             raise ValueError("unit: key is of all pairs; with where or topic take record or block")
         if self.unit != "record" and self.rate == "mean" and not self.signed:
             raise ValueError("a mean is of records; leave unit out")
+        if self.rate == "latency":
+            if self.unit != "record":
+                raise ValueError("a latency quantile is of records; leave unit out")
+            if self.quantile is not None and abs(self.limit - (1.0 - self.quantile)) > 1e-9:
+                raise ValueError("limit: that of rate: latency is 1 - quantile; leave it out")
         if self.limit >= LIMIT_MAX:
             raise ValueError(f"limit: less than {LIMIT_MAX}, else no rate would be over it")
         if (self.unit != "record" or self.rate == "mean") and self.limit < SHARE_MIN:
@@ -264,16 +283,6 @@ GUARDS = ("missing", "extra", "error", "duplicate")
 def default_criteria() -> list[Criterion]:
     """The criteria of a config without `criteria`."""
     return [Criterion.model_validate({"rate": rate, "limit": 0.01}) for rate in ("mismatch", *GUARDS)]
-
-
-class Drift(Model):
-    """Config of the detection of changes over time."""
-
-    delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence parameter, per step")
-    min_records: int = Field(200, ge=1, description="windows are merged until they hold this many records")
-    min_effect: float = Field(
-        0.5, gt=0, allow_inf_nan=False, description="least change of the rate that counts, as a share of its limit"
-    )
 
 
 class GroupSequential(Model):

@@ -52,6 +52,7 @@ from shadowstream.config.judging import BY_KEY
 from shadowstream.judge.coverage.coverage_losses import REASONS_MAX
 from shadowstream.judge.coverage.evicted_records import is_of_evictions
 from shadowstream.judge.coverage.explained_absences import explaining
+from shadowstream.judge.latency_sketch import LATENCY, latency_figures
 from shadowstream.judge.part_figures import is_part, scope_of, scoped, value_figures
 from shadowstream.judge.verdict.guard_criteria import guarded
 from shadowstream.protocol.count_names import (
@@ -95,7 +96,7 @@ NOISE, SHIFT = "noise/", "shift/"
 """Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
 OVER, UNDER = "over", "under"
 """Pairs whose signed difference was cut: the candidate is worse, or better, by more than the bound."""
-_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS)
+_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS, LATENCY)
 
 
 KNOWN = frozenset(
@@ -225,6 +226,7 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         "duplicate": Rate((*unit_of("extra"), *_REPEATED), _REPEATED, "records", excused=2 * _REPEATED_PRODUCTION),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
+        "latency": Rate(("latency_pairs",), (), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
         "mean": Rate((mean_of(criterion),), (), "pairs with numbers"),
         "loss": Rate((mean_of(criterion),), (), "labelled pairs" if criterion.is_labelled else "pairs with a loss"),
@@ -285,7 +287,7 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
     figures |= {NOISE + path: pairs for path, pairs in delta.get("noise", {}).items()}
     figures |= {REASON + name: records for name, records in delta.get("reasons", {}).items()}
     figures |= {EVICTIONS + name: records for name, records in delta.get("evictions", {}).items()}
-    return figures | _named(delta) | value_figures(delta) | _of_scopes(delta)
+    return figures | latency_figures(delta) | _named(delta) | value_figures(delta) | _of_scopes(delta)
 
 
 def _named(delta: Mapping[str, Any]) -> dict[str, int]:

@@ -36,9 +36,9 @@ from shadowstream.judge.verdict.key_evidence import KeyEvidence
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
 from shadowstream.judge.verdict.planned_looks import latch_of
+from shadowstream.judge.verdict.quantile_units import measure_of
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
-from shadowstream.judge.verdict.signed_units import measure_of
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
 from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
@@ -100,7 +100,7 @@ class JudgeStep:
         self.recent_outcomes = RecentOutcomes(self.config)
         self.label_course = LabelCourse(judge.window_ms)
         self.incident_groups: dict[str, IncidentGroup] = {
-            measure.id: self._new_incident_group(measure) for measure in self.measures if not measure.criterion.muted
+            measure.id: self._new_incident_group(measure) for measure in self.measures if measure.is_watched
         }
         self.slice_evidence = self._new_slice_evidence()
         self.commands = OperatorCommands(revision)

@@ -17,7 +17,7 @@ def config(**judge: Any) -> Config:
     checks = [{"path": one["path"], "not_null": True} for one in asked if one["rate"] == "check"]
     change = {"name": names.get("expected"), "paths": ["a"], "rate_max": 0.5, "until": "2100-01-01T00:00:00Z"}
     compare = {
-        **({"latency": {"over_ms": 100}} if {"slower", "over"} & names.keys() else {}),
+        **({"latency": {"over_ms": 100}} if {"slower", "over", "latency"} & names.keys() else {}),
         **({"checks": checks} if checks else {}),
         **({"expected": [change]} if "expected" in names else {}),
     }

@@ -119,6 +119,7 @@ def test_the_trials_hold_what_could_depend_on_order() -> None:
             "field:score",
             "slower",
             "over",
+            "latency:p90",
             "mean:score",
             "cost",
             "check:null:score",

@@ -34,6 +34,7 @@ CRITERIA = [
     {"rate": "field", "path": "score", "limit": 0.02},
     {"rate": "slower", "limit": 0.6, "unit": "block"},
     {"rate": "over", "limit": 0.05},
+    {"rate": "latency", "quantile": 0.9, "ratio": 1.5},
     {"rate": "cost", "reference_ms": 2.0, "ratio": 1.5, "limit": 0.05},
     {"rate": "mean", "path": "score", "bound": 1.0, "limit": 0.05},
     {"rate": "check", "check": "null", "path": "score", "limit": 0.02},

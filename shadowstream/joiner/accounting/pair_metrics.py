@@ -3,7 +3,6 @@
 All are sums over pairs in integers, so that batches, commits and order have no effect.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,12 +18,11 @@ from shadowstream.joiner.accounting.signed_shifts import ShiftSums, signed_share
 from shadowstream.joiner.accounting.value_checks import checked
 from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.paths import parse_one
+from shadowstream.protocol.latency_buckets import LOG_GROWTH, NOTHING
 from shadowstream.protocol.mean_sums import SUMS, grid_sums
 from shadowstream.protocol.signed_means import SignedSums
 from shadowstream.records import Side
 
-_GROWTH = math.log(1.01 / 0.99)
-NOTHING = -(2**31)  # the bucket of a latency of 0 or less
 REPEATED_NAMES = "repeated_names:"
 """Pairs with a JSON value that repeats a name in one object, where the last one counts."""
 _Mask = npt.NDArray[np.bool_]
@@ -109,7 +107,7 @@ def _buckets(latencies_ms: _Doubles) -> npt.NDArray[np.int64]:
     """Return i with latency in (g^(i-1), g^i], g = 1.01/0.99 (DDSketch, Masson et al. 2019, section 2.1)."""
     buckets = np.full(len(latencies_ms), NOTHING, np.int64)
     positive = latencies_ms > 0
-    buckets[positive] = np.ceil(np.log(latencies_ms[positive]) / _GROWTH).astype(np.int64)
+    buckets[positive] = np.ceil(np.log(latencies_ms[positive]) / LOG_GROWTH).astype(np.int64)
     return buckets
 
 

@@ -14,7 +14,10 @@ from shadowstream.judge.part_figures import scope_of
 from shadowstream.protocol.count_names import JOINT, LABELS, cost_names
 from shadowstream.protocol.outcomes import PAIRS, Outcome
 
-MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
+MIN_COVERAGE: Mapping[str, float] = {
+    "labels": 0.5,
+    **dict.fromkeys(("slower", "over", "latency", "cost", "twin"), 0.9),
+}
 """Default minimum coverage of criteria whose default is not that of the judge."""
 _JOINT = tuple(JOINT + differs for differs in ("neither", "shadow", "twin", "both"))
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -23,6 +26,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "field": ("pairs that were looked at have the field on either side", "see whether the path is right"),
     "slower": ("pairs have both latencies", "see whether the records have the headers that compare.latency names"),
     "over": ("pairs have both latencies", "see whether the records have the headers that compare.latency names"),
+    "latency": ("pairs have both latencies", "see whether the records have the headers that compare.latency names"),
     "cost": ("inputs that the candidate answered were measured", "see whether all runners run this config"),
     "twin": ("production's records were held against the twin", "see whether the twin writes all that production does"),
     "loss": ("pairs have what their loss is computed from", "see whether answers and labels are of the right kind"),
@@ -100,7 +104,7 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int]) -> Measurabl
         case "field":
             looked, there = (figures.get(f"{CHECK}{name}:{path}", 0) for name in ("looked", "there"))
             return Measurable(there, looked)
-        case "slower" | "over":
+        case "slower" | "over" | "latency":
             return Measurable(figures.get("latency_pairs", 0), pairs)
         case "cost":
             measured, _ = cost_names(criterion.over_ns or 0)

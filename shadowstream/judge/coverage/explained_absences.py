@@ -39,7 +39,9 @@ EXCUSED_MAX = 0.1
 """Greatest explained share of the bad records at which shares of unit block still count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
 REPEATED = (repeated(Side.PRODUCTION), repeated(Side.SHADOW))
-OF_PAIRS = frozenset(("mismatch", "field", "expected", "mean", "check", "slower", "over", "labels", "twin", "loss"))
+OF_PAIRS = frozenset(
+    ("mismatch", "field", "expected", "mean", "check", "slower", "over", "latency", "labels", "twin", "loss")
+)
 """Rates whose units are pairs."""
 OF_MISSING = (*(kind(Side.SHADOW) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
 OF_EXTRA = (*(kind(Side.PRODUCTION) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)

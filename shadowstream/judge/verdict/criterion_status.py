@@ -16,6 +16,7 @@ from shadowstream.judge.verdict.criterion_units import ByKey, Measure, Numbers
 from shadowstream.judge.verdict.outlook import unfit_units
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
 from shadowstream.judge.verdict.planned_looks import PlannedLatch, reasons, shows
+from shadowstream.judge.verdict.quantile_units import ByQuantile
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 
@@ -47,6 +48,8 @@ class CriterionStatus:
         """Sentence of a passed criterion."""
         if not self.record["n"]:
             return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
+        if isinstance(self.measure, ByQuantile):
+            return self.measure.sentence(self.record)
         if (own := self.measure.passed_sentence(self.record)) is not None:
             return own
         if planned := self.record["planned"]:
@@ -121,6 +124,7 @@ def status_of(
         "least_caught": measure.least_caught(n) if known else None,
         "units_needed": measure.units_needed(amount) if possible and not good else None,
         **_units_watched(latch, keys if known else KeyView(None, keys.distinct), known=known),
+        "quantiles": measure.quantiles(amount) if isinstance(measure, ByQuantile) and possible else [],
         "trailing_n": recent_amount[0],
         "trailing_bad": float(measure.bad(recent_amount)),
         "trailing_needed": criterion.trailing_units,
@@ -203,6 +207,8 @@ def _not_shown(measure: Measure, record: Mapping[str, Any], possible: bool) -> s
         )
     if not possible:
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
+    if isinstance(measure, ByQuantile):
+        return measure.sentence(record)
     if (own := measure.not_shown(record)) is not None:
         return own
     if n and record["bad"] / n >= measure.limit:

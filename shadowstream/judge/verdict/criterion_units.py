@@ -72,6 +72,11 @@ class Measure(ABC):
         self.log_reject_at = math.log(max(judged, 1) / self.alpha)
 
     @property
+    def is_watched(self) -> bool:
+        """Whether detectors watch it; of a latency quantile no window has bad units by itself."""
+        return not (self.criterion.muted or self.criterion.rate == "latency")
+
+    @property
     @abstractmethod
     def units(self) -> str:
         """Name of the units in the plural."""
@@ -93,6 +98,10 @@ class Measure(ABC):
     def amount(self, raw: Numbers) -> Numbers:
         """Return the evidence of one window."""
         return raw
+
+    def added(self, first: Numbers, second: Numbers) -> Numbers:
+        """Add two raw numbers or two amounts."""
+        return added(first, second)
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Return records and bad records, whatever the unit."""

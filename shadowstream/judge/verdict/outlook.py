@@ -168,7 +168,7 @@ def _alpha(record: Record) -> float:
 
 def unfit_units(record: Record) -> list[str]:
     """Return the reasons why units are no pieces of evidence of their own, so that no number of them is enough."""
-    return [*_clusters(record), *_stretches(record), *_few_keys(record)]
+    return [*_clusters(record), *_stretches(record), *_few_keys(record), *_few_windows(record)]
 
 
 def _clusters(record: Record) -> list[str]:
@@ -208,6 +208,16 @@ def _few_keys(record: Record) -> list[str]:
     ]
 
 
+def _few_windows(record: Record) -> list[str]:
+    """Return the reason if nothing is known yet of clusters of slow pairs, which alone could decide a quantile."""
+    if not (record.get("quantiles") and record["n"]) or record["deff_window"] is not None:
+        return []
+    return [
+        "too few windows have closed to see whether slow pairs come together: let it run, or set a smaller "
+        "judge.window_ms"
+    ]
+
+
 def _is_unseen(record: Record) -> bool:
     """Return whether too few of the eligible units were measured."""
     share = record.get("coverage")
@@ -241,7 +251,7 @@ def _state(record: Record) -> State:
         return "clustered"
     if _few_keys(record):
         return "too few keys"
-    if not record["shown_good"]:
+    if not record["shown_good"] or _few_windows(record):
         return "not shown yet"
     if record["n"] < _least(record):
         return "too few yet"
@@ -265,6 +275,10 @@ def _needed(record: Record, per_window: int) -> int | None:
         return None
     if record.get("planned"):
         units = units_at_pass(record)
+    elif record.get("quantiles"):
+        if record["units_needed"] is None and not record["shown_good"]:
+            return None
+        units = max(n, record["units_needed"] or 0)
     elif not _of_shares(record):
         units = units_needed(n, record["s"], record["limit"], _alpha(record), per_window)
     elif record["shown_good"] or not n:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
-from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
+from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.windows.event_windows import END
 
 
@@ -47,7 +47,7 @@ class RecentWindows:
         known = index < len(self._windows) and self._windows[index][0] == start_ms
         if self.measure.late:
             _, units, before = self._windows[index] if known else (start_ms, 0, self.measure.untouched)
-            raw = added(before, raw)
+            raw = self.measure.added(before, raw)
             more = self.measure.amount(raw)[0]
             self._held += more - units
             if known:
@@ -56,7 +56,7 @@ class RecentWindows:
                 self._windows.insert(index, (start_ms, more, raw))
         elif known:
             _, units, before = self._windows[index]
-            self._windows[index] = (start_ms, units, added(before, raw))
+            self._windows[index] = (start_ms, units, self.measure.added(before, raw))
 
     @property
     def full(self) -> bool:
@@ -70,7 +70,7 @@ class RecentWindows:
         for _, units, raw in reversed(self._windows):
             if total_units >= self.units:
                 break
-            total, total_units = added(total, self.measure.amount(raw)), total_units + units
+            total, total_units = self.measure.added(total, self.measure.amount(raw)), total_units + units
         return total
 
     def snapshot(self) -> list[list[Any]]:

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, TypeAlias
 from shadowstream.config import Config
 from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
-from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
+from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.verdict.running_evidence import UNKNOWN, RunningEvidence
 from shadowstream.judge.windows.event_windows import END, NEVER, ClosedWindow, iso
 
@@ -155,7 +155,7 @@ class RejectLatch:
         index = bisect_left(self._windows, start_ms, key=itemgetter(0))
         if self._windows[index][0] == start_ms:
             _, before, former_raw, effect = self._windows[index]
-            self._windows[index] = (start_ms, before or corrected, added(former_raw, raw), effect)
+            self._windows[index] = (start_ms, before or corrected, self.measure.added(former_raw, raw), effect)
         else:
             self._windows.insert(index, window)
 

@@ -19,6 +19,8 @@ from shadowstream.judge.evidence.design_effect import BLOCKS_MIN, NO_SQUARES, Cl
 from shadowstream.judge.evidence.varying_rate import VaryingRate
 from shadowstream.judge.evidence.window_dependence import WindowDependence
 from shadowstream.judge.verdict.criterion_units import ByBlock, ByRecord, Measure, Numbers, added, share_sums
+from shadowstream.judge.verdict.quantile_units import ByQuantile
+from shadowstream.judge.verdict.slow_clusters import SlowClusters
 from shadowstream.protocol.mean_sums import SUMS
 
 FAR_OVER = 5.0
@@ -38,10 +40,13 @@ class RunningEvidence:
         self._windows = WindowDependence()
         # Of the first windows only: later ones have a design effect.
         self._shares: Numbers = (0,) * SUMS
+        self._slow = SlowClusters(measure) if isinstance(measure, ByQuantile) else None
 
     def add(self, raw: Numbers) -> None:
         """Add the next window by its raw numbers."""
-        self.total = added(self.total, self.measure.amount(raw))
+        self.total = self.measure.added(self.total, self.measure.amount(raw))
+        if self._slow is not None:
+            self._slow.add(raw, self.total)
         self._squares = squared(self._squares, raw)
         self._rates.add(raw)
         if not (isinstance(self.measure, ByRecord | ByBlock) and 0 <= raw[1] <= raw[0] and raw[0]):
@@ -56,6 +61,8 @@ class RunningEvidence:
 
         `local`: of neighbouring windows, whatever the rate did over time (`varying_rate`).
         """
+        if self._slow is not None:
+            return self._slow.clusters(FEW if local else BLOCKS_MIN)
         if not isinstance(self.measure, ByRecord) or self._squares[3] < (FEW if local else BLOCKS_MIN):
             return None
         n, s = self.total[:2]
@@ -81,8 +88,10 @@ class RunningEvidence:
     def excess(self, excused: int, effect: float) -> str | None:
         """Return the sentence by which the evidence shows the criterion bad, or None (`Measure.excess`)."""
         measure, n = self.measure, self.total[0]
-        if not isinstance(measure, ByRecord):
+        if not isinstance(measure, ByRecord | ByQuantile):
             return measure.excess(self.total, excused)
+        if isinstance(measure, ByQuantile) and effect == UNKNOWN:
+            return None
         bad = measure.bad(measure.without(self.total, excused))
         far_over = FAR_OVER * measure.limit
         if effect != UNKNOWN or bad >= n * far_over < n:
@@ -95,13 +104,14 @@ class RunningEvidence:
 
     def add_counts(self, raw: Numbers) -> None:
         """Add counts of a window that is no longer known."""
-        self.total = added(self.total, raw)
+        self.total = self.measure.added(self.total, raw)
 
     def copy(self) -> RunningEvidence:
         """Return a copy of the sums."""
         copy = RunningEvidence(self.measure)
         copy.total, copy._squares, copy._shares = self.total, self._squares, self._shares
         copy._rates, copy._windows = self._rates.copy(), replace(self._windows)
+        copy._slow = self._slow and self._slow.copy()
         return copy
 
     def snapshot(self) -> dict[str, Any]:
@@ -110,6 +120,7 @@ class RunningEvidence:
             "sums": [list(self.total), list(self._squares), list(self._shares)],
             "rates": self._rates.snapshot(),
             "windows": self._windows.snapshot(),
+            "slow": self._slow and self._slow.snapshot(),
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
@@ -117,3 +128,5 @@ class RunningEvidence:
         self.total, self._squares, self._shares = (tuple(numbers) for numbers in snapshot["sums"])
         self._rates.restore(snapshot["rates"])
         self._windows = WindowDependence.of(snapshot["windows"])
+        if self._slow is not None:
+            self._slow.restore(snapshot["slow"])
