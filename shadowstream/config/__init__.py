@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 
 from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
-from shadowstream.config.judging import Criterion, Drift, Judge
+from shadowstream.config.drift import Drift
+from shadowstream.config.judging import Criterion, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
 from shadowstream.config.sides import Candidate, Failure, Identity, Labels, Production, Twin
