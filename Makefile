@@ -16,7 +16,7 @@ SEED       ?= 1
 PROOF_ARGS ?=
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
-TESTERS     ?= 2
+TESTERS     ?= 3
 BENCH_ARGS  ?=
 UV_VERSION  ?= 0.13.9
 LOCK_ARGS   ?=
@@ -53,7 +53,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## real Kafka, real flights, a verdict (CANDIDATE=same|worse|late-bug)
 	@$(BIN)/shadowstream demo --candidate $(CANDIDATE)
 
-test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest, TESTERS=2 processes)
+test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest, TESTERS=3 processes)
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) $(PYTEST_ARGS)
 
 proof: setup ## every must-show of the issues in full: the tests marked long

@@ -37,7 +37,7 @@ from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_at_least_once, commit_exactly_once
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.logs import get_logger
-from shadowstream.records import Partition
+from shadowstream.records import Commit, Partition, Write
 
 log = get_logger("loop")
 IDLE_WAIT_S = 0.02
@@ -288,8 +288,7 @@ class Loop:
         try:
             with self._watchdog.call("transaction", self._transaction_max_s):
                 if self._writer.transactional:
-                    offsets = [TopicPartition(*c.place, c.offset, c.metadata) for c in commits]
-                    commit_exactly_once(self._writer, self._consumer, writes, offsets, self._watch.reached)
+                    self._transaction(writes, commits)
                 else:
                     effects, reached = (writes, commits), self._watch.reached
                     commit_at_least_once(self._writer, self._consumer, effects, self._role, reached)
@@ -304,6 +303,10 @@ class Loop:
         self.commits += 1
         self._role.committed(now_ms())
         self._watch.reached("consuming")
+
+    def _transaction(self, writes: list[Write], commits: list[Commit]) -> None:
+        offsets = [TopicPartition(*c.place, c.offset, c.metadata) for c in commits]
+        commit_exactly_once(self._writer, self._consumer, writes, offsets, self._watch.reached)
 
     def _failed(self, error: BrokerError) -> None:
         """Abort and rewind within the process where the client allows it; else raise, which ends the process."""

@@ -42,7 +42,10 @@ def test_the_age_is_a_setting_of_whoever_asks() -> None:
 
 
 def test_a_bounded_trial_judges_records_of_any_age() -> None:
-    assert asked("promote", YEAR_MS, trial(bounded=True)).decision == "promote"
+    assert (
+        asked("promote", YEAR_MS, trial(bounded=True, production={"outputs": ["out"], "group": "old"})).decision
+        == "promote"
+    )
     assert asked("promote", YEAR_MS, trial(), final=True).decision == "promote"
 
 

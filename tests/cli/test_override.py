@@ -127,7 +127,6 @@ def test_bytes_in_commands_from_elsewhere_open_no_gate(cli: Cli, judged: Judged)
 def test_explain_and_report_say_who_and_what_the_evidence_says(cli: Cli, judged: Judged) -> None:
     from shadowstream.cli.answer import question
 
-    judged.create()
     judged.write(verdict("not_yet", judged.revision, 0, name=judged.config.name))
     cli("override", judged.path, "--decision", "promote", *WHO)
     result = cli("explain", judged.path).out

@@ -15,7 +15,8 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.criterion_units import ByKey, Measure, Numbers
 from shadowstream.judge.verdict.outlook import unfit_units
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
-from shadowstream.judge.verdict.planned_looks import PlannedLatch, reasons, shows
+from shadowstream.judge.verdict.plan_lines import reasons, shows
+from shadowstream.judge.verdict.planned_looks import PlannedLatch
 from shadowstream.judge.verdict.quantile_units import ByQuantile
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from shadowstream.config.judging import BY_KEY
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.verdict.planned_looks import plan_line, units_at_pass
+from shadowstream.judge.verdict.plan_lines import plan_line, units_at_pass
 from shadowstream.judge.windows.event_windows import iso
 
 HOUR_MS = 3_600_000
