@@ -80,6 +80,7 @@ class Deliverer:
         self.count = 0
         self.open: dict[str, asyncio.Task[None]] = {}
         self.resting: dict[str, Alert] = {}
+        self._dropped: set[str] = set()
         self.failure: BaseException | None = None
 
     @property
@@ -98,7 +99,9 @@ class Deliverer:
 
     def closed(self, incident: str) -> None:
         """Drop the resting alert of a closed incident."""
-        self.resting.pop(incident, None)
+        alert = self.resting.pop(incident, None)
+        if alert is not None and alert.id in self.open:
+            self._dropped.add(alert.id)  # its delivery reads the mutes right now, and would keep it anew
 
     async def stop(self) -> None:
         """Give up undelivered alerts; the next process delivers them."""
@@ -109,6 +112,7 @@ class Deliverer:
 
     def _ended(self, alert: str, task: asyncio.Task[None]) -> None:
         # A cancelled alert is still undelivered: its offset must not be committed.
+        self._dropped.discard(alert)
         if not task.cancelled():
             del self.open[alert]
             self.failure = self.failure or task.exception()
@@ -166,7 +170,10 @@ class Deliverer:
         incident = alert.incident
         if incident is None:
             return False
-        if not await asyncio.to_thread(muted, self._config, incident, now_ms()):
+        is_muted = await asyncio.to_thread(muted, self._config, incident, now_ms())
+        if alert.id in self._dropped:
+            return True
+        if not is_muted:
             self.resting.pop(incident, None)
             return False
         if incident not in self.resting:
