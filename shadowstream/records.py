@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
 REVISION_BYTES = 8
+KEY_BUCKETS = 1_024  # buckets of keys, by hash, in which bad records are counted
 
 
 class Side(IntEnum):

@@ -1,4 +1,4 @@
-"""A status that goes on: in place on a terminal, elsewhere a line each minute."""
+"""Repeated status: in place on a terminal, elsewhere a line each minute."""
 
 import os
 import sys
@@ -45,7 +45,7 @@ def draw(live: Live, status: Status) -> None:
 
 
 def again(look: LookAt, last: Status | None) -> Status | None:
-    """Look again; if that fails, return the last status with the problem, so that it goes on."""
+    """Look again; if that fails, return the last status with the problem, so that later looks still come."""
     try:
         return look()
     except ShadowstreamError as error:

@@ -1,4 +1,4 @@
-"""`status`: a running trial at one moment, and with --follow as it goes on. Exit code 0 if it could be read."""
+"""`status`: a running trial at one moment, and with --follow again and again. Exit code 0 if it could be read."""
 
 import sys
 import time
@@ -61,7 +61,7 @@ def status(
 ) -> None:
     """Show a running trial: records and lag of each side, open windows, outcomes, criteria, incidents and roles.
 
-    It reads topics only. With --follow it goes on until Ctrl-C, or until a bounded trial has ended.
+    It reads topics only. With --follow it repeats until Ctrl-C, or until a bounded trial has ended.
     """
     watch = Watch(question(config, revision, max_age))
     try:

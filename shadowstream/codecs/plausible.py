@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from shadowstream.errors import RecordError
+from shadowstream.records import KEY_BUCKETS
 
 COUNT_MAX = 2**40
 """Maximum units in one entry of one record."""
@@ -30,7 +31,6 @@ ABSENT_MAX = 2**31
 """Maximum inputs without output of one transaction."""
 TEXT_CHARS_MAX = 10_000
 """Maximum characters of a text that a person gives to a command."""
-BUCKETS = 1024
 _BUCKETED = ("buckets", "outcome_buckets")
 DIGITS_MAX = 9
 """Maximum digits of a partition number."""
@@ -137,7 +137,7 @@ def _window(window: Record) -> str | None:
         return "a count is beyond all that a commit can hold"
     if any(len(cell["values"]) != len(cell["dimensions"]) or not cell["values"] for cell in window["slices"]):
         return "a slice that has not one value for each of its dimensions"
-    if not _within([one["bucket"] for name in _BUCKETED for one in window.get(name, ())], 0, BUCKETS - 1):
+    if not _within([one["bucket"] for name in _BUCKETED for one in window.get(name, ())], 0, KEY_BUCKETS - 1):
         return "a bucket of keys that there is not"
     if not _within([total for mean in window["means"] for total in mean["sums"]], -SUM_MAX, SUM_MAX):
         return "the sums of a mean are beyond all that a commit can hold"
@@ -154,7 +154,7 @@ def _command(record: Record) -> str | None:
 
 
 def _scored(record: Record) -> str | None:
-    if not _within([record.get("bucket", -1)], -1, BUCKETS - 1):
+    if not _within([record.get("bucket", -1)], -1, KEY_BUCKETS - 1):
         return "a bucket of keys that there is not"
     partition = record["task"].rpartition("/")[2]
     return None if partition.isdecimal() and len(partition) <= DIGITS_MAX else "its task is no topic and partition"

@@ -11,9 +11,10 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from shadowstream.config import losses
 from shadowstream.config.comparing import ENTRY_POINT
 from shadowstream.config.drift import Drift
-from shadowstream.config.key_limits import KEY_BUCKETS, least_limit_by_key
+from shadowstream.config.key_limits import least_limit_by_key
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
 from shadowstream.paths import names_several
+from shadowstream.records import KEY_BUCKETS
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",

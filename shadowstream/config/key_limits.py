@@ -2,8 +2,7 @@
 
 import math
 
-KEY_BUCKETS = 1_024
-"""Number of buckets by which `unit: key` counts."""
+from shadowstream.records import KEY_BUCKETS
 
 
 def least_limit_by_key(alpha: float) -> float:

@@ -6,9 +6,8 @@ from typing import Any, TypeAlias
 
 from shadowstream.protocol.count_names import JOINT, LABELS
 from shadowstream.protocol.outcomes import IN_RATES, PAIRS, duplicate, repeated
-from shadowstream.records import Side
+from shadowstream.records import KEY_BUCKETS, Side
 
-BUCKETS = 1_024
 NO_BUCKET = -1
 """Bucket of a record without a key: it belongs to no cluster."""
 ONE_DIFFERS = (f"{JOINT}shadow", f"{JOINT}twin")
@@ -32,7 +31,7 @@ def bucket_of(key: bytes | None) -> int:
     >>> bucket_of(b"user-7"), bucket_of(None)
     (801, -1)
     """
-    return NO_BUCKET if key is None else zlib.crc32(key) % BUCKETS
+    return NO_BUCKET if key is None else zlib.crc32(key) % KEY_BUCKETS
 
 
 class KeyOutcomes:

@@ -31,9 +31,9 @@ from shadowstream.joiner.accounting.part_counts import (
 from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import part_figures
-from shadowstream.protocol.key_buckets import BUCKETS, BY_BUCKET, KeyOutcomes, bucket_of
+from shadowstream.protocol.key_buckets import BY_BUCKET, KeyOutcomes, bucket_of
 from shadowstream.protocol.outcomes import DIFFERS, ENDS_UNMATCHED, PAIRS, PAIRS_UNREAD, Outcome
-from shadowstream.records import Side
+from shadowstream.records import KEY_BUCKETS, Side
 
 CELLS_MAX = 65_536
 """The largest number of combinations of values that is counted in a table; more are counted by sorting."""
@@ -101,7 +101,7 @@ class _Tally:
 
     def __init__(self, parts: PartCounts) -> None:
         self.named, self.parts = FieldDifferences(), parts
-        self.buckets = np.zeros((2, BUCKETS), np.int64)
+        self.buckets = np.zeros((2, KEY_BUCKETS), np.int64)
         self.measures = pair_metrics.MetricSums()
         self.slices: dict[tuple[int, ...], dict[tuple[str, ...], list[int]]] = {}
 
@@ -139,8 +139,8 @@ class SliceCounts:
             tally.measures.add(pairs.measured, mask, self._latency)
             tally.named.add(mask, pairs.touched)
             held = mask & (buckets >= 0)
-            tally.buckets[0] += np.bincount(buckets[held], minlength=BUCKETS)
-            tally.buckets[1] += np.bincount(buckets[held & bad], minlength=BUCKETS)
+            tally.buckets[0] += np.bincount(buckets[held], minlength=KEY_BUCKETS)
+            tally.buckets[1] += np.bincount(buckets[held & bad], minlength=KEY_BUCKETS)
             # The exact values belong to the window, so the batch must not decide them.
             dimensions = [folded(column, mask, self._values_max) for column in pairs.dimensions]
             for group in self._groups if dimensions else ():
@@ -196,7 +196,7 @@ class SliceCounts:
         n, s = tally.buckets.tolist()
         return {
             **plain,
-            "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(BUCKETS) if n[b]],
+            "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(KEY_BUCKETS) if n[b]],
             "slices": self._slices(tally),
             "named": tally.named.record(self._paths),
             "values": tally.parts.by_value(self._names, self._single(tally), self._values_max),
@@ -241,7 +241,7 @@ def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:
 def _buckets(keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     """Return the bucket of each key; -1 for pairs without a key, which belong to no cluster."""
     known = cast("Sequence[bytes]", keys) if None not in keys else [key or b"" for key in keys]
-    buckets = np.fromiter(map(zlib.crc32, known), np.int64, len(known)) % BUCKETS
+    buckets = np.fromiter(map(zlib.crc32, known), np.int64, len(known)) % KEY_BUCKETS
     if None in keys:
         buckets[np.fromiter((key is None for key in keys), np.bool_, len(keys))] = -1
     return buckets

@@ -77,9 +77,9 @@ class Measure(ABC):
         return not (self.criterion.muted or self.criterion.rate == "latency")
 
     @property
-    @abstractmethod
     def units(self) -> str:
-        """Name of the units in the plural."""
+        """Name of the units in the plural; by default as in the row of the rate."""
+        return self.rate.units
 
     @property
     @abstractmethod
@@ -222,11 +222,6 @@ class ByRecord(Measure):
     """Units of which each is a record or a pair."""
 
     @property
-    def units(self) -> str:
-        """Name as in the row of the rate."""
-        return self.rate.units
-
-    @property
     def nothing(self) -> Numbers:
         """No unit and no bad unit."""
         return (0, 0)
@@ -317,11 +312,6 @@ class _ByShare(Measure):
 
 class ByMean(_ByShare):
     """Units of which each is a pair's bounded difference, summed by the joiner."""
-
-    @property
-    def units(self) -> str:
-        """Pairs with a number on both sides at the path."""
-        return self.rate.units
 
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
         """Return the sums of the window unchanged."""

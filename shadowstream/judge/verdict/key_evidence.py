@@ -19,8 +19,8 @@ from shadowstream.judge.verdict.criterion_status import KeyView
 from shadowstream.judge.verdict.criterion_units import Measure
 from shadowstream.judge.windows.event_windows import ClosedWindow
 from shadowstream.judge.windows.window_counts import Pair
-from shadowstream.protocol.key_buckets import BUCKETS
 from shadowstream.protocol.outcomes import Outcome
+from shadowstream.records import KEY_BUCKETS
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -57,13 +57,13 @@ class KeyEvidence:
                     self._of(name)[bucket] += units
 
     def _of(self, name: str) -> Ints:
-        return self._figures.setdefault(str(name), np.zeros(BUCKETS, np.int64))
+        return self._figures.setdefault(str(name), np.zeros(KEY_BUCKETS, np.int64))
 
     def _counts(self, rate: Rate) -> tuple[Ints, Ints]:
         """Return units and bad units of a rate by bucket: it adds arrays as it adds numbers."""
         figures: Any = self._figures
         n, s = rate.counts(figures)
-        return np.broadcast_to(n, BUCKETS), np.broadcast_to(s, BUCKETS)
+        return np.broadcast_to(n, KEY_BUCKETS), np.broadcast_to(s, KEY_BUCKETS)
 
     def watched(self, measure: Measure, window: ClosedWindow) -> dict[int, Pair]:
         """Return the buckets of a window for the detectors; empty unless they are the units."""
@@ -96,14 +96,13 @@ class KeyEvidence:
         Few buckets show no clusters, so each of them is one piece of evidence. With which window labels come depends on
         the order of reading, so for them it is unknown.
         """
-        clusters = self.clusters(measure, figures)
-        if clusters is not None:
-            return 0.0 if measure.late else clusters.counted
         if measure.by_key is None or measure.late:
             return 0.0
         n, s = self._counts(measure.by_key)
-        known = n.any() and s.sum() >= SEEN * measure.counts(figures).s
-        return float(n.sum() / np.count_nonzero(n > 0)) if known else 0.0
+        if not n.any() or s.sum() < SEEN * measure.counts(figures).s:
+            return 0.0
+        clusters = clusters_by_key(n, s)
+        return float(n.sum() / np.count_nonzero(n > 0)) if clusters is None else clusters.counted
 
     def view(self, measure: Measure, figures: Mapping[str, int]) -> KeyView:
         """Return the keys of a criterion for its status."""

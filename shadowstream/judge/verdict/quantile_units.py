@@ -27,11 +27,6 @@ class ByQuantile(Measure):
         self.quantile, self.ratio = criterion.quantile or 0.0, criterion.ratio or 0.0
 
     @property
-    def units(self) -> str:
-        """Name as in the row of the rate."""
-        return self.rate.units
-
-    @property
     def nothing(self) -> Numbers:
         """No pair."""
         return (0, 0)

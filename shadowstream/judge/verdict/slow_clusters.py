@@ -65,8 +65,8 @@ class SlowClusters:
 
     def clusters(self, blocks_min: int) -> Clusters | None:
         """Return the clusters of the side that clusters more; None with fewer windows than `blocks_min`."""
-        worst = max((side.clusters for side in self._sides if side.squares[3] >= blocks_min), default=None, key=_beyond)
-        return worst
+        known = (side.clusters for side in self._sides if side.squares[3] >= blocks_min)
+        return max(known, default=None, key=_beyond)
 
     def copy(self) -> SlowClusters:
         """Return a copy of the sums."""

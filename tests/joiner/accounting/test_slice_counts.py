@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded, least
-from shadowstream.joiner.accounting.slice_counts import BUCKETS, PairColumns, SliceCounts
+from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from shadowstream.joiner.pending_record import PendingRecord
-from shadowstream.records import Partition
+from shadowstream.records import KEY_BUCKETS, Partition
 from tests.joiner.joiner_world import WINDOW_MS, Record, World, config
 from tests.joiner.outcome_cases import P, S
 from tests.joiner.whole_trial import RULES, Trial
@@ -92,7 +92,7 @@ def test_buckets_hold_every_compared_pair_that_has_a_key(pairs: list[Any]) -> No
     keyed = [p for p in pairs if p[1] is not None and p[3] != "undecodable_shadow"]
     assert sum(one["n"] for one in found) == len(keyed)
     assert sum(one["s"] for one in found) == sum(p[3] in ("mismatch", "cardinality") for p in keyed)
-    assert all(0 <= one["bucket"] < BUCKETS for one in found)
+    assert all(0 <= one["bucket"] < KEY_BUCKETS for one in found)
 
 
 def summed(trial: World, kind: str) -> Counter[Any]:
