@@ -34,6 +34,10 @@ COMMANDS = {
         "status",
         "Show a running trial: records and lag of each side, open windows, outcomes, criteria, incidents and roles.",
     ),
+    "challengers": Command(
+        "challengers",
+        "Compare the candidates of several trials on the same records of production: which is shown to be better?",
+    ),
     "report": Command(
         "report",
         "Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON.",

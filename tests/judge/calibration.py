@@ -24,6 +24,7 @@ from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_clusters import CASES, lines
 from tests.judge.calibration_of_looks import Planned, of_looks
 from tests.judge.calibration_of_losses import LOSS_PARTS
+from tests.judge.calibration_of_pairs import PARTS as PAIRED
 from tests.judge.calibration_of_quantiles import PARTS as QUANTILES
 from tests.judge.calibration_of_quantiles import lines as lines_of_quantiles
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
@@ -266,6 +267,7 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     *(partial(lines, case) for case in CASES),
     *POWER,
     *LOSS_PARTS,
+    *PAIRED,
     lambda seed: of_looks(Planned(0.01, 0.01, units=250, windows=20, runs=1_000, plan=5_000), seed),
     lambda seed: of_looks(Planned(0.05, 0.05, units=70, windows=20, runs=1_000, plan=1_000, looks=3), seed),
     lambda seed: of_looks(Planned(0.01, 0.005, units=250, windows=12, runs=200, plan=2_700), seed),
