@@ -50,6 +50,12 @@ COMMANDS = {
         "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",
     ),
     "diff": Command("diff", "Show differences between production and the candidate: a table, or a JSON object a line."),
+    "list": Command(
+        "trials", "Show the trials on a cluster: last verdict, its time and revision, topics, and the roles that run."
+    ),
+    "down": Command(
+        "down", "Remove a trial from the cluster: its topics and groups under shadow.<name>., and nothing else."
+    ),
     "kafka": Command(
         "kafka",
         "Run a real Apache Kafka on this machine until Ctrl-C; the first line on stdout is its bootstrap address.",

@@ -35,7 +35,10 @@ def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: 
 
 
 HEAVY = {"river", "scipy", "pyarrow", "numpy", "matplotlib", "faust"}
-LIGHT = ("alerts", "config_commands", "diff", "explain", "gate", "kafka", "override", "roles", "status", "topics", "up")
+LIGHT = (
+    *("alerts", "config_commands", "diff", "down", "explain", "gate", "kafka", "override", "roles", "status", "topics"),
+    *("trials", "up"),
+)
 """Modules of commands that compare and judge nothing. The rest loads what it needs."""
 
 
