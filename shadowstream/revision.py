@@ -106,7 +106,7 @@ def _calls(calls: Iterable[str], key: str) -> list[tuple[str, list[tuple[str, st
     return [(call, _code(call, key, None)) for call in sorted(set(calls))]
 
 
-def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
+def _candidate_config(candidate: Candidate) -> dict[str, Any]:
     """Return the config of the candidate, in addition to its files."""
     if candidate.topic is not None:
         return {"topic": candidate.topic, "group": candidate.group, "version": candidate.version}
@@ -116,6 +116,8 @@ def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
         "output_format": candidate.output_format,
         "partitioner": candidate.partitioner,
         **({name: getattr(candidate, name) for name in _STATE} if candidate.state != "none" else {}),
+        **({"sample": candidate.sample} if candidate.sample < 1.0 else {}),
+        **({"exclude": [one.model_dump(mode="json") for one in candidate.exclude]} if candidate.exclude else {}),
     }
 
 

@@ -18,6 +18,7 @@ from shadowstream.revision import revision_of
 READ_TIMEOUT_S = 30.0
 TRIALS_MAX = 10
 _SAME = ("inputs", "production", "identity")
+_SAME_INPUTS = ("sample", "exclude")
 _SAME_RULES = ("rules", "added_fields", "expected")
 
 
@@ -56,6 +57,9 @@ def _check(trials: list[Config]) -> None:
     for trial in trials[1:]:
         other = ["kafka.bootstrap"] if trial.kafka.bootstrap != first.kafka.bootstrap else []
         other += [key for key in _SAME if getattr(trial, key) != getattr(first, key)]
+        other += [
+            f"candidate.{key}" for key in _SAME_INPUTS if getattr(trial.candidate, key) != getattr(first.candidate, key)
+        ]
         other += [f"compare.{key}" for key in _SAME_RULES if getattr(trial.compare, key) != getattr(first.compare, key)]
         if trial.judge.window_ms != first.judge.window_ms:
             other.append("judge.window_ms")

@@ -166,6 +166,20 @@ class Config(Model):
         return self
 
     @model_validator(mode="after")
+    def _knows_what_is_left_out(self) -> Config:
+        if self.candidate.leaves_out and self.identity.kind == "id":
+            raise ValueError(
+                "candidate.sample and candidate.exclude need identity.kind coordinate, key or occurrence: by a "
+                "correlation id it is not known which record of production belongs to an input that was left out"
+            )
+        if self.candidate.exclude and self.identity.kind == "occurrence":
+            raise ValueError(
+                "candidate.exclude needs identity.kind coordinate or key: where a key comes again, a record of "
+                "production could be that of another input with the same key"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> Config:
         others = [side for side in (self.production, self.candidate, self.twin) if side is not None]
         further = (self.candidate.topic, self.twin and self.twin.topic, self.labels and self.labels.topic)

@@ -49,6 +49,20 @@ class Production(Model):
     )
 
 
+class Exclusion(Model):
+    """Inputs that the trial leaves out: those with a header or a field, or with this value of it."""
+
+    header: str | None = Field(None, min_length=1, description="header that such an input carries")
+    path: SinglePath | None = Field(None, min_length=1, description="dotted path of a field of such an input, not null")
+    equals: str | None = Field(None, description="only where the header or field, as text, is this")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Exclusion:
+        if (self.header is None) == (self.path is None):
+            raise ValueError("give either header or path")
+        return self
+
+
 class Candidate(Model):
     """The code under trial: a function that the runner calls, or an external job that writes its own topic."""
 
@@ -91,6 +105,19 @@ class Candidate(Model):
     warm_up_ms: PositiveMillis | None = Field(
         None, description="state: so much event time of a partition without state is warm-up, ms"
     )
+    sample: float = Field(
+        1.0,
+        gt=0.0,
+        le=1.0,
+        description="share of the inputs on which the candidate is called, by a hash of their key: all inputs of a key "
+        "or none, the same ones for every candidate, and those of a smaller share are among those of a greater one. "
+        "The others end as sampled_out and are no evidence",
+    )
+    exclude: list[Exclusion] = Field(
+        default_factory=list,
+        max_length=20,
+        description="inputs on which the candidate is not called; they end as filtered and are no evidence",
+    )
     topic: str | None = Field(
         None, min_length=1, description="instead of call: topic that the candidate, a job of its own, writes; only read"
     )
@@ -112,6 +139,17 @@ class Candidate(Model):
             raise ValueError("timeout_ms goes with call; the runner does not call an external candidate")
         if self.topic is not None and not (self.group and self.version):
             raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
+        return self
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the candidate is not called on some inputs."""
+        return self.sample < 1.0 or bool(self.exclude)
+
+    @model_validator(mode="after")
+    def _leaves_out_its_own(self) -> Candidate:
+        if self.leaves_out and self.topic is not None:
+            raise ValueError("sample and exclude go with call; an external candidate chooses its inputs itself")
         return self
 
     @model_validator(mode="after")

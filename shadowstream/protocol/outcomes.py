@@ -42,6 +42,8 @@ class Outcome(StrEnum):
     UNPAIRABLE_PRODUCTION = "unpairable_production"
     UNPAIRABLE_SHADOW = "unpairable_shadow"
     WARM_UP = "warm_up"
+    SAMPLED_OUT = "sampled_out"
+    FILTERED = "filtered"
     TWIN_EXTRA = "twin_extra"
     DUPLICATE_TWIN = "duplicate_twin"
     REPEATED_TWIN = "repeated_twin"
@@ -179,6 +181,14 @@ RULES: Mapping[Outcome, Rule] = MappingProxyType({
         means="before the trial's start, or while the candidate regains its state", ends=_ANY,
         declared="candidate.warm_up_records or warm_up_ms", cause="warm_up",
     ),
+    Outcome.SAMPLED_OUT: Rule(
+        means="the candidate was not called: its share of the inputs does not hold this one", ends=_P,
+        declared="candidate.sample", cause="sampled_out", sampled=True,
+    ),
+    Outcome.FILTERED: Rule(
+        means="the candidate was not called: the input is excluded", ends=_P, declared="candidate.exclude",
+        cause="filtered", sampled=True,
+    ),
     Outcome.TWIN_EXTRA: Rule(means="the twin's record without one of production", ends=_T, of_absence=True),
     Outcome.DUPLICATE_TWIN: _again(_DUPLICATE, Side.TWIN),
     Outcome.REPEATED_TWIN: _again(_REPEATED, Side.TWIN),
@@ -240,7 +250,8 @@ if RULES.keys() != set(Outcome):
     raise ShadowstreamBug("each outcome has exactly one rule")
 
 # Sets of the table, built once: they are looked up for each record.
-PLAIN = frozenset(one for one, rule in RULES.items() if rule.sampled)
+SAMPLED = frozenset(one for one, rule in RULES.items() if rule.sampled)
+PLAIN = frozenset(one for one in SAMPLED if RULES[one].pair)
 AGREES = frozenset(one for one, rule in RULES.items() if rule.agrees)
 VALUES_COMPARED = frozenset(one for one, rule in RULES.items() if rule.pair is ComparedPart.VALUES)
 PAIRS = unit_of("mismatch")  # outcomes of compared pairs, by values or by numbers of outputs

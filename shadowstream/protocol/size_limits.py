@@ -15,6 +15,8 @@ KEY_BYTES_MAX = 16_384
 PATH_CHARS_MAX = 256
 REASON_CHARS_MAX = 2_000
 ROW_BYTES_MAX = 600_000
+MARK_BYTES = 400_000
+"""Size of the absences in a mark at which a transaction ends; one more turn of the loop fits into the rest."""
 FIELDS_BYTES_MAX = 200_000
 HASH_CHARS = 17
 OTHER = "(other)"

@@ -12,6 +12,8 @@ from shadowstream.protocol.marks import identity_hash
 TEXT_CHARS_MAX = 200
 TEXTS_MAX = 32
 KINDS_MAX = 64
+RUN_BYTES, ID_BYTES = 40, 10
+"""About the size of a run of absences in a mark, and of the id of each of its inputs (docs/topics.md)."""
 
 
 class Reason(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError
+from shadowstream.runner.outputs import LeftOut
 
 Costs = dict[int, list[int]]  # the numbers of measured inputs and of those over the threshold, by start of the window
 
@@ -76,10 +77,11 @@ class Meter:
 
 
 def _was_called(result: Any) -> bool:
-    """Return whether the candidate was called: the input was decoded, and had not ended an earlier process."""
+    """Return whether the candidate was called: the input was selected and decoded, and had not ended an earlier
+    process."""
     if isinstance(result, CandidateError):
         return result.absence == "error"
-    return not isinstance(result, RecordError)
+    return not isinstance(result, RecordError | LeftOut)
 
 
 def meter_of(config: Config, clock: Callable[[], int]) -> Meter | None:

@@ -25,6 +25,13 @@ class Output:
     topic: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """In place of outputs: the candidate was not called, by declaration. `cause`: as in the runner's marks."""
+
+    cause: str
+
+
 def outputs_of_each(returned: list[Any]) -> list[Any]:
     """Convert the return value of each input like `outputs_of`; if all are in `BARE`, return them unchanged."""
     if BARE.issuperset(map(type, returned)):

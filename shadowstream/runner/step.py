@@ -23,13 +23,14 @@ from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
 from shadowstream.records import Batch, Commit, Headers, InputCoordinate, Partition, Write
 from shadowstream.runner import commit_metadata, fast_path
-from shadowstream.runner.absences import Reason, ReasonTexts, add_absence, reason_of
+from shadowstream.runner.absences import ID_BYTES, RUN_BYTES, Reason, ReasonTexts, add_absence, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.cpu_cost import Costs, Meter
-from shadowstream.runner.outputs import BARE, Call, Output, key_of
+from shadowstream.runner.outputs import BARE, Call, LeftOut, Output, key_of
 from shadowstream.runner.partitioner import IdentityPartitioner, partition_for
 from shadowstream.runner.partitioner_detection import REPARTITION
+from shadowstream.runner.selection import OTHER_KEY, Selection
 
 
 class ValueDecoder(Protocol):
@@ -60,6 +61,7 @@ class InputProgress:
     bound: int = -1
     floor_ms: int | None = None
     absences: list[dict[str, Any]] = field(default_factory=list)
+    absent: int = 0  # inputs in `absences`
     texts: ReasonTexts = field(default_factory=ReasonTexts)
     windows: dict[int, list[int]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
@@ -108,6 +110,7 @@ class RunnerStep:
         self._redactor = Redactor(self.config.compare.redact)
         self._partitioner = IdentityPartitioner(self.config, self.decoder.decode_many)
         self._ahead = Ahead(self.config.future_ms_max)
+        self._selection = Selection(self.config)
         ids = [identity.header] if identity.kind == "id" and identity.header else []
         sliced = [dimension.header for dimension in self.config.compare.dimensions if dimension.header]
         self._carried = tuple(dict.fromkeys([*ids, *sliced]))
@@ -115,7 +118,8 @@ class RunnerStep:
     def wants_headers(self) -> bool:
         """Return whether outputs carry headers of inputs (id, dimensions), or headers of inputs name schemas."""
         formats = self.config.schemas.formats
-        return bool(self._carried) or any(formats[topic].header for topic in self.config.inputs if topic in formats)
+        wanted = bool(self._carried) or self._selection.wants_headers
+        return wanted or any(formats[topic].header for topic in self.config.inputs if topic in formats)
 
     def assign(self, place: Partition, position: int, counters: marks.Counters, bound: int) -> None:
         """Start an input partition at `position`; `bound` is -1 for an unbounded run."""
@@ -160,7 +164,9 @@ class RunnerStep:
             self.meter.count(state.costs, batch.times_ms, results, self.config.judge.window_ms)
         if isinstance(self.call, Stateful):
             latest = self._ahead.limit_ms(now_ms)
-            warm = self.call.warm(batch.place, [min(time_ms, latest) for time_ms in batch.times_ms])
+            seen = [i for i, result in enumerate(results) if not isinstance(result, LeftOut)]
+            n = self.call.warm(batch.place, [min(batch.times_ms[i], latest) for i in seen])
+            warm = seen[n - 1] + 1 if n else 0
         now_ms = self.clock() if self.clock is not None else now_ms
         if warm or not self._end_whole(state, batch, results, now_ms):
             for i, result in enumerate(results):
@@ -174,12 +180,16 @@ class RunnerStep:
         """Return the answer to each input, or its `RecordError`; only the first ones if a long call ends early."""
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
-        decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
-        if RecordError not in set(map(type, decoded)):
-            return self._answers(batch.place, batch.offsets, decoded)
-        good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
-        results: list[Any] = list(decoded)
-        offsets, values = [batch.offsets[i] for i in good], [decoded[i] for i in good]
+        decoder = self.decoder.of(batch.place.topic)
+        if self._selection.leaves_out:
+            results = self._selection.decoded(batch, decoder)
+        else:
+            results = decoder.decode_many(batch.values, batch.headers)
+            if RecordError not in set(map(type, results)):
+                return self._answers(batch.place, batch.offsets, results)
+        good = [i for i, value in enumerate(results) if not isinstance(value, RecordError | LeftOut)]
+        offsets, values = [batch.offsets[i] for i in good], [results[i] for i in good]
+        results = list(results)
         answers = self._answers(batch.place, offsets, values) if good else []
         for i, answer in zip(good, answers, strict=False):
             results[i] = answer
@@ -215,7 +225,7 @@ class RunnerStep:
             state.floor_ms = newest_ms if state.floor_ms is None else max(state.floor_ms, newest_ms)
         window_ms = self.config.judge.window_ms
         for start_ms, n in Counter([time_ms - time_ms % window_ms for time_ms in times_ms]).items():
-            state.windows.setdefault(start_ms, [0, 0, 0])[0] += n
+            state.windows.setdefault(start_ms, [0, 0, 0, 0])[0] += n
 
     def end(self, place: Partition, offset: int) -> None:
         """Note that the partition was read to `offset`, control records included."""
@@ -227,6 +237,10 @@ class RunnerStep:
         """Complete input `i` of the batch in exactly one class; `clock`: the time, and whether this is warm-up."""
         time_ms, (now_ms, warm) = batch.times_ms[i], clock
         self._count_read(state, (time_ms,), now_ms)
+        if isinstance(result, LeftOut):
+            state.windows[time_ms - time_ms % self.config.judge.window_ms][3] += 1
+            self._count_absent(state, batch, i, Reason(result.cause))
+            return
         if type(result) in BARE:
             result = [Output(result)]
         if isinstance(result, list):
@@ -261,6 +275,8 @@ class RunnerStep:
             raise CandidateError(f"an output {problem}; {advice}")
         value = self.encoders[topic].encode(output.value)
         key = key_of(output, input_key)
+        if self._selection.leaves_out and key != input_key and self.config.identity.kind != "coordinate":
+            raise CandidateError(OTHER_KEY)
         # Too large a message would surface only at the commit, and fail it again after each restart.
         size, bytes_max = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max
         if size > bytes_max:
@@ -293,7 +309,13 @@ class RunnerStep:
     def _count_absent(self, state: InputProgress, batch: Batch, i: int, reason: Reason) -> None:
         self.ended[reason.absence] += 1
         state.counters.absent[reason.absence] += 1
+        state.absent += 1
         add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, state.texts.index(reason.text))
+
+    def mark_bytes(self) -> int:
+        """Return about how large the largest range mark of the next transaction is."""
+        sizes = (len(one.absences) * RUN_BYTES + one.absent * ID_BYTES for one in self.inputs.values())
+        return max(sizes, default=0)
 
     def dirty(self) -> bool:
         return any(state.position > state.committed for state in self.inputs.values())
@@ -306,9 +328,9 @@ class RunnerStep:
             if state.position == state.committed:
                 continue
             windows = [
-                {"start_ms": start, "read": read, "failed": failed, "undecodable": undecodable}
+                {"start_ms": start, "read": read, "failed": failed, "undecodable": undecodable, "left_out": left_out}
                 | (self.meter.record(state.costs.get(start)) if self.meter else {})
-                for start, (read, failed, undecodable) in sorted(state.windows.items())
+                for start, (read, failed, undecodable, left_out) in sorted(state.windows.items())
             ]
             absent = {"absences": state.absences, "texts": list(state.texts.known)}
             record = self._mark("range", place, from_offset=state.committed, windows=windows, **absent)
@@ -333,7 +355,7 @@ class RunnerStep:
         """Note that the transaction of the last `prepare` has been committed."""
         for state in self.inputs.values():
             state.committed = state.position
-            state.absences, state.texts = [], ReasonTexts()
+            state.absences, state.absent, state.texts = [], 0, ReasonTexts()
             state.windows, state.costs = {}, {}
         self.writes.clear()
         self.ended.clear()

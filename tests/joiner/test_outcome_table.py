@@ -75,7 +75,9 @@ BY_KEY: dict[str, Case] = {
     "the candidate raised": [P("a"), absent(0, "error", "a"), done(10), {"candidate_error": 1}],
     "the candidate took too long": [P("a"), absent(0, "timeout", "a"), done(10), {"timeout": 1}],
     "the input could not be decoded": [P("a"), absent(0, "undecodable", "a"), done(10), {"undecodable_input": 1}],
-    "a cause that this release does not know": [P("a"), absent(0, "filtered", "a"), done(10), {"candidate_error": 1}],
+    "the sample does not hold the input": [P("a"), absent(0, "sampled_out", "a"), done(10), {"sampled_out": 1}],
+    "the input is excluded": [P("a"), absent(0, "filtered", "a"), done(10), {"filtered": 1}],
+    "a cause that this release does not know": [P("a"), absent(0, "later", "a"), done(10), {"candidate_error": 1}],
     "an absence of another input": [P("a"), absent(0, "error", "b"), done(10), {"missing": 1}],
     "a run of absences": [P("b"), P("a"), absent(4, "error", "a", "b", count=2), done(10), {"candidate_error": 2}],
     "the absence comes long after production is done": [

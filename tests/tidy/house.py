@@ -50,7 +50,7 @@ DOOR = "shadowstream"
 _PURE = "codecs compare errors joiner judge labels paths protocol public_records records status thinned_queue topics"
 _PURE_RUNNER = (
     "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call outputs partitioner "
-    "partitioner_detection step"
+    "partitioner_detection selection step"
 )
 _PURE_NAMES = [*_PURE.split(), *(f"runner.{module}" for module in _PURE_RUNNER.split())]
 PURE = tuple(f"shadowstream.{name}" for name in _PURE_NAMES)

@@ -26,7 +26,17 @@ from shadowstream.joiner.matching.matches import Pair, PairBatch
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN, cost_names
 from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
-from shadowstream.protocol.outcomes import AGREES, NOT_BESIDE_TWIN, PLAIN, QUOTES, UNDECODABLE, Outcome, Result, of_twin
+from shadowstream.protocol.outcomes import (
+    AGREES,
+    NOT_BESIDE_TWIN,
+    PLAIN,
+    QUOTES,
+    SAMPLED,
+    UNDECODABLE,
+    Outcome,
+    Result,
+    of_twin,
+)
 from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
 from shadowstream.records import REVISION_BYTES, InputCoordinate, Partition, Side, Write
 
@@ -167,7 +177,8 @@ class OutcomeCounts:
         rows: list[PendingRecord | None] = [None, None, None]
         rows[side] = row
         rows[Side.TWIN] = rows[Side.TWIN] or details.twin
-        self._row(result, revision, rows, details)
+        if result.outcome not in SAMPLED or self._sampled((row.offset,)).any():
+            self._row(result, revision, rows, details)
         if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
             self.correctable.append((side, row, details.id, revision, result))
 
@@ -223,7 +234,7 @@ class OutcomeCounts:
         """Count the inputs of one window of a range mark (schemas/mark.avsc)."""
         outcomes = self._cell(window["start_ms"], revision).outcomes
         undecodable = window.get("undecodable", 0)
-        outcomes["input"] += window["read"] - undecodable
+        outcomes["input"] += window["read"] - undecodable - window.get("left_out", 0)
         rare = {"input_failed": window["failed"], "input_undecodable": undecodable}
         if cost := window.get("cost"):
             measured, over = cost_names(cost["over_ns"])

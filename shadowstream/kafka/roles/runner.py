@@ -42,6 +42,7 @@ from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
+from shadowstream.protocol.size_limits import MARK_BYTES
 from shadowstream.records import Batch, Partition, Prepared
 from shadowstream.runner import candidate, commit_metadata
 from shadowstream.runner.candidate_attempts import Attempts
@@ -87,6 +88,10 @@ class RunnerRole(Role):
     def limit(self) -> int:
         """Return the number of records that the candidate answers in a fraction of a second; `BATCH` for copies."""
         return self._call_size.limit if self._step.records or not self._copies.topics else BATCH
+
+    def records_in_transaction(self, new: int) -> int:
+        """Return the new inputs; more, if the ids of inputs without output nearly fill a mark."""
+        return max(new, self._config.limits.commit_records * self._step.mark_bytes() // MARK_BYTES)
 
     def wants_headers(self, topic: str) -> bool:
         """Return whether the step needs headers of inputs; a copy has all headers of its original."""

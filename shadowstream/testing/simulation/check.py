@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from shadowstream.records import Partition, Side
-from shadowstream.testing.simulation.failures import ABSENCES
+from shadowstream.testing.simulation.failures import ABSENCES, LEFT_OUT
 from shadowstream.testing.simulation.history import DECLARED, WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.losses import LACKING, Losses, is_unread
@@ -202,6 +202,8 @@ class Verdict:
         if not self.trial.setup.adopted:
             for unit in self.truth.units:
                 window = unit.input.time_ms // WINDOW_MS * WINDOW_MS
+                if unit.input.absence in LEFT_OUT:
+                    continue
                 asked = unit.input.absence != "undecodable"
                 totals[window, unit.revision, "input" if asked else "input_undecodable"] += 1
                 totals[window, unit.revision, "input_failed"] += unit.input.absence in ABSENCES

@@ -10,6 +10,8 @@ from shadowstream.testing.simulation.history import Answer, Input, Setup
 
 ABSENCES = ("error", "timeout", "crashed")
 """Why the candidate may have no output for an input that it was asked about."""
+LEFT_OUT = ("sampled_out", "filtered")
+"""Why the candidate was not asked about an input: the trial's own declaration."""
 PLAIN, FAILED = Answer("plain"), Answer("failed")
 ASKED = (Answer("unanswered"), Answer("unexplained"), Answer("answered"))
 """Outputs that differ where a function is asked: a rule's and a declared change's never answer, another rule's does."""

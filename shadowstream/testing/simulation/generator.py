@@ -23,7 +23,7 @@ from shadowstream.testing.simulation.history import (
 from shadowstream.testing.simulation.losses import can_lose, losing
 from shadowstream.testing.simulation.repeats import SPAN_OF_ALL, Repeats
 
-FAILURES = ("error", "timeout", "crashed", "undecodable", "timeout", "crashed")  # six keep the histories of seeds
+FAILURES = ("error", "timeout", "crashed", "undecodable", "sampled_out", "filtered")
 KINDS = ("near", "noisy", "differs", "lost", "added", "silent", "absent", "tombstones", "tombstone", "broken", "blind")
 STEPS = ("arrive", "produce", "run", "twin", "read_production", "read_shadow", "read_twin")
 TALK = ("commit_production", "commit_runner", "commit_twin", "poll", "observe", "commit")

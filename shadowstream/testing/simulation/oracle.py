@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shadowstream.records import Side
-from shadowstream.testing.simulation.failures import ABSENCES
+from shadowstream.testing.simulation.failures import ABSENCES, LEFT_OUT
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.repeats import by_itself, partner
 from shadowstream.testing.simulation.truth import Truth, Unit, Written
 
 AGREES = ("match", "tolerated", "ignored", "expected", "both_failed")
 DIFFERS = {"tombstone", "differs", "failed"}
-NOT_BESIDE = ("undecodable_input", "warm_up", "uncompared")
+NOT_BESIDE = ("undecodable_input", "warm_up", "uncompared", *LEFT_OUT)
 ABSENT = {"error": "candidate_error", "undecodable": "undecodable_input"}
 
 

@@ -15,10 +15,11 @@ from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.simulation.candidate import stamped
+from shadowstream.testing.simulation.failures import LEFT_OUT
 from shadowstream.testing.simulation.history import INPUT, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
 
-NAMED = ("timeout", "crashed")
+NAMED = ("timeout", "crashed", *LEFT_OUT)
 """Absences that a plain callable cannot bring about; its errors are put down to these reasons instead."""
 
 
@@ -48,6 +49,7 @@ class Retelling:
             time_ms = self.at[batch.place, offset].time_ms
             window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
             window[1] -= reason not in FAILED_CAUSES
+            window[3] += reason in LEFT_OUT
         self._repeat(step, batch)
 
     def _repeat(self, step: RunnerStep, batch: Batch) -> None:
