@@ -323,7 +323,7 @@ class Judge(Model):
         le=1,
         allow_inf_nan=False,
         description="least share of production's records that must be compared or judged missing before promote, and "
-        "of the candidate's that must be compared or judged extra; without those that the trial leaves out by declaration",
+        "of the candidate's that must be compared or judged extra; without what the trial leaves out by declaration",
     )
     drift: Drift = Field(default_factory=Drift)
     group_sequential: GroupSequential | None = Field(
