@@ -68,6 +68,13 @@ TABLE = (
     Metric("shed_level", "gauge", "All but 1 in 2^n identities are shed: the highest n of a task.", (), ("joiner",)),
     Metric("commit_seconds", "histogram", "Duration of a committed transaction.", ("role",), (*_LOOPS, "judge")),
     Metric("received_bytes_total", "counter", "Bytes of judged topics received, by librdkafka.", ("role",), _LOOPS),
+    Metric(
+        "rate_limited_seconds_total",
+        "counter",
+        "Time in which a role did not read because of limits.records_per_s or bytes_per_s.",
+        ("role",),
+        _LOOPS,
+    ),
     Metric("aborts_total", "counter", "Transactions that were aborted.", ("role",), _LOOPS),
     Metric("candidate_seconds", "histogram", "Duration of one call of the candidate for a batch.", (), ("runner",)),
     Metric(

@@ -12,6 +12,15 @@ class Limits(Model):
 
     commit_ms: PositiveMillis = Field(500, description="longest time between two commits, ms")
     commit_records: int = Field(50_000, ge=1, description="most records between two commits")
+    records_per_s: int | None = Field(
+        None,
+        ge=1,
+        description="most inputs that one runner process reads a second; a joiner process reads as many "
+        "records of each side. Default: no ceiling",
+    )
+    bytes_per_s: int | None = Field(
+        None, ge=1_000, description="as records_per_s, in bytes of keys and values. Default: no ceiling"
+    )
     value_bytes_max: int = Field(900_000, ge=1, description="largest candidate output value, bytes")
     decoded_bytes_max: int = Field(
         10_000_000, ge=1, description="larger values are not decoded: they are undecodable, bytes"

@@ -31,6 +31,7 @@ from shadowstream.kafka.client.lag import Lag
 from shadowstream.kafka.client.messages import columns, is_end, is_fatal, is_offset_gone, offset_of, place_of
 from shadowstream.kafka.partition_state import Assignment, Event, State
 from shadowstream.kafka.paused_partitions import PausedPartitions
+from shadowstream.kafka.rate_limit import RateLimit
 from shadowstream.kafka.read_ahead import LoopTurn, ReadAhead
 from shadowstream.kafka.role import Role
 from shadowstream.kafka.step_time import StepTime
@@ -71,6 +72,7 @@ class Loop:
         self._watchdog = Watchdog(watch)
         self._assignment = Assignment()
         self._read_ahead = ReadAhead()
+        self._rate_limit = RateLimit(config, watch.role)
         self.records = self.commits = self._since_commit = 0
         self._has_more = False
         timeout_s = config.limits.transaction_timeout_ms / 1000
@@ -185,7 +187,10 @@ class Loop:
         return self._read_ahead.next(fetched, limit, room, self._assignment.new_records)
 
     def _fetch(self, limit: int) -> list[Message]:
-        consumer = self._consumer
+        consumer, limit = self._consumer, self._rate_limit.room(limit)
+        if not limit:
+            self._watch.metrics.add("rate_limited_seconds_total", self._rate_limit.wait(), role=self._watch.role)
+            return []
         with self._watchdog.call("consume"):
             messages = consumer.consume(limit, 0)
             if not messages and not self._read_ahead and not self._has_more:
@@ -195,6 +200,7 @@ class Loop:
                     further = consumer.consume(limit - 1, 0)
                     # A rebalance within this call resets the consumer to committed offsets: the first come again.
                     messages = messages + further if generation == self._assignment.generation else further
+        self._rate_limit.took(messages)
         return messages
 
     def _load(self, places: Iterable[Partition]) -> list[TopicPartition]:

@@ -16,6 +16,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import client_log
 from shadowstream.kafka.client.errors import TranslatingClient, translated_errors
 from shadowstream.kafka.client.messages import offset_of, place_of
+from shadowstream.kafka.rate_limit import prefetch
 from shadowstream.logs import get_logger
 from shadowstream.records import Partition, Write
 from shadowstream.topics import TopicPlan
@@ -85,6 +86,7 @@ def group_consumer(config: Config, role: str, instance: str | None = None, **set
     if role == "joiner":
         # Memory beside limits.pending_bytes_max: the client's structures of small records are larger than their data.
         extra["queued.max.messages.kbytes"] = 16_384
+    extra |= prefetch(config)
     return _translating(Consumer, client_config(config.kafka, **extra), group)
 
 

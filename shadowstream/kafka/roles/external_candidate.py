@@ -183,7 +183,9 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     pinned = start_mark.pin_until_stopped(config, revision, (client, writer), stop, watch)
     if pinned is not None:
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
-        decode = Decoder(schema_source(config.schemas), names="last").decode_many
+        decode = Decoder(
+            schema_source(config.schemas), bytes_max=config.limits.decoded_bytes_max, names="last"
+        ).decode_many
         copies = CopyProgress(config, client, pinned, decode)
         watcher = Watcher(config, revision, writer, copies)
         rechecks = PartitionerRechecks(config, client, pinned.partitioners)

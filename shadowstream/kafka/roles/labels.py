@@ -64,7 +64,8 @@ class LabelsRole(Role):
         self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
         self._store, self._client, self._tasks, self._hooks = clients
         names = config.compare.duplicate_names
-        self._decoder = Decoder(schema_source(config.schemas), config.schemas.formats, names=names).of(labels.topic)
+        schemas, bytes_max = schema_source(config.schemas), config.limits.decoded_bytes_max
+        self._decoder = Decoder(schemas, config.schemas.formats, bytes_max, names=names).of(labels.topic)
         self._path = parse_one(labels.label_path or labels.path)
         self._id_path = None if labels.id == "key" else parse_one(labels.id)
         self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))

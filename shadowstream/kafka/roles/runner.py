@@ -275,7 +275,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     sources = topic_admin.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
-    decoder = Decoder(schemas, config.schemas.formats, names="plain")
+    decoder = Decoder(schemas, config.schemas.formats, config.limits.decoded_bytes_max, names="plain")
     partitions = {topic: sources[topic] for topic in config.production.outputs}
     encoders = {topic: Encoder(schemas, f"{topic}-value", config.candidate.output_format) for topic in partitions}
     writer = role_writer(config, "runner", instance)
