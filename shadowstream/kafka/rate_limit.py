@@ -32,7 +32,7 @@ class RateLimit:
         limits, sides = config.limits, sides_of(role, config)
         per_s = {"records": limits.records_per_s, "bytes": limits.bytes_per_s}
         self._per_s = {unit: ceiling * sides for unit, ceiling in per_s.items() if ceiling is not None}
-        self._left = dict(self._per_s)
+        self._left: dict[str, float] = dict(self._per_s.items())
         self._at = time.monotonic()
         self._waited_s, self._report_at = 0.0, self._at
 
