@@ -173,6 +173,37 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
+class BinOfValues:
+    """Values in one bin of a distribution."""
+
+    bin: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionOfValues:
+    """The last comparison of a field's distribution; it decides nothing."""
+
+    path: str
+    compared: str
+    level: float
+    tests: int
+    psi: float | None
+    by_chance: float | None
+    deff: float
+    n_before: int
+    n_after: int
+    from_ms: int | None
+    to_ms: int | None
+    top: int
+    bins: tuple[BinOfValues, ...]
+    incident: str | None
+    since_ms: int | None
+    waits: str
+
+
+@dataclass(frozen=True, slots=True)
 class SliceExcess:
     """A slice with an excess of mismatches."""
 
@@ -277,6 +308,7 @@ class Verdict:
     noise: tuple[Noise, ...]
     candidates: int
     latencies: tuple[Percentiles, ...]
+    distributions: tuple[DistributionOfValues, ...]
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

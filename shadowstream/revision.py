@@ -90,7 +90,7 @@ def revision_of(config: Config) -> str:
 def _compare_config(compare: Compare) -> dict[str, Any]:
     """Return the config of the comparison, with the files of the functions that it names."""
     # Additional counts of a pair, if configured: other bounds would add up to the same rate.
-    counted = compare.model_dump(mode="json", include={"checks", "latency", "dimensions"})
+    counted = compare.model_dump(mode="json", include={"checks", "latency", "dimensions", "distributions"})
     return {
         "rules": [rule.model_dump(mode="json") for rule in compare.rules],
         "added_fields": compare.added_fields,

@@ -1,6 +1,7 @@
 """Selection of the records of drift and verdict that become alerts, and the content of alerts.
 
-Each incident has one alert, at its opening, and each rejected revision has one. Closings and flags are only logged.
+Each incident has one alert, at its opening, and each rejected revision has one. An incident of a distribution has a
+kind of its own, because it decides nothing. Closings and flags are only logged.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from shadowstream.judge.distributions.words import PSI
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.protocol.outcomes import Outcome
 
@@ -74,10 +76,12 @@ def alert_of(name: str, kind: str, record: dict[str, Any], notes: Sequence[str] 
 def _incident(name: str, record: dict[str, Any], notes: Sequence[str]) -> Alert:
     # The name of a criterion ends with its slice or field, and the part of the trial that it counts.
     outcome = _OUTCOMES.get(re.split("[:@]", record["criterion"], maxsplit=1)[0])
+    of_values = record["detector"] == PSI
+    look = "shadowstream diff CONFIG" + (f" --outcome {outcome}" if outcome else "")
     return Alert(
         incident_alert_id(record["revision"], record["incident"]),
         {
-            "kind": "incident",
+            "kind": "distribution" if of_values else "incident",
             "trial": name,
             "incident": record["incident"],
             "criterion": record["criterion"],
@@ -88,7 +92,7 @@ def _incident(name: str, record: dict[str, Any], notes: Sequence[str]) -> Alert:
             "revision": record["revision"],
             "text": record["reason"],
             "notes": list(notes),
-            "look": "shadowstream diff CONFIG" + (f" --outcome {outcome}" if outcome else ""),
+            "look": "shadowstream explain CONFIG" if of_values else look,
         },
     )
 

@@ -113,6 +113,7 @@ def _counts(window: Record) -> list[int]:
     for cell in (*window.get("slices", ()), *window.get("buckets", ())):
         counts += [cell["n"], cell["s"]]
     counts += [entry["n"] for entry in window.get("outcome_buckets", ())]
+    counts += [entry[side] for entry in window.get("distributions", ()) for side in ("production", "shadow", "same")]
     return counts + [mean["n"] for mean in window.get("means", ())]
 
 

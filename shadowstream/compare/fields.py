@@ -2,9 +2,10 @@
 it."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from shadowstream.codecs.columns import as_numpy
@@ -16,6 +17,13 @@ from shadowstream.errors import RecordError
 from shadowstream.paths import value_at
 
 COLUMNS_FROM = 64
+
+
+class Numbers(NamedTuple):
+    """A column of numbers as doubles, and the mask of those that are null."""
+
+    values: npt.NDArray[np.float64]
+    nulls: npt.NDArray[np.bool_]
 
 
 class Fields:
@@ -53,6 +61,14 @@ class Fields:
                 codes[~as_numpy(column.is_valid())] = len(names)
             return Coded(codes, [*names, name_of(None)])
         return coded(map(_name, self.at(path)))
+
+    def numbers(self, path: Sequence[str]) -> Numbers | None:
+        """The numbers at a path, if a column of numbers holds them."""
+        column = self._column(path)
+        if column is None or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            return None
+        nulls = ~as_numpy(column.is_valid()) if column.null_count else np.zeros(len(column), np.bool_)
+        return Numbers(as_numpy(column.fill_null(0) if column.null_count else column).astype(np.float64), nulls)
 
     def _column(self, path: Sequence[str]) -> pa.Array | None:
         """The column of a path; None unless rows give values of the same types."""

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
+from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
 from shadowstream.config.judging import Criterion, Judge
 from shadowstream.config.limits import Alerts, Limits
@@ -30,6 +31,8 @@ __all__ = [
     "Config",
     "Criterion",
     "Dimension",
+    "Distribution",
+    "DistributionAlarms",
     "Drift",
     "Expected",
     "Failure",
@@ -138,6 +141,8 @@ class Config(Model):
     @model_validator(mode="after")
     def _counts_what_it_judges(self) -> Config:
         """A criterion for which nothing is counted would wait forever."""
+        if "distributions" in self.judge.model_fields_set and not self.compare.distributions:
+            raise ValueError("judge.distributions: needs compare.distributions, the fields to watch")
         checked = {(check.path, kind) for check in self.compare.checks for kind in check.kinds}
         declared = {change.name for change in self.compare.expected}
         declared |= {"added_fields"} if self.compare.added_fields == "expected" else set()

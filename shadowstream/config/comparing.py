@@ -9,7 +9,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from shadowstream.config.distributions import FIELDS_MAX, Distribution
 from shadowstream.config.model import AnyPath, Millis, Model, PositiveMillis, Rate, SinglePath, Tolerance
+from shadowstream.paths import STAR, parse_path
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
@@ -275,6 +277,12 @@ class Compare(Model):
     checks: list[Check] = Field(
         default_factory=list, max_length=100, description="checks of the candidate's values, equal ones included"
     )
+    distributions: list[Distribution] = Field(
+        default_factory=list,
+        max_length=FIELDS_MAX,
+        description="fields whose values are counted in bins on both sides: how the candidate's are distributed beside "
+        "production's, and each side's over time. Shown and alarmed, never part of the decision",
+    )
     examples: int = Field(
         3,
         ge=0,
@@ -298,12 +306,26 @@ class Compare(Model):
             ("dimensions", [item.name for item in self.dimensions]),
             ("expected", [item.name for item in self.expected]),
             ("checks", [item.path for item in self.checks]),
+            ("distributions", [item.path for item in self.distributions]),
             ("rules", [item.path for item in self.rules]),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 hint = "; put everything into one rule" if section == "rules" else ""
                 raise ValueError(f"{section}: {', '.join(sorted(twice))} is named more than once{hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _counts_no_secret(self) -> Compare:
+        redacted = [parse_path(path) for path in self.redact.paths] if self.redact else []
+        for one in self.distributions:
+            names = parse_path(one.path)
+            for hidden in redacted:
+                if all(own in (STAR, name) for own, name in zip(hidden, names, strict=False)):
+                    raise ValueError(
+                        f"distributions: {one.path} is redacted (redact.paths), and the bins of its values would show "
+                        "them; remove it from one of the two"
+                    )
         return self
 
     @property

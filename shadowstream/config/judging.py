@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 
 from shadowstream.config import losses
 from shadowstream.config.comparing import ENTRY_POINT
+from shadowstream.config.distributions import DistributionAlarms
 from shadowstream.config.drift import Drift
 from shadowstream.config.key_limits import least_limit_by_key
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
@@ -326,6 +327,7 @@ class Judge(Model):
         "of the candidate's that must be compared or judged extra; without what the trial leaves out by declaration",
     )
     drift: Drift = Field(default_factory=Drift)
+    distributions: DistributionAlarms = Field(default_factory=DistributionAlarms)
     group_sequential: GroupSequential | None = Field(
         None,
         description="rule of a bounded trial: promote by few planned looks, with more power; default: evidence that is "
@@ -393,5 +395,6 @@ class Judge(Model):
         return self
 
     def decisive(self) -> dict[str, Any]:
-        """Return the settings for a digest; without the rule of a plan the digest is that of older releases."""
-        return self.model_dump(mode="json", exclude=None if self.group_sequential else {"group_sequential"})
+        """Return the settings for a digest; without newer settings the digest is that of older releases."""
+        newer = {"group_sequential": self.group_sequential, "distributions": self.distributions != DistributionAlarms()}
+        return self.model_dump(mode="json", exclude={name for name, given in newer.items() if not given})

@@ -15,6 +15,7 @@ from shadowstream.judge.coverage.coverage import RecentOutcomes
 from shadowstream.judge.coverage.criterion_coverage import FULL_COVERAGE, Measurable, coverage_of
 from shadowstream.judge.coverage.path_sightings import Paths, is_blind
 from shadowstream.judge.criteria import FIELD, by_prefix, declared
+from shadowstream.judge.distributions.watch import DistributionWatch
 from shadowstream.judge.drift.incident_groups import IncidentGroup, WindowParts
 from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
@@ -41,7 +42,8 @@ from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
 from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
-from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
+from shadowstream.judge.windows.closed_window import ClosedWindow
+from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.window_counts import Pair, Slice
 from shadowstream.records import Write
@@ -103,6 +105,7 @@ class JudgeStep:
             measure.id: self._new_incident_group(measure) for measure in self.measures if measure.is_watched
         }
         self.slice_evidence = self._new_slice_evidence()
+        self.distributions = DistributionWatch(config, revision)
         self.commands = OperatorCommands(revision)
         self.topics: list[str] = []
         """Changes of the trial's topics as sentences; set by the caller, and no part of the state."""
@@ -200,6 +203,7 @@ class JudgeStep:
                 self._feed_monitors(measure, group, window, singles)
             by_key = self._keys.effect(measure, window.totals)
             self.reject_latches[measure.id].close(counted, _lasting(group, window), by_key)
+        self._events += self.distributions.close(window)
 
     def _feed_monitors(
         self, measure: Measure, group: IncidentGroup, window: ClosedWindow, singles: Mapping[Slice, Pair]
@@ -287,6 +291,7 @@ class JudgeStep:
             hash=self._hash,
             attempt=self._attempt,
             topics=self.topics,
+            distributions=self.distributions.rows(),
         )
 
     def _status(self, measure: Measure) -> CriterionStatus:
@@ -324,6 +329,7 @@ class JudgeStep:
             "labels": self.label_course.snapshot(),
             "keys": self._keys.snapshot(),
             "paths": self.paths.snapshot(),
+            "distributions": self.distributions.snapshot(),
             "written": self._written,
         }
         return {
@@ -361,6 +367,7 @@ class JudgeStep:
         self.label_course.restore(body["labels"])
         self._keys.restore(body["keys"])
         self.paths.restore(body["paths"])
+        self.distributions.restore(body.get("distributions", {}))
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
 

@@ -22,6 +22,8 @@ from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_clusters import CASES, lines
+from tests.judge.calibration_of_distributions import PARTS as DISTRIBUTIONS
+from tests.judge.calibration_of_distributions import lines as lines_of_distributions
 from tests.judge.calibration_of_looks import Planned, of_looks
 from tests.judge.calibration_of_losses import LOSS_PARTS
 from tests.judge.calibration_of_pairs import PARTS as PAIRED
@@ -272,6 +274,7 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     lambda seed: of_looks(Planned(0.05, 0.05, units=70, windows=20, runs=1_000, plan=1_000, looks=3), seed),
     lambda seed: of_looks(Planned(0.01, 0.005, units=250, windows=12, runs=200, plan=2_700), seed),
     *(partial(lines_of_quantiles, part) for part in range(len(QUANTILES))),
+    *(partial(lines_of_distributions, part) for part in range(len(DISTRIBUTIONS))),
 )
 
 

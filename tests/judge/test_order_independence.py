@@ -15,7 +15,7 @@ from shadowstream.judge.verdict.verdict import EVIDENCE
 from tests.judge.stats_records import REVISION
 from tests.judge.trial_of_pairs import Logs, Pairs, made
 
-COUNTED = ("trailing", "families", "cells", "levels", "keys")
+COUNTED = ("trailing", "families", "cells", "levels", "keys", "distributions")
 
 
 def canonical(value: Any) -> bytes:
@@ -68,7 +68,7 @@ class Judge:
         # How many windows wait for labels depends on how far those have been read; what they prove does not.
         del body["levels"]["labels"], body["trailing"]["labels"]
         return (
-            canonical({name: self.verdict[name] for name in EVIDENCE}),
+            canonical({name: self.verdict[name] for name in (*EVIDENCE, "distributions")}),
             canonical(self.events),
             canonical({name: body[name] for name in COUNTED}),
             self.verdict["evidence_digest"],
@@ -133,6 +133,9 @@ def test_the_trials_hold_what_could_depend_on_order() -> None:
     assert {value for one in json.loads(judge.evidence[2])["cells"]["cells"] for value in one[1]} >= {"AA", "(other)"}
     assert any(window[1] for window in json.loads(judge.evidence[2])["levels"]["missing"]["windows"])
     assert verdict["outcomes"]["label_unlabelled"] > 0
+    compared = {(row["path"], row["compared"]): row["tests"] for row in verdict["distributions"]}
+    assert len(compared) == 6
+    assert min(compared.values()) > 0
     detectors = json.loads(judge.evidence[2])["families"]["mismatch"]
     assert detectors["whole"]["adwin"]["n_seen"] > 10
     assert detectors["whole"]["sr"]["log_m"][0] is not None

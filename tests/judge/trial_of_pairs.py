@@ -17,8 +17,10 @@ from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_metrics import PairMetrics
 from shadowstream.joiner.accounting.signed_differences import SignedDifferences
 from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
+from shadowstream.joiner.accounting.value_distributions import BinnedPairs
 from shadowstream.protocol.key_buckets import KeyOutcomes, bucket_of
 from shadowstream.protocol.task_names import task_of
+from shadowstream.protocol.value_bins import FINE_MAX, NAN, fine_bins
 from tests.judge.stats_records import HOUR_MS, REVISION, config, stats
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -50,9 +52,9 @@ def settings_of(unit: str, values_max: int = 3) -> Config:
     judged = config(criteria=[mismatch, *by_unit], drift={"min_records": 60}, min_duration_ms=0)
     own_settings = judged.model_dump(exclude_unset=True)
     dimensions = [{"name": "carrier", "path": "carrier"}, {"name": "origin", "path": "origin"}]
-    return Config.model_validate(
-        own_settings | {"compare": own_settings["compare"] | {"dimensions": dimensions, "values_max": values_max}}
-    )
+    distributions = [{"path": "score", "bins": 4}, {"path": "carrier", "categories": 3}]
+    compare = {"dimensions": dimensions, "values_max": values_max, "distributions": distributions}
+    return Config.model_validate(own_settings | {"compare": own_settings["compare"] | compare})
 
 
 @dataclass
@@ -89,6 +91,7 @@ class Pairs:
             {"checked:score": np.ones(len(chosen), np.bool_), "null:score": self.null[chosen]},
             {"score": (self.score[chosen], 0.05, 1.0)},
             signed={"loss:cost:score": SignedDifferences(self.score[chosen] - 0.01, 0.55, 0.5)},
+            bins=self._bins(chosen),
         )
         keys = [b"%d" % key for key in self.key[chosen].tolist()]
         dimensions = [coded(self.carrier[chosen].tolist()), coded(self.origin[chosen].tolist())]
@@ -112,6 +115,18 @@ class Pairs:
                 }
             )
         return windows
+
+    def _bins(self, chosen: Array) -> dict[str, BinnedPairs]:
+        """The candidate repeats production's carrier, and its score unless the pair is bad."""
+        score, carrier = self.score[chosen], coded(self.carrier[chosen].tolist())
+        sides = [fine_bins(values) + FINE_MAX for values in (score, score + self.null[chosen])]
+        for codes in sides:
+            codes[np.isnan(score)] = 2 * FINE_MAX + 1
+        names = [*map(str, range(-FINE_MAX, FINE_MAX + 1)), NAN]
+        return {
+            "score": BinnedPairs(*sides, names),
+            "carrier": BinnedPairs(carrier.codes, carrier.codes, carrier.values, is_learnt=True),
+        }
 
     def task_logs(self, draw: random.Random, tasks: int = 1, commits_max: int = 1, partitions: int = 1) -> Logs:
         """The trial in one of its tellings, as the records of each partition of the stats topic."""

@@ -16,6 +16,7 @@ from shadowstream.joiner.accounting.field_presence import presence
 from shadowstream.joiner.accounting.signed_differences import SignedDifferences, SignedReader, doubles
 from shadowstream.joiner.accounting.signed_shifts import ShiftSums, signed_shares
 from shadowstream.joiner.accounting.value_checks import checked
+from shadowstream.joiner.accounting.value_distributions import BinnedPairs, DistributionReader
 from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.paths import parse_one
 from shadowstream.protocol.latency_buckets import LOG_GROWTH, NOTHING
@@ -36,7 +37,7 @@ class PairMetrics(NamedTuple):
     `latencies`: production's and the shadow's in ms, NaN if unknown. `checks`: masks of the figures of `value_checks`
     and `field_presence`, by name. `means`: by path the scaled difference in [0, 1] (NaN: no number on either side), the
     limit of the mean, and the difference that counts as 1. `shifts`: by path of a mean the `signed_shares`. `signed`:
-    how much worse the candidate is, by the name of the sums.
+    how much worse the candidate is, by the name of the sums. `bins`: the bins of `compare.distributions` by path.
     """
 
     latencies: tuple[_Doubles, _Doubles] | None = None
@@ -44,6 +45,7 @@ class PairMetrics(NamedTuple):
     means: Mapping[str, tuple[_Doubles, float, float]] = {}
     shifts: Mapping[str, _Doubles] = {}
     signed: Mapping[str, SignedDifferences] = {}
+    bins: Mapping[str, BinnedPairs] = {}
 
 
 class MetricSums:
@@ -125,6 +127,7 @@ class MetricReader:
             if one["rate"] == "mean" and not one.get("signed")
         }
         self._signed = SignedReader(config)
+        self._distributions = DistributionReader(config)
         self._fields = [one["path"] for one in wanted if one["rate"] == "field"]
 
     def of(
@@ -140,7 +143,7 @@ class MetricReader:
         if self._counts_repeated_names:
             one, other = (compare.repeating(side, values[side]) for side in (Side.PRODUCTION, Side.SHADOW))
             checks[REPEATED_NAMES] = np.array(one, np.bool_) | np.array(other, np.bool_)
-        if not (self._checks or self._means or self._signed):
+        if not (self._checks or self._means or self._signed or self._distributions):
             return PairMetrics(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])
         for check in self._checks:
@@ -148,15 +151,17 @@ class MetricReader:
             checks |= checked(check, compare, values[0], shadow.at(names), names)
         means, shifts = {}, {}
         signed: Mapping[str, SignedDifferences] = {}
-        if self._means or self._signed:
+        bins: Mapping[str, BinnedPairs] = {}
+        if self._means or self._signed or self._distributions:
             production = compare.fields(Side.PRODUCTION, values[0])
             signed = self._signed.of(compare, production, shadow)
+            bins = self._distributions.of(production, shadow)
             for path, (bound, limit) in self._means.items():
                 names = parse_one(path)
                 numbers = doubles(production.at(names)), doubles(shadow.at(names))
                 means[path] = _scaled(*numbers, bound), limit, bound
                 shifts[path] = signed_shares(*numbers, bound)
-        return PairMetrics(latencies, checks, means, shifts, signed)
+        return PairMetrics(latencies, checks, means, shifts, signed, bins)
 
 
 def _latencies(times_ms: Sequence[int], production: _HeaderInfos, shadow: _HeaderInfos) -> tuple[_Doubles, _Doubles]:

@@ -26,7 +26,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 def paths_of(config: Config) -> list[str]:
     compare = config.compare
     optional = [*(one.path for one in config.judge.criteria), *(one.path for one in compare.dimensions)]
-    single = [*(one.path for one in compare.rules), *(one.path for one in compare.checks)]
+    single = [one.path for part in (compare.rules, compare.checks, compare.distributions) for one in part]
     several = chain(*(one.paths for one in compare.expected), compare.redact.paths if compare.redact else ())
     return list(dict.fromkeys(path for path in (*optional, *single, *several) if path is not None))
 

@@ -29,6 +29,7 @@ from shadowstream.joiner.accounting.part_counts import (
     scopes_of,
 )
 from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
+from shadowstream.joiner.accounting.value_distributions import BinSums
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import part_figures
 from shadowstream.protocol.key_buckets import BY_BUCKET, KeyOutcomes, bucket_of
@@ -97,12 +98,12 @@ def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingCo
 class _Tally:
     """Counts of one window and revision."""
 
-    __slots__ = ("buckets", "measures", "named", "parts", "slices")
+    __slots__ = ("bins", "buckets", "measures", "named", "parts", "slices")
 
     def __init__(self, parts: PartCounts) -> None:
         self.named, self.parts = FieldDifferences(), parts
         self.buckets = np.zeros((2, KEY_BUCKETS), np.int64)
-        self.measures = pair_metrics.MetricSums()
+        self.measures, self.bins = pair_metrics.MetricSums(), BinSums()
         self.slices: dict[tuple[int, ...], dict[tuple[str, ...], list[int]]] = {}
 
 
@@ -137,6 +138,7 @@ class SliceCounts:
         for at, window in self._windows(pairs, counted):
             tally, mask = self._tallies[at], window & compared
             tally.measures.add(pairs.measured, mask, self._latency)
+            tally.bins.add(pairs.measured.bins, mask)
             tally.named.add(mask, pairs.touched)
             held = mask & (buckets >= 0)
             tally.buckets[0] += np.bincount(buckets[held], minlength=KEY_BUCKETS)
@@ -202,6 +204,7 @@ class SliceCounts:
             "values": tally.parts.by_value(self._names, self._single(tally), self._values_max),
             "scopes": tally.parts.record(self._paths),
             **tally.measures.record(),
+            "distributions": tally.bins.record(),
         }
 
     def outcomes(self, at: At) -> dict[str, int]:

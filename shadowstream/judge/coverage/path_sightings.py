@@ -103,6 +103,7 @@ def caveats(config: Config, paths: Paths, figures: Mapping[str, int]) -> list[st
     named = [
         *((f"rule {rule.path!r}", rule.path) for rule in compare.rules),
         *((f"check of {check.path!r}", check.path) for check in compare.checks if check.path not in asked),
+        *((f"distribution of {one.path!r}", one.path) for one in compare.distributions),
         *(
             (f"expected change {expected.name!r}, path {path!r},", path)
             for expected in compare.expected

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.judge.coverage.explained_absences import is_doubt
+from shadowstream.judge.distributions.words import distribution_lines
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.latency_sketch import latency_lines
 from shadowstream.judge.verdict.candidate_errors import failure_lines
@@ -255,6 +256,7 @@ def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
             + (f"; {shared} candidates share alpha" if shared > 1 else "")
         )
     notes += latency_lines(verdict)
+    notes += distribution_lines(verdict)
     covered = covered_sentence(verdict)
     if covered is not None:
         notes.append(covered)

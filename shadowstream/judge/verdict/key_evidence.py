@@ -17,7 +17,7 @@ from shadowstream.judge.evidence.design_effect import Clusters, clusters_by_key
 from shadowstream.judge.evidence.key_seasons import KeySeasons
 from shadowstream.judge.verdict.criterion_status import KeyView
 from shadowstream.judge.verdict.criterion_units import Measure
-from shadowstream.judge.windows.event_windows import ClosedWindow
+from shadowstream.judge.windows.closed_window import ClosedWindow
 from shadowstream.judge.windows.window_counts import Pair
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import KEY_BUCKETS

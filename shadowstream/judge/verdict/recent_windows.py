@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers
-from shadowstream.judge.windows.event_windows import END
+from shadowstream.judge.windows.closed_window import END
 
 
 class RecentWindows:

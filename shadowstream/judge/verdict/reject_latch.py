@@ -30,7 +30,8 @@ from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.verdict.running_evidence import UNKNOWN, RunningEvidence
-from shadowstream.judge.windows.event_windows import END, NEVER, ClosedWindow, iso
+from shadowstream.judge.windows.closed_window import END, ClosedWindow
+from shadowstream.judge.windows.event_windows import NEVER, iso
 
 Window: TypeAlias = tuple[int, bool, Numbers, float]
 """Start, whether corrected, raw numbers, and the design effect by key at its closing (`running_evidence`)."""

@@ -96,7 +96,8 @@ class VerdictInput:
     slices beyond the limit of monitors. `commands`: commands of operators. `guarded`: slices that are bad or too small.
     `labels`: findings about selective labels. `paths`: configured paths seen in values. `topics`: changes of the
     trial's topics that stop reading. `recent_outcomes`: outcomes of the last closed windows
-    (`coverage.RecentOutcomes`). `keys`: buckets of keys with a pair.
+    (`coverage.RecentOutcomes`). `keys`: buckets of keys with a pair. `distributions`: their comparisons, which decide
+    nothing.
     """
 
     config: Config
@@ -118,11 +119,12 @@ class VerdictInput:
     topics: Sequence[str] = ()
     recent_outcomes: Mapping[str, int] = field(default_factory=dict)
     keys: int = 0
+    distributions: Sequence[Mapping[str, Any]] = ()
 
 
 def criteria_hash(config: Config) -> str:
     """Return the SHA-256 of all settings that decide: the judge's, the rules, and what is counted of a pair."""
-    counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
+    counted = config.compare.model_dump(mode="json", include={"checks", "latency", "distributions"})
     return digest(
         {
             "judge": config.judge.decisive(),
@@ -221,6 +223,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         ],
         "noise": noise(windows.figures),
         "latencies": percentiles(windows.figures),
+        "distributions": given.distributions,
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}

@@ -41,15 +41,15 @@ from typing import Any
 from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.criteria import FIELD, bound_reasons, by_prefix, ended, figures_of, outcomes_of
 from shadowstream.judge.part_figures import of_topic
+from shadowstream.judge.windows.closed_window import END, ClosedWindow
 from shadowstream.judge.windows.covered_time import CoveredTime
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.sequence_numbers import Sequence
-from shadowstream.judge.windows.window_counts import Pair, Slice, WindowCounts
+from shadowstream.judge.windows.window_counts import WindowCounts
 from shadowstream.protocol.outcomes import IN_RATES, LOWERS_COVERAGE
 from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
-END = 2**63 - 1
 STRANGERS_MAX, OTHERS = 20, "others"  # unexpected tasks that are named, and the name of the rest
 
 
@@ -82,28 +82,6 @@ class _OpenWindow:
 
     on_time: WindowCounts = field(default_factory=WindowCounts)
     late: dict[int, WindowCounts] = field(default_factory=dict)
-
-
-@dataclass(slots=True, frozen=True)
-class ClosedWindow:
-    """Closed window with its counts and the corrections that close with it.
-
-    `outcomes`: all figures that came on time; detectors read only these. `corrections`: late deltas by the start of the
-    window that they correct. `totals`: all evidence so far. Slices and buckets named `late` belong to the corrections.
-    """
-
-    start_ms: int
-    end_ms: int
-    outcomes: dict[str, int]
-    corrections: dict[int, dict[str, int]]
-    totals: dict[str, int]
-    buckets: dict[int, Pair] = field(default_factory=dict)
-    late_buckets: dict[int, dict[int, Pair]] = field(default_factory=dict)
-    slices: dict[Slice, Pair] = field(default_factory=dict)
-    late_slices: dict[Slice, Pair] = field(default_factory=dict)
-    labelled_ms: int = END
-    outcome_buckets: dict[int, Counter[str]] = field(default_factory=dict)
-    late_outcome_buckets: dict[int, dict[int, Counter[str]]] = field(default_factory=dict)
 
 
 class Windows:
@@ -310,6 +288,7 @@ class Windows:
             self._labelled_ms(),
             cell.on_time.outcome_buckets,
             {at_ms: correction.outcome_buckets for at_ms, correction in late.items() if correction.outcome_buckets},
+            cell.on_time.bins,
         )
 
     def _labelled_ms(self) -> int:

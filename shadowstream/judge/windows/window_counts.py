@@ -1,4 +1,4 @@
-"""Counts of one window: figures, pairs by slice and by bucket of keys, and further outcomes by bucket."""
+"""Counts of one window: figures, pairs by slice and by bucket of keys, further outcomes by bucket, values by bin."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ Pair: TypeAlias = tuple[int, int]
 """Units and bad units."""
 Slice: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of one or two dimensions, and their values."""
+Bins: TypeAlias = dict[str, dict[str, list[int]]]
+"""By field and bin the pairs of production, of the candidate, and of both sides."""
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class WindowCounts:
     buckets: dict[int, Pair] = field(default_factory=dict)
     slices: dict[Slice, Pair] = field(default_factory=dict)
     outcome_buckets: dict[int, Counter[str]] = field(default_factory=dict)
+    bins: Bins = field(default_factory=dict)
 
     def add(self, delta: Mapping[str, Any], figures: Mapping[str, int]) -> None:
         """Add the window of a stats record, with its figures as `criteria.figures_of` returns them."""
@@ -36,6 +39,10 @@ class WindowCounts:
                 self.outcome_buckets.setdefault(one["bucket"], Counter())[one["outcome"]] += one["n"]
         for entry in delta.get("slices", ()):
             plus(self.slices, (tuple(entry["dimensions"]), tuple(entry["values"])), entry["n"], entry["s"])
+        for one in delta.get("distributions", ()):
+            held = self.bins.setdefault(one["path"], {}).setdefault(one["bin"], [0, 0, 0])
+            for place, side in enumerate(("production", "shadow", "same")):
+                held[place] += one[side]
 
     @staticmethod
     def sum_of_slices(tallies: Iterable[WindowCounts]) -> dict[Slice, Pair]:
@@ -53,17 +60,19 @@ class WindowCounts:
             [[bucket, *pair] for bucket, pair in self.buckets.items()],
             [[*name, *pair] for name, pair in self.slices.items()],
             [[bucket, dict(counts)] for bucket, counts in self.outcome_buckets.items()],
+            *([self.bins] if self.bins else ()),
         ]
 
     @classmethod
     def of(cls, snapshot: Iterable[Any]) -> WindowCounts:
         """Restore the counts from their snapshot."""
-        figures, buckets, slices, outcome_buckets = snapshot
+        figures, buckets, slices, outcome_buckets, *bins = snapshot
         return cls(
             Counter(figures),
             {bucket: (n, s) for bucket, n, s in buckets},
             {(tuple(names), tuple(values)): (n, s) for names, values, n, s in slices},
             {bucket: Counter(counts) for bucket, counts in outcome_buckets},
+            bins[0] if bins else {},
         )
 
 

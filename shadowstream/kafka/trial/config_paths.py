@@ -39,6 +39,7 @@ def _paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
     parts: list[tuple[KeyPath, Any]] = [(("judge", "criteria", n), one) for n, one in enumerate(config.judge.criteria)]
     parts += [(("compare", "dimensions", n), one) for n, one in enumerate(config.compare.dimensions)]
     parts += [(("compare", "checks", n), one) for n, one in enumerate(config.compare.checks)]
+    parts += [(("compare", "distributions", n), one) for n, one in enumerate(config.compare.distributions)]
     parts += [(("identity",), config.identity), (("labels",), config.labels)]
     for where, part in [*parts, (("production", "error"), config.production.error)]:
         if part is not None and part.path is not None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shadowstream.config import Config
 from shadowstream.judge.verdict.criterion_units import measure_of
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
-from shadowstream.judge.windows.event_windows import END, ClosedWindow
+from shadowstream.judge.windows.closed_window import END, ClosedWindow
 from tests.judge.stats_records import HOUR_MS, Trial, cell, config, stats
 from tests.judge.test_step import JudgeLoop, judged
 

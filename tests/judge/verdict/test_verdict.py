@@ -14,7 +14,8 @@ from shadowstream.judge.verdict.key_evidence import KeyEvidence
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import RejectLatch
 from shadowstream.judge.verdict.verdict import VerdictInput, build, criteria_hash, digest, evidence_digest
-from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
+from shadowstream.judge.windows.closed_window import ClosedWindow
+from shadowstream.judge.windows.event_windows import Windows
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import JudgeLoop
 

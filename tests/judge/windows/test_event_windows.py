@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
+from shadowstream.judge.windows.closed_window import ClosedWindow
+from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.expected_tasks import task_of
 from tests.judge.stats_records import HOUR_MS, REVISION, Trial, cell, interleaved, stats
 
