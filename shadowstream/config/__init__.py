@@ -141,7 +141,7 @@ class Config(Model):
     @model_validator(mode="after")
     def _counts_what_it_judges(self) -> Config:
         """A criterion for which nothing is counted would wait forever."""
-        if "distributions" in self.judge.model_fields_set and not self.compare.distributions:
+        if self.judge.distributions != DistributionAlarms() and not self.compare.distributions:
             raise ValueError("judge.distributions: needs compare.distributions, the fields to watch")
         checked = {(check.path, kind) for check in self.compare.checks for kind in check.kinds}
         declared = {change.name for change in self.compare.expected}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shadowstream.config.model import Model, SinglePath
 
@@ -37,6 +37,19 @@ class Distribution(Model):
         "most frequent values of the first windows shall have one; all other values share a bin",
     )
 
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _plain(cls, given: object) -> object:
+        """Refuse what no branch of the type takes, in words that name the remedy."""
+        if isinstance(given, list):
+            if not 1 <= len(given) <= BINS_MAX:
+                raise ValueError(f"categories: name 1 to {BINS_MAX} values")
+            if not all(isinstance(one, str | int | float) for one in given):
+                raise ValueError("categories: texts, numbers, true or false; null has a bin of its own")
+        elif isinstance(given, bool) or (isinstance(given, int) and not 1 <= given <= BINS_MAX):
+            raise ValueError(f"categories: a list of values, or a number from 1 to {BINS_MAX}")
+        return given
+
     @model_validator(mode="after")
     def _has_one_kind_of_bins(self) -> Distribution:
         given = [name for name in ("bins", "edges", "categories") if getattr(self, name) is not None]
@@ -47,15 +60,8 @@ class Distribution(Model):
                 raise ValueError("edges: finite numbers; the first and the last bin are open anyway")
             if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
                 raise ValueError("edges: must rise, each greater than the one before")
-        if isinstance(self.categories, bool) or (
-            isinstance(self.categories, int) and not 1 <= self.categories <= BINS_MAX
-        ):
-            raise ValueError(f"categories: a list of values, or a number from 1 to {BINS_MAX}")
-        if isinstance(self.categories, list):
-            if not 1 <= len(self.categories) <= BINS_MAX:
-                raise ValueError(f"categories: name 1 to {BINS_MAX} values")
-            if len({(type(one), one) for one in self.categories}) < len(self.categories):
-                raise ValueError("categories: a value is named more than once")
+        if isinstance(self.categories, list) and len(set(map(repr, self.categories))) < len(self.categories):
+            raise ValueError("categories: a value is named more than once")
         return self
 
     @property

@@ -30,6 +30,13 @@ def test_an_incident_alert_names_change_begin_size_and_command() -> None:
     assert {name: content[name] for name in expected} == expected
 
 
+def test_an_incident_of_a_distribution_has_a_kind_of_its_own() -> None:
+    found = drift("opened", "distribution:score:sides-1", criterion="distribution:score:sides", detector="psi")
+    content = content_of("drift", found)
+    assert (content["kind"], content["look"]) == ("distribution", "shadowstream explain CONFIG")
+    assert {"incident", "criterion", "since_ms", "before", "after", "text"} <= content.keys()
+
+
 @pytest.mark.parametrize(
     ("criterion", "outcome"),
     [("missing@tenant=eu", "missing"), ("mismatch:carrier=UA", "mismatch"), ("field:a@topic=scores", None)],

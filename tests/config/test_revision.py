@@ -155,6 +155,7 @@ CHANGING: list[dict[str, Any]] = [
     {"compare": {"rules": [{"path": "a", "atol": 0.1}]}},
     {"compare": {"checks": [{"path": "a", "low": 0}]}},
     {"compare": {"latency": {"over_ms": 100}}},
+    {"compare": {"distributions": [{"path": "a"}]}},
     {"compare": {"dimensions": [{"name": "a", "path": "a"}]}},
     {"twin": {"topic": "scores-again"}},
     {"judge": {"alpha": 0.01}},

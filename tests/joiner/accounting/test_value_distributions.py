@@ -4,14 +4,20 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.accounting.value_distributions import BinnedPairs, BinSums
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.framing import framed
+from shadowstream.compare.fields import COLUMNS_FROM, Fields
+from shadowstream.joiner.accounting.value_distributions import BinnedPairs, BinSums, DistributionReader
 from shadowstream.protocol.value_bins import FINE_MAX, OTHER, VALUES_MAX, fine_bins, upper_edge
+from tests.compare.written_pairs import Registry, body
 from tests.joiner.joiner_world import World, config
 
 FIELD = "a"
+OPTIONAL = {"type": "record", "name": "R", "fields": [{"name": FIELD, "type": ["null", "double"]}]}
 
 
 def counted(pairs: list[tuple[str, str]], **field: Any) -> dict[str, list[int]]:
@@ -58,11 +64,25 @@ def test_named_categories_have_a_bin_each_and_the_others_one() -> None:
     }
 
 
-def test_columns_and_rows_put_values_into_the_same_bins() -> None:
-    """A batch of Avro has columns; whatever the joiner reads a value by, its bin is the same."""
-    few = counted([("1.25", "2"), ("null", "1.25"), ("3", "3")])
-    many = counted([("1.25", "2"), ("null", "1.25"), ("3", "3")] * 100)
-    assert many == {name: [100 * n for n in counts] for name, counts in few.items()}
+@pytest.mark.parametrize("field", [{"bins": 5}, {"edges": [1.0, 2.0]}, {"categories": 3}, {"categories": ["1.0", 2.5]}])
+def test_columns_and_rows_put_values_into_the_same_bins(field: dict[str, Any]) -> None:
+    """A batch of Avro is read as columns, a few values as rows."""
+    each = (1.0, 2.5, None, math.nan, -math.inf, 0.0, 1.0, 2.5)
+    values = [framed(1) + body(OPTIONAL, {FIELD: value}) for value in each] * 20
+    assert len(values) > COLUMNS_FROM
+    reader = DistributionReader(config(compare={"distributions": [{"path": FIELD, **field}]}))
+    decoder = Decoder(Registry(OPTIONAL))
+
+    def counted_in(size: int) -> list[dict[str, Any]]:
+        sums = BinSums()
+        for begin in range(0, len(values), size):
+            part = values[begin : begin + size]
+            production, shadow = Fields(decoder, part), Fields(decoder, part[::-1])
+            assert (production.numbers([FIELD]) is not None) == (size > COLUMNS_FROM)
+            sums.add(reader.of(production, shadow), np.ones(len(part), np.bool_))
+        return sums.record()
+
+    assert counted_in(len(values)) == counted_in(8)
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=2, max_size=50))
