@@ -281,8 +281,8 @@ class JoinerRole(Role):
                 metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
             for (path, kind), n in book.paths.items():
                 metrics.add("difference_total", n, path=path, kind=kind)
-            for (side, bucket), n in book.slices.latencies().items():
-                metrics.observe_many("latency_seconds", edge_ms(bucket) / 1000, n, side)
+            for (word, bucket), n in book.slices.latencies().items():
+                metrics.observe_many("latency_seconds", edge_ms(bucket) / 1000, n, word)
             for change, n in book.changes.items():
                 metrics.add("schema_change_pairs_total", n, change=change)
         new_pairs = self._step.compare.evolutions.new_pairs
