@@ -129,12 +129,10 @@ class RunnerStep:
     def drop(self) -> None:
         """Forget everything: only committed state is restored."""
         self.inputs.clear()
-        if isinstance(self.call, Stateful):
-            self.call.drop()
-        if self.meter is not None:
-            self.meter.drop()
-        if self.attempts is not None:
-            self.attempts.drop()
+        stateful = self.call if isinstance(self.call, Stateful) else None
+        for part in (stateful, self.meter, self.attempts):
+            if part is not None:
+                part.drop()
         self.writes.clear()
         self.ended.clear()
         self.exceptions.clear()

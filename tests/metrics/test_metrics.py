@@ -14,7 +14,6 @@ from prometheus_client import Histogram, generate_latest
 from shadowstream import metrics
 from shadowstream.metrics import DECISIONS, LATENCY_SECONDS, TABLE, Metric
 from shadowstream.protocol.latency_buckets import edge_ms
-from shadowstream.revision import revision_of
 from tests.metrics.metrics_run import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, verdict_first
 from tests.metrics.scraping import Scrape
 from tests.pipeline.candidates import OUT_OF
@@ -30,7 +29,6 @@ ELSEWHERE = {
     "spill_full": "tests/memory/test_spilling.py moves it, as spilled_bytes",
 }
 MOVED: dict[str, Callable[[Run], None]] = {}
-SHIPPED = version("shadowstream")
 
 
 def moves(*names: str) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
@@ -172,7 +170,8 @@ def _brokers(run: Run) -> None:
 
 @moves("build_info")
 def _build(run: Run) -> None:
-    expected = {"shadow": run.trial.name, "revision": revision_of(run.trial.config)[:16], "version": SHIPPED}
+    revision = run.trial.records("verdict")[-1]["revision"][:16]
+    expected = {"shadow": run.trial.name, "revision": revision, "version": version("shadowstream")}
     for role in (*ROLES, "alerts"):
         assert list(run.done[role].find("build_info")) == [(expected | {"role": role}, 1)]
 
