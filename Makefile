@@ -97,8 +97,9 @@ sim-loop: setup ## the same trials by the real roles, dying and coming back, on 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)
 
-docs: setup ## write what is made from the code anew: metrics, topics, outcomes, events, the config's schema
+docs: setup ## write what is made from the code anew: metrics, rules, dashboard, topics, outcomes, events, the config's schema
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
+	@$(BIN)/python -m monitoring
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
 	@$(BIN)/python -m shadowstream.protocol.outcome_page > docs/outcomes.md
 	@$(BIN)/python -m tests.metrics.events

@@ -6,6 +6,8 @@ from typing import Literal
 from shadowstream.metrics import Metrics
 
 TURN_MAX_S = 30.0
+REVISION_CHARS = 16
+"""Digits of a revision as people see it, in reports and messages."""
 Phase = Literal["consuming", "begun", "produced", "offsets_sent", "committing", "committed"]
 """The phase of a process between two commits, in this order: reading; the transaction has begun; the client has its
 records; the coordinator has its offsets; the commit has been called; it has returned. A process can die in each."""
@@ -42,9 +44,19 @@ class RoleHealth:
         self.own_process = False
         """Whether the role has the process to itself, and may change process-wide settings."""
         self._turned = time.monotonic()
+        # A turn is dated at the scrape: a loop turns many times a second.
+        self.metrics.follow("heartbeat_timestamp_seconds", lambda: time.time() - self._age_s(), role=role)
+        self.metrics.follow("ready", lambda: float(self.ready), role=role)
+
+    def started(self, version: str, revision: str) -> None:
+        """Show the release and the revision that this process runs."""
+        self.metrics.set("build_info", 1, role=self.role, version=version, revision=revision[:REVISION_CHARS])
 
     def turned(self) -> None:
         self._turned = time.monotonic()
+
+    def _age_s(self) -> float:
+        return time.monotonic() - self._turned
 
     def reached(self, phase: Phase) -> None:
         """Record the commit phase of the process; the watchdog names the phase, and a chaos test kills in it."""
@@ -53,4 +65,4 @@ class RoleHealth:
     @property
     def alive(self) -> bool:
         """Whether the loop turned within `turn_max_s`."""
-        return time.monotonic() - self._turned < self._turn_max_s
+        return self._age_s() < self._turn_max_s

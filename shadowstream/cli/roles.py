@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from types import FrameType
 from typing import Annotated, Any
 
@@ -116,7 +117,9 @@ def play(watch: RoleHealth, module: str, config: Config, instance: str, listen: 
     try:
         role = importlib.import_module(module)
         with as_role(config, instance, stop, watch):
-            figures: dict[str, Any] = role.run(config, revision_of(config), stop, watch, instance)
+            revision = revision_of(config)
+            watch.started(version("shadowstream"), revision)
+            figures: dict[str, Any] = role.run(config, revision, stop, watch, instance)
     finally:
         if server is not None:
             server.shutdown()

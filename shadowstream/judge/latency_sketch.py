@@ -4,11 +4,10 @@ Bucket i >= 0 ends at the edge g^i ms, bucket -1 at 0 ms (`protocol.latency_buck
 number of pairs at or under an edge is exact: only where inside a bucket a latency lies is unknown.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from shadowstream.protocol.latency_buckets import LOG_GROWTH, NOTHING
+from shadowstream.protocol.latency_buckets import NOTHING, edge_ms
 from shadowstream.records import Side
 
 LATENCY = "latency/"
@@ -47,15 +46,6 @@ def sketch_of(figures: Mapping[str, int], scope: str = "") -> Sketch:
         head = f"{scope}{LATENCY}{side.word}/"
         sides.append({int(name.removeprefix(head)): n for name, n in figures.items() if name.startswith(head)})
     return Sketch(*sides)
-
-
-def edge_ms(bucket: int) -> float:
-    """Return the upper edge of a bucket.
-
-    >>> edge_ms(-1), edge_ms(0), round(edge_ms(35), 2)
-    (0.0, 1.0, 2.01)
-    """
-    return 0.0 if bucket <= ZERO else math.exp(bucket * LOG_GROWTH)
 
 
 def quantile_bucket(counts: Counts, quantile: float) -> int:

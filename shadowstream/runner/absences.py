@@ -7,9 +7,11 @@ bounds its texts: beyond `TEXTS_MAX` texts it keeps only the part before the col
 from typing import Any, NamedTuple
 
 from shadowstream.compare.redact import Redactor
+from shadowstream.errors import CandidateError
 from shadowstream.protocol.marks import identity_hash
 
 TEXT_CHARS_MAX = 200
+EXCEPTION_CHARS_MAX = 100
 TEXTS_MAX = 32
 KINDS_MAX = 64
 RUN_BYTES, ID_BYTES = 40, 10
@@ -37,6 +39,20 @@ def reason_of(absence: str, error: Exception, redactor: Redactor) -> Reason:
     """Return the reason of one input. If values are redacted, the text ends at the colon."""
     head = f"{reason}: " if (reason := getattr(error, "reason", "")) else ""
     return Reason(absence, short(redactor.reason(f"{head}{error}") or ""))
+
+
+def exception_of(error: CandidateError) -> str:
+    """Return the class of the exception that a failure of the candidate names, or the kind of failure without one.
+
+    >>> exception_of(CandidateError("ZeroDivisionError: division by zero")), exception_of(CandidateError("KeyError"))
+    ('ZeroDivisionError', 'KeyError')
+    >>> exception_of(CandidateError("output refused: no JSON")), exception_of(CandidateError("", absence="timeout"))
+    ('output_refused', 'timeout')
+    """
+    if error.absence != "error":
+        return error.absence
+    head = str(error).partition(":")[0]
+    return head[:EXCEPTION_CHARS_MAX] if head.isidentifier() else "output_refused"
 
 
 class ReasonTexts:

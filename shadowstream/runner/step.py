@@ -23,7 +23,7 @@ from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
 from shadowstream.records import Batch, Commit, Headers, InputCoordinate, Partition, Write
 from shadowstream.runner import commit_metadata, fast_path
-from shadowstream.runner.absences import ID_BYTES, RUN_BYTES, Reason, ReasonTexts, add_absence, reason_of
+from shadowstream.runner.absences import ID_BYTES, RUN_BYTES, Reason, ReasonTexts, add_absence, exception_of, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.cpu_cost import Costs, Meter
@@ -99,6 +99,7 @@ class RunnerStep:
     writes: list[Write] = field(default_factory=list)
     records: int = 0
     ended: Counter[str] = field(default_factory=Counter)
+    exceptions: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         outputs, identity = self.config.production.outputs, self.config.identity
@@ -128,14 +129,13 @@ class RunnerStep:
     def drop(self) -> None:
         """Forget everything: only committed state is restored."""
         self.inputs.clear()
-        if isinstance(self.call, Stateful):
-            self.call.drop()
-        if self.meter is not None:
-            self.meter.drop()
-        if self.attempts is not None:
-            self.attempts.drop()
+        stateful = self.call if isinstance(self.call, Stateful) else None
+        for part in (stateful, self.meter, self.attempts):
+            if part is not None:
+                part.drop()
         self.writes.clear()
         self.ended.clear()
+        self.exceptions.clear()
         self.records = 0
 
     def step(self, batch: Batch, now_ms: int) -> int:
@@ -257,6 +257,8 @@ class RunnerStep:
                 state.counters.silent += not encoded
                 self._write_outputs(state, batch, i, encoded, clock)
                 return
+        if isinstance(result, CandidateError):
+            self.exceptions[exception_of(result)] += 1
         absence = "undecodable" if isinstance(result, RecordError) else result.absence
         window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
         window[1] += absence in FAILED_CAUSES
@@ -359,6 +361,7 @@ class RunnerStep:
             state.windows, state.costs = {}, {}
         self.writes.clear()
         self.ended.clear()
+        self.exceptions.clear()
         self.records = 0
 
     def done_marks(self, ends: dict[Partition, int], *, again: bool = True) -> list[Write]:

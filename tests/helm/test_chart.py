@@ -12,6 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from monitoring.__main__ import FILES
+from monitoring.expressions import ANY_TRIAL
+from monitoring.rules import RULES
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from tests.helm import chart
@@ -19,7 +22,7 @@ from tests.helm import chart
 ENVIRON = {"KAFKA_BOOTSTRAP": "kafka:9093", "KAFKA_USER": "u", "KAFKA_PASSWORD": "p"}
 MINIMAL = ("--values", str(chart.MINIMAL))
 EVERYTHING = ("--values", str(chart.EVERYTHING))
-OF_AN_OPERATOR = {"ServiceMonitor"}
+OF_AN_OPERATOR = {"PrometheusRule", "ServiceMonitor"}
 """Kinds that Kubernetes itself does not know."""
 
 
@@ -84,6 +87,8 @@ def assert_restricted(pod: dict[str, Any]) -> None:
 def trial_of(objects: list[dict[str, Any]], folder: Path) -> Config:
     """The config as a pod finds it: its files laid out as the kubelet lays out a ConfigMap, by symbolic links."""
     for thing in of_kind(objects, "ConfigMap"):
+        if thing["metadata"]["name"].endswith("-dashboard"):
+            continue  # Grafana reads it, no pod
         place = folder / "schemas" if thing["metadata"]["name"].endswith("-schemas") else folder
         (place / "..data").mkdir(parents=True)
         for name, text in thing["data"].items():
@@ -131,8 +136,8 @@ def test_the_least_is_two_stateful_sets_and_a_judge(helm: Path) -> None:
 def test_everything_adds_alerts_budgets_schemas_and_a_monitor(everything: list[dict[str, Any]]) -> None:
     assert set(chart.pods(everything)) == {"runner", "joiner", "judge", "labels", "alerts"}
     assert kinds(everything).count("PodDisruptionBudget") == 2
-    assert kinds(everything).count("ConfigMap") == 2
-    assert kinds(everything).count("ServiceMonitor") == 1
+    assert kinds(everything).count("ConfigMap") == 3
+    assert kinds(everything).count("ServiceMonitor") == kinds(everything).count("PrometheusRule") == 1
 
 
 def test_each_pod_is_restricted(helm: Path, everything: list[dict[str, Any]]) -> None:
@@ -189,6 +194,29 @@ def test_the_monitor_finds_every_roles_port(everything: list[dict[str, Any]]) ->
     for service in found:
         assert [port["name"] for port in service["spec"]["ports"]] == [endpoint["port"]]
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["shadows"]}
+
+
+def test_rules_are_of_this_trial_and_give_commands_of_this_cluster(everything: list[dict[str, Any]]) -> None:
+    [rendered] = of_kind(everything, "PrometheusRule")
+    assert rendered["metadata"]["labels"]["release"] == "prometheus"
+    [group] = rendered["spec"]["groups"]
+    [file_group] = yaml.safe_load((FILES / "rules.yaml").read_text("utf-8"))["groups"]
+    command = "kubectl --namespace shadows exec deployment/trial-shadowstream-judge -- shadowstream"
+    assert len(group["rules"]) == len(RULES)
+    for rule, given, of_file in zip(RULES, group["rules"], file_group["rules"], strict=True):
+        assert given["expr"] == of_file["expr"].replace(ANY_TRIAL, 'shadow="fraud"')
+        words = given["annotations"]
+        assert words["summary"] == of_file["annotations"]["summary"]
+        assert words["description"].endswith(f"Next: `{command} {rule.command} /etc/shadowstream/trial.yaml`")
+        assert words["runbook_url"] == f"https://example.com/shadowstream/operations#{rule.name.lower()}"
+
+
+def test_the_dashboard_is_the_file_with_the_sidecars_label(everything: list[dict[str, Any]]) -> None:
+    [made] = [thing for thing in of_kind(everything, "ConfigMap") if thing["metadata"]["name"].endswith("-dashboard")]
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert made["metadata"]["annotations"] == {"grafana_folder": "Trials"}
+    [text] = made["data"].values()
+    assert json.loads(text) == json.loads((FILES / "dashboard.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("values", [chart.MINIMAL, chart.EVERYTHING], ids=["minimal", "everything"])

@@ -167,6 +167,7 @@ class Run:
     reader: Reader
     probes: dict[str, Probed]
     waiting: dict[str, int | None] = field(default_factory=dict)
+    unready: Scrape = field(default_factory=lambda: Scrape(""))
     ahead: dict[str, Scrape] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
     done: dict[str, Scrape] = field(default_factory=dict)
@@ -196,7 +197,8 @@ def prepare(kafka: Broker, folder: Path) -> Run:
     settings["judge"] = {"drift": {"min_records": 20}}
     name, call = f"watched-{uuid4().hex[:8]}", "trial_candidate:Watched"
     trial = Trial(kafka.bootstrap, name, folder, WATCHED, call, settings=settings)
-    trial.write_config(candidate={"call": trial.call, "trusted": True, "state": "snapshot"})
+    compare = trial.document()["compare"] | {"latency": {"over_ms": 1_000}}
+    trial.write_config(candidate={"call": trial.call, "trusted": True, "state": "snapshot"}, compare=compare)
     trial.create_topics()
     trial.write_orders(range(ORDERS), raw_order)
     Production(trial, say).work(HALF)
@@ -231,6 +233,7 @@ def _get_ahead(run: Run, processes: dict[str, subprocess.Popen[str]]) -> None:
     joiner = processes["joiner"]
     await_that("the joiner waits for the start", lambda: "waiting_for_start_mark" in trial.log_text("join"))
     run.waiting = {path: run.probes["joiner"].status(path) for path in ("/healthz", "/readyz")}
+    run.unready = run.probes["joiner"].scrape()
     joiner.send_signal(signal.SIGSTOP)
     processes["runner"] = run.start("runner")
 

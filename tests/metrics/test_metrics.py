@@ -2,15 +2,18 @@
 
 import shutil
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import Histogram, generate_latest
 
 from shadowstream import metrics
-from shadowstream.metrics import DECISIONS, TABLE, Metric
+from shadowstream.metrics import DECISIONS, LATENCY_SECONDS, TABLE, Metric
+from shadowstream.protocol.latency_buckets import edge_ms
 from tests.metrics.metrics_run import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, verdict_first
 from tests.metrics.scraping import Scrape
 from tests.pipeline.candidates import OUT_OF
@@ -18,8 +21,9 @@ from tests.pipeline.written_records import remainders
 
 PAIRED = ("match", "tolerated", "ignored", "mismatch")
 OTHERS = {"alerts": "tests/alerts moves it"}
-WATCHED = [metric for metric in TABLE if not set(metric.roles) & OTHERS.keys()]
+WATCHED = [metric for metric in TABLE if set(metric.roles) - OTHERS.keys()]
 ELSEWHERE = {
+    "throttled_seconds": "tests/kafka/client/test_traffic.py moves it: here no quota slows a client",
     "shed_level": "tests/memory/test_shedding.py moves it: shedding would evict what is watched here",
     "spilled_bytes": "tests/memory/test_spilling.py moves it: here one side leads, and holding it is enough",
     "spill_full": "tests/memory/test_spilling.py moves it, as spilled_bytes",
@@ -158,6 +162,53 @@ def _received(run: Run) -> None:
         assert run.done[role].value("received_bytes_total", role=role) > 1_000
 
 
+@moves("brokers_up")
+def _brokers(run: Run) -> None:
+    for role in ("runner", "joiner"):
+        assert run.done[role].value("brokers_up", role=role) >= 1
+
+
+@moves("build_info")
+def _build(run: Run) -> None:
+    revision = run.trial.records("verdict")[-1]["revision"][:16]
+    expected = {"shadow": run.trial.name, "revision": revision, "version": version("shadowstream")}
+    for role in (*ROLES, "alerts"):
+        assert list(run.done[role].find("build_info")) == [(expected | {"role": role}, 1)]
+
+
+@moves("heartbeat_timestamp_seconds")
+def _heartbeat(run: Run) -> None:
+    for role in ROLES:
+        before, after = (moment[role].value("heartbeat_timestamp_seconds") for moment in (run.ahead, run.done))
+        assert time.time() - 600 < before < after < time.time()
+
+
+@moves("ready")
+def _ready(run: Run) -> None:
+    assert run.unready.value("ready", role="joiner") == 0
+    for role in ROLES:
+        assert run.done[role].value("ready", role=role) == 1
+
+
+@moves("candidate_errors_total")
+def _exceptions(run: Run) -> None:
+    assert run.done["runner"].by("exception", "candidate_errors_total") == {"ValueError": ORDERS // OUT_OF}
+
+
+@moves("latency_seconds")
+def _latencies(run: Run) -> None:
+    """Each count is that of the sketch in `stats` up to the same edge."""
+    sketch: dict[str, Counter[int]] = {"production": Counter(), "shadow": Counter()}
+    for latency in (one for record in run.stats for window in record["windows"] for one in window["latencies"]):
+        sketch[latency["side"]][latency["bucket"]] += latency["n"]
+    for side, found in sketch.items():
+        scrape = run.done["joiner"]
+        assert scrape.value("latency_seconds_count", side=side) == found.total() > ORDERS / 2
+        for labels, n in scrape.find("latency_seconds_bucket", side=side):
+            edge_s = float(labels["le"]) * 1.0005  # as shown, an edge is rounded
+            assert n == sum(k for bucket, k in found.items() if edge_ms(bucket) / 1000 <= edge_s), labels
+
+
 @moves("candidate_seconds")
 def _candidate(run: Run) -> None:
     before, after = run.ahead["runner"], run.done["runner"]
@@ -174,6 +225,24 @@ def _evidence(run: Run) -> None:
     assert evidence == {one["rate"]: one["log_e_below"] for one in criteria}
     assert rates == {one["rate"]: one["estimate"] for one in criteria}
     assert evidence["mismatch"] < 0 < rates["mismatch"]
+
+
+@moves("criterion_limit", "criterion_units", "criterion_bad_units")
+def _criteria(run: Run) -> None:
+    criteria = run.trial.records("verdict")[-1]["criteria"]
+    for name, field in (("criterion_limit", "limit"), ("criterion_units", "n"), ("criterion_bad_units", "bad")):
+        found = {has["criterion"]: value for has, value in run.done["judge"].find(name)}
+        assert found == {one["rate"]: one[field] for one in criteria}
+        assert found["mismatch"] > 0
+
+
+@moves("windows_closed", "coverage_minimum", "last_verdict_timestamp_seconds")
+def _last_verdict(run: Run) -> None:
+    last, judge = run.trial.records("verdict")[-1], run.done["judge"]
+    assert judge.value("windows_closed") == last["windows_closed"] > 0
+    assert judge.value("coverage_minimum") == run.trial.config.judge.min_coverage
+    name = "last_verdict_timestamp_seconds"
+    assert run.ahead["judge"].value(name) < judge.value(name) <= last["evaluated_at_ms"] / 1000
 
 
 @moves("coverage")
@@ -213,10 +282,10 @@ def test_the_metric_moves(metric: Metric, run: Run) -> None:
 @pytest.mark.parametrize("metric", WATCHED, ids=lambda metric: metric.name)
 def test_each_role_of_a_metric_shows_its_type_and_labels(metric: Metric, run: Run) -> None:
     family = metric.name.removesuffix("_total")
-    suffix = {"counter": "_total", "gauge": "", "histogram": "_count"}[metric.kind]
+    suffix = {"counter": "_total", "gauge": "", "histogram": "_count"}[metric.type]
     for role in ROLES:
         scrape = run.done[role]
-        assert scrape.types.get(family) == (metric.kind if role in metric.roles else None), role
+        assert scrape.types.get(family) == (metric.type if role in metric.roles else None), role
         for labels, _ in scrape.find(family + suffix):
             assert labels.keys() == {"shadow", *metric.labels}
             assert labels["shadow"] == run.trial.name
@@ -258,3 +327,26 @@ def test_paths_beyond_the_bound_are_counted_as_others() -> None:
     assert len(by_path) == metrics.PATHS_MAX + 1
     assert by_path[metrics.OTHER] == 5
     assert by_path["items.0"] == 2
+
+
+def test_exceptions_beyond_the_bound_are_counted_as_others() -> None:
+    shown = metrics.Metrics("many", "runner")
+    for i in range(metrics.EXCEPTIONS_MAX + 5):
+        shown.add("candidate_errors_total", 2, exception=f"Error{i}")
+    by_exception = Scrape.of(generate_latest(shown.registry).decode()).by("exception", "candidate_errors_total")
+    assert len(by_exception) == metrics.EXCEPTIONS_MAX + 1
+    assert by_exception[metrics.OTHER] == 10
+
+
+def test_a_summed_histogram_counts_as_one_observation_after_another_would() -> None:
+    summed, single = metrics.Metrics("many", "joiner"), Histogram("s", "s", buckets=LATENCY_SECONDS, registry=None)
+    for seconds, times in ((0.0, 3), (LATENCY_SECONDS[1], 2), (0.7, 5), (9_000.0, 1)):
+        summed.observe_many("latency_seconds", seconds, times, "shadow")
+        for _ in range(times):
+            single.observe(seconds)
+    scrape = Scrape.of(generate_latest(summed.registry).decode())
+    expected = {one.name.removeprefix("s"): one.value for one in single.collect()[0].samples if not one.labels}
+    assert scrape.value("latency_seconds_sum", side="shadow") == pytest.approx(expected["_sum"])
+    assert scrape.value("latency_seconds_count", side="shadow") == expected["_count"] == 11
+    buckets = [n for _, n in scrape.find("latency_seconds_bucket", side="shadow")]
+    assert buckets == [one.value for one in single.collect()[0].samples if one.name == "s_bucket"]

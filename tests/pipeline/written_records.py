@@ -26,11 +26,12 @@ def totals(stats: list[dict[str, Any]]) -> Counter[str]:
 
 
 INPUTS = {"input", "input_failed", "input_undecodable"}
+LATENCIES = {"latency_pairs", "latency_slower", "latency_over"}
 
 
 def ended(stats: list[dict[str, Any]]) -> Counter[str]:
-    """As `totals`, without the inputs."""
-    return Counter({name: n for name, n in totals(stats).items() if name not in INPUTS})
+    """As `totals`, without the inputs and the latencies of pairs."""
+    return Counter({name: n for name, n in totals(stats).items() if name not in INPUTS | LATENCIES})
 
 
 def outcomes_of_rows(bootstrap: str, topic: str) -> Counter[str]:

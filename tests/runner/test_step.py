@@ -162,6 +162,14 @@ def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str
     assert letter.value == batch("plain", value).values[1]
 
 
+def test_failures_are_counted_by_class_until_the_commit() -> None:
+    step = runner()
+    step.step(batch("raise", "plain", "large", "undecodable", "raise"), NOW_MS)
+    assert step.exceptions == {"ValueError": 2, "output_refused": 1}
+    commit(step)
+    assert not step.exceptions
+
+
 def test_a_silent_input_is_no_absence() -> None:
     writes, mark, _ = ran(runner(), "nothing")
     assert (writes, mark["absences"], mark["counters"]["silent"]) == ([], [], 1)

@@ -5,7 +5,7 @@ have no cell of their own. The sum over the cells of one dimension is the window
 """
 
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, count
 from typing import Any, NamedTuple, cast
@@ -229,6 +229,10 @@ class SliceCounts:
 
     def _single(self, tally: _Tally) -> list[list[str]]:
         return [[value for (value,) in tally.slices.get((place,), ())] for place in range(len(self._names))]
+
+    def latencies(self) -> Counter[tuple[str, int]]:
+        """Return the latencies since the last commit by side and bucket, of all windows and revisions."""
+        return sum((tally.measures.latencies for tally in self._tallies.values()), Counter[tuple[str, int]]())
 
     def clear(self) -> None:
         self._tallies.clear()

@@ -11,9 +11,10 @@ from typing import Any
 from shadowstream.config import Config, Criterion
 from shadowstream.judge.evidence.quantiles import LOG_ARMS, Arm, RatioEvidence, edges_times
 from shadowstream.judge.evidence.rates import critical_n
-from shadowstream.judge.latency_sketch import Sketch, edge_ms, quantile_bucket, sketch_of
+from shadowstream.judge.latency_sketch import Sketch, quantile_bucket, sketch_of
 from shadowstream.judge.verdict import signed_units
 from shadowstream.judge.verdict.criterion_units import Buckets, Measure, Numbers
+from shadowstream.protocol.latency_buckets import edge_ms
 
 _TIMES_MAX = 2.0**20
 _HALVINGS = 12

@@ -1,4 +1,7 @@
-"""Number of bytes that consumers receive: no other metric shows records that were fetched twice or discarded."""
+"""Statistics of a role's consumers: bytes received, brokers connected, delays by quotas.
+
+No other metric shows records that were fetched twice or discarded.
+"""
 
 import json
 from typing import Any
@@ -21,8 +24,13 @@ class TrafficMeter:
 
         def on_stats(text: str) -> None:
             nonlocal last
-            bytes_ = int(json.loads(text)["rx_bytes"])
-            self._watch.metrics.add("received_bytes_total", bytes_ - last, role=self._watch.role)
+            stats, metrics, role = json.loads(text), self._watch.metrics, self._watch.role
+            bytes_ = int(stats["rx_bytes"])
+            metrics.add("received_bytes_total", bytes_ - last, role=role)
+            brokers = stats["brokers"].values()
+            metrics.set("brokers_up", sum(broker["state"] == "UP" for broker in brokers), role=role)
+            throttled_ms = max((broker["throttle"]["max"] for broker in brokers), default=0)
+            metrics.set("throttled_seconds", throttled_ms / 1000, role=role)
             self.total += bytes_ - last
             last = bytes_
 

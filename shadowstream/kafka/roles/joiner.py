@@ -40,6 +40,7 @@ from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admi
 from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.latency_buckets import edge_ms
 from shadowstream.protocol.outcomes import OF_ABSENCE
 from shadowstream.records import Batch, Partition, Prepared, Side
 
@@ -280,6 +281,8 @@ class JoinerRole(Role):
                 metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
             for (path, kind), n in book.paths.items():
                 metrics.add("difference_total", n, path=path, kind=kind)
+            for (word, bucket), n in book.slices.latencies().items():
+                metrics.observe_many("latency_seconds", edge_ms(bucket) / 1000, n, word)
             for change, n in book.changes.items():
                 metrics.add("schema_change_pairs_total", n, change=change)
         new_pairs = self._step.compare.evolutions.new_pairs

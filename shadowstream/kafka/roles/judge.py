@@ -173,6 +173,8 @@ class JudgeLoop:
         self.commits += 1
         self._show(effects.verdict, time.monotonic() - began)
         for write in writes:
+            if write.topic == self._config.plan.of("verdict"):
+                self._watch.metrics.set("last_verdict_timestamp_seconds", write.time_ms / 1000)
             if write.topic == self._config.plan.of("drift"):
                 event = own.decode(write.value or b"")[1]
                 log.info("drift", drift=event["event"], criterion=event["criterion"], reason=event["reason"])
@@ -186,12 +188,18 @@ class JudgeLoop:
         for decision in DECISIONS:
             metrics.set("verdict", decision == verdict["decision"], decision=decision)
         for one in verdict["criteria"]:
-            metrics.set("evidence", one["log_e_below"], criterion=one["rate"])
+            criterion = one["rate"]
+            metrics.set("evidence", one["log_e_below"], criterion=criterion)
+            metrics.set("criterion_limit", one["limit"], criterion=criterion)
+            metrics.set("criterion_units", one["n"], criterion=criterion)
+            metrics.set("criterion_bad_units", one["bad"], criterion=criterion)
             if one["estimate"] is not None:
-                metrics.set("rate", one["estimate"], criterion=one["rate"])
+                metrics.set("rate", one["estimate"], criterion=criterion)
         for side, share in (("production", verdict["coverage"]), ("candidate", verdict["coverage_candidate"])):
             if share is not None:
                 metrics.set("coverage", share, side=side)
+        metrics.set("coverage_minimum", verdict["min_coverage"])
+        metrics.set("windows_closed", verdict["windows_closed"])
         metrics.set("incidents_open", len(verdict["incidents_open"]))
         metrics.set("conservation_remainder", verdict["remainder"])
 

@@ -218,6 +218,8 @@ class RunnerRole(Role):
     def committed(self, now_ms: int) -> None:
         for outcome, n in self._step.ended.items():
             self._watch.metrics.add("records_total", n, role="runner", side="input", outcome=outcome)
+        for exception, n in self._step.exceptions.items():
+            self._watch.metrics.add("candidate_errors_total", n, exception=exception)
         self._copies.committed(self._watch)
         self._step.committed()
         if isinstance(self._step.call, Stateful):

@@ -7,7 +7,8 @@ import pytest
 from scipy import integrate
 
 from shadowstream.judge.evidence.quantiles import Arm, RatioEvidence
-from shadowstream.judge.latency_sketch import TOP, ZERO, Counts, Sketch, edge_ms, quantile_bucket
+from shadowstream.judge.latency_sketch import TOP, ZERO, Counts, Sketch, quantile_bucket
+from shadowstream.protocol.latency_buckets import edge_ms
 
 GROWTH = 1.01 / 0.99
 
