@@ -17,10 +17,10 @@ def log_sign_tail(n: float, excess: float) -> float:
     >>> 21 / 2**20 <= math.exp(log_sign_tail(20, 18)) < 21.1 / 2**20  # 19 or 20 heads of 20
     True
     """
-    k = math.floor((n + excess) / 2.0)
+    k = float(math.floor((n + excess) / 2.0))
     if n <= 0 or k <= n / 2.0:
         return 0.0
-    k = min(float(k), n)
+    k = min(k, n)
     log_pmf = _log_choose(n, k) - n * math.log(2.0)
     return min(0.0, log_pmf - math.log1p(-(n - k) / (k + 1.0)))
 
