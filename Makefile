@@ -26,7 +26,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-compare chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost
+.PHONY: sim-loop eos-cost pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,9 @@ sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 
 
 calibrate: setup ## 2,000 seeded candidates at the limit through the judge, beside the exact probabilities
 	@$(BIN)/python -m tests.judge.calibration
+
+pictures: setup ## the live page of the demo as docs/pictures/*.png (needs Chromium; a few minutes)
+	@$(BIN)/python -m tests.web.pictures
 
 judge-compare: setup ## the judge beside eight others on the same data, into docs/judge-compare.md and .svg
 	@$(BIN)/python -m tests.judge.comparison

@@ -9,7 +9,7 @@ import signal
 import sys
 from types import FrameType
 
-ROLES = ("run", "join", "judge", "labels", "alerts", "up")
+ROLES = ("run", "join", "judge", "labels", "alerts", "up", "web")
 """Commands that run until they are asked to end: such a request is no failure."""
 INTERRUPTED = 128  # plus the signal's number, as shells have it
 

@@ -23,7 +23,7 @@ from shadowstream.kafka.role_report import Report
 _LEVEL = "--log-level"
 _REPORTED = {ExitCode.USAGE: Report.CONFIG_ERROR, ExitCode.TAKEN_OVER: Report.TAKEN_OVER}
 """The supervisor report for errors that a restart would not solve."""
-_SIGNALS_OF_ITS_OWN = ("run", "join", "judge", "labels", "alerts", "up")
+_SIGNALS_OF_ITS_OWN = ("run", "join", "judge", "labels", "alerts", "up", "web")
 """Commands that install handlers before they begin, and end in order on request."""
 
 

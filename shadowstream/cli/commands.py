@@ -38,6 +38,9 @@ COMMANDS = {
         "challengers",
         "Compare the candidates of several trials on the same records of production: which is shown to be better?",
     ),
+    "web": Command(
+        "web", "Show the live page of these trials until Ctrl-C: verdict, evidence, differences, incidents and roles."
+    ),
     "report": Command(
         "report",
         "Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON.",

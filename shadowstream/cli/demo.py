@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -38,7 +40,10 @@ def demo(
 
     began = time.monotonic()
     with orchestrate.stage(candidate, say, limit) as staged:
+        staged.page = _page()
         say(f"production, runner (candidate: {candidate}), joiner and judge are running")
+        if staged.page is not None:
+            say(f"live page, while they run: http://{staged.page}/")
         with _watch(staged) as watch:
             orchestrate.run(staged, watch.turn)
         verdict = orchestrate.verdict_of(staged.config)
@@ -52,6 +57,14 @@ def demo(
             for line in lines(verdict, examples):
                 put(line)
             say(NEXT)
+
+
+def _page() -> str | None:
+    """A free address of this machine for the live page; None where the extra `web` is not installed."""
+    if find_spec("nicegui") is None:
+        return None
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 class _watch:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -31,12 +32,19 @@ MAX_AGE_MS = 3_600_000
 """Oldest verdict that its status shows as the answer of the gate, the default of `gate` too."""
 
 
-def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
+WebAddress = Annotated[
+    str | None, typer.Option("--web", metavar="HOST:PORT", help="show the live page there too", show_default=False)
+]
+
+
+def up(
+    context: typer.Context, config: ConfigPath, listen: Listen = None, web: WebAddress = None, as_json: Json = False
+) -> int:
     """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
 
     With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
     alerts. The labels role runs where the config names labels, the alerts role where it names a webhook. Where alerts
-    cannot run the others go on without.
+    cannot run the others go on without. With --web the live page is one more process; its end ends no role.
     """
     trial = load(config)
     revision = revision_of(trial)  # reports a missing candidate once, instead of once a role
@@ -46,10 +54,14 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
         return ExitCode.OK
     stop.begin()
     commands = _commands(context, trial, config, listen, as_json)
+    if web is not None:
+        commands["web"] = web_command(config, web, context.find_root().params["log_level"])
     # A trial without alerts still collects evidence; so a failed alerts role does not end the others.
     watch = Watch(Question(trial, revision, MAX_AGE_MS))
     with live.beside(watch.look, in_place=sys.stderr.isatty() and not as_json) as streams:
-        supervisor = Supervisor(commands, {**os.environ, SESSION: session}, spared=["alerts"], streams=streams)
+        supervisor = Supervisor(
+            commands, {**os.environ, SESSION: session}, spared=["alerts"], streams=streams, beside=["web"]
+        )
         well = supervisor.run(lambda: stop.stopped)
     failed = [child for child in supervisor.children.values() if child.failed and not child.spared]
     if failed and all(child.final == Report.TAKEN_OVER for child in failed):
@@ -80,6 +92,12 @@ def _commands(
         level = ["--log-level", context.find_root().params["log_level"]]
         commands[command[0]] = [sys.executable, "-m", "shadowstream", *level, *command, path, *flags]
     return commands
+
+
+def web_command(path: str, address: str, log_level: str) -> list[str]:
+    """The command line of the live page of a trial. Raises `ConfigError` for an address that is not HOST:PORT."""
+    split(address)
+    return [sys.executable, "-m", "shadowstream", "--log-level", log_level, "web", path, "--listen", address]
 
 
 def begin(trial: Config, stop: Stoppable) -> str | None:

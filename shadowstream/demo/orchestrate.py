@@ -44,6 +44,8 @@ class Stage:
     folder: Path
     environment: dict[str, str]
     loaded: int
+    page: str | None = None
+    """Address of the live page; None: there is none."""
 
     def commands(self) -> dict[str, list[str]]:
         """The command line of each role's process; production is a separate program without shadowstream's roles."""
@@ -53,7 +55,8 @@ class Stage:
         model = ["--model", self.environment[MODEL_VARIABLE]]
         production = [sys.executable, "-m", "shadowstream.demo.production", *places, *model, "--until-end"]
         roles = {name: [*module, name, str(self.config_path), "--json"] for name in ("run", "join", "judge")}
-        return {"production": production, **roles}
+        web = {} if self.page is None else {"web": [*module, "web", str(self.config_path), "--listen", self.page]}
+        return {"production": production, **roles, **web}
 
     def figures(self) -> list[dict[str, Any]]:
         figures = []
@@ -102,14 +105,14 @@ def write_config(folder: Path, candidate: str) -> Path:
 
 def run(staged: Stage, each_turn: Callable[[Supervisor], None] | None = None) -> Supervisor:
     """Run production and the roles to their end; raise `BrokerError` with the last output of a role that failed."""
-    supervisor = Supervisor(staged.commands(), staged.environment, staged.folder)
+    supervisor = Supervisor(staged.commands(), staged.environment, staged.folder, beside=["web"])
     turn = (lambda: each_turn(supervisor)) if each_turn else None
 
     def given_up() -> bool:
-        return any(child.failures > FAILURES_MAX for child in supervisor.children.values())
+        return any(child.failures > FAILURES_MAX and not child.beside for child in supervisor.children.values())
 
     if not supervisor.run(given_up, turn):
-        failed = [child.name for child in supervisor.children.values() if not child.done]
+        failed = [child.name for child in supervisor.children.values() if not (child.done or child.beside)]
         last = {name: (staged.folder / f"{name}.err").read_text()[-2000:] for name in failed}
         raise BrokerError(f"the demo's {', '.join(failed)} failed: {json.dumps(last, indent=1)}")
     return supervisor

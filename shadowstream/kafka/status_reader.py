@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import Consumer, Message
@@ -32,12 +33,20 @@ ERROR_CHARS_MAX = 200
 TAILS = {"stats": 150, "progress": 1_500}
 """Offsets to read before the end at the first look: they show the rates, and the newest mark of each input."""
 
+TakeStats = Callable[[dict[str, Any]], None]
+
 
 class StatusReader:
-    """Reader of one revision; each look reads only what has been written since the last."""
+    """Reader of one revision; each look reads only what has been written since the last.
 
-    def __init__(self, config: Config, revision: str) -> None:
+    `take_stats` also gets each stats record, from `stats_tail` offsets of a partition before the end on.
+    """
+
+    def __init__(
+        self, config: Config, revision: str, take_stats: TakeStats | None = None, stats_tail: int = TAILS["stats"]
+    ) -> None:
         self._config, self.revision = config, revision
+        self._take_stats, self._tails = take_stats, {**TAILS, "stats": stats_tail}
         self._client: AdminClient | None = None
         self._consumer: Consumer | None = None
         self._view: TrialView | None = None
@@ -80,6 +89,8 @@ class StatusReader:
         at_ms = message.timestamp()[1]
         kind = "stats" if message.topic() == stats else "mark"
         record = own_record(kind, message, self._refusals)
+        if record is not None and kind == "stats" and self._take_stats is not None:
+            self._take_stats(record)
         if record is not None:
             (view.add_stats if kind == "stats" else view.add_mark)(at_ms, record)
         self._next[place_of(message)] = offset_of(message) + 1
@@ -93,7 +104,7 @@ class StatusReader:
         places = offsets.places({topic: counts[topic] for topic in (stats, progress) if topic in counts})
         lows, ends = offsets.beginnings(client, places), offsets.ends(client, places)
         for place in places:
-            tail = max(lows[place], ends[place] - TAILS["stats" if place.topic == stats else "progress"])
+            tail = max(lows[place], ends[place] - self._tails["stats" if place.topic == stats else "progress"])
             self._next[place] = min(tail, begins.get(place.partition, lows[place])) if place.topic == stats else tail
         self._consumer = reading_consumer(config.kafka, config.plan, "status")
         return view

@@ -76,6 +76,7 @@ class RoleProcess:
     done: bool = False
     failed: bool = False
     spared: bool = False
+    beside: bool = False
     exit_codes: list[int] = field(default_factory=list)
     final: Report | None = None  # the report after which the supervisor does not start it again
     final_text: str = ""
@@ -95,7 +96,8 @@ class Supervisor:
 
     `commands`, `environment`: the children's command lines by name, and their environment (None: this process's).
     `output_dir`: folder of files for their stdout and stderr (None: this process's). `spared`: children that the others
-    do not need. `silent`: children that cannot report, as those in a container: their exit codes 0 and 2 count.
+    do not need. `beside`: spared children that have no end of their own, and are not waited for. `silent`: children
+    that cannot report, as those in a container: their exit codes 0 and 2 count.
     """
 
     def __init__(
@@ -106,8 +108,12 @@ class Supervisor:
         silent: Collection[str] = (),
         spared: Collection[str] = (),
         streams: Mapping[str, int] | None = None,
+        beside: Collection[str] = (),
     ) -> None:
-        self.children = {name: RoleProcess(name, command, spared=name in spared) for name, command in commands.items()}
+        self.children = {name: RoleProcess(name, command) for name, command in commands.items()}
+        for name, child in self.children.items():
+            child.beside = name in beside
+            child.spared = child.beside or name in spared
         self._environment, self._output_dir, self._silent = environment, output_dir, frozenset(silent)
         self._streams = dict(streams or {})
         self._outage = OutageLog()
@@ -129,11 +135,14 @@ class Supervisor:
             os.close(own)
             os.close(self._lifeline)
             self._lifeline = None
-        return all(child.done or (child.failed and child.spared) for child in self.children.values())
+        return all(child.done for child in self._awaited())
 
     def _is_over(self) -> bool:
-        needed = [child for child in self.children.values() if not (child.failed and child.spared)]
-        return all(child.done for child in needed) or any(child.failed for child in needed)
+        awaited = self._awaited()
+        return all(child.done for child in awaited) or any(child.failed for child in awaited)
+
+    def _awaited(self) -> list[RoleProcess]:
+        return [one for one in self.children.values() if not one.beside and not (one.failed and one.spared)]
 
     def _supervise(self, child: RoleProcess) -> None:
         if child.done or child.failed:

@@ -1,1 +1,1 @@
-"""HTTP endpoints of a role."""
+"""HTTP endpoints: the probes of a role, and the live page of trials."""

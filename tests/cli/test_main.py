@@ -34,10 +34,10 @@ def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: 
     assert ("Usage" in done.stdout) if code == 0 else done.stderr.startswith("error: ")
 
 
-HEAVY = {"river", "scipy", "pyarrow", "numpy", "matplotlib", "faust"}
+HEAVY = {"river", "scipy", "pyarrow", "numpy", "matplotlib", "faust", "nicegui", "fastapi", "uvicorn"}
 LIGHT = (
     *("alerts", "config_commands", "diff", "down", "explain", "gate", "kafka", "override", "roles", "status", "topics"),
-    *("trials", "up"),
+    *("trials", "up", "web"),
 )
 """Modules of commands that compare and judge nothing. The rest loads what it needs."""
 

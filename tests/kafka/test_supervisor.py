@@ -179,3 +179,12 @@ def test_a_child_that_holds_out_when_its_supervisor_is_gone_is_killed(tmp_path: 
     while alive(pid):
         assert time.monotonic() < deadline, "it outlived its supervisor"
         time.sleep(0.05)
+
+
+def test_a_child_beside_the_others_is_neither_waited_for_nor_missed() -> None:
+    for code in (WORKS, "raise SystemExit(2)", "raise SystemExit(1)"):
+        commands = {"works": python("import time; time.sleep(0.5)"), "web": python(code)}
+        roles = Supervisor(commands, silent=list(commands), beside=["web"])
+        assert roles.run(lambda: False), "all that is waited for has ended well"
+        assert roles.children["works"].done
+        assert roles.children["web"].pid is None, "it ends with the others"

@@ -1,0 +1,92 @@
+"""Reader of the records of one pair: its input and the values of both sides, by their coordinates in a row of diff."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from confluent_kafka import Message
+
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.side_formats import side_formats
+from shadowstream.config import Config, Format
+from shadowstream.errors import RecordError, ShadowstreamError
+from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.errors import translated_errors
+from shadowstream.kafka.client.messages import offset_of
+from shadowstream.kafka.reading.bounded import fail, read_spans, within
+from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.paths import ABSENT
+from shadowstream.records import Partition, Side
+
+LIMIT = within(10.0)
+
+
+class ReadValue(NamedTuple):
+    """A decoded value. `ABSENT`: there is no record, or it could not be used; `problem` has the reason then."""
+
+    where: str
+    value: Any = ABSENT
+    problem: str | None = None
+
+
+class PairRecords(NamedTuple):
+    """The records of a pair."""
+
+    input: ReadValue
+    production: ReadValue
+    candidate: ReadValue
+
+
+class PairReader:
+    """Reader of pairs of one trial. It assigns partitions, joins no group and commits nothing."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        schemas = schema_source(config.schemas)
+        bytes_max, names = config.limits.decoded_bytes_max, config.compare.duplicate_names
+        self._of_sides = Decoder(schemas, bytes_max=bytes_max, names=names)
+        self._of_inputs = Decoder(schemas, config.schemas.formats, bytes_max, names="plain")
+
+    def read(self, row: Mapping[str, Any]) -> PairRecords:
+        """Read the records of a row of diff (schemas/diff.avsc)."""
+        formats = side_formats(self._config, row["task"].rpartition("/")[0])
+        return PairRecords(
+            self._input(row["input"]),
+            self._side(row["production"], formats[Side.PRODUCTION]),
+            self._side(row["shadow"], formats[Side.SHADOW]),
+        )
+
+    def _input(self, coordinate: str | None) -> ReadValue:
+        if coordinate is None:
+            return ReadValue("", problem="the row names no input")
+        topic, partition, offset = coordinate.rsplit("/", 3)[:3]
+        return self._value(Partition(topic, int(partition)), int(offset), self._of_inputs.of(topic))
+
+    def _side(self, at: Mapping[str, Any] | None, format: Format) -> ReadValue:
+        if at is None:
+            return ReadValue("", problem="there is no record")
+        place = Partition(at["topic"], at["partition"])
+        return self._value(place, at["offset"], self._of_sides.formatted(format))
+
+    def _value(self, place: Partition, offset: int, decoder: Decoder) -> ReadValue:
+        where = f"{place}@{offset}"
+        try:
+            message = self._message(place, offset)
+            if message is None:
+                return ReadValue(where, problem="the topic does not hold it any more")
+            headers: Any = message.headers()
+            return ReadValue(where, decoder.decode(message.value(), headers))
+        except RecordError as error:
+            return ReadValue(where, problem=f"cannot be decoded ({error.reason})")  # the text may quote the value
+        except ShadowstreamError as error:
+            return ReadValue(where, problem=str(error))
+
+    def _message(self, place: Partition, offset: int) -> Message | None:
+        with (
+            translated_errors("pair"),
+            contextlib.closing(reading_consumer(self._config.kafka, self._config.plan, "pair")) as consumer,
+        ):
+            for polled in read_spans(consumer, {place: (offset, offset + 1)}, LIMIT, fail):
+                for message in polled.records:
+                    return message if offset_of(message) == offset else None
+        return None
