@@ -1,12 +1,14 @@
 """`diff`: show stored differences, the newest last; the last row of a pair is valid."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from shadowstream.cli.durations import time_ms_of
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
@@ -16,43 +18,104 @@ from shadowstream.kafka.refused_records import usable
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.outcomes import BAD, Outcome
 from shadowstream.report.words import key_text, side_text, time_text
+from shadowstream.status.differing_rows import Summary, summary_of
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
+COUNTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Filter of rows; None takes all. `field`: a path, and what is below it. `since_ms`: the earliest event time."""
+
+    outcome: str | None = None
+    revision: str | None = None
+    field: str | None = None
+    key: str | None = None
+    since_ms: int | None = None
+
+    def takes(self, row: Mapping[str, Any]) -> bool:
+        paths = (difference["path"] for difference in row["differences"])
+        return (
+            self.outcome in (None, row["outcome"])
+            and (self.revision is None or row["revision"].startswith(self.revision))
+            and (self.field is None or any(path == self.field or path.startswith(self._below) for path in paths))
+            and (self.key is None or self.key in key_text(row))
+            and (self.since_ms is None or row["time_ms"] >= self.since_ms)
+        )
+
+    @property
+    def _below(self) -> tuple[str, str]:
+        return f"{self.field}.", f"{self.field}["
 
 
 def diff(
     config: ConfigPath,
     outcome: Annotated[str | None, typer.Option(help="only this outcome, for example mismatch or missing")] = None,
+    revision: Annotated[str | None, typer.Option(help="only this revision, or its first digits")] = None,
+    field: Annotated[str | None, typer.Option(help="only rows that differ at this path or below it")] = None,
+    key: Annotated[str | None, typer.Option(help="only rows whose key contains this text")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="only rows from this event time on: ISO 8601, UTC by default")
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="only the newest so many rows; 0 for all")] = 20,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="counts by outcome, field and reason, and no rows")
+    ] = False,
+    show: Annotated[str | None, typer.Option(metavar="PAIR", help="one pair: both whole values and the input")] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="go on with rows as they come")] = False,
     as_json: Json = False,
 ) -> None:
     """Show differences between production and the candidate: a table, or a JSON object a line."""
     if outcome is not None and outcome not in tuple(Outcome):
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
-    trial = load(config)
+    trial, wanted = load(config), Wanted(outcome, revision, field, key, time_ms_of("--since", since))
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
-        _follow(trial, outcome, limit, as_json)
+        _follow(trial, wanted, limit, as_json)
         return
     topic = trial.plan.of("diff")
     last = {row.key: row for row in read_topic(trial.kafka, topic, READ_TIMEOUT_S)}
-    rows = sorted(_decoded(last.values(), topic, outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
-    shown = rows[-limit:] if limit else rows
+    if show is not None:
+        _show(trial, last.get(show.encode()), show, as_json=as_json)
+        return
+    rows = sorted(_decoded(last.values(), topic, wanted), key=lambda row: (row["time_ms"], row["pair_id"]))
+    if summary:
+        _print_summary(summary_of(rows), as_json=as_json)
+    else:
+        _print_rows(rows[-limit:] if limit else rows, as_json=as_json)
+    shown = 0 if summary else len(rows[-limit:] if limit else rows)
+    filtered = f" with outcome {outcome}" if outcome else " of this choice" if wanted != Wanted() else ""
+    say(f"{shown} of {len(rows)} rows{filtered} in {topic!r}")
+
+
+def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        for row in shown:
+        for row in rows:
             put_json(row)
-    elif shown:
-        console().print(_table(shown))
-    say(f"{len(shown)} of {len(rows)} rows{f' with outcome {outcome}' if outcome else ''} in {trial.plan.of('diff')!r}")
+    elif rows:
+        console().print(_table(rows))
 
 
-def _follow(trial: Config, outcome: str | None, limit: int, as_json: bool) -> None:
+def _show(trial: Config, stored: TopicRecord | None, pair: str, *, as_json: bool) -> None:
+    topic = trial.plan.of("diff")
+    found = list(usable([stored], topic, "diff")) if stored is not None else []
+    if not found:
+        raise ConfigError(
+            f"--show {pair!r}: no row of {topic!r} has this pair id. `diff` shows the ids in its column pair; of plain "
+            "matches only a sample has rows (compare.match_sample)"
+        )
+    from shadowstream.cli.pair import show_pair  # a local import: it loads what decodes and compares
+
+    show_pair(trial, found[0].record, as_json=as_json)
+
+
+def _follow(trial: Config, wanted: Wanted, limit: int, as_json: bool) -> None:
     """Print rows as they arrive, the stored ones first, until `limit` rows or Ctrl-C."""
     say(f"rows of {trial.plan.of('diff')!r} as they come{f', {limit} at most' if limit else ''}; Ctrl-C ends")
     topic = trial.plan.of("diff")
-    rows = _decoded(stream_topic(trial.kafka, topic, READ_TIMEOUT_S, follow=True), topic, outcome)
+    rows = _decoded(stream_topic(trial.kafka, topic, READ_TIMEOUT_S, follow=True), topic, wanted)
     for row in islice(rows, limit or None):
         if as_json:
             put_json(row)
@@ -61,10 +124,29 @@ def _follow(trial: Config, outcome: str | None, limit: int, as_json: bool) -> No
             console().print(cell(" ".join(words)))
 
 
-def _decoded(rows: Iterable[TopicRecord], topic: str, outcome: str | None) -> Iterator[dict[str, Any]]:
-    for row in usable(rows, topic, "diff"):
-        if outcome is None or row.record["outcome"] == outcome:
-            yield row.record
+def _decoded(rows: Iterable[TopicRecord], topic: str, wanted: Wanted) -> Iterator[dict[str, Any]]:
+    return (row.record for row in usable(rows, topic, "diff") if wanted.takes(row.record))
+
+
+def _print_summary(found: Summary, *, as_json: bool) -> None:
+    if as_json:
+        put_json({**asdict(found), "deltas": {path: one._asdict() for path, one in found.deltas.items()}})
+        return
+    for title, counts in (("outcome", found.outcomes), ("field that differs", found.fields), ("reason", found.reasons)):
+        if not counts:
+            continue
+        table = Table(box=None, pad_edge=False)
+        table.add_column("rows", justify="right")
+        table.add_column(title, overflow="fold")
+        for name, n in islice(counts.items(), COUNTS_SHOWN):
+            delta = found.deltas.get(name) if title == "field that differs" else None
+            typical = (
+                "" if delta is None else f": typically {delta.median:+.4g} ({delta.low:+.4g} to {delta.high:+.4g})"
+            )
+            table.add_row(cell(f"{n:,}"), cell(f"{name or '(whole value)'}{typical}"))
+        if len(counts) > COUNTS_SHOWN:
+            table.add_row(cell(""), cell(f"and {len(counts) - COUNTS_SHOWN} more"))
+        console().print(table)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -1,15 +1,14 @@
 """`replay`: judges the stored records by the criteria of this config. Nothing is written or committed."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from shadowstream.cli.answer import READ_TIMEOUT_S, Answer
+from shadowstream.cli.durations import time_ms_of
 from shadowstream.cli.explain import explained, lines
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.configfile import load
-from shadowstream.errors import ConfigError
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.refused_records import Refusals
 from shadowstream.kafka.replay.rejoin import rejoined
@@ -39,7 +38,7 @@ def replay(
     With --from-topics also its rules of comparison. With those of the live trial the evidence digest is that of the
     live verdict. Windows count that begin in the range. Nothing is written or committed.
     """
-    span = _time_ms("--from", begin), _time_ms("--to", end)
+    span = time_ms_of("--from", begin), time_ms_of("--to", end)
     trial = load(config)
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     refusals = Refusals()
@@ -51,16 +50,6 @@ def replay(
         records = [*rejoined(trial, chosen), *labelled]
     verdict = judged(trial, list(within(records, *span)), chosen, refusals).verdict(now_ms())
     _print(verdict, config, as_json)
-
-
-def _time_ms(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"{option} {text!r}: give an ISO 8601 time, for example 2013-07-01T00:00") from error
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _print(verdict: dict[str, Any], config: str, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """Dead letters: unusable records with the headers of Kafka Connect's dead letter queue (KIP-298)."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from shadowstream.codecs.framing import SCHEMA_HEADER
@@ -20,6 +21,29 @@ class FailedRecord(NamedTuple):
     value: bytes | None
     time_ms: int
     schema_header: bytes | None = None
+
+
+class LetterFacts(NamedTuple):
+    """Facts of a dead letter as its headers have them. `record`: topic/partition@offset of the record that failed."""
+
+    record: str
+    stage: str
+    error: str
+    message: str
+
+
+def facts_of(headers: Mapping[str, bytes]) -> LetterFacts:
+    """Return the facts of a dead letter; what a header lacks is an empty text.
+
+    >>> facts_of({"__connect.errors.topic": b"in", "__connect.errors.offset": b"7"})
+    LetterFacts(record='in/@7', stage='', error='', message='')
+    """
+
+    def text(name: str) -> str:
+        return (headers.get(f"__connect.errors.{name}") or b"").decode("utf-8", "backslashreplace")
+
+    record = f"{text('topic')}/{text('partition')}@{text('offset')}"
+    return LetterFacts(record, text("stage"), text("exception.class.name"), text("exception.message"))
 
 
 class Redaction(Protocol):

@@ -1,7 +1,8 @@
 """Rows of diff for a page: the newest ones, by filter and page, and the typical delta of each field."""
 
+import math
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any, NamedTuple
@@ -152,3 +153,29 @@ def typical_of(deltas: Sequence[float]) -> TypicalDelta:
 
 def _ranked(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(((name, n) for name, n in counts.items() if n > 0), key=lambda one: (-one[1], one[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Rows of diff by outcome, by field that differs and by reason, the commonest first; typical deltas by field."""
+
+    outcomes: Mapping[str, int]
+    fields: Mapping[str, int]
+    reasons: Mapping[str, int]
+    deltas: Mapping[str, TypicalDelta]
+
+
+def summary_of(rows: Iterable[Mapping[str, Any]]) -> Summary:
+    """Sum up rows of diff (schemas/diff.avsc). A reason counts by its part before the colon."""
+    outcomes, fields, reasons = Counter[str](), Counter[str](), Counter[str]()
+    deltas: dict[str, list[float]] = {}
+    for row in rows:
+        outcomes[row["outcome"]] += 1
+        fields.update({difference["path"] for difference in row["differences"]})
+        if row["reason"]:
+            reasons[f"{row['outcome']}: {row['reason'].partition(':')[0]}"] += 1
+        for difference in row["differences"]:
+            if difference["delta"] is not None and math.isfinite(difference["delta"]):
+                deltas.setdefault(difference["path"], []).append(difference["delta"])
+    typical = {path: typical_of(found) for path, found in deltas.items()}
+    return Summary(_ranked(outcomes), _ranked(fields), _ranked(reasons), typical)

@@ -158,3 +158,63 @@ def test_a_missing_diff_topic_is_1_and_names_its_writer(cli: Cli, kafka: Broker,
     result = cli("diff", make_trial(name="never-joined", bootstrap=kafka.bootstrap))
     assert result.code == 1
     assert "there is no topic 'shadow.never-joined.diff'" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--revision", "cd"), ["b"]),
+        (("--field", "user"), ["b", "c"]),
+        (("--field", "score"), ["a"]),
+        (("--field", "us"), []),
+        (("--key", "ana"), ["c"]),
+        (("--since", "2013-07-01T04:00:01"), ["b", "c"]),
+        (("--since", "2013-07-01T04:00:01", "--outcome", "missing"), []),
+    ],
+)
+def test_rows_are_chosen_by_each_option(
+    cli: Cli, stored: Stored, options: tuple[str, ...], expected: list[str]
+) -> None:
+    def differing(path: str) -> list[dict[str, Any]]:
+        return [{"path": path, "kind": "value", "production": "1", "shadow": "2", "delta": 1.0}]
+
+    later = 1_372_651_202_000
+    stored.store(
+        row("a"),
+        row("b", revision="cd" * 32, differences=differing("user.zip"), time_ms=later),
+        row("c", key=b"ana-7", differences=differing("user[0]"), time_ms=later),
+    )
+    assert pairs(cli("diff", stored.path, "--json", *options).out) == expected
+
+
+def test_a_summary_counts_outcomes_fields_and_reasons(cli: Cli, stored: Stored) -> None:
+    failed = [row(f"e{n}", "candidate_error", reason=f"ValueError: no score for {n}") for n in range(3)]
+    stored.store(row("a"), row("b"), *failed)
+    found = cli("diff", stored.path, "--summary", "--json").json
+    assert found["outcomes"] == {"candidate_error": 3, "mismatch": 2}
+    assert (found["fields"], found["reasons"]) == ({"score": 2}, {"candidate_error: ValueError": 3})
+    assert found["deltas"]["score"]["median"] == 0.25
+    table = cli("diff", stored.path, "--summary").out
+    assert "score: typically +0.25 (+0.25 to +0.25)" in table
+    assert "candidate_error: ValueError" in table
+    assert "0 of 5 rows" in cli("diff", stored.path, "--summary").err
+
+
+def test_a_pair_is_shown_with_both_values_and_its_input(cli: Cli, stored: Stored, name: str) -> None:
+    topics = {side: f"{name}-{side}" for side in ("input", "production", "shadow")}
+    create_topics(stored.bootstrap, dict.fromkeys(topics.values(), 1))
+    values = {"input": {"amount": 7}, "production": {"score": 0.25, "id": "x"}, "shadow": {"score": 0.5, "id": "x"}}
+    for side, topic in topics.items():
+        produce_all(stored.bootstrap, topic, [Write(json.dumps(values[side]).encode(), b"k", 0)])
+    at = {side: {"topic": topics[side], "partition": 0, "offset": 0} for side in ("production", "shadow")}
+    stored.store(row("a", **at, input=f"{topics['input']}/0/0/0"))
+    found = cli("diff", stored.path, "--show", "a", "--json").json
+    assert found["fields"] == [
+        {"path": "score", "production": "0.25", "candidate": "0.5", "differs": True},
+        {"path": "id", "production": '"x"', "candidate": '"x"', "differs": False},
+    ]
+    assert found["input"] == [{"path": "amount", "value": "7"}]
+    text = cli("diff", stored.path, "--show", "a").out
+    assert "pair a, key k, 2013-07-01 04:00:00 UTC: mismatch" in text
+    assert f"production: {topics['production']}/0@0" in text
+    assert "no row of" in cli("diff", stored.path, "--show", "b").err

@@ -3,8 +3,8 @@
 import contextlib
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -16,6 +16,7 @@ from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.reading.bounded import BATCH, WAIT_S, NotReadToEnd, quiet, read_on, sort_out
 from shadowstream.records import Partition
 
+Form = TypeVar("Form")
 _POLL_S = 0.1
 _ASK_S = 2.5
 _COMPLAINTS_MAX = 8
@@ -51,6 +52,24 @@ def stream_topic(
     kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False
 ) -> Generator[TopicRecord, None, None]:
     """Yield the records of `read_topic` one by one; `follow` continues with later records, until closed."""
+    return _stream(kafka, topic, timeout_s, record_of, follow=follow)
+
+
+def stream_with_headers(
+    kafka: Kafka, topic: str, timeout_s: float
+) -> Generator[tuple[TopicRecord, dict[str, bytes]], None, None]:
+    """Yield the records of `read_topic` one by one with their headers, of each name the last."""
+
+    def with_headers(message: Message) -> tuple[TopicRecord, dict[str, bytes]]:
+        headers: Any = message.headers() or ()
+        return record_of(message), {name: content or b"" for name, content in headers}
+
+    return _stream(kafka, topic, timeout_s, with_headers)
+
+
+def _stream(
+    kafka: Kafka, topic: str, timeout_s: float, form: Callable[[Message], Form], *, follow: bool = False
+) -> Generator[Form, None, None]:
     client_errors = deque[str]()
     consumer = topic_consumer(kafka, _group(topic), client_errors)
     with translated_errors(f"close ({topic})"), contextlib.closing(consumer):
@@ -59,10 +78,10 @@ def stream_topic(
             consumer.assign([TopicPartition(topic, partition, low) for partition, (low, _) in found.items()])
             ends = {Partition(topic, partition): high for partition, (low, high) in found.items() if low < high}
             for polled in read_on(consumer, ends, quiet(timeout_s), _raise):
-                yield from map(record_of, polled.records)
+                yield from map(form, polled.records)
             places = {Partition(topic, partition): None for partition in found}
             while follow:
-                yield from map(record_of, sort_out(consumer.consume(BATCH, WAIT_S), places, _raise).records)
+                yield from map(form, sort_out(consumer.consume(BATCH, WAIT_S), places, _raise).records)
         except KafkaException as error:
             raise explain_error(kafka, topic, error.args[0], consumer, client_errors) from error
         except NotReadToEnd as error:

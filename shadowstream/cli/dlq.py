@@ -1,0 +1,89 @@
+"""`dlq`: the dead letters of a trial, records that could not be used, with where they are and why."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
+from shadowstream.config import Config
+from shadowstream.configfile import load
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.reading.topic_reader import TopicMissing, TopicRecord, stream_with_headers
+from shadowstream.kafka.trial import bound_topics
+from shadowstream.protocol.dead_letters import facts_of
+from shadowstream.report.words import time_text
+
+READ_TIMEOUT_S = 30.0
+ROLES = ("runner", "joiner")
+KINDS_SHOWN = 10
+VALUE_BYTES_SHOWN = 80
+
+
+def dlq(
+    config: ConfigPath,
+    role: Annotated[str | None, typer.Option(help="only the dead letters of this role: runner or joiner")] = None,
+    reason: Annotated[str | None, typer.Option(help="only those whose reason contains this text")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="show only the newest so many; 0 for all")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show dead letters: records that a role could not use, and the reason of each; first how many of each kind."""
+    if role is not None and role not in ROLES:
+        raise ConfigError(f"--role {role!r}: give one of {', '.join(ROLES)}")
+    trial = load(config)
+    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
+    kinds: Counter[tuple[str, str]] = Counter()
+    newest: deque[dict[str, Any]] = deque(maxlen=limit or None)
+    for letter in _letters(trial, ROLES if role is None else (role,)):
+        if reason is None or reason in f"{letter['error']}: {letter['message']}":
+            kinds[letter["role"], _kind(letter)] += 1
+            newest.append(letter)
+    if as_json:
+        for letter in newest:
+            put_json(letter)
+    else:
+        for (of, kind), n in kinds.most_common(KINDS_SHOWN):
+            say(f"{n:,} × {of}: {kind}")
+        if newest:
+            console().print(_table(newest))
+    say(f"{len(newest)} of {kinds.total()} dead letters shown")
+
+
+def _letters(trial: Config, roles: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for role in roles:
+        topic = trial.plan.dead_letter(role)
+        try:
+            for record, headers in stream_with_headers(trial.kafka, topic, READ_TIMEOUT_S):
+                yield _letter(role, record, headers)
+        except TopicMissing as error:
+            say(str(error))
+
+
+def _letter(role: str, record: TopicRecord, headers: dict[str, bytes]) -> dict[str, Any]:
+    facts = facts_of(headers)
+    key = None if record.key is None else record.key.decode("utf-8", "backslashreplace")
+    return {
+        "role": role, "time_ms": record.time_ms, "record": facts.record, "key": key, "stage": facts.stage,
+        "error": facts.error, "message": facts.message, "value": record.value,
+    }  # fmt: skip
+
+
+def _kind(letter: dict[str, Any]) -> str:
+    """The error and its message without numbers and quoted parts, so that equal causes are one kind."""
+    return f"{letter['error']}: {letter['message'].partition(':')[0]}"
+
+
+def _table(letters: deque[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("time (UTC)", "role", "record", "key"):
+        table.add_column(title, overflow="fold")
+    table.add_column("why", overflow="fold", ratio=1)
+    table.add_column("value begins", overflow="fold")
+    for one in letters:
+        value = b"" if one["value"] is None else one["value"][:VALUE_BYTES_SHOWN]
+        why = f"{one['error']}: {one['message']}"
+        words = time_text(one["time_ms"]), one["role"], one["record"], one["key"] or "-", why
+        table.add_row(*map(cell, (*words, value.decode("utf-8", "backslashreplace"))))
+    return table

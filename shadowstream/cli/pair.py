@@ -1,0 +1,66 @@
+"""One pair for people: its differences, both whole values beside each other, and its input."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from shadowstream.cli.output import cell, console, put, put_json
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
+from shadowstream.kafka.reading.pair_reader import PairReader, ReadValue
+from shadowstream.report.words import key_text, side_text, time_text
+from shadowstream.status.pair_values import FieldOfInput, FieldOfPair, fields_of_input, fields_of_pair
+
+WHOLE = "(whole value)"
+
+
+def show_pair(trial: Config, row: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print a row of diff with the records that it names."""
+    redactor = Redactor(trial.compare.redact, trial.compare.rules)
+    found = PairReader(trial).read(row)
+    differing = [one["path"] for one in row["differences"]]
+    fields, more = fields_of_pair(found.production.value, found.candidate.value, differing, redactor)
+    of_input, more_of_input = fields_of_input(found.input.value, redactor)
+    records = {"production": found.production, "candidate": found.candidate, "input": found.input}
+    if as_json:
+        where = {name: {"record": one.where, "problem": one.problem} for name, one in records.items()}
+        parts = {"fields": [one._asdict() for one in fields], "input": [one._asdict() for one in of_input]}
+        put_json({"row": row, "records": where, **parts, "fields_left_out": more, "input_left_out": more_of_input})
+        return
+    reason = f" ({row['reason']})" if row["reason"] else ""
+    put(f"pair {row['pair_id']}, key {key_text(row)}, {time_text(row['time_ms'])} UTC: {row['outcome']}{reason}")
+    for name, one in records.items():
+        put(f"  {name}: {_where(one)}")
+    if fields:
+        console().print(_values(fields, more))
+    if of_input:
+        console().print(_input(of_input, more_of_input))
+
+
+def _where(one: ReadValue) -> str:
+    return ": ".join(filter(None, (one.where, one.problem or ("a tombstone" if one.value is None else None))))
+
+
+def _values(fields: list[FieldOfPair], more: int) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "field", "production", "candidate"):
+        table.add_column(title, overflow="fold")
+    for one in fields:
+        style = "red" * one.differs
+        texts = one.path or WHOLE, side_text(one.production), side_text(one.candidate)
+        table.add_row(cell("≠" * one.differs, style), *(cell(text, style) for text in texts))
+    if more:
+        table.add_row(cell(""), cell(f"and {more:,} more"))
+    return table
+
+
+def _input(fields: list[FieldOfInput], more: int) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("field of the input", "value"):
+        table.add_column(title, overflow="fold")
+    for one in fields:
+        table.add_row(cell(one.path or WHOLE), cell(one.value))
+    if more:
+        table.add_row(cell(f"and {more:,} more"))
+    return table
