@@ -44,7 +44,7 @@ def dlq(
         for letter in newest:
             put_json(letter)
     else:
-        for (of, kind), n in kinds.most_common(KINDS_SHOWN):
+        for (of, kind), n in sorted(kinds.items(), key=lambda kind: -kind[1])[:KINDS_SHOWN]:
             say(f"{n:,} × {of}: {kind}")
         if newest:
             console().print(_table(newest))
