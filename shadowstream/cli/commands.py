@@ -58,6 +58,7 @@ COMMANDS = {
     ),
     "down": Command(
         "down", "Remove a trial from the cluster: its topics and groups under shadow.<name>., and nothing else."
+    ),
     "dlq": Command(
         "dlq",
         "Show dead letters: records that a role could not use, and the reason of each; first how many of each kind.",
