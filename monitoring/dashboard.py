@@ -152,6 +152,17 @@ ROWS: dict[str, tuple[Plot, ...]] = {
             ((f"topk(10, sum by (path, kind) ({speed('difference_total')}))", "{{path}} ({{kind}})"),),
         ),
         Plot("Open incidents", "short", ((f"max({gauge('incidents_open')})", "open"),)),
+        Plot(
+            "Outcomes that a late partner corrected",
+            "ops",
+            ((f"sum by (from_outcome, outcome) ({speed('corrections_total')})", "{{from_outcome}} to {{outcome}}"),),
+        ),
+        Plot(
+            "Pairs that differ across two schemas",
+            "ops",
+            ((f"sum by (change) ({speed('schema_change_pairs_total')})", "{{change}}"),),
+        ),
+        Plot("Rows of diff that were cut", "ops", ((f"sum({speed('rows_cut_total')})", "rows"),)),
     ),
     "Lag and throughput": (
         Plot("Lag", "short", ((f"sum by (role, side) ({gauge('lag_records')})", "{{role}} {{side}}"),), "In records."),
@@ -163,6 +174,20 @@ ROWS: dict[str, tuple[Plot, ...]] = {
         Plot("Records ended", "ops", ((f"sum by (role, side) ({speed('records_total')})", "{{role}} {{side}}"),)),
         Plot(
             "Records that wait for a partner", "short", ((f"sum by (side) ({gauge('pending_records')})", "{{side}}"),)
+        ),
+        Plot(
+            "Memory of records that wait",
+            "bytes",
+            (
+                (f"sum by (side) ({gauge('pending_bytes')})", "{{side}} in memory"),
+                (f"sum by (side) ({gauge('spilled_bytes')})", "{{side}} in the spill file"),
+            ),
+        ),
+        Plot(
+            "Event time behind the clock",
+            "s",
+            ((f"time() - min by (side) ({gauge('watermark_seconds')})", "{{side}}"),),
+            "How far the joiner has read each side, in event time.",
         ),
     ),
     "Latency": (
@@ -185,11 +210,12 @@ ROWS: dict[str, tuple[Plot, ...]] = {
         Plot("CPU", "short", ((f"sum by (role) ({of_process(CPU)})", "{{role}}"),), "Cores."),
         Plot("Memory", "bytes", ((f"sum by (role) ({of_process('process_resident_memory_bytes')})", "{{role}}"),)),
         Plot(
-            "Brokers and quotas",
+            "Brokers, quotas and own limits",
             "short",
             (
                 (f"min by (role) ({gauge('brokers_up')})", "{{role}} brokers connected"),
                 (f"max by (role) ({gauge('throttled_seconds')})", "{{role}} delay, s"),
+                (f"sum by (role) ({speed('rate_limited_seconds_total')})", "{{role}} share of time at its own limits"),
             ),
         ),
         Plot("Received", "Bps", ((f"sum by (role) ({speed('received_bytes_total')})", "{{role}}"),)),

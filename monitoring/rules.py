@@ -60,6 +60,9 @@ LAG = metric("lag_records")
 INPUTS = ('role="runner"', 'side="input"')
 FAILED = f'outcome=~"{"|".join(sorted(cause for cause in FAILED_CAUSES if cause))}"'
 COUNTED = 'side=~"input|production|shadow|twin"'
+READ = metric("records_total", COUNTED)
+JOINER_LAG = metric("lag_records", 'role="joiner"')
+BY_SIDE = "on (shadow, role, side)"
 LOST = 'result=~"too_large|failed|refused|restore_failed"'
 UNDECODABLE = 'outcome=~"undecodable|undecodable_(production|shadow|twin)"'
 EVICTED, UNDELIVERED = 'outcome="evicted"', 'result="failed"'
@@ -162,8 +165,8 @@ OF_READING = (
     Rule(
         "ShadowstreamSideNotRead",
         "critical",
-        f"min_over_time({metric('lag_records', COUNTED)}[10m]) > 0 unless on (shadow, role, side)"
-        f" (sum by (shadow, role, side) ({new_events(metric('records_total', COUNTED), '10m')}) > 0)",
+        f"min_over_time({metric('lag_records', COUNTED)}[10m]) > 0 and {BY_SIDE} ({READ} or {JOINER_LAG})"
+        f" unless {BY_SIDE} (sum by (shadow, role, side) ({new_events(READ, '10m')}) > 0)",
         "10m",
         "Trial {trial}: the {role} gets no further on side {side}",
         "Trial {trial}: before the {role} at {instance} wait {value:n} or more records of side {side}. "

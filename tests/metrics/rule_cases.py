@@ -124,6 +124,7 @@ CASES = {
             series("records_total", **JOINER, outcome="match"): "100x60",
             series("records_total", **JOINER, outcome="missing"): "0+9x60",
             series("lag_records", role="labels", side="labels"): "500x60",
+            series("lag_records", **INPUT): "500x60",  # of a candidate that is a job of its own
         },
     ),
     "ShadowstreamDeadLetters": Case(

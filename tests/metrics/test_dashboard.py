@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.__main__ import FILES
 from monitoring.expressions import KNOWN
+from monitoring.rules import RULES
 from tests.metrics.test_rules import families, needs_promtool, promtool
 
 CONTENT: dict[str, Any] = json.loads((FILES / "dashboard.json").read_text("utf-8"))
@@ -98,6 +99,10 @@ def test_the_variables_are_data_source_trial_and_revision() -> None:
 )
 def test_the_dashboard_shows_what_people_ask_for(shown: str) -> None:
     assert shown in SEEN
+
+
+def test_each_metric_of_the_table_is_in_a_panel_or_a_rule() -> None:
+    assert SEEN | {metric for rule in RULES for metric in families(rule.expr)} == KNOWN.keys()
 
 
 @needs_promtool

@@ -162,6 +162,11 @@ def _received(run: Run) -> None:
         assert run.done[role].value("received_bytes_total", role=role) > 1_000
 
 
+@moves("rate_limited_seconds_total")
+def _rate_limited(run: Run) -> None:
+    assert run.done["runner"].value("rate_limited_seconds_total", role="runner") > 0
+
+
 @moves("brokers_up")
 def _brokers(run: Run) -> None:
     for role in ("runner", "joiner"):

@@ -41,7 +41,10 @@ def drifts(order):
     return said
 """
 )
-WITHOUT_DATA = {"Failures of the candidate", "Records that were not compared", "Alerts by result"}
+WITHOUT_DATA = {
+    *("Failures of the candidate", "Records that were not compared", "Alerts by result"),
+    *("Outcomes that a late partner corrected", "Pairs that differ across two schemas"),
+}
 """Panels of what this trial does not have."""
 
 
