@@ -153,7 +153,10 @@ class IsolatedCandidate:
             process = self._process = WorkerProcess(MODULE, bounds_of(self._config), names, shown)
             process.send(("load", self._loading), self._load_s)
             kind, text = process.receive(CALL_BYTES_MAX, self._load_s, self._notes.waiting)
-        except (TimeoutError, Ended) as error:
+        except TimeoutError as error:
+            late = Ended(f"was not loaded within {self._load_s:.0f} s, half of max.poll.interval.ms of kafka.client")
+            raise self._down(late, absence=False) from error
+        except Ended as error:
             raise self._down(error, absence=False) from error
         if kind != "loaded":
             self.close()
