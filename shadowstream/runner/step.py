@@ -355,10 +355,8 @@ class RunnerStep:
 
     def committed(self) -> None:
         """Note that the transaction of the last `prepare` has been committed."""
-        for place, state in self.inputs.items():
+        for state in self.inputs.values():
             state.committed = state.position
-            if self.attempts is not None:
-                self.attempts.committed(place, state.position)
             state.absences, state.absent, state.texts = [], 0, ReasonTexts()
             state.windows, state.costs = {}, {}
         self.writes.clear()

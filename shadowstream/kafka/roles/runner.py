@@ -229,6 +229,9 @@ class RunnerRole(Role):
             self._watch.metrics.add("candidate_errors_total", n, exception=exception)
         self._copies.committed(self._watch)
         self._step.committed()
+        if self._step.attempts is not None:
+            for place, state in self._step.inputs.items():
+                self._step.attempts.committed(place, state.committed)
         if isinstance(self._step.call, Stateful):
             self._report_snapshots(self._step.call)
         publish_marks(self._write_marks)
