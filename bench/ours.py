@@ -61,6 +61,7 @@ def write_runner_config(bootstrap: str, topics: Topics, name: str, folder: Path,
         "candidate": {
             "call": f"bench.engines.noop:{call}",
             "takes": "batch",
+            "isolation": "in-process",
             "trusted": True,
             "partitioner": "input",
         },

@@ -11,6 +11,7 @@ error                  cause, and reaction                                    ex
 `StoreError`           the local disk: exit, and the supervisor tries again   1
 `RegistryError`        the schema registry: records wait for their schema     none
 `CandidateError`       the candidate: an outcome, never a crash               none
+`CandidateDown`        the candidate's process: inputs wait for a new one     none
 `ShadowstreamBug`      shadowstream itself: please report                     1
 =====================  =====================================================  =========
 """
@@ -63,6 +64,8 @@ class StoreError(ShadowstreamError):
 class RegistryError(BrokerError):
     """The schema registry is unavailable: records that need an unknown schema wait, all others continue."""
 
+    pause_s = 1.0
+
     def __init__(self, message: str) -> None:
         super().__init__(message, retriable=True)
 
@@ -74,6 +77,16 @@ class CandidateError(ShadowstreamError):
     def __init__(self, message: str, *, absence: str = "error") -> None:
         super().__init__(message)
         self.absence = absence
+
+
+class CandidateDown(ShadowstreamError):
+    """The candidate's own process has ended or rests. The inputs of the call have no answer yet: they are read again
+    after `pause_s`. `absence`: crashed or timeout if this call ended the process; None if the process rests.
+    `state_lost`: objects with state have ended with it, so the runner must go back to its commit."""
+
+    def __init__(self, message: str, *, absence: str | None = None, pause_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.absence, self.pause_s, self.state_lost = absence, pause_s, False
 
 
 class ShadowstreamBug(ShadowstreamError):

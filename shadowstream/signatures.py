@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from shadowstream.compare.hooks import NOT_A_LIST, NOT_AWAITED
 from shadowstream.config import Candidate, Config
+from shadowstream.entry_points import NOT_A_LIST, NOT_AWAITED
 from shadowstream.errors import ConfigError
 from shadowstream.revision import locate
 

@@ -5,7 +5,6 @@ one value in a million must not stop the other pairs, and must not pass as an ag
 """
 
 import functools
-import inspect
 import math
 import re
 import unicodedata
@@ -18,17 +17,15 @@ from typing import Any
 from shadowstream.codecs.far_times import FarTime, instant, instant_ns
 from shadowstream.codecs.json_values import read
 from shadowstream.codecs.numbers import number
-from shadowstream.entry_points import load_entry_point
+from shadowstream.entry_points import load_entry_point, refusal
 from shadowstream.errors import ConfigError
 
 Hook = Callable[..., Any]
 Load = Callable[[str, str, int], Hook]
 """A loader like `load`: from an entry point, the config key that names it, and the number of arguments."""
-NOT_AWAITED = "shadowstream calls it without awaiting it; write def, not async def"
 _FINER = re.compile(r"[.,]\d{7}")
 # Three groups: the time to microseconds, the finer digits, the offset.
 _FINE = re.compile(r"([^.,]*[.,]\d{6})(\d+)((?:[^\d.,][^.,]*)?)", re.DOTALL)
-NOT_A_LIST = "it would return a generator; return a list, not yield"
 
 
 class HookError(Exception):
@@ -38,30 +35,6 @@ class HookError(Exception):
 class Unanswered(HookError):
     """A hook has not answered: it took too long, ended its process, or is suspended. The pair was not compared, so it
     does not count as a difference of the candidate."""
-
-
-def refusal(function: Any, arguments: int) -> str | None:
-    """The reason why a function cannot be called with this number of arguments, as the end of a sentence; None if it
-    may work.
-
-    >>> refusal(lambda value: value, 1)
-    >>> refusal(lambda value, other: value, 1)
-    "cannot be called with 1 argument: missing a required argument: 'other'"
-    """
-    called = function.func if isinstance(function, functools.partial) else function
-    for part in (called, getattr(called, "__call__", None)):  # noqa: B004 - the method is inspected, not called
-        if inspect.iscoroutinefunction(part) or inspect.isasyncgenfunction(part):
-            return f"is a coroutine function: {NOT_AWAITED}"
-        if inspect.isgeneratorfunction(part):
-            return f"is a generator function: {NOT_A_LIST}"
-    try:
-        inspect.signature(function).bind(*[None] * arguments)
-    except TypeError as error:
-        plural = "" if arguments == 1 else "s"
-        return f"cannot be called with {arguments} argument{plural}: {error}"
-    except ValueError:  # a function in C has no signature
-        return None
-    return None
 
 
 def load(entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from shadowstream.config.model import DAY_MS, Model, PositiveMillis, SinglePath, Tolerance
 
 CANDIDATE_TIMEOUT_MS = 30_000
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+HostPort = Annotated[str, Field(pattern=r"^[^\s:/]+:[1-9][0-9]{0,4}$")]
 
 
 class Failure(Model):
@@ -63,6 +65,27 @@ class Exclusion(Model):
         return self
 
 
+class CandidateLimits(Model):
+    """Bounds of the candidate's own process. An input on which it exceeds one has failed; the runner goes on."""
+
+    memory_bytes: int = Field(
+        4_000_000_000, ge=64_000_000, description="most memory that the process may write to (RLIMIT_DATA), bytes"
+    )
+    cpu_ms: PositiveMillis | None = Field(
+        None,
+        description="most CPU time of one call, with all threads, ms (RLIMIT_CPU, whole seconds); default: four times "
+        "candidate.timeout_ms",
+    )
+    open_files: int = Field(256, ge=16, description="most open files and pipes")
+    file_bytes: int = Field(64_000_000, ge=0, description="largest file in its scratch folder, bytes")
+    processes: int = Field(
+        0,
+        ge=0,
+        description="most further processes; 0 refuses each. A larger number is RLIMIT_NPROC, which counts all "
+        "processes and threads of the user and does not bind root",
+    )
+
+
 class Candidate(Model):
     """The code under trial: a function that the runner calls, or an external job that writes its own topic."""
 
@@ -74,11 +97,32 @@ class Candidate(Model):
     takes: Literal["value", "batch"] = Field("value", description="what the callable takes: one value or a list")
     timeout_ms: PositiveMillis = Field(
         CANDIDATE_TIMEOUT_MS,
-        description="longest time of one call, ms; one that takes longer ends the runner's process, and its input ends "
-        "as timeout. Below max.poll.interval.ms of kafka.client; default: two thirds of that where it is shorter",
+        description="longest time of one call, ms; one that takes longer ends the candidate's process (in-process: the "
+        "runner's), and its input ends as timeout. Below max.poll.interval.ms of kafka.client; default: two thirds of "
+        "that where it is shorter",
+    )
+    isolation: Literal["process", "in-process"] = Field(
+        "process",
+        description="process: the candidate runs in a process of its own, without the runner's environment, with "
+        "bounds on what it takes, files that are read-only and no network; in-process: inside the runner's, which "
+        "needs trusted: true. Every verdict shows which",
     )
     trusted: bool = Field(
-        False, description="run the candidate inside the runner's process; every verdict shows that it was"
+        False,
+        description="isolation: in-process: accept that the candidate has the runner's rights and secrets",
+    )
+    env: list[EnvironmentName] = Field(
+        default_factory=list,
+        description="isolation: process: names of the environment variables that the candidate sees, besides PATH, "
+        "language, time zone and Python's own",
+    )
+    network: list[HostPort] = Field(
+        default_factory=list,
+        description="isolation: process: host:port that the candidate may connect to; none: it has no network. The "
+        "kernel checks the port of TCP connections, not the host, and leaves UDP open then",
+    )
+    limits: CandidateLimits = Field(
+        default_factory=CandidateLimits, description="isolation: process: bounds of the candidate's process"
     )
     files: list[str] = Field(
         default_factory=list, description="further files that define the candidate (a model file); part of the revision"
@@ -137,6 +181,10 @@ class Candidate(Model):
             raise ValueError("group, commits and version go with topic")
         if self.topic is not None and "timeout_ms" in self.model_fields_set:
             raise ValueError("timeout_ms goes with call; the runner does not call an external candidate")
+        if self.topic is not None and (own := {"isolation", "env", "network", "limits"} & self.model_fields_set):
+            raise ValueError(f"{', '.join(sorted(own))}: goes with call; the runner does not run an external candidate")
+        if self.isolation == "in-process" and (own := {"env", "network", "limits"} & self.model_fields_set):
+            raise ValueError(f"{', '.join(sorted(own))}: goes with isolation: process; in-process bounds nothing")
         if self.topic is not None and not (self.group and self.version):
             raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
         return self

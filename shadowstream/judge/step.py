@@ -109,6 +109,8 @@ class JudgeStep:
         self.commands = OperatorCommands(revision)
         self.topics: list[str] = []
         """Changes of the trial's topics as sentences; set by the caller, and no part of the state."""
+        self.confined: list[str] = []
+        """How the candidate's process was confined; set by the caller too."""
         self._keys = KeyEvidence(self.measures, judge.min_duration_ms)
         self._offsets: dict[int, int] = {}
         self._commands_offset = 0
@@ -292,6 +294,7 @@ class JudgeStep:
             attempt=self._attempt,
             topics=self.topics,
             distributions=self.distributions.rows(),
+            confined=self.confined,
         )
 
     def _status(self, measure: Measure) -> CriterionStatus:

@@ -19,7 +19,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError, RegistryError
+from shadowstream.errors import BrokerError, CandidateDown, ConfigError, RegistryError
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.batch_size import CommitSize
@@ -138,7 +138,14 @@ class Loop:
             else:
                 log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
         time_ms = now_ms()
-        left = self._pass_to_role(groups, ends, time_ms)
+        try:
+            left = self._pass_to_role(groups, ends, time_ms)
+        except (
+            CandidateDown
+        ) as down:  # the state of all partitions is lost, so what was read since the commit counts not
+            log.warning("rewound", reason=str(down))
+            self._rewind()
+            return
         waiting = {place_of(message) for message in left}
         # An end counts once all records before it were consumed. The client reports an unreadable record again.
         ended = [event for event in events if place_of(event) in waiting and is_end(cast(KafkaError, event.error()))]
@@ -167,7 +174,9 @@ class Loop:
                 continue
             try:
                 n = self._role.consume(columns(place, group, self._role.wants_headers(place.topic)), time_ms)
-            except RegistryError as error:
+            except (RegistryError, CandidateDown) as error:
+                if isinstance(error, CandidateDown) and error.state_lost:
+                    raise
                 ends.pop(place, None)
                 self._read_ahead.drop(place)
                 self._paused.pause(place, offset_of(group[0]), error)
@@ -325,6 +334,10 @@ class Loop:
             with self._watchdog.call("abort_transaction"), translated_errors("abort_transaction"):
                 self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
         self._watch.reached("consuming")
+        self._rewind()
+
+    def _rewind(self) -> None:
+        """Drop everything since the last commit and read it again."""
         self._drop()
         # The drop covers revoked partitions. Under the other protocol `_load_complete_tasks` loads the others.
         if not self._incremental and (assigned := self._assignment.in_state(State.ASSIGNED)):

@@ -1,6 +1,7 @@
-"""Partitions that the loop pauses for a missing schema, and records that the client can never read.
+"""Partitions that the loop pauses for a while, and records that the client can never read.
 
-The loop re-reads a batch later if its schema is not available now; the other partitions continue. A record that the
+The loop re-reads a batch later if its schema is not available now, or the candidate's process has ended; the other
+partitions continue. A record that the
 client cannot decompress would block its partition for ever, because librdkafka fetches it repeatedly. Such a record
 decompresses to more than `receive.message.max.bytes`, or its data is broken. The loop skips it with the rest of its
 batch, and passes it to the role as lost.
@@ -10,14 +11,13 @@ import time
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from shadowstream.errors import RegistryError
+from shadowstream.errors import CandidateDown, RegistryError
 from shadowstream.kafka.client.broken_batches import BrokenBatches
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.logs import get_logger
 from shadowstream.records import Batch, Partition
 
 log = get_logger("loop")
-PAUSE_S = 1.0
 QUIET_S = 0.3
 """An error that comes sooner after a seek may belong to the position before it; the client reports it again."""
 
@@ -33,9 +33,9 @@ class PausedPartitions:
     def __bool__(self) -> bool:
         return bool(self._until)
 
-    def pause(self, place: Partition, offset: int, error: RegistryError) -> None:
+    def pause(self, place: Partition, offset: int, error: RegistryError | CandidateDown) -> None:
         log.warning("partition_paused", place=str(place), offset=offset, error=str(error))
-        self._until[place] = time.monotonic() + PAUSE_S
+        self._until[place] = time.monotonic() + error.pause_s
         self._consumer.pause([TopicPartition(*place)])
         self._consumer.seek(TopicPartition(*place, offset))
 

@@ -5,19 +5,25 @@ output), a value (one output with the input's key), an `Output`, or a list of th
 the runner creates one object for each input partition (`candidate_state`).
 """
 
+from __future__ import annotations
+
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shadowstream.compare.hooks import refusal
-from shadowstream.config import Candidate
-from shadowstream.entry_points import load_entry_point
+from shadowstream.entry_points import load_entry_point, refusal
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
-from shadowstream.runner.candidate_state import CandidateObject
-from shadowstream.runner.cpu_cost import Meter
-from shadowstream.runner.current_call import CallTracker
-from shadowstream.runner.outputs import Call, outputs_of, outputs_of_each
+from shadowstream.runner.outputs import Call, CandidateObject, outputs_of, outputs_of_each
+
+if TYPE_CHECKING:  # the candidate's own process starts faster without these
+    from shadowstream.config import Candidate
+    from shadowstream.runner.cpu_cost import Meter
+    from shadowstream.runner.current_call import CallTracker
+
+KINDS_MAX = 32
+STACK_CHARS_MAX = 4_000
 
 
 def failure_of(error: BaseException) -> CandidateError:
@@ -30,6 +36,26 @@ def failure_of(error: BaseException) -> CandidateError:
         text = ""
     kind = type(error).__name__
     return CandidateError(f"{kind}: {text}"[:500] if text else kind)
+
+
+class FailureKinds:
+    """Kinds of failure, by type and line, that have been described with a traceback: the first `KINDS_MAX`."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str, int]] = set()
+
+    def stack_of_new(self, error: BaseException) -> str | None:
+        """Return the stack of an exception of the candidate; None if its kind is known."""
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        at = ("", 0) if last is None else (last.tb_frame.f_code.co_filename, last.tb_lineno)
+        kind = (type(error).__name__, *at)
+        if kind in self._known or len(self._known) >= KINDS_MAX:
+            return None
+        self._known.add(kind)
+        frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call itself
+        return "".join(traceback.format_list(frames))[-STACK_CHARS_MAX:]
 
 
 class CallObserver:
@@ -60,10 +86,10 @@ NO_OBSERVER = CallObserver()
 
 def check_trusted(candidate: Candidate) -> None:
     """Raise `ConfigError` if the candidate would run inside the runner without `trusted: true` in the config."""
-    if candidate.call is not None and not candidate.trusted:
+    if candidate.call is not None and candidate.isolation == "in-process" and not candidate.trusted:
         raise ConfigError(
             f"candidate.trusted: {candidate.call} would run inside the runner's process, with its credentials; "
-            "set `trusted: true` if you accept that (every verdict will show it)"
+            "remove `isolation: in-process`, or set `trusted: true` if you accept that (every verdict will show it)"
         )
 
 

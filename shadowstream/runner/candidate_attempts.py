@@ -16,6 +16,9 @@ an input ended by the watching thread        ends it as `timeout`, so that no fu
 
 The limit is two attempts with a single input, since a kill from outside may end one of them. Each input partition has
 one record. It belongs to one revision and covers all inputs above the commit.
+
+A candidate in a process of its own needs no records: the runner outlives it (`worker.isolated`), remembers the inputs
+of the call that ended it, and treats them in the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from shadowstream.errors import CandidateError
+from shadowstream.errors import CandidateDown, CandidateError
 from shadowstream.protocol import marks
 from shadowstream.records import Partition, Write
 from shadowstream.runner.absences import Reason
@@ -32,6 +35,8 @@ from shadowstream.runner.current_call import CallTracker, CurrentCall
 
 SINGLE_TRIES_MAX = 2
 CRASHED = "the process ended while the candidate worked on this input alone, twice"
+ALWAYS = 1 << 63  # an offset beyond all inputs
+
 WriteRecords = Callable[[Sequence[Write], bool], None]
 """A function that writes records; with True, they are on the broker on return."""
 Ask = Callable[[Sequence[Any]], list[Any]]
@@ -80,20 +85,35 @@ class _Guarded:
     until: int
 
 
+def _unrecorded() -> _Guarded:
+    return _Guarded(AttemptState(), AttemptState(), ALWAYS)
+
+
 class Attempts:
-    """Calls of the candidate, recorded in `topic` before they are made; `enough` leaves the rest to the next step."""
+    """Calls of the candidate, recorded in `topic` before they are made; `enough` leaves the rest to the next step.
+
+    Without `write` the candidate has a process of its own, and a call that ends it raises `CandidateDown`.
+    """
 
     def __init__(
-        self, topic: str, revision: str, write: WriteRecords, enough: Callable[[], bool] = lambda: False
+        self, topic: str, revision: str, write: WriteRecords | None, enough: Callable[[], bool] = lambda: False
     ) -> None:
         self._topic, self._revision, self._write_records, self._enough = topic, revision, write, enough
         self._guarded: dict[Partition, _Guarded] = {}
+        self._kept: dict[Partition, _Guarded] = {}  # of dropped partitions, without `write`
         self.calls = CallTracker()
         self.ended_inputs: list[EndedInput] = []
         """Inputs that were found to have ended the process; the reader empties the list."""
 
+    @property
+    def recorded(self) -> bool:
+        return self._write_records is not None
+
     def assign(self, place: Partition, position: int, end: int, record: Mapping[str, Any] | None) -> None:
         """Start an input partition at `position`; `record` is its newest attempt record, `end` its current end."""
+        if self._write_records is None:
+            self._assign_kept(place, position)
+            return
         is_own_revision = record is not None and record["revision"] == self._revision
         unanswered = AttemptState.of(record) if record is not None and is_own_revision else AttemptState()
         unanswered.ended = {offset: reason for offset, reason in unanswered.ended.items() if offset >= position}
@@ -108,11 +128,29 @@ class Attempts:
             guarded.unanswered = AttemptState()
             self._write(place, guarded.current)
 
+    def _assign_kept(self, place: Partition, position: int) -> None:
+        guarded = self._kept.pop(place, None) or _unrecorded()
+        if guarded.unanswered.end <= position:
+            guarded.unanswered = AttemptState()
+        self._guarded[place] = guarded
+        self.committed(place, position)
+
+    def committed(self, place: Partition, position: int) -> None:
+        """Forget the inputs of a partition below its commit."""
+        guarded = self._guarded.get(place)
+        if guarded is not None and self._write_records is None and guarded.current.ended:
+            ended = {offset: reason for offset, reason in guarded.current.ended.items() if offset >= position}
+            guarded.current = replace(guarded.current, ended=ended)
+
     def drop(self) -> None:
+        if self._write_records is None:
+            self._kept |= self._guarded
         self._guarded.clear()
 
     def call(self, place: Partition, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
         """Return the candidate's answers to inputs of a partition, in order; only the first ones if `enough`."""
+        if self._write_records is None:
+            self._guarded.setdefault(place, _unrecorded())
         guarded = self._guarded.get(place)
         if guarded is None:
             return self._ask(place, offsets, values, ask)
@@ -125,10 +163,15 @@ class Attempts:
                 continue
             if begin and self._enough():
                 break
-            end = begin + 1
+            free = guarded.until == ALWAYS and guarded.unanswered.end < 0 and not guarded.current.ended
+            end = len(offsets) if free else begin + 1
             while end < len(offsets) and not self._cut(guarded, offsets[begin], offsets[end]):
                 end += 1
-            results += self._ask_recorded(place, guarded, (offsets[begin:end], values[begin:end]), ask)
+            try:
+                results += self._ask_recorded(place, guarded, (offsets[begin:end], values[begin:end]), ask)
+            except CandidateDown as down:
+                if down.state_lost or not results:
+                    raise
             if len(results) < end:
                 break
         last = offsets[len(results) - 1] if results else -1
@@ -167,8 +210,25 @@ class Attempts:
         self.calls.begin(place, offsets)
         try:
             return ask(values)
+        except CandidateDown as down:
+            asked = self.calls.now()
+            if down.absence is not None and asked is not None:
+                self._note_end(asked, down.absence, str(down))
+            raise
         finally:
             self.calls.end()
+
+    def _note_end(self, asked: CurrentCall, absence: str, text: str) -> None:
+        """Suspect the inputs of a call that ended the candidate's process, or end its only input."""
+        guarded, offset, end = self._guarded[asked.place], asked.offsets[0], asked.offsets[-1] + 1
+        known = guarded.unanswered
+        tries = known.tries + 1 if (known.begin, known.end) == (offset, end) else 1
+        guarded.unanswered = AttemptState(offset, end, tries)
+        if len(asked.offsets) == 1 and (absence == "timeout" or tries >= SINGLE_TRIES_MAX):
+            reason = Reason(absence, text if absence == "timeout" else f"{CRASHED}: {text}")
+            self.ended_inputs.append(EndedInput(asked.place, offset, reason))
+            guarded.current.ended[offset] = reason
+            guarded.unanswered = AttemptState()
 
     def timed_out(self, asked: CurrentCall, text: str) -> None:
         """End the input of a call as `timeout`, or suspect a batch's; a watching thread then ends the process."""
@@ -181,4 +241,5 @@ class Attempts:
         self._write(asked.place, state)
 
     def _write(self, place: Partition, tried: AttemptState, *, wait: bool = True) -> None:
-        self._write_records([marks.write(self._topic, tried.record(self._revision, place))], wait)
+        if self._write_records is not None:
+            self._write_records([marks.write(self._topic, tried.record(self._revision, place))], wait)

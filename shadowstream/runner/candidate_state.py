@@ -17,18 +17,12 @@ from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
+from shadowstream.errors import CandidateDown, CandidateError
 from shadowstream.records import Partition, Write
 from shadowstream.runner.commit_metadata import StateNote
-from shadowstream.runner.outputs import Call
+from shadowstream.runner.outputs import CandidateObject
 
 _ENDLESS, _RECORDS, _UNTIL, _DURATION = 0, 1, 2, 3
-
-
-class CandidateObject(NamedTuple):
-    """Object of the candidate, and its call."""
-
-    object: Any
-    call: Call
 
 
 class SnapshotResult(NamedTuple):
@@ -125,7 +119,7 @@ class Stateful:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - user code may raise anything, as in its call
-                self._report("restore_failed", place, f"restore() raised {type(error).__name__}: {error}")
+                self._report("restore_failed", place, _words("restore", error))
                 held.made = self._make()  # a partly restored object is unusable
             else:
                 held.snapshot_at, held.digest = note.snapshot_at, _digest(snapshot)
@@ -172,7 +166,7 @@ class Stateful:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, as in its call
-            self._report("failed", place, f"snapshot() raised {type(error).__name__}: {error}")
+            self._report("failed", place, _words("snapshot", error))
             return None
         if not isinstance(snapshot, bytes):
             self._report("failed", place, f"snapshot() returned {type(snapshot).__name__}, not bytes")
@@ -185,6 +179,12 @@ class Stateful:
 
     def _report(self, result: str, place: Partition, reason: str = "") -> None:
         self.snapshot_results.append(SnapshotResult(result, place, reason[:500]))
+
+
+def _words(name: str, error: BaseException) -> str:
+    """Describe an exception of a method; an error from the candidate's own process describes it already."""
+    raised = isinstance(error, CandidateError | CandidateDown)
+    return str(error) if raised else f"{name}() raised {type(error).__name__}: {error}"
 
 
 def _digest(snapshot: bytes) -> bytes:

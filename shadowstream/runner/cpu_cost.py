@@ -9,12 +9,16 @@ single values count instead. The clock `time.thread_time_ns` excludes threads an
 a process-wide clock would include them, but also the threads of the Kafka client.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from __future__ import annotations
 
-from shadowstream.config import Config
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from shadowstream.errors import CandidateError, RecordError
 from shadowstream.runner.outputs import LeftOut
+
+if TYPE_CHECKING:
+    from shadowstream.config import Config  # the candidate's process has no use for it
 
 Costs = dict[int, list[int]]  # the numbers of measured inputs and of those over the threshold, by start of the window
 
@@ -59,6 +63,15 @@ class Meter:
 
     def drop(self) -> None:
         self._ns.clear()
+
+    def take(self) -> list[int]:
+        """Return the entries and remove them: another process counts them."""
+        taken, self._ns = self._ns, []
+        return taken
+
+    def add(self, entries: Sequence[int]) -> None:
+        """Add entries that another process has measured."""
+        self._ns += entries
 
     def count(self, costs: Costs, times_ms: Sequence[int], results: Sequence[Any], window_ms: int) -> None:
         """Count the calls since the last time into `costs`; `results` has the result of each input."""

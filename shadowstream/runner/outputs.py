@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from shadowstream.errors import CandidateError
 
@@ -10,6 +10,13 @@ Call = Callable[[Sequence[Any]], "list[Any]"]
 """A function from values to one result each: outputs (a list of `Output`) or a `CandidateError`. A result of a type in
 `BARE` is the value of one output with the input's key."""
 BARE = frozenset((dict, bytes, str, int, float, bool))
+
+
+class CandidateObject(NamedTuple):
+    """Object of a candidate with state, and its call."""
+
+    object: Any
+    call: Call
 
 
 @dataclass(frozen=True, slots=True)

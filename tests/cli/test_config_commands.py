@@ -57,7 +57,13 @@ def test_every_problem_is_a_line_with_file_line_and_key(cli: Cli, make_trial: Ma
         ("fraud_candidate:score", "fraud_candidate:scor", 6, "candidate.call", "did you mean 'score'?"),
         ("dir: schemas", "dir: schema", 3, "schemas.dir", "schema is not a folder"),
         ('score"}', 'score", files: [gone.bin]}', 6, "candidate.files", "there is no"),
-        ("trusted: true, ", "", 6, "candidate.trusted", "set `trusted: true` if you accept that"),
+        (
+            "trusted: true, ",
+            "isolation: in-process, ",
+            6,
+            "candidate.trusted",
+            "set `trusted: true` if you accept that",
+        ),
     ],
 )
 def test_what_a_config_lacks_is_reported_once_with_its_line(

@@ -52,7 +52,7 @@ BASE = {
     "name": "name: fraud",
     "inputs": "inputs: [payments]",
     "production": "production: {outputs: [scores], group: fraud-model, commits: after_output}",
-    "candidate": 'candidate: {call: "fraud_v2.model:score", trusted: true}',
+    "candidate": 'candidate: {call: "fraud_v2.model:score"}',
 }
 
 

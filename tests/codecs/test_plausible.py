@@ -47,7 +47,7 @@ MEANT: list[tuple[str, dict[str, Any]]] = [
     ("mark", range_mark(from_offset=0, to_offset=2**50)),
     ("mark", marks.mark("start", "ab", floor_ms=2**63 - 1)),
     ("mark", marks.mark("done", "ab", ends=marks.ends_field({Partition("t", 0): 7}))),
-    *(("mark", marks.mark(kind, "ab")) for kind in ("begin", "end", "warm", "tried", "said", "moved")),
+    *(("mark", marks.mark(kind, "ab")) for kind in ("begin", "end", "warm", "tried", "said", "moved", "confined")),
     ("command", COMMAND),
 ]
 NOT_MEANT: list[tuple[str, dict[str, Any], str]] = [

@@ -16,7 +16,9 @@ TIMEOUT_MS = 2_000
 
 
 def test_health_names_the_input_of_a_long_call_until_its_end() -> None:
-    config = least_config(candidate={"call": "m:f", "trusted": True, "timeout_ms": TIMEOUT_MS})
+    config = least_config(
+        candidate={"call": "m:f", "isolation": "in-process", "trusted": True, "timeout_ms": TIMEOUT_MS}
+    )
     calls, watch, listen = CallTracker(), RoleHealth("t", "runner"), f"127.0.0.1:{free_port()}"
     stuck: list[tuple[str, str]] = []
     ended: list[int] = []

@@ -19,7 +19,12 @@ REVISION = "00112233445566778899aabbccddeeff"
 def config(name: str, **more: Any) -> Config:
     """A trial from `in` to `out` that commits often; `candidate` is filled up."""
     sections = {"name": name, "inputs": ["in"], "production": {"outputs": ["out"]}, "start": "earliest"}
-    candidate = {"trusted": True, "partitioner": "murmur2", **more.pop("candidate", {"call": "m:f"})}
+    candidate = {
+        "isolation": "in-process",
+        "trusted": True,
+        "partitioner": "murmur2",
+        **more.pop("candidate", {"call": "m:f"}),
+    }
     return Config.model_validate(sections | {"candidate": candidate, "limits": {"commit_ms": 20}} | more)
 
 

@@ -54,7 +54,7 @@ def alike(value: bytes) -> bytes:
 
 def test_each_such_input_is_one_outcome_with_its_reason(make_trial: MakeTrial, say: Say) -> None:
     trial = make_trial("ending", CANDIDATE).answered(ORDERS, say=alike)
-    trial.write_config(candidate={"call": trial.call, "trusted": True, "timeout_ms": 2_000})
+    trial.write_config(candidate={"call": trial.call, "isolation": "in-process", "trusted": True, "timeout_ms": 2_000})
     began = time.monotonic()
     codes = by_hand(trial)
     say(f"exit codes {codes} in {time.monotonic() - began:.0f} s")
@@ -95,7 +95,9 @@ def judge(order):
 def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(make_trial: MakeTrial, say: Say) -> None:
     trial = make_trial("outlasting", SLEEPS).answered(ORDERS, say=alike)
     cluster = {"bootstrap": trial.bootstrap, "client": {"max.poll.interval.ms": 46_000}}
-    trial.write_config(kafka=cluster, candidate={"call": trial.call, "trusted": True, "timeout_ms": 3_000})
+    trial.write_config(
+        kafka=cluster, candidate={"call": trial.call, "isolation": "in-process", "trusted": True, "timeout_ms": 3_000}
+    )
     roles = {one: trial.start("run", "--instance", one, log=f"run{one}") for one in "01"}
     began = time.monotonic()
     try:

@@ -44,7 +44,9 @@ def no_list(values: list[Any]) -> Any:
 
 
 def candidate(name: str, **more: Any) -> Candidate:
-    return Candidate.model_validate({"call": f"tests.runner.test_candidate:{name}", "trusted": True} | more)
+    return Candidate.model_validate(
+        {"call": f"tests.runner.test_candidate:{name}", "isolation": "in-process", "trusted": True} | more
+    )
 
 
 def results_of(results: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
-from shadowstream.errors import CandidateError
+from shadowstream.errors import CandidateDown, CandidateError
 from shadowstream.records import Partition, Write
 from shadowstream.runner.candidate_attempts import CRASHED, Attempts
 from shadowstream.runner.current_call import CurrentCall
@@ -165,3 +165,46 @@ def test_nothing_is_written_for_what_comes_after_the_start() -> None:
 def test_the_input_that_a_call_works_on_is_named() -> None:
     assert str(CurrentCall((1, 2), IN, (7,))) == "in/0 offset 7"
     assert str(CurrentCall((1, -1), IN, (7, 9))) == "in/0 offsets 7 to 9"
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_process_of_its_own_is_survived_and_no_other_input_blamed(seed: int) -> None:
+    """The runner lives on: it reads on from the inputs without an answer or, where state is lost, from its commit."""
+    draw = Random(seed)
+    killers = draw.sample(range(60), draw.randint(0, 4))
+    hang = [n for n in draw.sample(range(60), draw.randint(0, 3)) if n not in killers]
+    has_state, kill_now = draw.random() < 0.5, draw.sample(range(20), draw.randint(0, 1))
+    attempts, calls = Attempts(TOPIC, REVISION, None), 0
+    attempts.assign(IN, 0, -1, None)
+    results, position, committed = dict[int, Any](), 0, 0
+
+    def ask(values: Sequence[Any]) -> list[Any]:
+        nonlocal calls
+        calls += 1
+        for value in values:
+            if value in killers or value in hang or calls in kill_now:
+                down = CandidateDown("no answer" if value in hang else "gone")
+                down.absence, down.state_lost = "timeout" if value in hang else "crashed", has_state
+                raise down
+        return [f"answer {value}" for value in values]
+
+    while committed < 60:
+        assert calls < 2_000
+        batch = list(range(position, min(60, position + draw.randint(1, 9))))
+        try:
+            answers = attempts.call(IN, batch, batch, ask)
+        except CandidateDown as down:
+            if down.state_lost:
+                attempts.drop()
+                position = committed
+                attempts.assign(IN, committed, -1, None)
+            continue
+        results |= zip(batch, answers, strict=False)
+        position += len(answers)
+        if draw.random() < 0.3 or position == 60:
+            committed = position
+            attempts.committed(IN, committed)
+    expected = dict.fromkeys(killers, "crashed") | dict.fromkeys(hang, "timeout")
+    assert {n: one.absence for n, one in results.items() if isinstance(one, CandidateError)} == expected
+    assert {n for n, one in results.items() if one == f"answer {n}"} == set(range(60)) - expected.keys()
+    assert sorted(ended.offset for ended in attempts.ended_inputs) == sorted(expected)

@@ -34,6 +34,7 @@ _RANKS = (
     "joiner judge labels runner",
     "configfile configschema masking runner.candidate status yamlfile",
     "health logs metrics revision signatures",
+    "worker",
     "kafka",
     "alerts report web",
     "testing",

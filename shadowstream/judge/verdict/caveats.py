@@ -31,6 +31,7 @@ def caveats_of(
         *_of_a_job_of_its_own(config),
         *_of_identity(config, outcomes),
         *_of_decoding(config, outcomes),
+        *_of_ends(config, outcomes),
         *_of_cost(config),
         *_of_functions(config),
         *_of_drift(config, list(monitors)),
@@ -95,6 +96,19 @@ def _of_identity(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     if repeated:
         caveats.append(f"{repeated} records of production came twice, as where it was set back and wrote them again")
     return [*caveats, *few_repeats(config, outcomes), *rise_together(config, outcomes)]
+
+
+def _of_ends(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """Say that the candidate's process keeps ending: the trial is slow then, as the runner rests between starts."""
+    ended = sum(outcomes.get(name, 0) for name in ("crashed", "timeout"))
+    if not ended or config.candidate.isolation == "in-process" or config.candidate.topic is not None:
+        return []
+    inputs = "one input" if ended == 1 else f"{ended:,} inputs"
+    return [
+        f"the candidate ended its process, or gave no answer in time, on {inputs}: the runner starts it again each "
+        "time, and pauses up to 30 s between two starts while no input is answered; the log event candidate_crashed "
+        "names them"
+    ]
 
 
 def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:

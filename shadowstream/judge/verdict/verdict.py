@@ -97,7 +97,7 @@ class VerdictInput:
     `labels`: findings about selective labels. `paths`: configured paths seen in values. `topics`: changes of the
     trial's topics that stop reading. `recent_outcomes`: outcomes of the last closed windows
     (`coverage.RecentOutcomes`). `keys`: buckets of keys with a pair. `distributions`: their comparisons, which decide
-    nothing.
+    nothing. `confined`: how the candidate's process was confined.
     """
 
     config: Config
@@ -120,6 +120,7 @@ class VerdictInput:
     recent_outcomes: Mapping[str, int] = field(default_factory=dict)
     keys: int = 0
     distributions: Sequence[Mapping[str, Any]] = ()
+    confined: Sequence[str] = ()
 
 
 def criteria_hash(config: Config) -> str:
@@ -210,7 +211,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         "from_ms": windows.from_ms,
         "to_ms": windows.to_ms,
         "warm_up": outcomes.get(Outcome.WARM_UP, 0),
-        "candidate_isolation": _ran(config),
+        "candidate_isolation": _ran(given),
         "incidents": [_incident(incident, given.commands) for incident in given.incidents],
         "override": given.commands.override if given.commands is not None else None,
         "min_duration_ms": config.judge.min_duration_ms,
@@ -296,10 +297,13 @@ def _incident(incident: OpenIncident, commands: OperatorCommands | None) -> dict
     }
 
 
-def _ran(config: Config) -> str:
-    if config.candidate.topic is not None:
+def _ran(given: VerdictInput) -> str:
+    """Return where the candidate ran and, for a process of its own, what of it was enforced."""
+    if given.config.candidate.topic is not None:
         return "external"
-    return "in-process" if config.candidate.trusted else "process"
+    if given.config.candidate.isolation == "in-process":
+        return "in-process"
+    return f"process ({'; or '.join(given.confined)})" if given.confined else "process"
 
 
 def _unproven(given: VerdictInput, statuses: Sequence[CriterionStatus]) -> list[str]:

@@ -14,7 +14,6 @@ Verdict = Mapping[str, Any]
 _COVERAGE = "coverage: "
 _ISOLATION = {
     "in-process": "the candidate ran in-process (candidate.trusted: true): it shares the runner's memory and secrets",
-    "process": "the candidate ran in a process of its own",
     "external": "the candidate is a job of its own: nothing of it was hashed or isolated here",
 }
 
@@ -62,6 +61,9 @@ def coverage_notes(verdict: Verdict) -> list[str]:
 
 def _isolation(verdict: Verdict) -> list[str]:
     ran = verdict["candidate_isolation"]
+    if ran.startswith("process"):
+        enforced = ran.removeprefix("process").strip(" ()")
+        return [f"the candidate ran in a process of its own{': ' + enforced if enforced else ''}"]
     return [_ISOLATION.get(ran, f"the candidate ran: {ran}")]
 
 

@@ -155,6 +155,7 @@ class JudgeLoop:
         at = time.monotonic()
         if self._topics is not None:
             self._step.topics = self._topics.problems(now=last)
+            self._step.confined = self._topics.confined
         force = at >= self._next_heartbeat
         if force:
             # A rewritten verdict shows that the judge runs: the gate refuses a stale one.

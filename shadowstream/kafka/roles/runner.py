@@ -1,6 +1,5 @@
 """Runner role: it calls the candidate for each input and writes outputs and marks."""
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,9 +12,9 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
+from shadowstream.kafka import candidate_loading
 from shadowstream.kafka.at_least_once.decided_commits import ranges_decided
 from shadowstream.kafka.batch_size import CallSize
-from shadowstream.kafka.call_watch import CallWatch
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import (
     GuardedWriter,
@@ -34,21 +33,18 @@ from shadowstream.kafka.role import BATCH, Role, RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
-from shadowstream.kafka.step_time import StepTime, timed
+from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, start_mark, topic_admin
-from shadowstream.kafka.trial.attempt_log import FirstFailures, attempt_writer, log_ended, read_attempts
+from shadowstream.kafka.trial.attempt_log import log_ended, read_attempts
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.protocol.size_limits import MARK_BYTES
 from shadowstream.records import Batch, Partition, Prepared
-from shadowstream.runner import candidate, commit_metadata
-from shadowstream.runner.candidate_attempts import Attempts
-from shadowstream.runner.candidate_state import CandidateObject, Stateful
-from shadowstream.runner.cpu_cost import Meter, meter_of
-from shadowstream.runner.outputs import Call
+from shadowstream.runner import commit_metadata
+from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.step import RunnerStep
 
 log = get_logger("runner")
@@ -65,6 +61,8 @@ class RunnerParts(NamedTuple):
     rechecks: PartitionerRechecks
     call_size: CallSize
     step_time: StepTime
+    forget: Callable[[], None] = lambda: None
+    """Drop the objects of the candidate in its own process."""
 
 
 class RunnerRole(Role):
@@ -74,7 +72,7 @@ class RunnerRole(Role):
         self, config: Config, step: RunnerStep, parts: RunnerParts, pinned: start_mark.PinnedStart, watch: RoleHealth
     ) -> None:
         self._config, self._step, self._pinned, self._watch = config, step, pinned, watch
-        self._client, self._marks, self._copies, self._rechecks, self._call_size, self._step_time = parts
+        self._client, self._marks, self._copies, self._rechecks, self._call_size, self._step_time, self._forget = parts
         client = parts.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
@@ -145,6 +143,10 @@ class RunnerRole(Role):
         attempts = self._step.attempts
         if attempts is None or not begins:
             return
+        if not attempts.recorded:
+            for place, begin in begins.items():
+                attempts.assign(place, begin, -1, None)
+            return
         found, ends = read_attempts(self._config, begins), offsets.ends(self._client, begins)
         for place, begin in begins.items():
             attempts.assign(place, begin, ends[place], found.get(place))
@@ -190,6 +192,7 @@ class RunnerRole(Role):
 
     def dropped(self) -> None:
         self._step.drop()
+        self._forget()
         self._copies.step.drop()
 
     def consume(self, batch: Batch, now_ms: int) -> int:
@@ -197,7 +200,11 @@ class RunnerRole(Role):
             self._copies.step.copy(batch, now_ms)
             return len(batch)
         self._step_time.begin()
-        return self._step.step(batch, now_ms)
+        try:
+            return self._step.step(batch, now_ms)
+        finally:
+            if self._step.attempts is not None:
+                log_ended(self._step.attempts.ended_inputs)
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         step = self._copies.step if self._is_copied(place) else self._step
@@ -222,6 +229,9 @@ class RunnerRole(Role):
             self._watch.metrics.add("candidate_errors_total", n, exception=exception)
         self._copies.committed(self._watch)
         self._step.committed()
+        if self._step.attempts is not None:
+            for place, state in self._step.inputs.items():
+                self._step.attempts.committed(place, state.committed)
         if isinstance(self._step.call, Stateful):
             self._report_snapshots(self._step.call)
         publish_marks(self._write_marks)
@@ -268,52 +278,31 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     figures, client = RoleFigures("runner"), admin(config.kafka)
     bound_topics.check(config, client)
     marks_writer, call_size, step_time = plain_writer(config), CallSize(BATCH), StepTime()
-    attempts = Attempts(config.plan.of("attempts"), revision, attempt_writer(marks_writer), step_time.up)
-    observer = candidate.CallObserver(attempts.calls, FirstFailures(config).raised, step_time.up)
-    meter = meter_of(config, time.thread_time_ns)
-    loaded = _loaded(
-        config, revision, lambda call: timed(call, watch, call_size, attempts.calls, step_time.up), (meter, observer)
-    )
-    sources = topic_admin.ensure(client, config)
-    rights.check(client, config, sources)
-    schemas = schema_source(config.schemas)
-    decoder = Decoder(schemas, config.schemas.formats, config.limits.decoded_bytes_max, names="plain")
-    partitions = {topic: sources[topic] for topic in config.production.outputs}
-    encoders = {topic: Encoder(schemas, f"{topic}-value", config.candidate.output_format) for topic in partitions}
-    writer = role_writer(config, "runner", instance)
-    start_transactions(writer, watch)
-    call = loaded(partitions)
-    pinned = start_mark.pin_until_stopped(config, revision, (client, marks_writer), stop, watch)
-    if pinned is not None:
-        kinds = pinned.partitioners
+    loaded = candidate_loading.load(config, revision, marks_writer, watch, (call_size, step_time))
+    with loaded.watched(config, watch):
+        sources = topic_admin.ensure(client, config)
+        rights.check(client, config, sources)
+        schemas = schema_source(config.schemas)
+        decoder = Decoder(schemas, config.schemas.formats, config.limits.decoded_bytes_max, names="plain")
+        partitions = {topic: sources[topic] for topic in config.production.outputs}
+        encoders = {topic: Encoder(schemas, f"{topic}-value", config.candidate.output_format) for topic in partitions}
+        writer = role_writer(config, "runner", instance)
+        start_transactions(writer, watch)
+        call, attempts = loaded.call_of(partitions), loaded.attempts
+        pinned = start_mark.pin_until_stopped(config, revision, (client, marks_writer), stop, watch)
+        if pinned is None:
+            return figures.ended()
+        if loaded.isolated is not None:
+            start_log.note_confinement(config, marks_writer, revision, loaded.isolated.enforced)
+        kinds, meter = pinned.partitioners, loaded.meter
         step = RunnerStep(config, revision, call, decoder, encoders, partitions, kinds, now_ms, meter, attempts)
         copies = CopyProgress(config, client, pinned, decoder.decode_many)
         rechecks = PartitionerRechecks(config, client, kinds)
-        parts = RunnerParts(client, marks_writer, copies, rechecks, call_size, step_time)
+        parts = RunnerParts(client, marks_writer, copies, rechecks, call_size, step_time, loaded.forget)
         role = RunnerRole(config, step, parts, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
-        calls = CallWatch(attempts.calls, config, watch, attempts.timed_out)
-        with role.topics.explaining(), contextlib.closing(calls):
+        with role.topics.explaining():
             loop.run([*config.inputs, *copies.topics], stop)
         figures.add(records=loop.records, commits=loop.commits, partitioners=kinds)
     return figures.ended()
-
-
-def _loaded(
-    config: Config,
-    revision: str,
-    timing: Callable[[Call], Call],
-    observers: tuple[Meter | None, candidate.CallObserver],
-) -> Callable[[dict[str, int]], Call | Stateful]:
-    """Load the candidate at once; return a function from the partitions of production's outputs to its call."""
-    if config.candidate.state == "none":
-        call = timing(candidate.load(config.candidate, *observers))
-        return lambda _: call
-    make = candidate.load_stateful(config.candidate, *observers)
-
-    def timed_object() -> CandidateObject:
-        made = make()
-        return made._replace(call=timing(made.call))
-
-    return lambda counts: Stateful(config, revision, timed_object, max(counts.values()))

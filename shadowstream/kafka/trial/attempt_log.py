@@ -1,7 +1,6 @@
 """Reading and writing of the topic `attempts`, and the log of the candidate's failures."""
 
 import contextlib
-import traceback
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -14,12 +13,11 @@ from shadowstream.logs import get_logger
 from shadowstream.protocol.marks import key_of
 from shadowstream.records import Partition, Write
 from shadowstream.runner.absences import short
+from shadowstream.runner.candidate import KINDS_MAX, STACK_CHARS_MAX, FailureKinds
 from shadowstream.runner.candidate_attempts import EndedInput, WriteRecords
 
 log = get_logger("runner")
 FLUSH_S = 20.0
-KINDS_MAX = 32  # kinds of failure that one process logs with a traceback
-STACK_CHARS_MAX = 4_000
 
 
 def read_attempts(config: Config, places: Collection[Partition]) -> dict[Partition, dict[str, Any]]:
@@ -54,18 +52,18 @@ class FirstFailures:
 
     def __init__(self, config: Config) -> None:
         self._redactor = Redactor(config.compare.redact)
-        self._known: set[tuple[str, str, int]] = set()
+        self._kinds = FailureKinds()
+        self._left = KINDS_MAX
 
     def raised(self, error: BaseException, failure: CandidateError) -> None:
         """Log an exception of the candidate; `failure` is its form as the result of one input."""
-        last = error.__traceback__
-        while last is not None and last.tb_next is not None:
-            last = last.tb_next
-        at = ("", 0) if last is None else (last.tb_frame.f_code.co_filename, last.tb_lineno)
-        kind = (type(error).__name__, *at)
-        if kind in self._known or len(self._known) >= KINDS_MAX:
-            return
-        self._known.add(kind)
-        frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call itself
-        stack = "".join(traceback.format_list(frames))[-STACK_CHARS_MAX:]
-        log.error("candidate_raised", reason=short(self._redactor.reason(str(failure)) or ""), stack=stack)
+        stack = self._kinds.stack_of_new(error)
+        if stack is not None:
+            self.described(str(failure), stack)
+
+    def described(self, failure: str, stack: str) -> None:
+        """Log a failure that the candidate's process has described; each new process describes them again."""
+        if self._left > 0:
+            self._left -= 1
+            reason = short(self._redactor.reason(failure) or "")
+            log.error("candidate_raised", reason=reason, stack=stack[-STACK_CHARS_MAX:])

@@ -20,6 +20,7 @@ from shadowstream.records import Partition
 
 log = get_logger("judge")
 EVERY_S = 5.0
+CONFINED_EVERY_S = 60.0
 OPEN_FOR_S = 60.0
 NAMED_MAX = 3
 
@@ -55,7 +56,9 @@ class JudgedTopics:
         self._changes: TopicChanges | None = None
         self._open = OpenTransactions()
         self._reasons: list[str] = []
-        self._next_at = 0.0
+        self._next_at = self._confined_at = 0.0
+        self.confined: list[str] = []
+        """How the candidate's process was confined, by the runners' notes."""
 
     def problems(self, *, now: bool = False) -> list[str]:
         """Return sentences on the topics; the last ones if it is too early and not `now`, or no broker answers."""
@@ -64,6 +67,9 @@ class JudgedTopics:
         self._next_at = time.monotonic() + EVERY_S
         try:
             self._reasons = self._checked()
+            if now or not self.confined or time.monotonic() >= self._confined_at:
+                self._confined_at = time.monotonic() + CONFINED_EVERY_S
+                self.confined = start_log.read(self._config, "judge.starts").confined.get(self._revision, [])
         except BrokerError as error:
             if not error.retriable:
                 raise

@@ -1,15 +1,16 @@
 """Reading and writing of the topic `starts`, which holds the start marks apart from the many marks of `progress`.
 
-`progress` gets marks as long as the trial runs; `starts` gets five records for each revision. Both hold marks and keep
+`progress` gets marks as long as the trial runs; `starts` gets a few records for each revision. Both hold marks and keep
 them for ever. Of a revision's start marks, the first in `starts` counts.
 
-======  ===========================================================================================================
-begin   the start of a revision, pinned before any wait; the newest counts until there is a start mark
-start   a revision's start mark; a process that finds none writes one, and reads back which was first
-said    `progress` holds this start mark too, which names the revision to the readers of marks
-warm    the warm-up of the revision is closed, and `progress` holds its warm mark
-moved   all start marks that an earlier release wrote to `progress` are above, so `progress` need not be searched
-======  ===========================================================================================================
+========  =============================================================================================================
+begin     the start of a revision, pinned before any wait; the newest counts until there is a start mark
+start     a revision's start mark; a process that finds none writes one, and reads back which was first
+said      `progress` holds this start mark too, which names the revision to the readers of marks
+confined  how the candidate's process was confined, once for each wording
+warm      the warm-up of the revision is closed, and `progress` holds its warm mark
+moved     all start marks that an earlier release wrote to `progress` are above, so `progress` need not be searched
+========  =============================================================================================================
 
 Each record is flushed before the next is written. A crash in between makes the next process repeat one, and a repeated
 record adds nothing. docs/decisions/0016 has the reasons.
@@ -41,6 +42,8 @@ class Starts:
         self.announced: set[str] = set()
         self.warm: set[str] = set()
         self.moved = False
+        self.confined: dict[str, list[str]] = {}
+        """How the candidate's process was confined, by revision; runners on several machines may differ."""
 
     def ends(self) -> dict[Partition, int]:
         """Return the lowest E0 of all revisions, by production's output partitions: no pair below it counts.
@@ -71,6 +74,8 @@ class Starts:
             self.warm.add(revision)
         elif kind == "moved":
             self.moved = True
+        elif kind == "confined":
+            self.confined[revision] = list(dict.fromkeys([*self.confined.get(revision, []), *record["texts"]]))
 
 
 def read(config: Config, purpose: str) -> Starts:
@@ -123,3 +128,9 @@ def announce(config: Config, writer: GuardedWriter, record: dict[str, Any]) -> N
     writer.write([marks.write(config.plan.of("progress"), record)])
     writer.flush(FLUSH_S)
     write(config, writer, marks.mark("warm" if record["kind"] == "warm" else "said", record["revision"]))
+
+
+def note_confinement(config: Config, writer: GuardedWriter, revision: str, enforced: str) -> None:
+    """Note how the candidate's process is confined, unless it is known; the verdict shows it."""
+    if enforced not in read(config, "runner").confined.get(revision, []):
+        write(config, writer, marks.mark("confined", revision, texts=[enforced]))

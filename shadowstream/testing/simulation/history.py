@@ -176,6 +176,7 @@ class Setup:
             production["error"] = {self.fails_by: FAILURE, "equals": FAILS}
         candidate: dict[str, Any] = {
             "call": f"{CANDIDATE}:candidate",
+            "isolation": "in-process",
             "trusted": True,
             "partitioner": self.partitioner,
             "output_format": "json",

@@ -192,3 +192,10 @@ def test_functions_that_decide_what_agrees_are_named() -> None:
     rules = [{"path": "a", "call": "mine:near"}, {"path": "b", "normalise": ["trim", "mine:clean"]}]
     (caveat,) = caveats_of(trial(compare={"rules": rules}), {"match": 5})
     assert caveat == "functions of compare decide what agrees, and run with the joiner's rights: mine:clean, mine:near"
+
+
+def test_a_candidate_whose_process_ends_is_reported_with_the_number_of_inputs() -> None:
+    (caveat,) = caveats_of(trial(), {"match": 5, "crashed": 1_200, "timeout": 3})
+    assert caveat.startswith("the candidate ended its process, or gave no answer in time, on 1,203 inputs")
+    inside = trial(candidate={"call": "m:f", "isolation": "in-process", "trusted": True})
+    assert caveats_of(inside, {"crashed": 1}) == []

@@ -258,7 +258,9 @@ def test_rejecting_asks_for_more_where_there_are_more_criteria() -> None:
 
 
 def test_trust_in_the_candidate_is_shown() -> None:
-    trusting = config().model_copy(update={"candidate": config().candidate.model_copy(update={"trusted": True})})
+    trusting = config().model_copy(
+        update={"candidate": config().candidate.model_copy(update={"isolation": "in-process"})}
+    )
     assert build(case(GOOD_HOUR), 7)["candidate_isolation"] == "process"
     assert build(case(GOOD_HOUR, settings=trusting), 7)["candidate_isolation"] == "in-process"
 

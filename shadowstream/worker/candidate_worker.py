@@ -1,0 +1,202 @@
+"""The candidate's process: confined before it loads the candidate, it answers the runner's requests one by one.
+
+`worker.process` starts it with one end of a socket. Requests are in `REQUESTS`; answers are lists, kind first. Results
+of a call go back in parts, as soon as they have taken `PART_S`, so that the runner sees the call advance.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+from shadowstream.errors import CandidateError, ConfigError
+from shadowstream.runner import candidate
+from shadowstream.runner.cpu_cost import Meter
+from shadowstream.runner.outputs import BARE, Call, CandidateObject, Output
+from shadowstream.worker import confinement, frames
+from shadowstream.worker.values import joined, packed, packed_result
+
+PART_S = 0.02
+PART_VALUES = 256
+REQUEST_BYTES_MAX = 1 << 40  # the runner bounds what it reads, and this process has its own bound of memory
+
+
+class Loading(NamedTuple):
+    """How the candidate is loaded and called: keys of config `candidate`, and the runner's search path of modules."""
+
+    call: str
+    takes: str
+    state: str
+    path: list[str]
+    measured: bool
+    result_bytes_max: int
+
+
+class CallBounds(NamedTuple):
+    """Bounds of one request: CPU time; time and bytes of answers after which no further value is called."""
+
+    cpu_s: int
+    seconds: float
+    answer_bytes: int
+
+
+class Worker:
+    """The candidate, its objects by partition, and the call in progress."""
+
+    def __init__(self, pipe: socket.socket) -> None:
+        self._pipe = pipe
+        self._meter: Meter | None = None
+        self._result_bytes_max = 0
+        self._make: Any = None
+        self._calls: dict[str, Call] = {}
+        self._objects: dict[str, CandidateObject] = {}
+        self._kinds = candidate.FailureKinds()
+        self._failures: list[tuple[str, str]] = []
+        self._answers: Sequence[Any] = ()
+        self._sent = self._sent_bytes = 0
+        self._ends = self._part_ends = 0.0
+        self._bounds = CallBounds(0, 0.0, 0)
+
+    def load(self, loading: Loading) -> None:
+        sys.path[:] = loading.path
+        self._result_bytes_max = loading.result_bytes_max
+        self._meter = Meter(time.thread_time_ns, 0) if loading.measured else None
+        spec = SimpleNamespace(**loading._asdict(), isolation="process", trusted=False)
+        observer = candidate.CallObserver(cast("Any", self), self._raised, self._enough)
+        try:
+            if loading.state == "none":
+                self._calls[""] = candidate.load(cast("Any", spec), self._meter, observer)
+            else:
+                self._make = candidate.load_stateful(cast("Any", spec), self._meter, observer)
+        except ConfigError as error:
+            return self._reply("refused", str(error))
+        self._reply("loaded")
+
+    def make(self, key: str) -> None:
+        try:
+            self._objects[key] = self._make()
+        except ConfigError as error:
+            return self._reply("raised", str(error))
+        self._calls[key] = self._objects[key].call
+        self._reply("returned", None)
+
+    def forget(self) -> None:
+        self._objects.clear()
+        self._calls.clear()
+        self._reply("returned", None)
+
+    def snapshot(self, key: str) -> None:
+        self._method(key, "snapshot")
+
+    def restore(self, key: str, snapshot: bytes) -> None:
+        self._method(key, "restore", snapshot)
+
+    def call(self, key: str, values: list[Any], bounds: CallBounds) -> None:
+        """Call with values and send their results; the first ones only, where they take too long or too many bytes."""
+        confinement.limit_cpu(bounds.cpu_s)
+        self._bounds, self._sent, self._sent_bytes, self._answers = bounds, 0, 0, ()
+        now = time.monotonic()
+        self._ends, self._part_ends = now + bounds.seconds, now + PART_S
+        self._send("done", self._calls[key](values))
+
+    # The next two are of an observer of calls (`runner.candidate`).
+
+    def answer(self, answers: Sequence[Any]) -> None:
+        self._answers = answers
+
+    def _enough(self) -> bool:
+        now = time.monotonic()
+        if now >= self._part_ends:
+            self._send("some", self._answers)
+            self._part_ends = time.monotonic() + PART_S
+        return now >= self._ends or self._sent_bytes >= self._bounds.answer_bytes
+
+    def _raised(self, error: BaseException, failure: CandidateError) -> None:
+        stack = self._kinds.stack_of_new(error)
+        if stack is not None:
+            self._failures.append((str(failure), stack))
+
+    def _send(self, kind: str, results: Sequence[Any]) -> None:
+        """Send the results that have not been sent, in parts; the last one is of this kind."""
+        left = [_bare(result) for result in results[self._sent :]]
+        self._sent = len(results)
+        entries, failures = self._meter.take() if self._meter is not None else [], self._failures
+        self._failures = []
+        parts = [left[i : i + PART_VALUES] for i in range(0, len(left), PART_VALUES)] or [left]
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            data = self._packed(part)
+            self._sent_bytes += len(data)
+            about = packed([kind if last else "some", entries if last else [], failures if last else []])
+            frames.send(self._pipe, joined([about, data]))
+
+    def _packed(self, results: Sequence[Any]) -> bytes:
+        data = b""
+        # A huge value would take long to be copied, only to be refused.
+        if max(map(_length, results), default=0) <= self._result_bytes_max:
+            with contextlib.suppress(Exception):  # a value of the candidate's may raise anything; below, it fails alone
+                data = packed(list(results))
+        if data and len(data) <= self._result_bytes_max:
+            return data
+        largest = self._result_bytes_max
+        refused = CandidateError(f"output refused: longer than the {largest} bytes that can be sent")
+        return joined([packed_result(refused if _length(one) > largest else one, largest) for one in results])
+
+    def _method(self, key: str, name: str, *arguments: Any) -> None:
+        try:
+            returned = getattr(self._objects[key].object, name)(*arguments)
+            if name == "snapshot" and not isinstance(returned, bytes):
+                return self._reply("raised", f"snapshot() returned {type(returned).__name__}, not bytes")
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything, as in its call
+            return self._reply("raised", f"{name}() raised {type(error).__name__}: {error}"[:500])
+        self._reply("returned", returned)
+
+    def _reply(self, kind: str, value: Any = None) -> None:
+        frames.send(self._pipe, packed([kind, value]))
+
+
+def _is_plain(output: Output) -> bool:
+    return output.key is None and not output.drop_key and output.topic is None
+
+
+def _bare(result: Any) -> Any:
+    """Return the value of an only output with its input's key, if such a value can stand for the output."""
+    if type(result) is list and len(result) == 1 and _is_plain(result[0]):
+        value = result[0].value
+        return value if type(value) in BARE else result
+    return result
+
+
+def _length(result: Any) -> int:
+    """Return the length of a text or bytes as the value of one output; 0 for all else."""
+    if isinstance(result, list) and len(result) == 1:
+        result = getattr(result[0], "value", None)
+    return len(result) if isinstance(result, str | bytes) else 0
+
+
+REQUESTS = ("load", "make", "forget", "snapshot", "restore", "call")
+
+
+def main(fd: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner handles Ctrl-C and ends this process
+    with socket.socket(fileno=fd) as pipe:
+        bounds: confinement.Bounds = pickle.loads(frames.receive(pipe, REQUEST_BYTES_MAX))
+        frames.send(pipe, packed(["ready", confinement.confine(bounds)]))
+        worker = Worker(pipe)
+        while True:
+            try:
+                kind, *arguments = pickle.loads(frames.receive(pipe, REQUEST_BYTES_MAX))
+            except frames.BrokenFrame:
+                return
+            getattr(worker, kind if kind in REQUESTS else "")(*arguments)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
+    os._exit(0)

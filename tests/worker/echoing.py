@@ -1,0 +1,29 @@
+"""Candidates that give back their inputs."""
+
+from decimal import Decimal
+from typing import Any
+
+from shadowstream.runner.outputs import Output
+from shadowstream.worker.values import DIGITS_MAX
+
+
+class Odd:
+    """No value of any format."""
+
+
+def echo(value: Any) -> Any:
+    """Give the value back, or misbehave as it says."""
+    if value == "raises":
+        raise ValueError("no score")
+    if value == "exits":
+        raise SystemExit(3)
+    known = {"none": None, "two": [Output(1), Output(value, b"k", topic="out")], "bad key": Output(1, key="text")}  # type: ignore[arg-type]  # as a candidate may
+    return known.get(value, value) if isinstance(value, str) else value
+
+
+def echoes(values: list[Any]) -> list[Any]:
+    return [echo(value) for value in values]
+
+
+def odd(value: Any) -> Any:
+    return {"object": Odd(), "long": b"x" * 3_000_000, "digits": Decimal(f"1e{DIGITS_MAX + 1}")}.get(value, value)

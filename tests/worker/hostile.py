@@ -1,0 +1,140 @@
+"""A candidate that does harm on the inputs whose `act` names it, and answers all others."""
+
+import ctypes
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MEGABYTE = b"x" * 1_000_000
+ANSWER = {"id": 1, "score": 1.0}
+
+
+def exits() -> None:
+    os._exit(0)
+
+
+def segfaults() -> None:
+    ctypes.string_at(0)
+
+
+def kills_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kills_the_runner() -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+
+
+def forks_for_ever() -> None:
+    while True:
+        os.fork()
+
+
+def takes_all_memory() -> None:
+    held = []
+    while True:
+        held.append(bytearray(MEGABYTE))
+
+
+def loops_for_ever() -> None:
+    while True:
+        pass
+
+
+def prints() -> None:
+    for _ in range(20):
+        os.write(1, MEGABYTE)
+
+
+def prints_a_gigabyte() -> None:
+    for _ in range(1_000):
+        os.write(1, MEGABYTE)
+
+
+def closes_the_pipe() -> None:
+    os.closerange(3, 256)
+
+
+def forges_an_answer() -> None:
+    for descriptor in range(3, 64):
+        try:
+            socket.socket(fileno=os.dup(descriptor)).send(b"\x04" + bytes(7) + b"\x92\x80\xc1\xc1")
+        except OSError:
+            continue
+
+
+def connects() -> None:
+    socket.create_connection(("127.0.0.1", 9), 1)
+
+
+def writes_a_file() -> None:
+    Path(__file__).with_name("written_by_the_candidate").write_text("harm", "ascii")
+
+
+def fills_the_disk() -> None:
+    with open(Path(os.environ["TMPDIR"], "large"), "wb") as file:
+        for _ in range(1_000):
+            file.write(MEGABYTE)
+
+
+def sleeps() -> None:
+    time.sleep(600)
+
+
+ACTS: dict[str, Callable[[], None]] = {
+    act.__name__: act
+    for act in (
+        exits, segfaults, kills_itself, kills_the_runner, forks_for_ever, takes_all_memory, loops_for_ever,
+        prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, connects, writes_a_file, fills_the_disk, sleeps,
+    )
+}  # fmt: skip
+
+
+def _attempted(attempt: Callable[[], Any]) -> str:
+    try:
+        return repr(attempt())
+    except BaseException as error:  # noqa: BLE001 - its kind is what is looked for
+        return type(error).__name__
+
+
+def found() -> list[str]:
+    """All that the process can find out about its environment, the runner and the open files of both."""
+    parent = Path("/proc", str(os.getppid()))
+    seen = [repr(dict(os.environ)), _attempted(Path("/proc/self/environ").read_bytes)]
+    seen += [_attempted((parent / name).read_bytes) for name in ("environ", "mem", "maps")]
+    for folder in (Path("/proc/self/fd"), parent / "fd"):
+        names = os.listdir(folder) if os.access(folder, os.R_OK) else []
+        seen += [_attempted(lambda name=name, folder=folder: os.readlink(folder / name)) for name in names]  # type: ignore[misc]  # mypy knows no type of a default
+    return seen
+
+
+def judge(order: dict[str, Any]) -> Any:
+    """The candidate: one order in, one score out, or harm."""
+    act = order.get("act")
+    if act == "finds":
+        return {"found": found()}
+    if act in ACTS:
+        ACTS[act]()
+    return {**ANSWER, "id": order["n"]}
+
+
+class Counting:
+    """A candidate with state, that does harm too: it counts its inputs."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, order: dict[str, Any]) -> Any:
+        judge(order)
+        self.seen += 1
+        return {"seen": self.seen}
+
+    def snapshot(self) -> bytes:
+        return str(self.seen).encode()
+
+    def restore(self, snapshot: bytes) -> None:
+        self.seen = int(snapshot)
