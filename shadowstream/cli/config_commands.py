@@ -60,8 +60,9 @@ def _outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
     except ConfigError as error:
         problems.append(source.problem(str(error)))
     alerts = source.config.alerts_problem
-    if source.config.alerts.webhook and alerts is not None:
-        problems.append(source.problem(f"alerts.webhook: {alerts}", ("alerts", "webhook")))
+    if source.config.alerts.targets and alerts is not None:
+        key = "webhook" if source.config.alerts.webhook else "channels"
+        problems.append(source.problem(f"alerts.{key}: {alerts}", ("alerts", key)))
     folder = source.config.schemas.dir
     try:
         if folder is not None:

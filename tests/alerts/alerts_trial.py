@@ -52,10 +52,12 @@ class AlertsTrial:
     folder: Path
     webhook: Webhook
     bounded: bool = False
+    channels: list[dict[str, Any]] = field(default_factory=list)
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        settings = {"start": "earliest", "bounded": self.bounded, "alerts": {"webhook": self.webhook.url}}
+        settings: dict[str, Any] = {"start": "earliest", "bounded": self.bounded, "alerts": {}}
+        settings["alerts"] = {"webhook": self.webhook.url, "channels": self.channels}
         self.trial = Trial(self.bootstrap, self.name, self.folder, settings=settings)
         self.port = free_port()
 
@@ -104,11 +106,10 @@ class AlertsTrial:
     def await_ready(self) -> None:
         await_that("the alerts role is ready", lambda: self.ask("readyz")[0] == 200)
 
-    def deliveries(self, result: str) -> float:
-        """`deliveries_total` of the running process."""
-        found = re.search(
-            rf'shadowstream_deliveries_total{{[^}}]*result="{result}"[^}}]*}} (\S+)', self.ask("metrics")[1]
-        )
+    def deliveries(self, result: str, target: str = "webhook") -> float:
+        """`deliveries_total` of a channel in the running process."""
+        labels = rf'[^}}]*result="{result}"[^}}]*target="{target}"[^}}]*'
+        found = re.search(rf"shadowstream_deliveries_total{{{labels}}} (\S+)", self.ask("metrics")[1])
         return float(found[1]) if found else 0.0
 
     def await_failures(self, least: int) -> None:

@@ -25,7 +25,10 @@ class Webhook:
         self.gets = 0
         self.late_s = 0.0
         self.calls: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.refused = 0
+        self.waiting = 0
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -42,13 +45,18 @@ class Webhook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                body = json.loads(raw)
                 assert self.headers["Idempotency-Key"] == body["id"]
-                asked = (one for part, one in webhook.statuses.items() if part in body["text"])
+                text = body["text"] + body.get("details", "")
+                asked = (one for part, one in webhook.statuses.items() if part in text)
                 status = next(asked, webhook.status)
                 if status == 0:
+                    webhook.waiting += 1
                     time.sleep(webhook.late_s)
                 if status == 200:
+                    webhook.headers.append(dict(self.headers))
+                    webhook.bodies.append(raw)
                     webhook.calls.append(body)
                 else:
                     webhook.refused += 1

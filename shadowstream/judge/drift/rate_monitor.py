@@ -26,7 +26,7 @@ a rate that was far under its limit is seen to rise sooner. It alarms only toget
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -63,6 +63,14 @@ BLIND_UP_TO = AdwinParams(p_ref=1.0).grace_period
 Detector = Literal["adwin", "sr"]
 
 
+class Extent(NamedTuple):
+    """Extent of a change: its begin, and the units and bad units of the last merged windows since then."""
+
+    since_ms: int
+    n: float
+    bad: float
+
+
 class _Flag(NamedTuple):
     """Alarm of a detector. `width` and `estimation` are as in schemas/drift.avsc."""
 
@@ -73,6 +81,7 @@ class _Flag(NamedTuple):
     width: int
     estimation: float
     reason: str
+    since_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +102,11 @@ class Incident:
     flags: int = 1
     adwin_shown: bool = False
     sr_shown: bool = False
+
+
+def over_limit_since(rows: Sequence[tuple[int, float, float]], limit: float) -> int:
+    """Return the start of the first window over the limit, of windows as (start, units, bad); else of the last one."""
+    return next((start_ms for start_ms, n, s in rows if s > n * limit), rows[-1][0] if rows else 0)
 
 
 class Subject(NamedTuple):
@@ -198,9 +212,9 @@ class RateMonitor:
         return events
 
     def _remember(self, merged: Merged) -> None:
-        self._recent.append([merged.n, merged.s])
+        self._recent.append([merged.n, merged.s, merged.start_ms])
         if len(self._recent) > WINDOWS:
-            n, s = self._recent.popleft()
+            n, s, *_ = self._recent.popleft()
             self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
 
     def _feed_adwin(self, merged: Merged) -> _Flag | None:
@@ -213,7 +227,8 @@ class RateMonitor:
         direction = "up" if change.after > change.before else "down"
         text = f"{self.subject.name} went {direction} from {change.before:.4g} to {change.after:.4g}"
         reason = f"{text} since {iso(change.since)} (ADWIN)"
-        return _Flag("adwin", direction, change.before, change.after, change.width, change.estimation, reason)
+        numbers = (change.before, change.after, change.width, change.estimation)
+        return _Flag("adwin", direction, *numbers, reason, change.since)
 
     def _feed_sr(self, merged: Merged) -> _Flag | None:
         units, bad = self._counted
@@ -346,7 +361,26 @@ class RateMonitor:
             "width": flag.width,
             "estimation": flag.estimation,
             "reason": flag.reason,
+            "subject": self.subject.name,
+            "units": self._units,
+            "limit": self.subject.limit,
+            **self._extent(flag)._asdict(),
         }
+
+    def _extent(self, flag: _Flag) -> Extent:
+        """Return the begin of the change as the detector has found it, and the counts since then.
+
+        Shiryaev-Roberts finds no begin: the change then begins with the first recent window over the limit.
+        """
+        rows = [(start_ms, row[0], row[1]) for start_ms, row in zip(self.recent_starts, self._recent, strict=True)]
+        begin = flag.since_ms if flag.since_ms is not None else over_limit_since(rows, self.subject.limit)
+        counted = [row for row in rows if row[0] >= begin]
+        return Extent(begin, sum(n for _, n, _ in counted), sum(s for _, _, s in counted))
+
+    @property
+    def recent_starts(self) -> list[int]:
+        """Starts of the last merged windows; states of older releases have that of the last one only."""
+        return [int(row[2]) if len(row) > 2 else self._last_ms[0] for row in self._recent]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as JSON."""
