@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_HEADERS = {"content-type", "content-length", "host", "idempotency-key", "transfer-encoding"}
 _OWN_HEADERS |= {"x-shadowstream-signature"}
-_OWN_LABELS = {"alertname", "trial", "revision", "incident", "criterion", "slice"}
+_OWN_LABELS = {"alertname", "trial", "revision", "incident", "slice"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 ChannelKind = Literal["webhook", "alertmanager", "apprise"]
 

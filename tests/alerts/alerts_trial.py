@@ -75,6 +75,13 @@ class AlertsTrial:
         else:
             writer.commit_transaction(30)
 
+    def write(self, kind: str, records: list[dict[str, Any]]) -> None:
+        """Write records to a topic of the trial."""
+        writer = Producer({"bootstrap.servers": self.bootstrap})
+        for record in records:
+            writer.produce(self.trial.topic(kind), own.encode(kind, record), record.get("pair_id", ""), 0)
+        assert writer.flush(30) == 0
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """`shadowstream alerts run`, listening at `port`."""
         process = self.trial.start("alerts run", "--listen", f"127.0.0.1:{self.port}", "--json", *words)
