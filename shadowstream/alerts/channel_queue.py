@@ -173,7 +173,10 @@ class ChannelQueue:
             self._metrics.add("deliveries_total", target=self.target, result="failed")
             self._failed("delivery_failed", delivery, str(refused))
         except BrokerError as error:
-            self._failed("note_failed" if delivery.is_accepted else "reading_failed", delivery, str(error))
+            if delivery.is_accepted:
+                self._failed("note_failed", delivery, str(error))
+            else:
+                self._failed("reading_failed", delivery, str(error))
         except Exception as error:  # noqa: BLE001 - the content of this alert must not block the others
             self._failed("delivery_failed", delivery, f"{type(error).__name__} before it was sent")
         return False
