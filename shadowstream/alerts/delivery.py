@@ -54,10 +54,10 @@ class Delivered(DeliveryLog):
 
     def note(self, alert: Alert, target: str) -> None:
         """Write the delivery of an alert; raise `BrokerError` unless the broker has it."""
-        record = {"alert": alert.id, "target": target, "delivered_at_ms": now_ms()}
-        key = f"{alert.id}@{target}".encode()
-        self._writer.write(Write(self._topic, 0, key, own.encode("delivery", record)))
-        self.at_ms[alert.id, target] = record["delivered_at_ms"]
+        at_ms = now_ms()
+        value = own.encode("delivery", {"alert": alert.id, "target": target, "delivered_at_ms": at_ms})
+        self._writer.write(Write(self._topic, 0, f"{alert.id}@{target}".encode(), value))
+        self.at_ms[alert.id, target] = at_ms
 
 
 def channels_of(config: Config, revision: str) -> list[Channel]:
