@@ -2,7 +2,7 @@
 
 A channel that rejects one alert still gets the following ones. An alert of a muted incident rests: it is not sent until
 the mute ends. If the incident closes, it is dropped. The queue is bounded: an alert without room is left in its topic,
-and the topics are read again when there is room (`behind`).
+and the topics are read again when there is room (`overflowed`).
 """
 
 import asyncio
@@ -85,8 +85,8 @@ class _Delivery:
 class ChannelQueue:
     """Alerts for one channel.
 
-    `open`: alerts in delivery, by id. `resting`: alerts of muted incidents, by id. `behind`: an alert found no room.
-    `failure`: an error that must end the role.
+    `open`: alerts in delivery, by id. `resting`: alerts of muted incidents, by id. `overflowed`: an alert was left in
+    its topic. `failure`: an error that must end the role.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class ChannelQueue:
         self.count = 0
         self.open: dict[str, asyncio.Task[None]] = {}
         self.resting: dict[str, Alert] = {}
-        self.behind = False
+        self.overflowed = False
         self.failure: BaseException | None = None
         # Alerts in delivery whose incident has closed since; True: it rested before.
         self._closed: dict[str, bool] = {}
@@ -116,9 +116,9 @@ class ChannelQueue:
         if alert.id in self.open:
             return
         if len(self.open) >= OPEN_MAX:
-            if not self.behind:
+            if not self.overflowed:
                 log.warning("alerts_deferred", target=self.target, open=OPEN_MAX)
-            self.behind = True
+            self.overflowed = True
             self._metrics.add("deliveries_total", target=self.target, result="deferred")
             return
         task = asyncio.create_task(self._until_accepted(_Delivery(alert, completion)))

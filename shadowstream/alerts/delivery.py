@@ -104,12 +104,12 @@ class Deliverer:
     @property
     def owes(self) -> bool:
         """Whether an alert is not delivered yet, so that no offset behind it may be committed."""
-        return any(queue.open or queue.resting or queue.behind for queue in self.queues)
+        return any(queue.open or queue.resting or queue.overflowed for queue in self.queues)
 
     @property
     def lags(self) -> bool:
         """Whether a queue had no room for an alert and has room now: the topics must be read again."""
-        return any(queue.behind and queue.has_room for queue in self.queues)
+        return any(queue.overflowed and queue.has_room for queue in self.queues)
 
     @property
     def count(self) -> int:
@@ -159,7 +159,7 @@ class Deliverer:
     def caught_up(self) -> None:
         """Take note that the topics are about to be read again from their beginning."""
         for queue in self.queues:
-            queue.behind = False
+            queue.overflowed = False
 
     async def load(self) -> None:
         """Read the ledger. Raises `BrokerError`."""

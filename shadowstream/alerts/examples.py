@@ -3,7 +3,6 @@
 The rows are redacted when they are written, so nothing here can undo it.
 """
 
-from collections import Counter
 from collections.abc import Collection
 from statistics import median
 from typing import Any, NamedTuple
@@ -51,17 +50,19 @@ def evidence_of(config: Config, revision: str, outcomes: Collection[Outcome], si
     return chosen(found, config.alerts.examples)
 
 
-def chosen(rows: list[dict[str, Any]], most: int) -> Evidence:
-    """Return the newest rows, at most one a key, and the typical changes of all rows."""
+def chosen(rows: list[dict[str, Any]], limit: int) -> Evidence:
+    """Return the newest rows up to a limit, one a key, and the typical changes of all rows."""
     newest: dict[Any, dict[str, Any]] = {}
     for row in sorted(rows, key=lambda one: (-one["time_ms"], one["pair_id"])):
-        if len(newest) < most:
+        if len(newest) < limit:
             newest.setdefault(row["key"] or row["pair_id"], row)
     changes: dict[str, list[float]] = {}
     for row in rows:
         for difference in row["differences"]:
             if difference["delta"] is not None:
                 changes.setdefault(difference["path"], []).append(difference["delta"])
-    common = Counter({path: len(deltas) for path, deltas in changes.items() if len(deltas) >= NUMBERS_MIN})
-    typical = {path: median(changes[path]) for path, _ in common.most_common(FIELDS_MAX)}
+    common = sorted(
+        (path for path in changes if len(changes[path]) >= NUMBERS_MIN), key=lambda path: -len(changes[path])
+    )
+    typical = {path: median(changes[path]) for path in common[:FIELDS_MAX]}
     return Evidence([example(row) for row in newest.values()], typical)

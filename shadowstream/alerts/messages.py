@@ -201,8 +201,8 @@ def withdrawn(context: Context, record: Record) -> Alert:
 
 def acknowledged(opening: Alert, by: str, reason: str) -> Alert:
     """Return the alert that a person acts on an incident."""
-    said = f"{by} acts on it" + (f": {reason}" if reason else "")
-    text = f"{said} ({opening.payload['text']})"
+    action = f"{by} acts on it" + (f": {reason}" if reason else "")
+    text = f"{action} ({opening.payload['text']})"
     payload = {**opening.payload, "text": text, "acknowledged_by": by, "acknowledged_reason": reason}
     payload["title"] = f"{opening.payload['trial']}: acknowledged: {wording.place(opening.payload)}"
     return _follow_up(State.UPDATED, opening.of, payload)

@@ -131,7 +131,7 @@ class Alerts(Model):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Alerts:
-        name, count = next(iter(Counter(channel.target for channel in self.targets).most_common(1)), ("", 0))
-        if count > 1:
-            raise ValueError(f"channels: {count} channels have the name {name!r}; give each a name of its own")
+        for name, count in Counter(channel.target for channel in self.targets).items():
+            if count > 1:
+                raise ValueError(f"channels: {count} channels have the name {name!r}; give each a name of its own")
         return self

@@ -40,10 +40,10 @@ class Mailbox:
     def texts(self) -> list[str]:
         """The plain text of each mail."""
         parts = [next(part for part in mail.walk() if part.get_content_type() == "text/plain") for mail in self.mails]
-        return [bytes(part.get_payload(decode=True)).decode() for part in parts]  # type: ignore[arg-type]
+        return [bytes(part.get_payload(decode=True)).decode() for part in parts]  # type: ignore[arg-type]  # bytes here
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        self.mails.append(message_from_bytes(envelope.content or b""))  # type: ignore[arg-type]
+        self.mails.append(message_from_bytes(envelope.content or b""))  # type: ignore[arg-type]  # bytes here
         return "250 OK"
 
     def __enter__(self) -> Self:

@@ -106,7 +106,7 @@ def test_the_late_bug_is_one_message_per_channel_and_its_end_another(
     await_that("it has come later", lambda: len(late.calls) == 1)
     trial.judge(*bug[end:])
     await_that(
-        "its end is told", lambda: all(len(box) == 2 for box in (trial.webhook.calls, late.calls, mailbox.mails))
+        "its end is delivered", lambda: all(len(box) == 2 for box in (trial.webhook.calls, late.calls, mailbox.mails))
     )
     time.sleep(2.5)
     assert [len(box) for box in (trial.webhook.calls, late.calls, mailbox.mails)] == [2, 2, 2]
@@ -170,12 +170,12 @@ def test_an_incident_that_stays_unacknowledged_escalates_once(
     assert "not acknowledged for 3s: 25 % wrong since" in pager.calls[0]["text"]
 
 
-def test_a_withdrawn_reject_is_told_once(make_alerts_trial: MakeAlertsTrial) -> None:
+def test_a_withdrawn_reject_is_one_message(make_alerts_trial: MakeAlertsTrial) -> None:
     trial = make_alerts_trial()
     trial.webhook.up()
     trial.ready()
     trial.judge(verdict("not_yet"), verdict("reject"))
-    await_that("the reject is told", lambda: len(trial.webhook.calls) == 1)
+    await_that("the reject is delivered", lambda: len(trial.webhook.calls) == 1)
     trial.judge(verdict("not_yet"), verdict("not_yet"), verdict("reject"), verdict("not_yet"))
     await_that("it is withdrawn", lambda: len(trial.webhook.calls) == 2)
     time.sleep(1.0)

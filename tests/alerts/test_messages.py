@@ -37,8 +37,9 @@ def test_an_incident_alert_names_change_begin_size_and_command() -> None:
 def test_an_incident_of_a_distribution_has_a_kind_of_its_own() -> None:
     found = drift("opened", "distribution:score:sides-1", criterion="distribution:score:sides", detector="psi")
     content = content_of("drift", found)
-    assert (content["kind"], content["look"]) == ("distribution", "shadowstream explain CONFIG")
+    assert (content["kind"], content["look"]) == ("distribution", "shadowstream explain /trials/t.yaml")
     assert {"incident", "criterion", "since_ms", "before", "after", "text"} <= content.keys()
+    assert "%" not in content["text"], "its numbers are no rates"
 
 
 @pytest.mark.parametrize(

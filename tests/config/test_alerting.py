@@ -69,7 +69,7 @@ def test_no_address_secret_or_header_of_a_channel_is_shown(write: Write) -> None
     assert [channel["name"] for channel in shown["channels"]] == ["b", None]
 
 
-def test_the_webhook_alone_is_a_channel_of_that_name(write: Write) -> None:
+def test_a_channel_without_a_name_has_that_of_its_kind(write: Write) -> None:
     (only,) = load(write(f"{{webhook: '{HOOK}', escalate_after: 30m}}"), {}).alerts.targets
     assert (only.target, only.kind, only.escalate_after_s) == ("webhook", "webhook", 1_800)
     assert Channel(name="am", alertmanager="http://a").escalate_after_s is None

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shadowstream.config import Drift as Settings
+from shadowstream.judge.drift.extent import counted_since
 from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
     HORIZON_WINDOWS,
@@ -187,25 +188,24 @@ class IncidentGroup:
 
     def _open(self, monitor: RateMonitor, event: Mapping[str, Any]) -> dict[str, Any]:
         """Open the incident; return what its event says of the slice that it is named after."""
-        subject, reason, said = monitor.subject.name, event["reason"], {}
+        subject, reason, extent = monitor.subject.name, event["reason"], {}
         if monitor is self.criterion_monitor:
             excess_slice = self._excess_slice()
             if excess_slice is not None:
                 name = slice_name(excess_slice)
                 subject, reason = f"{subject}:{name}", f"{reason}; the excess is in {name}"
-                said = self._extent_of(excess_slice, event["since_ms"])
+                extent = self._extent_of(excess_slice, event["since_ms"])
         start_ms = event["window_start_ms"]
         name = f"{subject}-{start_ms}-{monitor.revision[:REVISION_DIGITS]}"
         self.incident = OpenIncident(name, subject, start_ms, reason, [])
-        return {"subject": subject, **said}
+        return {"subject": subject, **extent}
 
     def _extent_of(self, name: Slice, since_ms: int) -> dict[str, Any]:
         """Return the counts of a slice in the recent windows of its criterion since then."""
-        starts = self.criterion_monitor.recent_starts
+        starts = [row[0] for row in self.criterion_monitor.recent]
         cells = [cells.get(name, (0, 0)) for cells in list(self._recent_slices)[-len(starts) :]]
-        counted = [pair for start_ms, pair in zip(starts, cells, strict=True) if start_ms >= since_ms]
-        n, bad = sum(pair[0] for pair in counted), sum(pair[1] for pair in counted)
-        return {"n": n, "bad": bad}
+        rows = [(start_ms, *pair) for start_ms, pair in zip(starts, cells, strict=True)]
+        return counted_since(rows, since_ms)._asdict()
 
     def _excess_slice(self) -> Slice | None:
         """Return the slice that holds the excess of the recent windows, if there is one."""

@@ -26,12 +26,13 @@ a rate that was far under its limit is seen to rise sooner. It alarms only toget
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from shadowstream.config import Drift as Settings
 from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
+from shadowstream.judge.drift.extent import Extent, Row, counted_since, over_limit_since
 from shadowstream.judge.drift.sealed_state import StateRefused
 from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts
 from shadowstream.judge.drift.window_merger import Merged, WindowMerger
@@ -61,14 +62,6 @@ BLIND_UP_TO = AdwinParams(p_ref=1.0).grace_period
 """With at most this many values ADWIN cannot detect a change."""
 
 Detector = Literal["adwin", "sr"]
-
-
-class Extent(NamedTuple):
-    """Extent of a change: its begin, and the units and bad units of the last merged windows since then."""
-
-    since_ms: int
-    n: float
-    bad: float
 
 
 class _Flag(NamedTuple):
@@ -102,11 +95,6 @@ class Incident:
     flags: int = 1
     adwin_shown: bool = False
     sr_shown: bool = False
-
-
-def over_limit_since(rows: Sequence[tuple[int, float, float]], limit: float) -> int:
-    """Return the start of the first window over the limit, of windows as (start, units, bad); else of the last one."""
-    return next((start_ms for start_ms, n, s in rows if s > n * limit), rows[-1][0] if rows else 0)
 
 
 class Subject(NamedTuple):
@@ -154,8 +142,7 @@ class RateMonitor:
     @property
     def past(self) -> tuple[int, float]:
         """Number of merged windows so far, and their records."""
-        windows, n, _ = self._earlier
-        return int(windows) + len(self._recent), n + sum(row[0] for row in self._recent)
+        return int(self._earlier[0]) + len(self._recent), self._earlier[1] + sum(row[0] for row in self._recent)
 
     def begin_after(self, windows: int, records: float) -> None:
         """Start with a history of `windows` merged windows and `records` records without a bad one.
@@ -368,19 +355,13 @@ class RateMonitor:
         }
 
     def _extent(self, flag: _Flag) -> Extent:
-        """Return the begin of the change as the detector has found it, and the counts since then.
-
-        Shiryaev-Roberts finds no begin: the change then begins with the first recent window over the limit.
-        """
-        rows = [(start_ms, row[0], row[1]) for start_ms, row in zip(self.recent_starts, self._recent, strict=True)]
-        begin = flag.since_ms if flag.since_ms is not None else over_limit_since(rows, self.subject.limit)
-        counted = [row for row in rows if row[0] >= begin]
-        return Extent(begin, sum(n for _, n, _ in counted), sum(s for _, _, s in counted))
+        since_ms = over_limit_since(self.recent, self.subject.limit) if flag.since_ms is None else flag.since_ms
+        return counted_since(self.recent, since_ms)
 
     @property
-    def recent_starts(self) -> list[int]:
-        """Starts of the last merged windows; states of older releases have that of the last one only."""
-        return [int(row[2]) if len(row) > 2 else self._last_ms[0] for row in self._recent]
+    def recent(self) -> list[Row]:
+        """Last merged windows; states of older releases have the start of the last one only."""
+        return [(int(row[2]) if len(row) > 2 else self._last_ms[0], row[0], row[1]) for row in self._recent]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as JSON."""

@@ -61,7 +61,7 @@ def test_a_late_fault_of_one_carrier_is_one_incident_named_after_it() -> None:
     assert 490 * HOUR_MS <= opened[0]["window_start_ms"] <= 510 * HOUR_MS
     (event,) = opened
     assert (event["subject"], event["units"], event["limit"]) == ("mismatch:carrier=UA", "pairs", 0.01)
-    # The change begins with the first merged window over the limit, and counts the flights of the carrier from there on.
+    # The change begins with the first merged window over the limit; the flights of the carrier count from there on.
     since, until = event["since_ms"] // HOUR_MS, event["window_end_ms"] // HOUR_MS
     assert since <= 500 < until
     assert (event["n"], event["bad"]) == (CARRIERS["UA"] * (until - since), CARRIERS["UA"] * (until - 500))
