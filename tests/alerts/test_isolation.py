@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.alerts import delivery
+from shadowstream.alerts import channel_queue, delivery
 from shadowstream.alerts.channel_queue import DeliveryLog
 from shadowstream.alerts.delivery import Delivered, Deliverer, channels_of
 from shadowstream.alerts.examples import Evidence
@@ -196,6 +196,32 @@ def test_a_repeated_alert_is_sent_once_even_while_it_is_rejected(webhook: Webhoo
 
     played(play, webhook.url)
     assert len(webhook.calls) == 1
+
+
+def test_an_alert_without_room_is_delivered_after_the_topics_are_read_again(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_queue, "OPEN_MAX", 4)
+    alerts = [alert("x", n) for n in range(6)]
+    webhook.status = 503
+
+    async def play(deliverer: Deliverer) -> None:
+        for one in alerts:
+            deliverer.deliver(one)
+        assert deliverer.owes
+        assert not deliverer.lags, "there is no room yet"
+        webhook.status = 200
+        await until(lambda: deliverer.lags)
+        await until(lambda: not deliverer.open)
+        assert deliverer.owes, "no offset of the others may be committed"
+        deliverer.caught_up()
+        for one in alerts:
+            deliverer.deliver(one)
+            await until(lambda: not deliverer.open)
+        assert not deliverer.owes
+
+    assert played(play, webhook.url).count == 6
+    assert len(set(webhook.ids)) == len(webhook.ids) == 6
 
 
 def test_an_accepted_alert_is_not_resent_while_its_note_fails(webhook: Webhook) -> None:

@@ -96,9 +96,12 @@ def test_an_incident_is_listed_with_its_end_its_acknowledgement_and_its_delivery
         {"command": "ack", "subject": "mismatch-1", "by": by, "reason": "", "at_ms": at}
         for by, at in (("ann", 3), ("bob", 4))
     ]
-    deliveries = [{"alert": f"incident/{REVISION[:16]}/extra-2", "target": "webhook", "delivered_at_ms": 5}]
+    deliveries = [
+        {"alert": f"incident/{REVISION[:16]}/extra-2", "target": target, "delivered_at_ms": at_ms}
+        for target, at_ms in (("log", 4), ("webhook", 7), ("mail", 5))
+    ]
     first, second = incidents(events, acks, deliveries)
     assert (first.incident, first.state, first.closed_ms, first.acknowledged_by) == ("mismatch-1", "closed", 9, "bob")
     assert first.delivered_to is None
     assert (second.incident, second.state, second.acknowledged_by) == ("extra-2", "open", None)
-    assert (second.delivered_to, second.delivered_at_ms) == ("webhook", 5)
+    assert (second.delivered_to, second.delivered_at_ms) == ("mail, webhook", 5)

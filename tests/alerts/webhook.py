@@ -49,7 +49,7 @@ class Webhook:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 body = json.loads(raw)
                 assert not webhook.keyed or self.headers["Idempotency-Key"] == body["id"]
-                text = body.get("text", "") + body.get("details", "")
+                text = body.get("text", "") + body.get("details", "") if webhook.keyed else ""
                 asked = (one for part, one in webhook.statuses.items() if part in text)
                 status = next(asked, webhook.status)
                 if status == 0:
