@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 
 from shadowstream.config import Config, Model
 from shadowstream.errors import ConfigError
+from shadowstream.masking import is_secret
 from shadowstream.masking import masked as _masked
 from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, read
 
@@ -212,6 +213,8 @@ def _shown(value: Any, where: KeyPath, document: Document) -> str:
         return "a list" if value else "an empty list"
     if where[:2] == ("kafka", "client"):
         return "another kind of value"
+    if any(isinstance(part, str) and is_secret(part) for part in where):
+        return "a value that is not shown"
     raw = document.raw.get(where, str(value))
     return repr(raw if len(raw) <= _SHOWN_MAX else raw[:_SHOWN_MAX] + "…")
 

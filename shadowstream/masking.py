@@ -9,7 +9,8 @@ _DEPTH_MAX = 16
 _SECRET = re.compile(
     r"(?:^|[._-])sasl[._-]"  # the mechanism is no secret, but a single rule is easier to trust
     r"|(?:^|[._-])ssl[._-]key(?:[._-]|$)"
-    r"|passw(?:or)?d|passphrase|secret|credential|token|api[._-]?key|private[._-]?key|authorization|user[._-]info",
+    r"|passw(?:or)?d|passphrase|secret|credential|token|api[._-]?key|private[._-]?key|authorization|user[._-]info"
+    r"|(?:^|[._-])(?:webhook|alertmanager|apprise)(?:[._-]|$)",  # the address often serves as the password
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -46,10 +47,15 @@ def masked(value: Any, *, depth: int = 0) -> Any:
     if depth > _DEPTH_MAX and isinstance(value, Mapping | list | tuple):
         return MASK
     if isinstance(value, Mapping):
-        return {
-            name: MASK if item is not None and is_secret(str(name)) else masked(item, depth=depth + 1)
-            for name, item in value.items()
-        }
+        return {name: _masked_item(str(name), item, depth + 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [masked(item, depth=depth + 1) for item in value]
     return value
+
+
+def _masked_item(name: str, item: Any, depth: int) -> Any:
+    if item is not None and is_secret(name):
+        return MASK
+    if name == "headers" and isinstance(item, Mapping):  # of requests: any of them may be a key of access
+        return dict.fromkeys(item, MASK)
+    return masked(item, depth=depth)

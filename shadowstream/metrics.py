@@ -166,7 +166,14 @@ TABLE = (
     Metric("coverage_minimum", "gauge", "The config's judge.min_coverage.", (), ("judge",)),
     Metric("incidents_open", "gauge", "Open incidents.", (), ("judge",)),
     Metric("conservation_remainder", "gauge", "Sum of all ledger remainders; not 0 means not yet.", (), ("judge",)),
-    Metric("deliveries_total", "counter", "Alerts by result of their delivery.", ("target", "result"), ("alerts",)),
+    Metric(
+        "deliveries_total",
+        "counter",
+        "Alerts by channel and result: delivered, known (before), failed, muted, deferred (no room yet).",
+        ("target", "result"),
+        ("alerts",),
+    ),
+    Metric("deliveries_open", "gauge", "Alerts that a channel has not accepted yet.", ("target",), ("alerts",)),
 )
 DECISIONS = ("promote", "reject", "not_yet")
 _KINDS: dict[str, Any] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}

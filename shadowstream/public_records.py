@@ -72,6 +72,12 @@ class DriftEvent:
     width: int
     estimation: float
     reason: str
+    subject: str
+    units: str
+    limit: float | None
+    since_ms: int | None
+    n: float | None
+    bad: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +327,7 @@ def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> PublicRecord:
 
     >>> drift = dict(event="opened", incident="i", revision="ab", criterion="mismatch", detector="adwin",
     ...     direction="up", window_start_ms=0, window_end_ms=9, before=0.1, after=0.5, width=3, estimation=0.4,
-    ...     reason="it rose")
+    ...     reason="it rose", subject="mismatch", units="pairs", limit=0.01, since_ms=0, n=20.0, bad=10.0)
     >>> row_of("drift", drift, RecordId("shadow.fraud.drift", 0, 7)).after
     0.5
     """

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from shadowstream.alerts.acknowledged_writer import AcknowledgedWriter
-from shadowstream.alerts.messages import incident_alert_id
+from shadowstream.alerts.messages import State, follow_up_id, incident_alert_id
 from shadowstream.codecs import own
 from shadowstream.config import Config
+from shadowstream.config.alerting import LOG
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
@@ -52,11 +53,15 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Le
     last_commands: dict[str, dict[str, dict[str, Any]]] = {"ack": {}, "mute": {}}
     for command in commands:
         last_commands.get(command["command"], {})[command["subject"]] = command
-    delivered = {delivery["alert"]: delivery for delivery in deliveries}
+    delivered: dict[str, dict[str, int]] = {}
+    for delivery in deliveries:
+        delivered.setdefault(delivery["alert"], {})[delivery["target"]] = delivery["delivered_at_ms"]
     rows = []
     for (revision, incident), event in opened.items():
         ack, mute = last_commands["ack"].get(incident, {}), last_commands["mute"].get(incident, {})
-        delivery = delivered.get(incident_alert_id(revision, incident), {})
+        opening = incident_alert_id(revision, incident)
+        by_target = delivered.get(follow_up_id(State.ESCALATED, opening), {}) | delivered.get(opening, {})
+        targets = [target for target in by_target if target != LOG] or [*by_target]
         row = LedgerRow(
             incident=incident,
             revision=revision,
@@ -72,8 +77,8 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Le
             ack_reason=ack.get("reason"),
             muted_by=mute.get("by"),
             muted_until_ms=mute.get("until_ms"),
-            delivered_to=delivery.get("target"),
-            delivered_at_ms=delivery.get("delivered_at_ms"),
+            delivered_to=", ".join(sorted(targets)) or None,
+            delivered_at_ms=min((by_target[target] for target in targets), default=None),
         )
         rows.append(row)
     return rows

@@ -1,15 +1,18 @@
-"""Selection of the records of drift and verdict that become alerts, and the content of alerts.
+"""Selection of the records of drift and verdict that become alerts. Pure: from records alone.
 
-Each incident has one alert, at its opening, and each rejected revision has one. An incident of a distribution has a
-kind of its own, because it decides nothing. Closings and flags are only logged.
+An incident has one alert at its opening, one at its first acknowledgement and one at its end; a rejected revision has
+one, and another if the reject is withdrawn. An incident of a
+distribution has a kind of its own, because it decides nothing. Flags of detectors are only logged.
 """
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from shadowstream.alerts import wording
 from shadowstream.judge.distributions.words import PSI
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.protocol.outcomes import Outcome
@@ -24,13 +27,31 @@ _OUTCOMES = {
     "extra": Outcome.EXTRA,
     "error": Outcome.CANDIDATE_ERROR,
 }
+Record = Mapping[str, Any]
+
+
+class State(StrEnum):
+    """What an alert reports of its incident or reject."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
 
 
 class Alert(NamedTuple):
-    """An alert. Its `id` is stable: the same incident or reject always has the same id."""
+    """An alert. Its `id` is stable: the same news of the same incident or reject always has the same id.
+
+    `of`: the id of the opening.
+    """
 
     id: str
     payload: dict[str, Any]
+    state: State = State.OPENED
+
+    @property
+    def of(self) -> str:
+        return self.id if self.state == State.OPENED else self.id.partition("/")[2]
 
     @property
     def key(self) -> str:
@@ -51,6 +72,17 @@ class Alert(NamedTuple):
         return named
 
 
+class Context(NamedTuple):
+    """What a message needs beside its record. `config_path`: of the trial's config, for commands."""
+
+    trial: str
+    config_path: str
+    now_ms: int
+
+    def command(self, words: str, *more: str) -> str:
+        return wording.command(words, self.config_path, *more)
+
+
 def incident_alert_id(revision: str, incident: str) -> str:
     """Return the id of an incident's alert. It names the revision, because two revisions may share an incident's name.
 
@@ -60,56 +92,140 @@ def incident_alert_id(revision: str, incident: str) -> str:
     return f"incident/{revision[:REVISION_CHARS]}/{incident}"
 
 
-def alert_of(name: str, kind: str, record: dict[str, Any], notes: Sequence[str] = ()) -> Alert | None:
-    """Return the alert for a drift or verdict record of trial `name`; None if it needs none.
+def follow_up_id(state: State, opening: str) -> str:
+    """Return the id of later news about an opening.
 
-    >>> alert_of("fraud", "verdict", {"decision": "not_yet", "revision": "ab", "reasons": []}) is None
+    >>> follow_up_id(State.RESOLVED, "reject/ab")
+    'resolved/reject/ab'
+    """
+    return f"{state}/{opening}"
+
+
+def alert_of(context: Context, kind: str, record: Record, notes: Sequence[str] = ()) -> Alert | None:
+    """Return the alert for a drift or verdict record; None if it needs none.
+
+    >>> verdict = {"decision": "not_yet", "revision": "ab", "reasons": []}
+    >>> alert_of(Context("fraud", "trial.yaml", 0), "verdict", verdict) is None
     True
     """
     if kind == "drift" and record["event"] == "opened":
-        return _incident(name, record, notes)
+        return _opened(context, record, notes)
+    if kind == "drift" and record["event"] == "closed":
+        return _closed(context, record)
     if kind == "verdict" and record["decision"] == "reject":
-        return _reject(name, record)
+        return _rejected(context, record)
     return None
 
 
-def _incident(name: str, record: dict[str, Any], notes: Sequence[str]) -> Alert:
-    # The name of a criterion ends with its slice or field, and the part of the trial that it counts.
-    outcome = _OUTCOMES.get(re.split("[:@]", record["criterion"], maxsplit=1)[0])
-    of_values = record["detector"] == PSI
-    look = "shadowstream diff CONFIG" + (f" --outcome {outcome}" if outcome else "")
-    return Alert(
-        incident_alert_id(record["revision"], record["incident"]),
-        {
-            "kind": "distribution" if of_values else "incident",
-            "trial": name,
-            "incident": record["incident"],
-            "criterion": record["criterion"],
-            "direction": record["direction"],
-            "since_ms": record["window_start_ms"],
-            "before": record["before"],
-            "after": record["after"],
-            "revision": record["revision"],
-            "text": record["reason"],
-            "notes": list(notes),
-            "look": "shadowstream explain CONFIG" if of_values else look,
-        },
-    )
+def outcomes_of(criteria: Iterable[str]) -> list[Outcome]:
+    """Return the outcomes that are bad for criteria. The name of a criterion ends with its slice or field, and the part
+    of the trial that it counts."""
+    found = (_OUTCOMES.get(re.split("[:@]", criterion, maxsplit=1)[0]) for criterion in criteria)
+    return [outcome for outcome in dict.fromkeys(found) if outcome is not None]
 
 
-def _reject(name: str, record: dict[str, Any]) -> Alert:
+def _opened(context: Context, record: Record, notes: Sequence[str]) -> Alert:
+    outcomes = outcomes_of([record["criterion"]])
+    payload = _of_incident(context, record) | {
+        "title": f"{context.trial}: {wording.headline(record)}",
+        "text": wording.opened(record, context.now_ms),
+        "notes": list(notes),
+        "acknowledge": context.command("alerts ack", record["incident"], "--by", "NAME"),
+    }
+    if record["detector"] != PSI:
+        payload["differences"] = context.command("diff", *(["--outcome", outcomes[0]] if outcomes else []))
+    return Alert(incident_alert_id(record["revision"], record["incident"]), payload)
+
+
+def _closed(context: Context, record: Record) -> Alert:
+    payload = _of_incident(context, record) | {
+        "title": f"{context.trial}: resolved: {wording.place(record)}",
+        "text": wording.closed(record, context.now_ms),
+    }
+    opening = incident_alert_id(record["revision"], record["incident"])
+    return _follow_up(State.RESOLVED, opening, payload)
+
+
+def _of_incident(context: Context, record: Record) -> dict[str, Any]:
+    given = ("criterion", "direction", "before", "after", "revision", "limit", "n", "bad", "units")
+    return {
+        "kind": "distribution" if record["detector"] == PSI else "incident",
+        "state": State.OPENED,
+        "trial": context.trial,
+        "incident": record["incident"],
+        **{name: record.get(name) for name in given},
+        "slice": wording.slice_of(record),
+        "since_ms": wording.begin_ms(record),
+        "details": record["reason"],
+        "examples": [],
+        "look": context.command("explain"),
+    }
+
+
+def _rejected(context: Context, record: Record) -> Alert:
     fields = ("rate", "limit", "n", "s", "estimate", "lower", "upper", "shown_bad")
-    return Alert(
-        f"reject/{record['revision']}",
-        {
-            "kind": "reject",
-            "trial": name,
-            "revision": record["revision"],
-            "text": ". ".join(record["reasons"]),
-            "coverage": record.get("coverage"),
-            "candidate_isolation": record.get("candidate_isolation"),
-            "notes": notes_of(record) if "caveats" in record else [],
-            "criteria": [{field: criterion[field] for field in fields} for criterion in record["criteria"]],
-            "look": f"shadowstream gate CONFIG --revision {record['revision'][:REVISION_CHARS]} --json",
-        },
-    )
+    payload = {
+        "kind": "reject",
+        "state": State.OPENED,
+        "trial": context.trial,
+        "title": f"{context.trial}: candidate rejected",
+        "revision": record["revision"],
+        "since_ms": record.get("from_ms"),
+        "text": wording.rejected(record),
+        "details": " ".join(reason.rstrip(".") + "." for reason in record["reasons"]),
+        "coverage": record.get("coverage"),
+        "candidate_isolation": record.get("candidate_isolation"),
+        "notes": notes_of(record) if "caveats" in record else [],
+        "criteria": [{field: criterion[field] for field in fields} for criterion in record["criteria"]],
+        "examples": [],
+        "look": context.command("explain"),
+    }
+    return Alert(f"reject/{record['revision']}", payload)
+
+
+def withdrawn(context: Context, record: Record) -> Alert:
+    """Return the alert that a reject does not hold any more."""
+    payload = {
+        "kind": "reject",
+        "state": State.RESOLVED,
+        "trial": context.trial,
+        "title": f"{context.trial}: reject withdrawn",
+        "revision": record["revision"],
+        "text": f"the verdict is {record['decision'].replace('_', ' ')} again: corrections have withdrawn the reject",
+        "details": " ".join(reason.rstrip(".") + "." for reason in record["reasons"]),
+        "examples": [],
+        "look": context.command("explain"),
+    }
+    return _follow_up(State.RESOLVED, f"reject/{record['revision']}", payload)
+
+
+def acknowledged(opening: Alert, by: str, reason: str) -> Alert:
+    """Return the alert that a person acts on an incident."""
+    action = f"{by} acts on it" + (f": {reason}" if reason else "")
+    text = f"{action} ({opening.payload['text']})"
+    payload = {**opening.payload, "text": text, "acknowledged_by": by, "acknowledged_reason": reason}
+    payload["title"] = f"{opening.payload['trial']}: acknowledged: {wording.place(opening.payload)}"
+    return _follow_up(State.UPDATED, opening.of, payload)
+
+
+def escalated(opening: Alert, after: str) -> Alert:
+    """Return the alert that no person has acknowledged an incident for `after`."""
+    payload = {**opening.payload, "text": f"not acknowledged for {after}: {opening.payload['text']}"}
+    payload["title"] = f"{opening.payload['title']} (not acknowledged for {after})"
+    return _follow_up(State.ESCALATED, opening.of, payload)
+
+
+def _follow_up(state: State, opening: str, payload: dict[str, Any]) -> Alert:
+    return Alert(follow_up_id(state, opening), payload | {"state": state}, state)
+
+
+def completed(
+    alert: Alert, examples: Sequence[Mapping[str, Any]], typical: Mapping[str, float], problem: str = ""
+) -> Alert:
+    """Return an alert with examples, the typical change of each field, and the body that people read."""
+    payload = dict(alert.payload)
+    if typical:
+        payload["text"] = f"{payload['text']}; {wording.typical(typical)}"
+    payload |= {"examples": list(examples), "typical": dict(typical)}
+    payload["body"] = wording.body(payload, problem)
+    return alert._replace(payload=payload)

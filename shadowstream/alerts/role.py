@@ -11,8 +11,20 @@ import time
 from typing import Any
 
 from shadowstream.alerts.app import KINDS, App, brokers, make_app
-from shadowstream.alerts.delivery import READ_TIMEOUT_S, Delivered, Deliverer
-from shadowstream.alerts.messages import alert_of
+from shadowstream.alerts.delivery import READ_TIMEOUT_S, Delivered, Deliverer, channels_of
+from shadowstream.alerts.examples import evidence_of
+from shadowstream.alerts.messages import (
+    Alert,
+    Context,
+    State,
+    acknowledged,
+    alert_of,
+    completed,
+    escalated,
+    incident_alert_id,
+    outcomes_of,
+    withdrawn,
+)
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
@@ -20,6 +32,8 @@ from shadowstream.health import OwnershipClaim, RoleHealth
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin
+from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.operator_commands import is_acknowledged
 from shadowstream.kafka.reading.stable import await_settled
 from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals
@@ -41,12 +55,14 @@ ERROR_CHARS_MAX = 200
 class AlertsRole:
     """The handler of the records of drift and verdict. No content of a record ends the role."""
 
-    def __init__(self, config: Config, revision: str, watch: RoleHealth) -> None:
-        self._config, self._revision = config, revision
-        self.deliverer = Deliverer(config, Delivered(config), watch)
+    def __init__(self, config: Config, revision: str, watch: RoleHealth, path: str) -> None:
+        self._config, self._revision, self._path = config, revision, path
+        self.deliverer = Deliverer(config, Delivered(config), watch, channels_of(config, revision), self._complete)
         self._refusals = Refusals()
         self._final = False
         self._notes: dict[str, list[str]] = {}  # notes of the last verdict, by revision
+        self._openings: dict[str, Alert] = {}  # of open incidents of the running revision, by their ids
+        self._updated, self._acknowledged = set[str](), set[str]()
         self.records = 0
 
     @property
@@ -55,7 +71,7 @@ class AlertsRole:
         return self._final and not self.deliverer.open
 
     async def take(self, value: bytes | None, place: str) -> None:
-        """Deliver the alert of a record, if it needs one; return after the first attempt."""
+        """Start the delivery of the alert of a record, if it needs one."""
         self.records += 1
         if value is None:
             return
@@ -71,29 +87,75 @@ class AlertsRole:
 
     async def _take(self, value: bytes) -> None:
         kind, record = own.decode(value)
-        alert = alert_of(self._config.name, kind, record, self._notes.get(record.get("revision", ""), ()))
-        if alert is not None:
-            await self.deliverer.deliver(alert)
-        elif kind == "drift" and record["event"] == "closed":
-            self.deliverer.closed(record["incident"])
+        context = Context(self._config.name, self._path, now_ms())
+        alert = alert_of(context, kind, record, self._notes.get(record.get("revision", ""), ()))
+        if kind == "drift" and record["event"] == "closed" and alert is not None:
+            self.deliverer.closed(alert.of)
+            self._openings.pop(alert.of, None)
             log.info("incident_closed", incident=record["incident"], reason=record["reason"])
+        elif kind == "drift" and alert is not None and record["revision"] == self._revision:
+            self._openings[alert.id] = alert
+        if alert is not None:
+            self.deliverer.deliver(alert)
         if kind == "verdict":
-            self._notes.pop(record["revision"], None)
-            self._notes[record["revision"]] = notes_of(record)
-            while len(self._notes) > REVISIONS_MAX:
-                del self._notes[next(iter(self._notes))]
+            self._take_verdict(context, record)
         if kind == "verdict" and self._config.bounded and record["final"] and record["revision"] == self._revision:
             # Drift of the same transaction may arrive later than the verdict, even after the role's end.
             await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)
             await self._read("drift")
             self._final = True
 
-    async def deliver_rested(self) -> None:
-        """Deliver alerts whose mute has ended, as long as the role runs."""
+    def _take_verdict(self, context: Context, record: dict[str, Any]) -> None:
+        self._notes.pop(record["revision"], None)
+        self._notes[record["revision"]] = notes_of(record)
+        while len(self._notes) > REVISIONS_MAX:
+            del self._notes[next(iter(self._notes))]
+        if record["decision"] in ("promote", "not_yet"):
+            alert = withdrawn(context, record)
+            if self.deliverer.knows(alert.of) and not self.deliverer.knows(alert.id):
+                self.deliverer.deliver(alert)
+        for incident in record["incidents"]:
+            opening = self._openings.get(incident_alert_id(record["revision"], incident["id"]))
+            if opening is not None and incident["acknowledged_by"] and opening.id not in self._updated:
+                self._updated.add(opening.id)
+                by, reason = incident["acknowledged_by"], incident["acknowledged_reason"] or ""
+                self.deliverer.deliver(acknowledged(opening, by, reason))
+
+    async def _complete(self, alert: Alert) -> Alert:
+        """Add examples to the news of an opening; without them if they cannot be read."""
+        examples, payload = self._config.alerts.examples, alert.payload
+        bad = [payload["criterion"]] if alert.incident else [one["rate"] for one in payload.get("criteria", ())]
+        outcomes = outcomes_of(bad)
+        if not examples or not outcomes or alert.state not in (State.OPENED, State.ESCALATED):
+            return completed(alert, (), {})
+        begin_ms = payload["since_ms"] or 0
+        try:
+            found = await asyncio.to_thread(evidence_of, self._config, payload["revision"], outcomes, begin_ms)
+        except BrokerError as error:
+            log.warning("examples_unread", alert=alert.id, problem=str(error))
+            return completed(alert, (), {}, "Examples could not be read; the command below shows them.")
+        return completed(alert, found.examples, found.typical)
+
+    async def look_after(self) -> None:
+        """Deliver alerts whose mute has ended, escalate, and repeat what receivers forget, as long as the role runs."""
         while True:
             await asyncio.sleep(REST_LOOK_S)
-            for alert in list(self.deliverer.resting.values()):
-                await self.deliverer.deliver(alert)
+            self.deliverer.deliver_rested()
+            await self._escalate()
+            await self.deliverer.refresh()
+            if self.deliverer.lags:
+                self.deliverer.caught_up()
+                await self.catch_up()
+
+    async def _escalate(self) -> None:
+        for queue in self.deliverer.queues:
+            for opening in [*self._openings.values()]:
+                if opening.id in self._acknowledged or not self.deliverer.due(queue, opening.id):
+                    continue
+                if await asyncio.to_thread(is_acknowledged, self._config, str(opening.incident)):
+                    self._acknowledged.add(opening.id)
+                else:
+                    self.deliverer.deliver_to(queue, escalated(opening, str(queue.channel.escalate_after)))
 
     async def catch_up(self) -> None:
         for kind in KINDS:
@@ -128,13 +190,16 @@ async def _start(config: Config, role: AlertsRole, app: App, claim: OwnershipCla
             is_logged = True
         await asyncio.sleep(LOOK_S)
     await asyncio.to_thread(claim.take)
+    await role.deliverer.load()
     await role.catch_up()
     if not role.finished:
         await app.start()
 
 
-async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str) -> AlertsRole:
-    role = AlertsRole(config, revision, watch)
+async def _play(
+    config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str, path: str
+) -> AlertsRole:
+    role = AlertsRole(config, revision, watch, path)
     stop.begin()
 
     def ready() -> None:
@@ -143,13 +208,13 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealt
     app = make_app(config, role.take, instance, ready)
     app.owes = lambda: role.deliverer.owes
     starting = asyncio.create_task(_start(config, role, app, watch.claim))
-    resting = asyncio.create_task(role.deliver_rested())
+    looking = asyncio.create_task(role.look_after())
     try:
         while not (stop.stopped or role.finished):
             # Deliveries run concurrently; this loop reports that the process is alive.
             watch.turned()
-            if resting.done():
-                resting.result()
+            if looking.done():
+                looking.result()
             if role.deliverer.failure is not None:
                 raise role.deliverer.failure
             if starting.done():
@@ -162,7 +227,7 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealt
             await asyncio.sleep(TURN_S)
     finally:
         watch.ready = False
-        for task in (starting, resting):
+        for task in (starting, looking):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
@@ -182,15 +247,18 @@ async def _stopped(app: App) -> None:
         stopping.cancel()
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
-    """Run the role until `stop`, or in a bounded trial until all alerts are delivered; return its figures.
+def run(
+    config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0", path: str = "CONFIG"
+) -> dict[str, Any]:
+    """Run the role until `stop`, or in a bounded trial until all alerts are delivered; return its figures. `path`: of
+    the config's file, for the commands in messages.
 
     Raises `ConfigError` for security settings, which this role does not support. Raises `BrokerError` if the stream
     breaks off; the supervisor then restarts the role.
     """
     brokers(config)  # raises before any client is created
     began = time.monotonic()
-    role = asyncio.run(_play(config, revision, stop, watch, instance))
+    role = asyncio.run(_play(config, revision, stop, watch, instance, path))
     return {
         "role": "alerts",
         "records": role.records,

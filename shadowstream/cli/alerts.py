@@ -1,6 +1,7 @@
 """`alerts run`: the role that delivers. `alerts list`, `ack`, `mute`: open incidents, acknowledgements, mutes."""
 
 import importlib
+import os
 from typing import Annotated
 
 import typer
@@ -35,7 +36,8 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
         raise ConfigError(
             "`alerts run` needs faust-streaming, which is not installed: pip install 'shadowstream[alerts]'"
         ) from error
-    figures = play(RoleHealth(trial.name, "alerts"), "shadowstream.alerts.role", trial, instance, listen)
+    path = os.path.abspath(config)
+    figures = play(RoleHealth(trial.name, "alerts"), "shadowstream.alerts.role", trial, instance, listen, path=path)
     text = f"alerts: {figures['delivered']} delivered, {figures['records']:,} records in {figures['wall_s']} s"
     put_or_say(figures, text, as_json=as_json)
 

@@ -1,5 +1,6 @@
 """`validate`, `config show` and `schema config`: the commands that need the config file and no cluster."""
 
+import importlib.util
 import json
 from collections.abc import Iterator
 
@@ -60,8 +61,10 @@ def _outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
     except ConfigError as error:
         problems.append(source.problem(str(error)))
     alerts = source.config.alerts_problem
-    if source.config.alerts.webhook and alerts is not None:
-        problems.append(source.problem(f"alerts.webhook: {alerts}", ("alerts", "webhook")))
+    if source.config.alerts.targets and alerts is not None:
+        key = "webhook" if source.config.alerts.webhook else "channels"
+        problems.append(source.problem(f"alerts.{key}: {alerts}", ("alerts", key)))
+    problems += _unusable_services(source)
     folder = source.config.schemas.dir
     try:
         if folder is not None:
@@ -79,6 +82,19 @@ def _outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
             problems.append(problem)
     problems += map(source.problem, problems_of(source.config))
     return revision, sorted(problems, key=lambda problem: problem.line)
+
+
+def _unusable_services(source: ConfigSource) -> Iterator[Problem]:
+    """Channels with a URL that apprise cannot use, where it is installed."""
+    for i, channel in enumerate(source.config.alerts.channels):
+        if channel.apprise is not None and importlib.util.find_spec("apprise") is not None:
+            from shadowstream.alerts.channels.services import service_of  # a local import: few configs need it
+
+            try:
+                service_of(channel)
+            except ConfigError as error:
+                problem = str(error).removeprefix("alerts.channels: ")
+                yield source.problem(problem, ("alerts", "channels", i, "apprise"))
 
 
 def _duplicate_rules(source: ConfigSource) -> Iterator[Problem]:

@@ -109,9 +109,11 @@ def as_role(config: Config, instance: str, stop: Stoppable, watch: RoleHealth) -
         role_report.send(Report.FINISHED)
 
 
-def play(watch: RoleHealth, module: str, config: Config, instance: str, listen: str | None) -> dict[str, Any]:
+def play(
+    watch: RoleHealth, module: str, config: Config, instance: str, listen: str | None, **more: Any
+) -> dict[str, Any]:
     """Run one role in this process, to its end; return its figures. The role's module is loaded only here, so that a
-    process has the dependencies of its own role alone."""
+    process has the dependencies of its own role alone. `more`: further arguments of the role."""
     stop = stop_on_signals()
     server = serve(listen, watch) if listen else None
     try:
@@ -119,7 +121,7 @@ def play(watch: RoleHealth, module: str, config: Config, instance: str, listen: 
         with as_role(config, instance, stop, watch):
             revision = revision_of(config)
             watch.started(version("shadowstream"), revision)
-            figures: dict[str, Any] = role.run(config, revision, stop, watch, instance)
+            figures: dict[str, Any] = role.run(config, revision, stop, watch, instance, **more)
     finally:
         if server is not None:
             server.shutdown()

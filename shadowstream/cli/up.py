@@ -43,7 +43,7 @@ def up(
     """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
 
     With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
-    alerts. The labels role runs where the config names labels, the alerts role where it names a webhook. Where alerts
+    alerts. The labels role runs where the config names labels, the alerts role where it names a channel. Where alerts
     cannot run the others go on without. With --web the live page is one more process; its end ends no role.
     """
     trial = load(config)
@@ -79,9 +79,9 @@ def _commands(
     """The command lines of the roles of a trial, by their first words."""
     roles = [[command] for command in COMMANDS]
     roles += [["labels"]] if trial.labels else []
-    if trial.alerts.webhook and trial.alerts_problem is not None:
+    if trial.alerts.targets and trial.alerts_problem is not None:
         log.error("alerts_left_out", problem=trial.alerts_problem)
-    elif trial.alerts.webhook:
+    elif trial.alerts.targets:
         roles.append(["alerts", "run"])
     commands = {}
     for i, command in enumerate(roles):

@@ -10,12 +10,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from shadowstream.config.alerting import Alerts, Channel
 from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
 from shadowstream.config.judging import Criterion, Judge
-from shadowstream.config.limits import Alerts, Limits
+from shadowstream.config.limits import Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
 from shadowstream.config.sides import Candidate, Failure, Identity, Labels, Production, Twin
 from shadowstream.topics import TopicPlan
@@ -26,6 +27,7 @@ __all__ = [
     "OWNED_PROPERTIES",
     "Alerts",
     "Candidate",
+    "Channel",
     "Check",
     "Compare",
     "Config",
@@ -113,7 +115,7 @@ class Config(Model):
         return (
             f"kafka.client: {', '.join(self.kafka.security)}: the alerts role cannot use TLS or SASL yet, so no alert "
             "would be delivered; run `alerts run` with a config of its own where the cluster has a plaintext listener, "
-            "or remove alerts.webhook and watch the topic drift with a client of your own"
+            "or remove its channels from alerts and watch the topic drift with a client of your own"
         )
 
     @property

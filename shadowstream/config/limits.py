@@ -1,4 +1,4 @@
-"""Config of bounds and of the alerts' target."""
+"""Config of bounds."""
 
 from typing import Literal
 
@@ -51,10 +51,3 @@ class Limits(Model):
         100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"
     )
     transaction_timeout_ms: PositiveMillis = Field(10_000, description="transaction.timeout.ms of our producers")
-
-
-class Alerts(Model):
-    """Where incidents and rejects are delivered to."""
-
-    webhook: str | None = Field(None, pattern=r"^https?://", description="URL that takes a POST of JSON per alert")
-    timeout_ms: PositiveMillis = Field(5_000, description="longest time that one delivery may take, ms")

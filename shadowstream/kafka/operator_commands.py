@@ -29,6 +29,11 @@ def muted(config: Config, incident: str, now_ms: int) -> bool:
     return bool(mutes) and (mutes[-1]["until_ms"] is None or mutes[-1]["until_ms"] > now_ms)
 
 
+def is_acknowledged(config: Config, incident: str) -> bool:
+    """Return whether a person has acknowledged an incident."""
+    return any(one["command"] == "ack" and one["subject"] == incident for one in _commands(config))
+
+
 def overrides(config: Config) -> dict[str, dict[str, Any]]:
     """Return the last override of each revision, expired ones too. An empty decision revokes an override."""
     found = {one["subject"]: one for one in _commands(config) if one["command"] == "override"}

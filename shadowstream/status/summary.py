@@ -91,4 +91,4 @@ def _roles(config: Config, last_ms: Mapping[str, int], now_ms: int, resting: Col
         at_ms = last_ms.get(name)
         healthy = name in resting or (at_ms is not None and now_ms - at_ms <= STILL_MS)
         roles.append(Role(name, at_ms, healthy, _SHOWN_BY[name]))
-    return [*roles, Role("alerts", None, None, "")] if config.alerts.webhook else roles
+    return [*roles, Role("alerts", None, None, "")] if config.alerts.targets else roles

@@ -52,10 +52,12 @@ class AlertsTrial:
     folder: Path
     webhook: Webhook
     bounded: bool = False
+    channels: list[dict[str, Any]] = field(default_factory=list)
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        settings = {"start": "earliest", "bounded": self.bounded, "alerts": {"webhook": self.webhook.url}}
+        settings: dict[str, Any] = {"start": "earliest", "bounded": self.bounded, "alerts": {}}
+        settings["alerts"] = {"webhook": self.webhook.url, "channels": self.channels}
         self.trial = Trial(self.bootstrap, self.name, self.folder, settings=settings)
         self.port = free_port()
 
@@ -72,6 +74,13 @@ class AlertsTrial:
             writer.abort_transaction(30)
         else:
             writer.commit_transaction(30)
+
+    def write(self, kind: str, records: list[dict[str, Any]]) -> None:
+        """Write records to a topic of the trial."""
+        writer = Producer({"bootstrap.servers": self.bootstrap})
+        for record in records:
+            writer.produce(self.trial.topic(kind), own.encode(kind, record), record.get("pair_id", ""), 0)
+        assert writer.flush(30) == 0
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """`shadowstream alerts run`, listening at `port`."""
@@ -104,11 +113,10 @@ class AlertsTrial:
     def await_ready(self) -> None:
         await_that("the alerts role is ready", lambda: self.ask("readyz")[0] == 200)
 
-    def deliveries(self, result: str) -> float:
-        """`deliveries_total` of the running process."""
-        found = re.search(
-            rf'shadowstream_deliveries_total{{[^}}]*result="{result}"[^}}]*}} (\S+)', self.ask("metrics")[1]
-        )
+    def deliveries(self, result: str, target: str = "webhook") -> float:
+        """`deliveries_total` of a channel in the running process."""
+        labels = rf'[^}}]*result="{result}"[^}}]*target="{target}"[^}}]*'
+        found = re.search(rf"shadowstream_deliveries_total{{{labels}}} (\S+)", self.ask("metrics")[1])
         return float(found[1]) if found else 0.0
 
     def await_failures(self, least: int) -> None:

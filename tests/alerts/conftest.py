@@ -1,8 +1,9 @@
 """A stage for each test, with a webhook that is down at first."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,9 @@ def make_alerts_trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Itera
     name = f"alerts-{topic_prefix.rstrip('.')[-8:]}"
     with ExitStack() as stack:
 
-        def make(*, bounded: bool = False) -> AlertsTrial:
+        def make(*, bounded: bool = False, channels: Sequence[dict[str, Any]] = ()) -> AlertsTrial:
             webhook = stack.enter_context(Webhook())
-            alerts_trial = AlertsTrial(kafka.bootstrap, name, tmp_path, webhook, bounded)
+            alerts_trial = AlertsTrial(kafka.bootstrap, name, tmp_path, webhook, bounded, list(channels))
             stack.callback(alerts_trial.close)
             return alerts_trial
 

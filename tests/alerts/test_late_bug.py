@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,7 +63,14 @@ def test_late_bug_under_up_alerts_once_for_incident_and_reject_each(tmp_path: Pa
         opened = [event for event in records_of(staged, "drift") if event["event"] == "opened"]
         assert Counter(call["kind"] for call in webhook.calls) == {"incident": 1, "reject": 1}, webhook.ids
         assert [call["incident"] for call in webhook.calls if call["kind"] == "incident"] == [opened[0]["incident"]]
-        assert sorted(one["alert"] for one in records_of(staged, "deliveries")) == sorted(webhook.ids)
+        noted = [one["alert"] for one in records_of(staged, "deliveries") if one["target"] == "webhook"]
+        assert sorted(noted) == sorted(webhook.ids)
+        (incident,) = [call for call in webhook.calls if call["kind"] == "incident"]
+        assert re.fullmatch(
+            r"[0-9.]+ % wrong since .* UTC \([0-9,]+ of [0-9,]+\) in carrier=UA, limit .*", incident["text"]
+        )
+        assert incident["look"] == f"shadowstream explain {staged.config_path}"
+        assert len({example["key"] for example in incident["examples"]}) == 3
 
 
 def records_of(staged: Stage, kind: str) -> list[dict[str, Any]]:

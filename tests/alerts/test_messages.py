@@ -5,36 +5,41 @@ from typing import Any
 import pytest
 
 from shadowstream.alerts.ledger import incidents
-from shadowstream.alerts.messages import alert_of
+from shadowstream.alerts.messages import Context, State, alert_of
 from tests.alerts.alerts_trial import REVISION, drift, verdict
+
+CONTEXT = Context("t", "/trials/t.yaml", 1_372_690_000_000)
 
 
 def content_of(kind: str, record: dict[str, Any]) -> dict[str, Any]:
-    found = alert_of("t", kind, record)
+    found = alert_of(CONTEXT, kind, record)
     assert found is not None
     return found.payload
 
 
-def test_only_the_opening_of_an_incident_and_a_reject_are_alerts() -> None:
+def test_only_begin_and_end_of_an_incident_and_a_reject_are_alerts() -> None:
     events = [drift(event, "mismatch-1") for event in ("flag", "closed", "restarted", "opened")]
-    assert [alert_of("t", "drift", one) is not None for one in events] == [False, False, False, True]
+    states = [found and found.state for one in events for found in [alert_of(CONTEXT, "drift", one)]]
+    assert states == [None, State.RESOLVED, None, State.OPENED]
     verdicts = [verdict(decision) for decision in ("promote", "not_yet", "reject")]
-    assert [alert_of("t", "verdict", one) is not None for one in verdicts] == [False, False, True]
+    assert [alert_of(CONTEXT, "verdict", one) is not None for one in verdicts] == [False, False, True]
 
 
 def test_an_incident_alert_names_change_begin_size_and_command() -> None:
     content = content_of("drift", drift("opened", "mismatch-1"))
     expected = {"kind": "incident", "trial": "t", "criterion": "mismatch", "since_ms": 1_372_651_200_000}
-    expected |= {"before": 0.001, "after": 0.25, "text": "mismatch went up from 0.001 to 0.25"}
-    expected |= {"look": "shadowstream diff CONFIG --outcome mismatch"}
+    expected |= {"before": 0.001, "after": 0.25, "details": "mismatch went up from 0.001 to 0.25"}
+    expected |= {"look": "shadowstream explain /trials/t.yaml", "text": "25 % wrong since 04:00 UTC (before: 0.1 %)"}
+    expected |= {"differences": "shadowstream diff /trials/t.yaml --outcome mismatch"}
     assert {name: content[name] for name in expected} == expected
 
 
 def test_an_incident_of_a_distribution_has_a_kind_of_its_own() -> None:
     found = drift("opened", "distribution:score:sides-1", criterion="distribution:score:sides", detector="psi")
     content = content_of("drift", found)
-    assert (content["kind"], content["look"]) == ("distribution", "shadowstream explain CONFIG")
+    assert (content["kind"], content["look"]) == ("distribution", "shadowstream explain /trials/t.yaml")
     assert {"incident", "criterion", "since_ms", "before", "after", "text"} <= content.keys()
+    assert "%" not in content["text"], "its numbers are no rates"
 
 
 @pytest.mark.parametrize(
@@ -42,14 +47,15 @@ def test_an_incident_of_a_distribution_has_a_kind_of_its_own() -> None:
     [("missing@tenant=eu", "missing"), ("mismatch:carrier=UA", "mismatch"), ("field:a@topic=scores", None)],
 )
 def test_where_to_look_is_the_outcome_of_the_criterion_of_whatever_part(criterion: str, outcome: str | None) -> None:
-    look = content_of("drift", drift("opened", "i-1", criterion=criterion))["look"]
+    look = content_of("drift", drift("opened", "i-1", criterion=criterion))["differences"]
     assert ("--outcome" in look) == (outcome is not None)
     assert outcome is None or look.endswith(f"--outcome {outcome}")
 
 
 def test_a_reject_says_why_with_each_criterions_numbers_and_limits() -> None:
     content = content_of("verdict", verdict("reject"))
-    assert content["text"] == "mismatch: 40 of 160 lie over the limit."
+    assert content["text"] == "the candidate is rejected: 25 % wrong (40 of 160), limit 1 %"
+    assert content["details"] == "mismatch: 40 of 160 lie over the limit."
     (criterion,) = content["criteria"]
     numbers = [criterion[name] for name in ("rate", "limit", "n", "s", "estimate", "lower", "upper", "shown_bad")]
     assert numbers == ["mismatch", 0.01, 160, 40, 0.25, 0.2, 0.3, True]
@@ -70,12 +76,12 @@ def test_a_reject_holds_coverage_isolation_muted_criteria_and_caveats() -> None:
 
 def test_incidents_of_two_revisions_are_two_alerts_though_their_windows_are_one() -> None:
     mine, other = (drift("opened", "mismatch-1", revision=one * 32) for one in ("ab", "cd"))
-    ids = {found.id for record in (mine, other) if (found := alert_of("t", "drift", record))}
+    ids = {found.id for record in (mine, other) if (found := alert_of(CONTEXT, "drift", record))}
     assert ids == {"incident/abababababababab/mismatch-1", "incident/cdcdcdcdcdcdcdcd/mismatch-1"}
 
 
 def test_a_reject_that_is_reported_again_is_the_same_alert() -> None:
-    again = [alert_of("t", "verdict", verdict("reject", evaluated_at_ms=at)) for at in (1, 2)]
+    again = [alert_of(CONTEXT, "verdict", verdict("reject", evaluated_at_ms=at)) for at in (1, 2)]
     assert len({found.id for found in again if found}) == 1
 
 
@@ -90,9 +96,12 @@ def test_an_incident_is_listed_with_its_end_its_acknowledgement_and_its_delivery
         {"command": "ack", "subject": "mismatch-1", "by": by, "reason": "", "at_ms": at}
         for by, at in (("ann", 3), ("bob", 4))
     ]
-    deliveries = [{"alert": f"incident/{REVISION[:16]}/extra-2", "target": "webhook", "delivered_at_ms": 5}]
+    deliveries = [
+        {"alert": f"incident/{REVISION[:16]}/extra-2", "target": target, "delivered_at_ms": at_ms}
+        for target, at_ms in (("log", 4), ("webhook", 7), ("mail", 5))
+    ]
     first, second = incidents(events, acks, deliveries)
     assert (first.incident, first.state, first.closed_ms, first.acknowledged_by) == ("mismatch-1", "closed", 9, "bob")
     assert first.delivered_to is None
     assert (second.incident, second.state, second.acknowledged_by) == ("extra-2", "open", None)
-    assert (second.delivered_to, second.delivered_at_ms) == ("webhook", 5)
+    assert (second.delivered_to, second.delivered_at_ms) == ("mail, webhook", 5)

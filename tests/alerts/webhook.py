@@ -16,7 +16,8 @@ class Webhook:
     While it is down nothing listens on its port.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keyed: bool = True) -> None:
+        self.keyed = keyed
         self.port = free_port()
         self.status = 200
         self.statuses: dict[str, int] = {}
@@ -25,7 +26,10 @@ class Webhook:
         self.gets = 0
         self.late_s = 0.0
         self.calls: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.refused = 0
+        self.waiting = 0
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -42,13 +46,18 @@ class Webhook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                assert self.headers["Idempotency-Key"] == body["id"]
-                asked = (one for part, one in webhook.statuses.items() if part in body["text"])
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                body = json.loads(raw)
+                assert not webhook.keyed or self.headers["Idempotency-Key"] == body["id"]
+                text = body.get("text", "") + body.get("details", "") if webhook.keyed else ""
+                asked = (one for part, one in webhook.statuses.items() if part in text)
                 status = next(asked, webhook.status)
                 if status == 0:
+                    webhook.waiting += 1
                     time.sleep(webhook.late_s)
                 if status == 200:
+                    webhook.headers.append(dict(self.headers))
+                    webhook.bodies.append(raw)
                     webhook.calls.append(body)
                 else:
                     webhook.refused += 1

@@ -50,6 +50,14 @@ def test_every_problem_is_a_line_with_file_line_and_key(cli: Cli, make_trial: Ma
     assert result.err == f"3 problems in {path}\n"
 
 
+def test_a_channel_whose_url_apprise_cannot_use_is_a_problem(
+    problem_of: Callable[[Path], Problem], make_trial: MakeTrial
+) -> None:
+    problem = problem_of(make_trial(extra="alerts:\n  channels:\n    - {name: chat, apprise: 'slack://tok'}\n"))
+    assert (problem["line"], problem["key"]) == (9, "alerts.channels[0].apprise")
+    assert problem["message"].startswith("chat: apprise cannot use the URL")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "key", "part"),
     [

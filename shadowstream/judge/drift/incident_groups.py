@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shadowstream.config import Drift as Settings
+from shadowstream.judge.drift.extent import counted_since
 from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
     HORIZON_WINDOWS,
@@ -175,27 +176,38 @@ class IncidentGroup:
         opener: dict[str, Any] | None = None
         if opened and self.incident is None:
             _, _, _, monitor, opener = min(opened, key=lambda item: item[:3])
-            self._open(monitor, opener)
+            opener.update(self._open(monitor, opener))
         for rank, monitor, events in rounds:
             for event in events:
                 merged_events += self._event_of(rank, monitor, event, event is opener)
         if self.incident is not None and all(monitor.incident is None for monitor in self.monitors):
             last = next(event for _, _, events in reversed(rounds) for event in events if event["event"] == "closed")
-            merged_events.append(last | {"incident": self.incident.id})
+            merged_events.append(last | {"incident": self.incident.id, "subject": self.incident.subject})
             self.incident = None
         return merged_events
 
-    def _open(self, monitor: RateMonitor, event: Mapping[str, Any]) -> None:
-        subject, reason = monitor.subject.name, event["reason"]
+    def _open(self, monitor: RateMonitor, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Open the incident; return what its event says of the slice that it is named after."""
+        subject, reason, extent = monitor.subject.name, event["reason"], {}
         if monitor is self.criterion_monitor:
             excess_slice = self._excess_slice()
             if excess_slice is not None:
-                subject, reason = f"{subject}:{excess_slice}", f"{reason}; the excess is in {excess_slice}"
+                name = slice_name(excess_slice)
+                subject, reason = f"{subject}:{name}", f"{reason}; the excess is in {name}"
+                extent = self._extent_of(excess_slice, event["since_ms"])
         start_ms = event["window_start_ms"]
         name = f"{subject}-{start_ms}-{monitor.revision[:REVISION_DIGITS]}"
         self.incident = OpenIncident(name, subject, start_ms, reason, [])
+        return {"subject": subject, **extent}
 
-    def _excess_slice(self) -> str | None:
+    def _extent_of(self, name: Slice, since_ms: int) -> dict[str, Any]:
+        """Return the counts of a slice in the recent windows of its criterion since then."""
+        starts = [row[0] for row in self.criterion_monitor.recent]
+        cells = [cells.get(name, (0, 0)) for cells in list(self._recent_slices)[-len(starts) :]]
+        rows = [(start_ms, *pair) for start_ms, pair in zip(starts, cells, strict=True)]
+        return counted_since(rows, since_ms)._asdict()
+
+    def _excess_slice(self) -> Slice | None:
         """Return the slice that holds the excess of the recent windows, if there is one."""
         cells: dict[Slice, Pair] = {}
         for window_slices in self._recent_slices:
@@ -207,7 +219,7 @@ class IncidentGroup:
         of_one = [pair for name, pair in cells.items() if name[0] == dimension]
         everything = (sum(n for n, _ in of_one), sum(s for _, s in of_one))
         listed = listing(cells, everything, self.criterion_monitor.subject.limit, self._alpha)
-        return slice_name(listed[0].name) if listed else None
+        return listed[0].name if listed else None
 
     def _event_of(self, rank: int, monitor: RateMonitor, event: dict[str, Any], opens: bool) -> Events:
         incident = self.incident

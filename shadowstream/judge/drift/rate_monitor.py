@@ -32,6 +32,7 @@ from typing import Any, Literal, NamedTuple
 
 from shadowstream.config import Drift as Settings
 from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
+from shadowstream.judge.drift.extent import Extent, Row, counted_since, over_limit_since
 from shadowstream.judge.drift.sealed_state import StateRefused
 from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts
 from shadowstream.judge.drift.window_merger import Merged, WindowMerger
@@ -73,6 +74,7 @@ class _Flag(NamedTuple):
     width: int
     estimation: float
     reason: str
+    since_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -140,8 +142,7 @@ class RateMonitor:
     @property
     def past(self) -> tuple[int, float]:
         """Number of merged windows so far, and their records."""
-        windows, n, _ = self._earlier
-        return int(windows) + len(self._recent), n + sum(row[0] for row in self._recent)
+        return int(self._earlier[0]) + len(self._recent), self._earlier[1] + sum(row[0] for row in self._recent)
 
     def begin_after(self, windows: int, records: float) -> None:
         """Start with a history of `windows` merged windows and `records` records without a bad one.
@@ -198,9 +199,9 @@ class RateMonitor:
         return events
 
     def _remember(self, merged: Merged) -> None:
-        self._recent.append([merged.n, merged.s])
+        self._recent.append([merged.n, merged.s, merged.start_ms])
         if len(self._recent) > WINDOWS:
-            n, s = self._recent.popleft()
+            n, s, *_ = self._recent.popleft()
             self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
 
     def _feed_adwin(self, merged: Merged) -> _Flag | None:
@@ -213,7 +214,8 @@ class RateMonitor:
         direction = "up" if change.after > change.before else "down"
         text = f"{self.subject.name} went {direction} from {change.before:.4g} to {change.after:.4g}"
         reason = f"{text} since {iso(change.since)} (ADWIN)"
-        return _Flag("adwin", direction, change.before, change.after, change.width, change.estimation, reason)
+        numbers = (change.before, change.after, change.width, change.estimation)
+        return _Flag("adwin", direction, *numbers, reason, change.since)
 
     def _feed_sr(self, merged: Merged) -> _Flag | None:
         units, bad = self._counted
@@ -346,7 +348,20 @@ class RateMonitor:
             "width": flag.width,
             "estimation": flag.estimation,
             "reason": flag.reason,
+            "subject": self.subject.name,
+            "units": self._units,
+            "limit": self.subject.limit,
+            **self._extent(flag)._asdict(),
         }
+
+    def _extent(self, flag: _Flag) -> Extent:
+        since_ms = over_limit_since(self.recent, self.subject.limit) if flag.since_ms is None else flag.since_ms
+        return counted_since(self.recent, since_ms)
+
+    @property
+    def recent(self) -> list[Row]:
+        """Last merged windows; states of older releases have the start of the last one only."""
+        return [(int(row[2]) if len(row) > 2 else self._last_ms[0], row[0], row[1]) for row in self._recent]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as JSON."""

@@ -59,6 +59,12 @@ def test_a_late_fault_of_one_carrier_is_one_incident_named_after_it() -> None:
         f"mismatch:carrier=UA-{opened[0]['window_start_ms']}-{REVISION[:12]}"
     ]
     assert 490 * HOUR_MS <= opened[0]["window_start_ms"] <= 510 * HOUR_MS
+    (event,) = opened
+    assert (event["subject"], event["units"], event["limit"]) == ("mismatch:carrier=UA", "pairs", 0.01)
+    # The change begins with the first merged window over the limit; the flights of the carrier count from there on.
+    since, until = event["since_ms"] // HOUR_MS, event["window_end_ms"] // HOUR_MS
+    assert since <= 500 < until
+    assert (event["n"], event["bad"]) == (CARRIERS["UA"] * (until - since), CARRIERS["UA"] * (until - 500))
     last = loop.of("verdict")[-1]
     assert last["decision"] == "reject"
     assert last["slices"][0]["values"] == ["UA"]
