@@ -63,6 +63,7 @@ class AlertsRole:
         self._notes: dict[str, list[str]] = {}  # notes of the last verdict, by revision
         self._openings: dict[str, Alert] = {}  # of open incidents of the running revision, by their ids
         self._updated, self._acknowledged = set[str](), set[str]()
+        self._rejected: set[str] = set()  # revisions by their last verdict
         self.records = 0
 
     @property
@@ -110,10 +111,15 @@ class AlertsRole:
         self._notes[record["revision"]] = notes_of(record)
         while len(self._notes) > REVISIONS_MAX:
             del self._notes[next(iter(self._notes))]
-        if record["decision"] in ("promote", "not_yet"):
+        if record["decision"] == "reject":
+            self._rejected.add(record["revision"])
+        elif record["decision"] in ("promote", "not_yet"):
             alert = withdrawn(context, record)
-            if self.deliverer.knows(alert.of) and not self.deliverer.knows(alert.id):
+            is_news = self.deliverer.knows(alert.of) and not self.deliverer.knows(alert.id)
+            # A channel that repeats the reject must learn of its end after a restart and after a second reject, too.
+            if is_news or record["revision"] in self._rejected:
                 self.deliverer.deliver(alert)
+            self._rejected.discard(record["revision"])
         for incident in record["incidents"]:
             opening = self._openings.get(incident_alert_id(record["revision"], incident["id"]))
             if opening is not None and incident["acknowledged_by"] and opening.id not in self._updated:

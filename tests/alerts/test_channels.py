@@ -1,6 +1,7 @@
 """The late bug of one carrier, and its end, on every channel: real receivers, and drift events of the real judge."""
 
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,13 +11,14 @@ from typing import Any
 import pytest
 
 from shadowstream.alerts import wording
+from shadowstream.cli import run
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.revision import revision_of
 from tests.alerts.alerts_trial import drift, verdict
 from tests.alerts.conftest import MakeAlertsTrial
 from tests.alerts.receivers import ALERTMANAGER, Alertmanager, Mailbox
 from tests.alerts.webhook import Webhook
-from tests.judge.drift.test_incident_groups import run
+from tests.judge.drift.test_incident_groups import run as judged_hours
 from tests.pipeline.trial_fixture import ROOT
 from tests.pipeline.written_records import await_that
 
@@ -27,7 +29,7 @@ QUIET, BAD = 120, 12
 @pytest.fixture(scope="module")
 def bug() -> list[dict[str, Any]]:
     """The drift events of a carrier that is wrong for twelve hours, as the judge writes them."""
-    return run([{}] * QUIET + [{"UA": 6}] * BAD + [{}] * 60).of("drift")
+    return judged_hours([{}] * QUIET + [{"UA": 6}] * BAD + [{}] * 60).of("drift")
 
 
 def rows(events: list[dict[str, Any]], revision: str) -> list[dict[str, Any]]:
@@ -65,6 +67,8 @@ def check_parts(message: dict[str, Any], mail: str, config: Path) -> None:
     assert score == {"path": "score", "production": "0.5", "candidate": "0.82"}
     assert email == {"path": "email", "production": '"redacted:00"', "candidate": '"redacted:11"'}
     assert message["look"] == f"shadowstream explain {config}"
+    for command in (message["differences"], message["acknowledge"]):
+        assert run(shlex.split(command)[1:]) == 0, command
     for part in (message["text"], "score 0.5 → 0.82", message["look"], message["acknowledge"], message["details"]):
         assert part in mail
 

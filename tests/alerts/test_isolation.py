@@ -8,9 +8,10 @@ import pytest
 
 from shadowstream.alerts import channel_queue, delivery
 from shadowstream.alerts.channel_queue import DeliveryLog
+from shadowstream.alerts.channels.http import WebhookChannel
 from shadowstream.alerts.delivery import Delivered, Deliverer, channels_of
 from shadowstream.alerts.examples import Evidence
-from shadowstream.alerts.messages import KEY_CHARS_MAX, Alert, Context, alert_of, incident_alert_id
+from shadowstream.alerts.messages import KEY_CHARS_MAX, Alert, Context, State, alert_of, incident_alert_id
 from shadowstream.alerts.role import AlertsRole
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -259,12 +260,17 @@ def test_a_write_to_a_topic_of_others_ends_the_role(webhook: Webhook) -> None:
     assert isinstance(played(play, webhook.url, noted).failure, IsolationError)
 
 
-def taken(main: Callable[[AlertsRole], Awaitable[None]], url: str, monkeypatch: pytest.MonkeyPatch) -> AlertsRole:
+def taken(
+    main: Callable[[AlertsRole], Awaitable[None]],
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    noted: RecordedDelivery | None = None,
+) -> AlertsRole:
     """A role to its end, whose deliveries are recorded in no topic."""
 
     async def whole() -> AlertsRole:
         with monkeypatch.context() as recorded:
-            recorded.setattr("shadowstream.alerts.role.Delivered", lambda _: RecordedDelivery())
+            recorded.setattr("shadowstream.alerts.role.Delivered", lambda _: noted or RecordedDelivery())
             recorded.setattr("shadowstream.alerts.role.evidence_of", lambda *_: Evidence([], {}))
             role = AlertsRole(config(url), REVISION, RoleHealth("t", "alerts"), "trial.yaml")
             await main(role)
@@ -329,3 +335,23 @@ def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
             "delivery is at_least_once",
         ],
     }
+
+
+def test_a_channel_learns_last_what_the_last_verdict_is(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted, learnt = RecordedDelivery(), list[State]()
+    monkeypatch.setattr(WebhookChannel, "settled", lambda _, one: learnt.append(one.state))
+
+    def main(*decisions: str) -> Callable[[AlertsRole], Awaitable[None]]:
+        async def give(role: AlertsRole) -> None:
+            for decision in decisions:
+                await role.take(own.encode("verdict", verdict(decision)), "shadow.t.verdict/0/7")
+                await until(lambda: not role.deliverer.open)
+
+        return give
+
+    taken(main("reject", "not_yet", "reject", "not_yet", "not_yet"), webhook.url, monkeypatch, noted)
+    assert learnt == [State.OPENED, State.RESOLVED] * 2
+    learnt.clear()
+    taken(main("reject", "not_yet"), webhook.url, monkeypatch, noted)
+    assert learnt == [State.OPENED, State.RESOLVED], "after a restart"
+    assert [call["state"] for call in webhook.calls] == ["opened", "resolved"]
