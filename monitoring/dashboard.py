@@ -237,6 +237,11 @@ ROWS: dict[str, tuple[Plot, ...]] = {
             "ops",
             ((f"sum by (target, result) ({speed('deliveries_total')})", "{{target}} {{result}}"),),
         ),
+        Plot(
+            "Alerts that wait for their channel",
+            "short",
+            ((f"sum by (target) ({gauge('deliveries_open')})", "{{target}}"),),
+        ),
     ),
 }
 

@@ -29,6 +29,7 @@ def test_a_muted_alert_rests_until_its_mute_or_incident_ends(alerts_trial: Alert
     alerts_trial.webhook.status = 200
     await_that("the one behind it goes out", lambda: alerts_trial.webhook.ids == [SECOND])
     assert alerts_trial.deliveries("muted") == 1
+    await_that("its delivery is recorded", lambda: alerts_trial.deliveries("delivered") == 1)
 
     # Its mute is in the topic: another process lets it rest as well.
     process.kill()

@@ -50,7 +50,7 @@ class Stopped:
 
     asked: ClassVar[list[tuple[list[str], list[str]]]] = []
 
-    def __init__(self, commands: dict[str, list[str]], _: object, spared: list[str], streams: object) -> None:
+    def __init__(self, commands: dict[str, list[str]], _: object, spared: list[str], **_more: object) -> None:
         self.asked.append((list(commands), spared))
         self.children: dict[str, object] = {}
 
