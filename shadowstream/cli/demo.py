@@ -40,7 +40,7 @@ def demo(
 
     began = time.monotonic()
     with orchestrate.stage(candidate, say, limit) as staged:
-        staged.page = _page()
+        staged.page = None if as_json else _page()
         say(f"production, runner (candidate: {candidate}), joiner and judge are running")
         if staged.page is not None:
             say(f"live page, while they run: http://{staged.page}/")

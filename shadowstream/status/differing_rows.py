@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from shadowstream.protocol.outcomes import BAD, LOWERS_COVERAGE
 
 ROWS_MAX = 100_000
-"""Rows that are kept, at about 700 bytes each; older ones leave first."""
+"""Rows that are kept, at about 650 bytes each; older ones leave first."""
 PATHS_MAX = 500
 """Fields of one revision that are counted by name; rows of further fields are shown and not counted."""
 DELTAS_MAX = 1_000

@@ -57,8 +57,10 @@ class Differences:
                 self._before = button("newer", lambda: self._turn(self._number - 1))
                 self._next = button("older", lambda: self._turn(self._number + 1))
                 self._last = button("last", lambda: self._turn(10**9))
-                self._where = text("span")
-                self._where.props["role"] = "status"
+                self._where = text("span", style="where-page")
+                # Announced after a click only: the count itself may change every two seconds.
+                self._announced = text("span", style="visually-hidden")
+                self._announced.props["role"] = "status"
 
     def show(self, trial: TrialFigures, figures: RevisionFigures) -> None:
         """Show the first page anew, and offer the outcomes and fields that have come."""
@@ -66,7 +68,7 @@ class Differences:
         self._path.offer([path or rows.WHOLE for path in figures.fields])
         self._dropped = trial.rows_dropped
         if self._number == 0:
-            self._turn(0)
+            self._show_page(0)
 
     def _filter(self, **changes: Any) -> None:
         self._wanted = self._wanted._replace(**changes)
@@ -76,6 +78,10 @@ class Differences:
         self._filter(key=str(event.args)[:FILTER_CHARS_MAX])
 
     def _turn(self, number: int) -> None:
+        self._show_page(number)
+        self._announced.text = self._where.text
+
+    def _show_page(self, number: int) -> None:
         page = self._watch.page(self._wanted, number)
         self._number = page.number
         self._table.show([self._cells(n, row) for n, row in enumerate(page.rows)])

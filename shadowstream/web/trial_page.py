@@ -46,12 +46,17 @@ class Plot:
             frame.props["role"] = "img"
             frame.props["aria-label"] = label
             self._chart = ui.echart({}, renderer="svg").classes("plot")
+        self._frame, self._empty = frame, text("p", "nothing to draw yet", "faint")
+        self._frame.set_visibility(False)
 
     def show(self, options: charts.Options) -> None:
-        """Draw these options if they are others than the last ones."""
+        """Draw these options if they are others than the last ones, and if they have data."""
         if options == self._shown:
             return
         self._shown = options
+        has_data = any(one["data"] for one in options["series"])
+        self._frame.set_visibility(has_data)
+        self._empty.set_visibility(not has_data)
         self._chart.options.clear()
         self._chart.options.update(options)
         self._chart.update()
@@ -89,10 +94,11 @@ class TrialPage:
         ui.timer(1.0, self.refresh)
 
     def _verdict(self) -> None:
-        with Section("verdict", "Verdict") as section:
-            section.props["aria-live"] = "polite"
-            self._decision = text("p", style="decision")
-            self._reasons = LiveList("reasons")
+        with Section("verdict", "Verdict"):
+            with Element("div") as announced:
+                announced.props["aria-live"] = "polite"
+                self._decision = text("p", style="decision")
+                self._reasons = LiveList("reasons")
             self._todo = LiveList("what to do", "todo")
             self._facts = FactList(FACTS)
             with Element("details"):

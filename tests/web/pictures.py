@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
-COLOURS = 64
+COLOURS = 128
 BYTES_MAX = 300_000
 """Of all pictures together."""
 
@@ -40,8 +40,8 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
-    Picture("live-page-light", 1_280, 1_560, "light"),
-    Picture("live-page-dark", 1_280, 1_560, "dark"),
+    Picture("live-page-light", 1_280, 1_420, "light"),
+    Picture("live-page-dark", 1_280, 1_420, "dark"),
     Picture("live-page-pair", 1_280, 1_000, "light", pair=True),
     Picture("live-page-narrow", 390, 1_400, "dark"),
 )
@@ -51,8 +51,10 @@ PICTURES = (
 def served(staged: orchestrate.Stage) -> Iterator[str]:
     """The address of the live page of the demo's trial."""
     port = free_port()
-    words = ["web", str(staged.config_path), "--listen", f"127.0.0.1:{port}"]
-    process = subprocess.Popen([sys.executable, "-m", "shadowstream", *words], env=staged.environment, text=True)
+    words = ["web", staged.config_path.name, "--listen", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shadowstream", *words], env=staged.environment, cwd=staged.folder, text=True
+    )
     url = f"http://127.0.0.1:{port}/"
     try:
         await_that("the page is served", lambda: is_served(url, process))
@@ -78,7 +80,11 @@ def taken(browser: "Browser", url: str, picture: Picture) -> bytes:
         time.sleep(1)  # the plots are drawn once they have their size
         raw = page.screenshot()
     out = io.BytesIO()
-    image = Image.open(io.BytesIO(raw)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    image = (
+        Image.open(io.BytesIO(raw))
+        .convert("RGB")
+        .quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     image.save(out, "PNG", optimize=True)
     return out.getvalue()
 
