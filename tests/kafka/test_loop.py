@@ -68,6 +68,7 @@ class World:
         self.broker.create(TOPIC, 1)
         self.running: Process | None = None
         self.roles: dict[str, Copier] = {}
+        self.watches: dict[str, RoleHealth] = {}
 
     def host(self) -> Process:
         assert self.running is not None
@@ -79,7 +80,7 @@ class World:
 
     def copier(self, instance: str, config: Config = CONFIG, role_of: Callable[[], Copier] = Copier) -> Process:
         def role() -> None:
-            watch = RoleHealth("loop", "runner")
+            watch = self.watches[instance] = RoleHealth("loop", "runner")
             writer = transactional_writer(config, "runner", instance)
             start_transactions(writer, watch)
             consumer = group_consumer(config, "runner", instance)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from shadowstream.kafka import rate_limit
 from shadowstream.kafka.rate_limit import RateLimit, prefetch, sides_of
@@ -11,6 +12,7 @@ from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
 from tests.kafka.test_loop import World
 from tests.least_config import least_config
+from tests.metrics.scraping import Scrape
 
 
 @pytest.fixture
@@ -85,4 +87,7 @@ def test_the_loop_keeps_to_the_ceiling_and_loses_nothing(world: World) -> None:
     while len(world.copied()) < 300 and world.clock.monotonic() - began < 60:
         world.turn(runner, calls=100)
     assert world.copied() == [b"%03d" % n for n in range(300)]
-    assert 4.5 < world.clock.monotonic() - began < 15
+    took_s = world.clock.monotonic() - began
+    assert 4.5 < took_s < 15
+    shown = Scrape.of(generate_latest(world.watches["0"].metrics.registry).decode())
+    assert 4 < shown.value("rate_limited_seconds_total", role="runner") < took_s

@@ -41,8 +41,6 @@ SKIPPED = 92
 PROMOTED = 150
 """An order that both answer with the same number in Avro, production's an int and the candidate's a long."""
 PENDING_BYTES_MAX = 50_000
-RECORDS_PER_S = 250
-"""Far fewer than the orders that wait at the gate, so that the runner reaches its ceiling."""
 ROLES = {"runner": "run", "joiner": "join", "judge": "judge"}
 ENDS_WELL = ("judge", "alerts")
 """No commit of these is refused: they end when they are asked to, with 0."""
@@ -195,7 +193,6 @@ def prepare(kafka: Broker, folder: Path) -> Run:
         schema = {"type": "record", "name": "N", "fields": [{"name": "n", "type": kind}]}
         (schemas / f"{number}.promoted.avsc").write_text(json.dumps(schema), "utf-8")
     limits = {"commit_ms": 200, "commit_records": 100, "pending_bytes_max": PENDING_BYTES_MAX}
-    limits["records_per_s"] = RECORDS_PER_S
     settings = {**UNBOUNDED, "schemas": {"dir": str(schemas)}, "limits": limits}
     settings["judge"] = {"drift": {"min_records": 20}}
     name, call = f"watched-{uuid4().hex[:8]}", "trial_candidate:Watched"

@@ -23,6 +23,7 @@ PAIRED = ("match", "tolerated", "ignored", "mismatch")
 OTHERS = {"alerts": "tests/alerts moves it"}
 WATCHED = [metric for metric in TABLE if set(metric.roles) - OTHERS.keys()]
 ELSEWHERE = {
+    "rate_limited_seconds_total": "tests/kafka/test_rate_limit.py moves it: a slow machine stays below any ceiling",
     "throttled_seconds": "tests/kafka/client/test_traffic.py moves it: here no quota slows a client",
     "shed_level": "tests/memory/test_shedding.py moves it: shedding would evict what is watched here",
     "spilled_bytes": "tests/memory/test_spilling.py moves it: here one side leads, and holding it is enough",
@@ -160,11 +161,6 @@ def _aborts(run: Run) -> None:
 def _received(run: Run) -> None:
     for role in ("runner", "joiner"):
         assert run.done[role].value("received_bytes_total", role=role) > 1_000
-
-
-@moves("rate_limited_seconds_total")
-def _rate_limited(run: Run) -> None:
-    assert run.done["runner"].value("rate_limited_seconds_total", role="runner") > 0
 
 
 @moves("brokers_up")
