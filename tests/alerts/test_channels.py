@@ -172,18 +172,3 @@ def test_an_incident_that_stays_unacknowledged_escalates_once(
         ("mismatch-2", "resolved"),
     ]
     assert "not acknowledged for 3s: 25 % wrong since" in pager.calls[0]["text"]
-
-
-def test_a_withdrawn_reject_is_one_message(make_alerts_trial: MakeAlertsTrial) -> None:
-    trial = make_alerts_trial()
-    trial.webhook.up()
-    trial.ready()
-    trial.judge(verdict("not_yet"), verdict("reject"))
-    await_that("the reject is delivered", lambda: len(trial.webhook.calls) == 1)
-    trial.judge(verdict("not_yet"), verdict("not_yet"), verdict("reject"), verdict("not_yet"))
-    await_that("it is withdrawn", lambda: len(trial.webhook.calls) == 2)
-    time.sleep(1.0)
-    assert [(call["kind"], call["state"]) for call in trial.webhook.calls] == [
-        ("reject", "opened"),
-        ("reject", "resolved"),
-    ]
