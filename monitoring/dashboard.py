@@ -207,8 +207,23 @@ ROWS: dict[str, tuple[Plot, ...]] = {
             "s",
             ((f"time() - max by (role) ({gauge('heartbeat_timestamp_seconds')})", "{{role}}"),),
         ),
-        Plot("CPU", "short", ((f"sum by (role) ({of_process(CPU)})", "{{role}}"),), "Cores."),
-        Plot("Memory", "bytes", ((f"sum by (role) ({of_process('process_resident_memory_bytes')})", "{{role}}"),)),
+        Plot(
+            "CPU",
+            "short",
+            (
+                (f"sum by (role) ({of_process(CPU)})", "{{role}}"),
+                (f"sum by (role) ({speed('children_cpu_seconds')})", "{{role}}, child processes"),
+            ),
+            "Cores.",
+        ),
+        Plot(
+            "Memory",
+            "bytes",
+            (
+                (f"sum by (role) ({of_process('process_resident_memory_bytes')})", "{{role}}"),
+                (f"sum by (role) ({gauge('children_resident_memory_bytes')})", "{{role}}, child processes"),
+            ),
+        ),
         Plot(
             "Brokers, quotas and own limits",
             "short",

@@ -3,6 +3,7 @@
 import time
 from typing import Literal
 
+from shadowstream.child_processes import usage
 from shadowstream.metrics import Metrics
 
 TURN_MAX_S = 30.0
@@ -47,6 +48,8 @@ class RoleHealth:
         # A turn is dated at the scrape: a loop turns many times a second.
         self.metrics.follow("heartbeat_timestamp_seconds", lambda: time.time() - self._age_s(), role=role)
         self.metrics.follow("ready", lambda: float(self.ready), role=role)
+        self.metrics.follow("children_cpu_seconds", lambda: usage().cpu_s, role=role)
+        self.metrics.follow("children_resident_memory_bytes", lambda: usage().resident_bytes, role=role)
 
     def started(self, version: str, revision: str) -> None:
         """Show the release and the revision that this process runs."""

@@ -53,6 +53,14 @@ TABLE = (
         ROLES,
     ),
     Metric("heartbeat_timestamp_seconds", "gauge", "Time of the last turn of the role's loop.", ("role",), ROLES),
+    Metric(
+        "children_cpu_seconds",
+        "gauge",
+        "CPU time so far of the role's child processes that run now: a candidate or functions of compare.",
+        ("role",),
+        ROLES,
+    ),
+    Metric("children_resident_memory_bytes", "gauge", "Memory of these child processes.", ("role",), ROLES),
     Metric("ready", "gauge", "1 while the role has its partitions and their state, 0 before.", ("role",), ROLES),
     Metric(
         "records_total",

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FIRST_STEPS = (ROOT / "README.md").read_text("utf-8").partition("\n## Your own candidate in five minutes\n")[2]
 BLOCK = re.compile(r"```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 INLINE = re.compile(r"`(shadowstream [^`]+)`")
 
 
@@ -75,7 +76,7 @@ def test_every_config_of_a_document_is_valid(document: Path, tmp_path: Path) -> 
     path = tmp_path / "trial.yaml"
     for config in configs(document):
         path.write_text(config)
-        load(path, {"REDACT_SECRET": "0123456789abcdef", "KAFKA_PASSWORD": "secret"})
+        load(path, dict.fromkeys(VARIABLE.findall(config), "0123456789abcdef"))
 
 
 def lines(text: str) -> list[str]:

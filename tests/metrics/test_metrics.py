@@ -24,6 +24,8 @@ OTHERS = {"alerts": "tests/alerts moves it"}
 WATCHED = [metric for metric in TABLE if set(metric.roles) - OTHERS.keys()]
 ELSEWHERE = {
     "rate_limited_seconds_total": "tests/kafka/test_rate_limit.py moves it: a slow machine stays below any ceiling",
+    "children_cpu_seconds": "tests/test_child_processes.py moves it: here a trusted candidate runs in the runner",
+    "children_resident_memory_bytes": "tests/test_child_processes.py moves it, as children_cpu_seconds",
     "throttled_seconds": "tests/kafka/client/test_traffic.py moves it: here no quota slows a client",
     "shed_level": "tests/memory/test_shedding.py moves it: shedding would evict what is watched here",
     "spilled_bytes": "tests/memory/test_spilling.py moves it: here one side leads, and holding it is enough",

@@ -42,7 +42,8 @@ def drifts(order):
 """
 )
 WITHOUT_DATA = {
-    *("Failures of the candidate", "Records that were not compared", "Alerts by result"),
+    *("Failures of the candidate", "Records that were not compared"),
+    *("Alerts by result", "Alerts that wait for their channel"),
     *("Outcomes that a late partner corrected", "Pairs that differ across two schemas"),
 }
 """Panels of what this trial does not have."""

@@ -33,7 +33,7 @@ _RANKS = (
     "compare",
     "joiner judge labels runner",
     "configfile configschema masking runner.candidate status yamlfile",
-    "health logs metrics revision signatures",
+    "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",
     "alerts report web",
