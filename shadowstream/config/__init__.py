@@ -18,7 +18,7 @@ from shadowstream.config.drift import Drift
 from shadowstream.config.judging import Criterion, Judge
 from shadowstream.config.limits import Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
-from shadowstream.config.sides import Candidate, Failure, Identity, Labels, Production, Twin
+from shadowstream.config.sides import Candidate, CandidateLimits, Failure, Identity, Labels, Production, Twin
 from shadowstream.topics import TopicPlan
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "OWNED_PROPERTIES",
     "Alerts",
     "Candidate",
+    "CandidateLimits",
     "Channel",
     "Check",
     "Compare",

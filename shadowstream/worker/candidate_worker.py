@@ -6,8 +6,6 @@ of a call go back in parts, as soon as they have taken `PART_S`, so that the run
 
 import contextlib
 import os
-import pickle
-import signal
 import socket
 import sys
 import time
@@ -19,12 +17,11 @@ from shadowstream.errors import CandidateError, ConfigError
 from shadowstream.runner import candidate
 from shadowstream.runner.cpu_cost import Meter
 from shadowstream.runner.outputs import BARE, Call, CandidateObject, Output
-from shadowstream.worker import confinement, frames
+from shadowstream.worker import confinement, frames, serving
 from shadowstream.worker.values import joined, packed, packed_result
 
 PART_S = 0.02
 PART_VALUES = 256
-REQUEST_BYTES_MAX = 1 << 40  # the runner bounds what it reads, and this process has its own bound of memory
 
 
 class Loading(NamedTuple):
@@ -184,16 +181,9 @@ REQUESTS = ("load", "make", "forget", "snapshot", "restore", "call")
 
 
 def main(fd: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner handles Ctrl-C and ends this process
     with socket.socket(fileno=fd) as pipe:
-        bounds: confinement.Bounds = pickle.loads(frames.receive(pipe, REQUEST_BYTES_MAX))
-        frames.send(pipe, packed(["ready", confinement.confine(bounds)]))
         worker = Worker(pipe)
-        while True:
-            try:
-                kind, *arguments = pickle.loads(frames.receive(pipe, REQUEST_BYTES_MAX))
-            except frames.BrokenFrame:
-                return
+        for kind, *arguments in serving.requests(pipe):
             getattr(worker, kind if kind in REQUESTS else "")(*arguments)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shadowstream.config import Config
+from shadowstream.config import CandidateLimits, Config
 from shadowstream.errors import CandidateDown, CandidateError, ConfigError
 from shadowstream.logs import get_logger
 from shadowstream.runner.cpu_cost import Meter
@@ -41,14 +41,18 @@ class CallNotes(NamedTuple):
     failed: Callable[[str, str], None]
 
 
-def bounds_of(config: Config) -> Bounds:
-    """Return the bounds of the process. Files that the Kafka client takes secrets from are hidden from it."""
-    limits = config.candidate.limits
+def bounds_of(config: Config, limits: CandidateLimits, network: Sequence[str] = ()) -> Bounds:
+    """Return the bounds of a process. Files that the Kafka client takes secrets from are hidden from it."""
     named = [str(value) for name, value in config.kafka.client.items() if name.endswith((".location", ".keytab"))]
     hidden = [path for path in (*named, *SECRET_FOLDERS) if Path(path).exists()]
-    ports = sorted({int(address.rpartition(":")[2]) for address in config.candidate.network})
+    ports = sorted({int(address.rpartition(":")[2]) for address in network})
     sizes = limits.memory_bytes, limits.open_files, limits.file_bytes, limits.processes
     return Bounds(*sizes, "", tuple(map(os.path.abspath, hidden)), tuple(ports))
+
+
+def module_path() -> list[str]:
+    """Return where this process finds modules, the working folder first, as `python -m` does."""
+    return ["", *(folder for folder in sys.path if folder)]
 
 
 class IsolatedCandidate:
@@ -59,11 +63,13 @@ class IsolatedCandidate:
         self._timeout_s = config.candidate_timeout_ms / 1000
         self._load_s = config.kafka.poll_interval_ms / 2000  # the group takes the partitions of a longer load away
         self._result_bytes_max = 2 * config.limits.value_bytes_max + 100_000
-        path = ["", *(folder for folder in sys.path if folder)]
         measured, largest = meter is not None, self._result_bytes_max
-        self._loading = Loading(candidate.call or "", candidate.takes, candidate.state, path, measured, largest)
+        self._loading = Loading(
+            candidate.call or "", candidate.takes, candidate.state, module_path(), measured, largest
+        )
         cpu_ms = candidate.limits.cpu_ms or 4 * config.candidate_timeout_ms
         self._call_bounds = CallBounds(math.ceil(cpu_ms / 1000), STEP_S, ANSWER_BYTES_MAX)
+        self._bounds = bounds_of(config, candidate.limits, candidate.network)
         self._process: WorkerProcess | None = None
         self._generation = self._objects = self._ends = 0
         self._rests_until = 0.0
@@ -150,7 +156,7 @@ class IsolatedCandidate:
             raise CandidateDown(f"rests for {pause_s:.1f} s: it has ended {self._ends} times in a row", pause_s=pause_s)
         try:
             names, shown = self._config.candidate.env, self._config.compare.redact is None
-            process = self._process = WorkerProcess(MODULE, bounds_of(self._config), names, shown)
+            process = self._process = WorkerProcess(MODULE, self._bounds, names, shown)
             process.send(("load", self._loading), self._load_s)
             kind, text = process.receive(CALL_BYTES_MAX, self._load_s, self._notes.waiting)
         except TimeoutError as error:

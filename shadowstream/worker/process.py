@@ -1,4 +1,7 @@
-"""The candidate's process as the runner sees it: started with nothing of the runner's, bounded, and ended for sure."""
+"""A process for the user's code, as its role sees it: started with nothing of the role's, bounded, and ended for sure.
+
+The runner calls the candidate in one, the joiner the functions of `compare`.
+"""
 
 import contextlib
 import os
@@ -21,7 +24,7 @@ from shadowstream.worker import frames, values
 from shadowstream.worker.confinement import Bounds
 from shadowstream.worker.frames import BrokenFrame
 
-log = get_logger("runner")
+log = get_logger("worker")
 READY_S = 60.0
 PASSED = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONHASHSEED", "PYTHONPATH", "TZ")
 SHOWN_EVERY_S = 10.0
@@ -59,11 +62,11 @@ class OutputLog:
         self._left -= len(part)
         self._dropped += len(data) - len(part)
         if text := part.decode("utf-8", "replace").strip():
-            log.info("candidate_output", text=text)
+            log.info("worker_output", text=text)
 
     def _report_dropped(self) -> None:
         if self._dropped:
-            log.info("candidate_output_dropped", bytes=self._dropped)
+            log.info("worker_output_dropped", bytes=self._dropped)
             self._dropped = 0
 
 
@@ -77,7 +80,7 @@ class WorkerProcess:
     """One process, with one request at a time. `module`: what it runs, with the number of its end of the pipe."""
 
     def __init__(self, module: str, bounds: Bounds, names: Sequence[str], shown: bool) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="shadowstream-candidate-")
+        self._scratch = tempfile.mkdtemp(prefix="shadowstream-worker-")
         bounds = replace(bounds, scratch=self._scratch, parent=os.getpid())
         self._pipe, others = socket.socketpair()
         self.received = 0  # bytes of the last answer
@@ -97,7 +100,7 @@ class WorkerProcess:
         finally:
             others.close()
             os.close(prints)
-        threading.Thread(target=OutputLog(shown).follow, args=(printed,), name="candidate-output", daemon=True).start()
+        threading.Thread(target=OutputLog(shown).follow, args=(printed,), name="worker-output", daemon=True).start()
         try:
             self.send(bounds, READY_S)
             _, self.enforced = self.receive(1 << 16, READY_S)
@@ -111,8 +114,11 @@ class WorkerProcess:
 
     def send(self, request: Any, limit_s: float) -> None:
         """Send a request. Raises `TimeoutError` or, if the process is gone, `Ended`."""
+        self.send_pickled(pickle.dumps(request, protocol=5), limit_s)
+
+    def send_pickled(self, request: bytes, limit_s: float) -> None:
         try:
-            frames.send(self._pipe, pickle.dumps(request, protocol=5), limit_s)
+            frames.send(self._pipe, request, limit_s)
         except BrokenFrame as error:
             raise Ended(self._end_text(error)) from error
 

@@ -1,55 +1,43 @@
 """The process that runs functions of `compare`: it may hang, exit or die, and the joiner continues.
 
-`hook_process` starts it with one end of a socket. A request is (entry, number of arguments it takes, arguments); an
-answer is (kind, value). The kind is `returned`, or `raised` or `refused` with a message.
+A request is (entry, number of arguments it takes, arguments); an answer is [kind, value]. The kind is `returned`, or
+`raised` or `refused` with a message.
 """
 
-import ctypes
 import os
-import signal
+import socket
 import sys
-from multiprocessing.connection import Connection
 from typing import Any
 
 from shadowstream.compare.hooks import Hook, HookError, fenced, load
 from shadowstream.errors import ConfigError
+from shadowstream.worker import frames, serving
+from shadowstream.worker.values import packed
 
-PR_SET_PDEATHSIG = 1
 
-
-def answer(known: dict[tuple[str, int], Hook], entry: str, takes: int, arguments: tuple[Any, ...] | None) -> Any:
+def answer(known: dict[tuple[str, int], Hook], entry: str, takes: int, arguments: tuple[Any, ...] | None) -> list[Any]:
     """Load a function if it is not loaded, and call it if there are arguments."""
     try:
         if (entry, takes) not in known:
             known[entry, takes] = fenced(entry, load(entry, "", takes))
-        if arguments is None:
-            return "returned", None
-        result = known[entry, takes](*arguments)
-        # Results of numpy and similar libraries become plain values.
-        return "returned", result.tolist() if hasattr(result, "tolist") else result
+        return ["returned", None if arguments is None else known[entry, takes](*arguments)]
     except ConfigError as error:
-        return "refused", str(error).removeprefix(": ")
+        return ["refused", str(error).removeprefix(": ")]
     except HookError as error:
-        return "raised", str(error)
+        return ["raised", str(error)]
 
 
 def main(fd: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the joiner handles Ctrl-C and ends this process
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    sys.path.insert(0, "")
     known: dict[tuple[str, int], Hook] = {}
-    with Connection(fd) as connection:
-        while True:
-            try:
-                request = connection.recv()
-            except EOFError:
-                return
+    with socket.socket(fileno=fd) as pipe:
+        for path, *request in serving.requests(pipe):
+            sys.path[:] = path
             reply = answer(known, *request)
             try:
-                connection.send(reply)
-            except Exception as error:  # noqa: BLE001 - a function's result may fail to pickle in any way
-                connection.send(("raised", f"{request[0]}: returned no plain value: {type(error).__name__}"))
+                data = packed(reply)
+            except Exception as error:  # noqa: BLE001 - a function's result may fail to be written in any way
+                data = packed(["raised", f"{request[0]}: returned no plain value: {type(error).__name__}: {error}"])
+            frames.send(pipe, data)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,12 @@
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,3 +57,17 @@ def halved(value: Any) -> Any:
 def out(value: Any) -> None:
     """Prints, which must not be taken for an answer."""
     print("printed", value, flush=True)
+
+
+def reaches(value: Any) -> list[Any]:
+    """Its environment, and what becomes of a look into the joiner, a connection and a child process."""
+    attempts = (Path(f"/proc/{os.getppid()}/environ").read_bytes, socket.socket, os.fork)
+    return [dict(os.environ), *map(_outcome, attempts)]
+
+
+def _outcome(attempt: Callable[[], Any]) -> str:
+    try:
+        attempt()
+    except OSError as error:
+        return type(error).__name__
+    return "done"

@@ -17,10 +17,11 @@ from shadowstream.errors import ConfigError
 from shadowstream.kafka.joining import hook_process
 from shadowstream.kafka.joining.hook_process import HookProcess
 from tests.least_config import least_config
+from tests.pipeline.written_records import await_that
 
 HERE = "tests.kafka.joining.failing_hooks"
 TIMEOUT_MS = 400
-EXITS = "ended its process (exit code 0)"
+EXITS = "its process ended with exit code 0"
 HANGS = f"no answer within compare.call_timeout_ms: {TIMEOUT_MS}"
 
 
@@ -39,13 +40,13 @@ def _hooks() -> Iterator[HookProcess]:
     ("value", "expected"),
     [
         ("exits", EXITS),
-        ("killed", "ended its process (exit code -9)"),
-        ("faults", "ended its process (exit code -11)"),
+        ("killed", "its process ended by SIGKILL"),
+        ("faults", "its process ended by SIGSEGV"),
         ("sleeps", HANGS),
         ("spins", HANGS),
         ("ends", "SystemExit: 0"),
         ("raises", "ValueError: no"),
-        ("returns itself", "UnpicklingError: its result is no plain value"),
+        ("returns itself", "returned no plain value: TypeError: Odd is no plain value"),
     ],
 )
 def test_a_functions_failure_belongs_to_its_call_and_the_next_succeeds(
@@ -76,11 +77,14 @@ def test_a_function_of_columns_that_ends_its_process_costs_one_pair(hooks: HookP
 
 
 def test_values_come_as_they_are_and_what_is_printed_is_no_answer(
-    hooks: HookProcess, capfd: pytest.CaptureFixture[str]
+    hooks: HookProcess, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "shadowstream.worker")
     assert hooks.load(f"{HERE}:halved", "compare.rules", 1)(Decimal("3.10")) == Decimal("1.55")
     assert hooks.load(f"{HERE}:out", "compare.rules", 1)("x") is None
-    assert capfd.readouterr().out == "printed x\n"
+    hooks.close()
+    await_that("what it printed is logged", lambda: "printed x" in caplog.text, 5)
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -176,3 +180,11 @@ def test_calls_of_one_turn_end_before_the_consumer_must_be_polled_again(hooks: H
         call("good", 2)
     hooks.turn()
     assert call("good", 2)
+
+
+def test_a_function_has_no_secret_and_no_network(hooks: HookProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED_PASSWORD", "planted-secret")
+    found = hooks.load(f"{HERE}:reaches", "compare.rules", 1)("x")
+    assert "PATH" in found[0]
+    assert "planted-secret" not in str(found)
+    assert found[1:] == ["PermissionError", "PermissionError", "PermissionError"]
