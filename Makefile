@@ -102,7 +102,7 @@ helm: setup ## build the real helm once (needs Go), then lint, render and valida
 
 docs: setup ## write what is made from the code anew: metrics, rules, dashboard, topics, outcomes, events, the config's schema
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
-	@$(BIN)/python -m monitoring
+	@$(BIN)/python -m tests.monitoring
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
 	@$(BIN)/python -m shadowstream.protocol.outcome_page > docs/outcomes.md
 	@$(BIN)/python -m tests.metrics.events

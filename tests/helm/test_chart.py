@@ -12,12 +12,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from monitoring.__main__ import FILES
-from monitoring.expressions import ANY_TRIAL
-from monitoring.rules import RULES
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from tests.helm import chart
+from tests.monitoring.__main__ import FILES
+from tests.monitoring.expressions import ANY_TRIAL
+from tests.monitoring.rules import RULES
 
 ENVIRON = {"KAFKA_BOOTSTRAP": "kafka:9093", "KAFKA_USER": "u", "KAFKA_PASSWORD": "p"}
 MINIMAL = ("--values", str(chart.MINIMAL))

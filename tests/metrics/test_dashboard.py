@@ -11,10 +11,10 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from monitoring.__main__ import FILES
-from monitoring.expressions import KNOWN
-from monitoring.rules import RULES
 from tests.metrics.test_rules import families, needs_promtool, promtool
+from tests.monitoring.__main__ import FILES
+from tests.monitoring.expressions import KNOWN
+from tests.monitoring.rules import RULES
 
 CONTENT: dict[str, Any] = json.loads((FILES / "dashboard.json").read_text("utf-8"))
 PANELS = [panel for panel in CONTENT["panels"] if panel["type"] != "row"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft7Validator
 
-from monitoring.__main__ import FILES
-from monitoring.rules import RULES
 from tests.helm import chart
 from tests.metrics.test_rules import needs_promtool, promtool
+from tests.monitoring.__main__ import FILES
+from tests.monitoring.rules import RULES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 SNIPPETS = re.findall(r"^```\w*\n(.*?)^```$", PAGE, re.M | re.S)

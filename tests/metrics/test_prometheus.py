@@ -17,13 +17,13 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from monitoring.__main__ import FILES
-from monitoring.rules import RULES
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from tests.metrics.metrics_run import LATE, ORDERS, ROLES
 from tests.metrics.scraping import Probed
 from tests.metrics.test_dashboard import CONTENT, filled
+from tests.monitoring.__main__ import FILES
+from tests.monitoring.rules import RULES
 from tests.pipeline.candidates import SAME
 from tests.pipeline.trial_fixture import UNBOUNDED, Production, Trial
 from tests.pipeline.written_records import await_that

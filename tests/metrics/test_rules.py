@@ -12,12 +12,12 @@ import typer
 import yaml
 from prometheus_client import generate_latest
 
-from monitoring.__main__ import FILES, texts
-from monitoring.expressions import ANY_TRIAL, KNOWN, SUFFIXES, metric
-from monitoring.rules import RULES, Rule
 from shadowstream import cli
 from shadowstream.metrics import PREFIX, Metrics
 from tests.metrics.rule_cases import CASES, Case
+from tests.monitoring.__main__ import FILES, texts
+from tests.monitoring.expressions import ANY_TRIAL, KNOWN, SUFFIXES, metric
+from tests.monitoring.rules import RULES, Rule
 
 SELECTOR = re.compile(rf"{PREFIX}(\w+)(\{{[^}}]*\}})?")
 PROMTOOL = shutil.which("promtool")
@@ -32,7 +32,7 @@ def families(expr: str) -> set[str]:
 
 def test_the_files_are_made_from_the_table() -> None:
     for name, text in texts().items():
-        assert (FILES / name).read_text("utf-8") == text, "make it anew: python -m monitoring"
+        assert (FILES / name).read_text("utf-8") == text, "make it anew: python -m tests.monitoring"
     assert {path.name for path in FILES.iterdir()} == set(texts())
 
 

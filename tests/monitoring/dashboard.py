@@ -31,8 +31,8 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from monitoring import expressions
 from shadowstream.metrics import DECISIONS
+from tests.monitoring import expressions
 
 TITLE, UID = "shadowstream trials", "shadowstream-trials"
 TRIAL = 'shadow="$trial"'
@@ -266,7 +266,7 @@ def dashboard() -> Dashboard:
     made = (
         Dashboard(TITLE)
         .uid(UID)
-        .description("Made from shadowstream's table of metrics by `python -m monitoring`.")
+        .description("Made from shadowstream's table of metrics by `python -m tests.monitoring`.")
         .tags(["shadowstream", "kafka"])
         .timezone("browser")
         .refresh("30s")

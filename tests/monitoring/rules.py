@@ -3,8 +3,8 @@
 import re
 from typing import Any, Literal, NamedTuple
 
-from monitoring.expressions import metric, new_events
 from shadowstream.protocol.outcomes import FAILED_CAUSES
+from tests.monitoring.expressions import metric, new_events
 
 PAGE = "docs/operations.md"
 _TOKEN = re.compile(r"\{(\w+)(?::(\w+))?\}")

@@ -1,13 +1,13 @@
-"""`python -m monitoring` writes the files of helm/shadowstream/files anew."""
+"""`python -m tests.monitoring` writes the files of helm/shadowstream/files anew."""
 
 from pathlib import Path
 
 import yaml
 
-from monitoring import dashboard, rules
+from tests.monitoring import dashboard, rules
 
-FILES = Path(__file__).resolve().parents[1] / "helm" / "shadowstream" / "files"
-HEAD = "# Made by `python -m monitoring`; docs/operations.md has a section on each alert.\n"
+FILES = Path(__file__).resolve().parents[2] / "helm" / "shadowstream" / "files"
+HEAD = "# Made by `python -m tests.monitoring`; docs/operations.md has a section on each alert.\n"
 
 
 def texts() -> dict[str, str]:

@@ -1,4 +1,0 @@
-"""Alerting rules and dashboard of a trial, made from the table of metrics.
-
-`python -m monitoring` writes helm/shadowstream/files and the generated part of docs/operations.md anew.
-"""
