@@ -10,7 +10,6 @@ from scipy.stats import binom, chi2
 
 from shadowstream.judge.distributions.exact_tails import log_draw_tail, log_sign_tail
 from shadowstream.judge.distributions.stability import (
-    EXPECTED_MIN,
     Samples,
     chi2_quantile,
     log_p_of,
@@ -48,11 +47,11 @@ def test_the_null_law_is_that_of_simulated_samples(bins: int, n: int, m: int) ->
     """Monte Carlo of two multinomial samples: mean and quantiles of the index beside (1/n + 1/m) chi2(B - 1)."""
     dice = np.random.default_rng(5)
     shares = dice.dirichlet(np.full(bins, 20.0))
-    p, q = ((dice.multinomial(size, shares, 20_000) + 0.5) / (size + bins / 2) for size in (n, m))
+    p, q = ((dice.multinomial(size, shares, 10_000) + 0.5) / (size + bins / 2) for size in (n, m))
     drawn = ((q - p) * np.log(q / p)).sum(axis=1) / (1.0 / n + 1.0 / m)
     for level in (0.5, 0.1, 0.01):
         beyond = float((drawn > chi2_quantile(bins - 1, level)).mean())
-        assert beyond == pytest.approx(level, abs=4.0 * math.sqrt(level / 20_000) + 0.03 * level)
+        assert beyond == pytest.approx(level, abs=4.0 * math.sqrt(level / 10_000) + 0.03 * level)
     found = stability_of(Samples([n // bins] * bins, [m // bins] * bins, bins), 0.01)
     assert found is not None
     assert found.by_chance == pytest.approx((1 / n + 1 / m) * chi2.isf(0.01, bins - 1), rel=1e-9)
@@ -82,10 +81,10 @@ def test_the_draw_tail_bounds_the_hypergeometric(marked: int, rest: int, drawn: 
 
 def test_fewer_tosses_than_counted_make_no_excess_likelier() -> None:
     """Pairs inside a merged bin are counted as moved, so the number of tosses is an upper bound."""
-    for tosses in range(1, 60):
+    for tosses in range(1, 30):
         for excess in range(1, tosses + 1):
             exact = float(binom.sf(math.ceil((tosses + excess) / 2) - 1, tosses, 0.5))
-            assert all(math.exp(log_sign_tail(more, excess)) >= exact * (1 - 1e-9) for more in range(tosses, 61))
+            assert all(math.exp(log_sign_tail(more, excess)) >= exact * (1 - 1e-9) for more in range(tosses, 31))
 
 
 def test_pairs_that_agree_have_a_narrower_law_and_opposed_ones_a_wider() -> None:
@@ -101,30 +100,29 @@ def test_pairs_that_agree_have_a_narrower_law_and_opposed_ones_a_wider() -> None
 def test_the_law_of_independent_samples_fails_where_pairs_are_opposed() -> None:
     """The counter-example to one law for all: two bins, and the candidate always in the other one."""
     dice = np.random.default_rng(2)
-    law = Law((0.5, 0.5), 500, 500, pairs=-1.0, runs=4_000)
+    law = Law((0.5, 0.5), 500, 500, pairs=-1.0, runs=1_500)
     beyond = {"independent": 0, "pairs": 0}
     for samples in (law.drawn(dice) for _ in range(law.runs)):
         for name, given_ in (("pairs", samples), ("independent", samples._replace(same=None))):
             found = stability_of(given_, 0.01)
             beyond[name] += found is not None and found.psi > found.by_chance
-    assert beyond["independent"] > 0.05 * law.runs
-    assert beyond["pairs"] < 0.015 * law.runs
+    assert beyond["independent"] > 0.04 * law.runs
+    assert beyond["pairs"] < 0.02 * law.runs
 
 
 def test_rare_bins_and_clusters_weigh_less() -> None:
     rare = stability_of(Samples([500, 0, 500], [497, 5, 498], 3), 0.01)
     assert rare is not None
-    assert rare.psi < 0.001  # a bin of five values is merged with its neighbour
+    assert rare.psi < 0.001 < psi_of([(500, 497), (0, 5), (500, 498)])  # a bin of five values is merged
     plain = Samples([300, 200], [200, 300], 2)
     assert log_p_of(plain._replace(deff=10.0)) > log_p_of(plain) / 5
     found = [stability_of(one, 0.01) for one in (plain, plain._replace(deff=10.0))]
     assert [one and round(one.by_chance / (2 / 500 * chi2.isf(0.01, 1)), 6) for one in found] == [1.0, 10.0]
-    assert EXPECTED_MIN * 2 > 5
 
 
 @pytest.mark.parametrize(
     "law",
-    [Law((0.1,) * 10, 500, 500, runs=1_500), Law((0.6, 0.3, 0.1), 3_000, 300, runs=1_500)],
+    [Law((0.1,) * 10, 500, 500, runs=600), Law((0.6, 0.3, 0.1), 3_000, 300, runs=600)],
     ids=["equal sizes", "a small sample"],
 )
 def test_equal_distributions_alarm_as_rarely_as_the_level(law: Law) -> None:
