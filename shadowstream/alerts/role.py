@@ -64,6 +64,7 @@ class AlertsRole:
         self._openings: dict[str, Alert] = {}  # of open incidents of the running revision, by their ids
         self._updated, self._acknowledged = set[str](), set[str]()
         self._rejected: set[str] = set()  # revisions by their last verdict
+        self._newest: dict[str, int] = {}  # offsets by topic and partition
         self.records = 0
 
     @property
@@ -77,7 +78,7 @@ class AlertsRole:
         if value is None:
             return
         try:
-            await self._take(value)
+            await self._take(value, self._is_new(place))
         except RecordError as error:
             if self._refusals.is_first(error):
                 log.error("record_unreadable", place=place, error=str(error), further=FURTHER)
@@ -86,7 +87,16 @@ class AlertsRole:
         except Exception as error:  # noqa: BLE001 - the content of a record must not block the following ones
             log.error("record_refused", place=place, error=repr(error)[:ERROR_CHARS_MAX])
 
-    async def _take(self, value: bytes) -> None:
+    def _is_new(self, place: str) -> bool:
+        """Return whether a record comes after all that were taken: a start reads the topics twice, and an old record
+        must not undo what a newer one reports."""
+        partition, _, offset = place.rpartition("/")
+        if int(offset) <= self._newest.get(partition, -1):
+            return False
+        self._newest[partition] = int(offset)
+        return True
+
+    async def _take(self, value: bytes, is_new: bool) -> None:
         kind, record = own.decode(value)
         context = Context(self._config.name, self._path, now_ms())
         alert = alert_of(context, kind, record, self._notes.get(record.get("revision", ""), ()))
@@ -94,11 +104,11 @@ class AlertsRole:
             self.deliverer.closed(alert.of)
             self._openings.pop(alert.of, None)
             log.info("incident_closed", incident=record["incident"], reason=record["reason"])
-        elif kind == "drift" and alert is not None and record["revision"] == self._revision:
+        elif kind == "drift" and alert is not None and is_new and record["revision"] == self._revision:
             self._openings[alert.id] = alert
         if alert is not None:
             self.deliverer.deliver(alert)
-        if kind == "verdict":
+        if kind == "verdict" and is_new:
             self._take_verdict(context, record)
         if kind == "verdict" and self._config.bounded and record["final"] and record["revision"] == self._revision:
             # Drift of the same transaction may arrive later than the verdict, even after the role's end.

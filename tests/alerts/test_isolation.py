@@ -1,6 +1,7 @@
 """No alert harms another: whatever it holds, and whatever the webhook answers to it."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -321,8 +322,8 @@ def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
     ]
 
     async def main(role: AlertsRole) -> None:
-        for kind, record in records:
-            await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/7")
+        for offset, (kind, record) in enumerate(records):
+            await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/{offset}")
 
     taken(main, webhook.url, monkeypatch)
     notes = {one["incident"]: one["notes"] for one in webhook.calls}
@@ -342,9 +343,11 @@ def test_a_channel_learns_last_what_the_last_verdict_is(webhook: Webhook, monkey
     monkeypatch.setattr(WebhookChannel, "settled", lambda _, one: learnt.append(one.state))
 
     def main(*decisions: str) -> Callable[[AlertsRole], Awaitable[None]]:
+        offsets = itertools.count()
+
         async def give(role: AlertsRole) -> None:
             for decision in decisions:
-                await role.take(own.encode("verdict", verdict(decision)), "shadow.t.verdict/0/7")
+                await role.take(own.encode("verdict", verdict(decision)), f"shadow.t.verdict/0/{next(offsets)}")
                 await until(lambda: not role.deliverer.open)
 
         return give
@@ -355,3 +358,16 @@ def test_a_channel_learns_last_what_the_last_verdict_is(webhook: Webhook, monkey
     taken(main("reject", "not_yet"), webhook.url, monkeypatch, noted)
     assert learnt == [State.OPENED, State.RESOLVED], "after a restart"
     assert [call["state"] for call in webhook.calls] == ["opened", "resolved"]
+
+
+def test_an_old_verdict_that_is_read_again_withdraws_no_reject(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(role: AlertsRole) -> None:
+        for _ in range(2):  # as at a start: the role reads the topic, and then its group does
+            for offset, decision in enumerate(("not_yet", "not_yet", "reject")):
+                await role.take(own.encode("verdict", verdict(decision)), f"shadow.t.verdict/0/{offset}")
+                await until(lambda: not role.deliverer.open)
+
+    taken(main, webhook.url, monkeypatch)
+    assert [(call["kind"], call["state"]) for call in webhook.calls] == [("reject", "opened")]

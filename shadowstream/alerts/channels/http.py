@@ -85,6 +85,7 @@ class AlertmanagerChannel(HttpChannel):
         super().__init__(settings, timeout_ms)
         self._revision = revision
         self._firing: dict[str, Alert] = {}
+        self._ended: set[str] = set()
         self._sent_at = time.monotonic()
 
     async def send(self, alert: Alert) -> None:
@@ -93,7 +94,8 @@ class AlertmanagerChannel(HttpChannel):
     def settled(self, alert: Alert) -> None:
         if alert.state == State.RESOLVED:
             self._firing.pop(alert.of, None)
-        elif alert.payload["revision"] == self._revision:
+            self._ended.add(alert.of)  # a repeated record of its begin fires it no more
+        elif alert.of not in self._ended and alert.payload["revision"] == self._revision:
             self._firing[alert.of] = alert
 
     async def refresh(self) -> None:
