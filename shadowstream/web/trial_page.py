@@ -146,13 +146,14 @@ class TrialPage:
             return
         self._number = trial.number
         figures = trial.revisions.get(self._revision)
-        self._problem.text = f"these figures are old: {trial.problem}" if trial.problem else ""
+        what = "the trial cannot be read" if trial.looked_ms is None else "these figures are old"
+        self._problem.text = f"{what}: {trial.problem}" if trial.problem else ""
         self._problem.set_visibility(bool(trial.problem))
         unknown = figures is None and not trial.reading
         self._reading.text = (
             f"no verdict of revision {self._revision}" if unknown else "reading what is there already …"
         )
-        self._reading.set_visibility(trial.reading or unknown)
+        self._reading.set_visibility((trial.reading or unknown) and not trial.problem)
         if figures is None:
             self._decision.text = "…"
             return

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -205,3 +206,17 @@ def test_the_list_has_every_trial_also_one_without_topics(browser: "Browser", si
         assert "not yet" in page.locator(".decision").inner_text().lower()
         assert "no such record so far" in page.inner_text("body")
         assert page.get_by_role("link", name="all trials").count() == 1
+
+
+def test_without_a_broker_the_page_names_the_problem(browser: "Browser", tmp_path: Path) -> None:
+    trial = Trial("localhost:1", "unreachable", tmp_path)
+    port = free_port()
+    process = trial.start("web", "--listen", f"127.0.0.1:{port}")
+    try:
+        await_that("the page is served", lambda: is_served(f"http://127.0.0.1:{port}", process))
+        with opened(browser, f"http://127.0.0.1:{port}") as page:
+            alert = page.get_by_role("alert").filter(has_text="the trial cannot be read: kafka.bootstrap: no broker")
+            alert.wait_for()
+            assert "reading what is there" not in page.inner_text("body")
+    finally:
+        end(process)
