@@ -138,3 +138,14 @@ class Counting:
 
     def restore(self, snapshot: bytes) -> None:
         self.seen = int(snapshot)
+
+
+def reads(path: str) -> Any:
+    """Return the first bytes of a file, or the kind of error."""
+    return _attempted(lambda: Path(path).read_bytes()[:20])
+
+
+def dials(address: str) -> Any:
+    """Return the kind of error of a connection to host:port, or None."""
+    host, _, port = address.rpartition(":")
+    return _attempted(lambda: socket.create_connection((host, int(port)), 2).close())

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import resource
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,3 +141,22 @@ def test_a_module_that_cannot_be_loaded_is_a_config_error() -> None:
     missing = r"candidate\.call: cannot load 'tests\.worker\.hostile:no_such_candidate'"
     with pytest.raises(ConfigError, match=missing), isolated(settings):
         pass
+
+
+def test_files_of_the_clients_secrets_are_hidden_and_their_neighbours_are_not(tmp_path: Path) -> None:
+    key, other = tmp_path / "client.key", tmp_path / "model.bin"
+    key.write_bytes(b"planted-secret")
+    other.write_bytes(b"weights")
+    client = {"security.protocol": "SSL", "ssl.key.location": str(key)}
+    settings = config("reads").model_copy(update={"kafka": least_config(kafka={"client": client}).kafka})
+    with isolated(settings) as candidate:
+        assert candidate.call([str(key), str(other)]) == ["PermissionError", "b'weights'"]
+
+
+def test_an_allowed_port_is_open_and_all_others_are_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as allowed, socket.create_server(("127.0.0.1", 0)) as other:
+        addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in (allowed, other)]
+        with isolated(config("dials", network=addresses[:1])) as candidate:
+            assert candidate.call(addresses) == ["None", "PermissionError"]
+            port = addresses[0].partition(":")[2]
+            assert candidate.enforced == f"filesystem read-only, TCP to port {port} of any host; UDP not restricted"
