@@ -170,6 +170,30 @@ class CriterionVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Answers of one tenth: labelled pairs, their mean answer, and the share of true labels."""
+
+    upper: float
+    n: int
+    answer: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class QualityOfSide:
+    """A measure of one side's answers on labelled pairs, for display."""
+
+    measure: str
+    side: str
+    n: int
+    value: float
+    low: float | None
+    high: float | None
+    by_chance: float | None
+    bins: tuple[CalibrationBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Noise:
     """The difference of production from itself at a path: pairs with its twin, and those that differ there."""
 
@@ -315,6 +339,7 @@ class Verdict:
     candidates: int
     latencies: tuple[Percentiles, ...]
     distributions: tuple[DistributionOfValues, ...]
+    quality: tuple[QualityOfSide, ...]
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

@@ -76,8 +76,8 @@ def revision_of(config: Config) -> str:
             **_compare_config(config.compare),
             "judge": config.judge.decisive(),
             **({"losses": _calls(config.judge.calls, "judge.criteria")} if config.judge.calls else {}),
-            # The definition of a correct answer, without the place of the store.
-            **({"labels": labels.model_dump(mode="json", exclude={"store_dir"})} if labels else {}),
+            # The definition of a correct answer, without the place of the store and what is shown only.
+            **({"labels": labels.model_dump(mode="json", exclude={"store_dir", "quality"})} if labels else {}),
             **({"candidates": config.candidates} if config.candidates > 1 else {}),
             **({"twin": twin.topic} if twin else {}),
             **({"error": error.model_dump(mode="json")} if error else {}),

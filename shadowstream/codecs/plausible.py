@@ -112,9 +112,10 @@ def _counts(window: Record) -> list[int]:
     counts += window.get("evictions", {}).values()
     for cell in (*window.get("slices", ()), *window.get("buckets", ())):
         counts += [cell["n"], cell["s"]]
-    counts += [entry["n"] for entry in window.get("outcome_buckets", ())]
+    counts += [entry["n"] for name in ("outcome_buckets", "quality") for entry in window.get(name, ())]
     counts += [entry[side] for entry in window.get("distributions", ()) for side in ("production", "shadow", "same")]
-    return counts + [mean["n"] for mean in window.get("means", ())]
+    means = window.get("means", ())
+    return counts + [one["n"] for mean in means for one in (mean, *mean.get("buckets", ()))]
 
 
 def _stats(record: Record) -> str | None:
@@ -138,9 +139,14 @@ def _window(window: Record) -> str | None:
         return "a count is beyond all that a commit can hold"
     if any(len(cell["values"]) != len(cell["dimensions"]) or not cell["values"] for cell in window["slices"]):
         return "a slice that has not one value for each of its dimensions"
-    if not _within([one["bucket"] for name in _BUCKETED for one in window.get(name, ())], 0, KEY_BUCKETS - 1):
+    of_means = [one for mean in window["means"] for one in mean.get("buckets", ())]
+    bucketed = [*of_means, *(one for name in _BUCKETED for one in window.get(name, ()))]
+    if not _within([one["bucket"] for one in bucketed], 0, KEY_BUCKETS - 1):
         return "a bucket of keys that there is not"
-    if not _within([total for mean in window["means"] for total in mean["sums"]], -SUM_MAX, SUM_MAX):
+    if not all(0 <= one["positives"] <= one["n"] and one["total"] >= 0 for one in window.get("quality", ())):
+        return "labelled pairs of which more than all have a true label, or a sum below zero"
+    totals = [one["total"] for one in (*of_means, *window.get("quality", ()))]
+    if not _within([*totals, *(total for mean in window["means"] for total in mean["sums"])], -SUM_MAX, SUM_MAX):
         return "the sums of a mean are beyond all that a commit can hold"
     return None
 

@@ -124,6 +124,12 @@ class Config(Model):
         return self.start or ("production-group" if self.production.group else "latest")
 
     @property
+    def shown_quality(self) -> list[str]:
+        """Measures of labelled pairs that a verdict shows: those of `labels.quality`, and auc where it is judged."""
+        judged = [one.loss for one in self.judge.criteria if one.loss == "auc"]
+        return sorted({*judged, *(self.labels.quality if self.labels else ())})
+
+    @property
     def candidate_timeout_ms(self) -> int:
         """Maximum time of one call of the candidate, with the default resolved."""
         if "timeout_ms" in self.candidate.model_fields_set:

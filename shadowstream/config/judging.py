@@ -12,6 +12,7 @@ from shadowstream.config import losses
 from shadowstream.config.comparing import ENTRY_POINT
 from shadowstream.config.distributions import DistributionAlarms
 from shadowstream.config.drift import Drift
+from shadowstream.config.group_sequential import GroupSequential
 from shadowstream.config.key_limits import least_limit_by_key
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
 from shadowstream.paths import names_several
@@ -32,12 +33,25 @@ _NAMES = {
     "loss": ("loss", "bound", "margin"),
     "latency": ("quantile", "ratio"),
 }
-_OPTIONAL = {"mean": ("better",), "loss": ("path", "costs")}
-_KEYS = ("path", "bound", "check", "name", "reference_ms", "ratio", "quantile", "loss", "margin", "costs", "better")
-_LATER = ("loss", "margin", "costs", "signed", "better")
+_OPTIONAL = {"mean": ("better",), "loss": ("path", "costs", "k")}
+_KEYS = (
+    "path",
+    "bound",
+    "check",
+    "name",
+    "reference_ms",
+    "ratio",
+    "quantile",
+    "loss",
+    "margin",
+    "costs",
+    "better",
+    "k",
+)
+_LATER = ("loss", "margin", "costs", "signed", "better", "k")
 """Keys that are not dumped where they are not given, so that a config without them keeps its revision."""
-BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin")
-"""Rates that may be counted by bucket of keys. Labels come in any order, so no first window is known."""
+BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin", "labels")
+"""Rates that may be counted by bucket of keys; a loss by labels may as well, unless it compares several pairs."""
 OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slower", "over", "mean", "check", "loss")
 """Rates that the joiner counts by the value of a dimension."""
 OF_INPUTS = ("error", "cost", "labels")
@@ -83,8 +97,9 @@ class Criterion(Model):
     loss: str | None = Field(
         None,
         pattern=f"^({'|'.join(losses.OF_LABELS)})$|{ENTRY_POINT}",
-        description="for loss: absolute, squared, log, brier, cost (by `costs`) or value (answer times label, more is "
-        "better) of the answer at labels.path by its label; with `path` value or cost: the number there is one; or an "
+        description="for loss: absolute, squared, log, brier, cost (by `costs`), value (answer times label, more is "
+        "better), ndcg (a ranking by relevances) of the answer at labels.path by its label; auc: how well the answers "
+        "separate true from false labels; with `path` value or cost: the number there is one; or an "
         "entry point package.module:callable: of answer and label the loss, with `path` of production's and the "
         "candidate's value how much worse the candidate is. Part of the revision",
     )
@@ -102,6 +117,7 @@ class Criterion(Model):
         description="for loss: cost: what each wrong answer costs. A right answer costs 0 unless it is named; a wrong "
         "one that is not named is no usable answer, which counts as the bound",
     )
+    k: int | None = Field(None, ge=1, le=10_000, description="for loss: ndcg: places that count; default: all")
     signed: bool = Field(
         False, description="for mean: candidate minus production with its sign; a candidate may be better"
     )
@@ -135,7 +151,7 @@ class Criterion(Model):
     unit: Literal["record", "key", "block"] = Field(
         "record",
         description="what is counted. record: each pair or record. key: the share of bad pairs of each bucket of keys, "
-        "once a season (judge.min_duration_ms); for outcomes and twin. block: the share of bad ones a window, "
+        "once a season (judge.min_duration_ms); for outcomes, twin and labels. block: the share of bad ones a window, "
         "which must not depend on each other. Where mismatches cluster, records are the wrong unit and cannot promote",
     )
     alpha: Level | None = Field(None, description="level of this criterion; default: judge.alpha")
@@ -167,8 +183,8 @@ class Criterion(Model):
         'check:null:user.zip'
         """
         quantile = f"p{100 * self.quantile:.6g}" if self.quantile else None
-        own = (self.rate, self.check, self.name, self.loss, self.better, self.path, quantile)
-        named = ":".join(part for part in own if part)
+        own = (self.rate, self.check, self.name, self.loss, self.k, self.better, self.path, quantile)
+        named = ":".join(str(part) for part in own if part)
         parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
         return f"{named}@{','.join(parts)}" if parts else named
 
@@ -194,8 +210,8 @@ class Criterion(Model):
         >>> Criterion(rate="loss", loss="value", path="profit", bound=9, margin=0.5).sums
         'loss:value:profit'
         """
-        named = (self.rate, self.loss, self.better, self.path) if self.is_signed else (self.path,)
-        return ":".join(part for part in named if part)
+        named = (self.rate, self.loss, self.k, self.better, self.path) if self.is_signed else (self.path,)
+        return ":".join(str(part) for part in named if part)
 
     @model_serializer(mode="wrap")
     def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -256,8 +272,10 @@ class Criterion(Model):
             raise ValueError(found)
         if self.rate in ("mean", "check", "loss") and names_several(self.path or ""):
             raise ValueError(f"path: a star names several values, and rate: {self.rate} looks at one; name it")
-        if self.unit == "key" and self.rate not in BY_KEY:
-            raise ValueError(f"unit: key goes with rate: {', '.join(BY_KEY)}; take block for {self.rate}")
+        of_one_pair = self.rate == "loss" and self.is_labelled and self.loss != "auc"
+        if self.unit == "key" and self.rate not in BY_KEY and not of_one_pair:
+            named = ", ".join(BY_KEY)
+            raise ValueError(f"unit: key goes with rate: {named}, and with losses by labels but auc; take block")
         if self.where and self.rate not in OF_PARTS:
             raise ValueError(f"where does not go with rate: {self.rate}; it goes with {', '.join(OF_PARTS)}")
         if self.topic and self.rate in OF_INPUTS and not (self.where and self.rate == "error"):
@@ -285,24 +303,6 @@ GUARDS = ("missing", "extra", "error", "duplicate")
 def default_criteria() -> list[Criterion]:
     """The criteria of a config without `criteria`."""
     return [Criterion.model_validate({"rate": rate, "limit": 0.01}) for rate in ("mismatch", *GUARDS)]
-
-
-class GroupSequential(Model):
-    """Config of the group-sequential rule: few looks up to a known end."""
-
-    units: int = Field(
-        ge=1,
-        le=10_000_000,
-        description="units (records, pairs) of a criterion at the planned end; the real end counts as the end too",
-    )
-    looks: int = Field(
-        5, ge=1, le=20, description="number of looks, evenly spaced in units, the end among them; no other promotes"
-    )
-    spending: Literal["obrien_fleming", "pocock"] = Field(
-        "obrien_fleming",
-        description="when alpha is spent. obrien_fleming: nearly all of it at the end; pocock: about evenly, which "
-        "promotes good candidates earlier and needs more units for those near the limit",
-    )
 
 
 class Judge(Model):

@@ -11,8 +11,10 @@ from shadowstream.config.model import Model
 
 OF_VALUES = ("value", "cost")
 """Losses of a number that each side writes itself."""
-OF_LABELS = ("absolute", "squared", "log", "brier", "cost", "value")
-"""Losses of an answer by its label."""
+RANKINGS = ("auc", "ndcg")
+"""Losses of a ranking: in [0, 1], so that their bound is 1."""
+OF_LABELS = ("absolute", "squared", "log", "brier", "cost", "value", *RANKINGS)
+"""Losses of an answer by its label; `auc` is one of two answers by their labels."""
 MARGIN_MAX = 0.98
 MARGIN_MIN = 1e-5
 """Least margin other than 0, as a share of the bound: for a smaller one no number of pairs would be enough."""
@@ -32,13 +34,15 @@ def is_entry_point(loss: str | None) -> bool:
 
 
 def with_limit(given: Any) -> Any:
-    """Add the limit that margin and bound of a loss mean: that of the mean of (d/bound + 1)/2.
+    """Add the bound of a ranking, and the limit that margin and bound mean: that of the mean of (d/bound + 1)/2.
 
     >>> with_limit({"rate": "loss", "margin": 0.02, "bound": 1.0})["limit"]
     0.51
     """
     if not isinstance(given, Mapping) or given.get("rate") != "loss":
         return given
+    if given.get("loss") in RANKINGS:
+        given = {"bound": 1.0, **given}
     try:
         margin, bound = float(given["margin"]), float(given["bound"])
     except (KeyError, TypeError, ValueError):
@@ -60,6 +64,10 @@ def problem(criterion: Any) -> str | None:
         return f"margin: less than {MARGIN_MAX} times bound ({bound}), else no candidate could be worse by it"
     if 0 < margin < MARGIN_MIN * bound:
         return f"margin: 0, or at least {MARGIN_MIN} times bound; give a smaller bound or a greater margin"
+    if loss in RANKINGS and bound != 1.0:
+        return f"bound: that of loss: {loss} is 1; leave it out"
+    if criterion.k is not None and loss != "ndcg":
+        return "k goes with loss: ndcg, the number of places that count"
     if criterion.path is None and (criterion.where or criterion.topic):
         return "where and topic go with a loss of values (path); a labelled pair belongs to the whole"
     if (loss == "cost" and criterion.path is None) != (criterion.costs is not None):

@@ -244,6 +244,11 @@ class Labels(Model):
     horizon_ms: PositiveMillis = Field(
         7 * DAY_MS, description="event time waited for a label; then the pair counts as unlabelled, ms"
     )
+    quality: list[Literal["auc", "ece"]] = Field(
+        default_factory=list,
+        description="shown of both sides, and never a gate: auc, the area under the ROC curve; ece, the expected "
+        "calibration error of probabilities, with ten bins. Answers are numbers, and labels true or false",
+    )
     store_dir: str | None = Field(
         None,
         min_length=1,

@@ -54,7 +54,6 @@ from shadowstream.judge.coverage.evicted_records import is_of_evictions
 from shadowstream.judge.coverage.explained_absences import explaining
 from shadowstream.judge.latency_sketch import LATENCY, latency_figures
 from shadowstream.judge.part_figures import is_part, scope_of, scoped, value_figures
-from shadowstream.judge.verdict.guard_criteria import guarded
 from shadowstream.protocol.count_names import (
     COST_MEASURED,
     COST_OVER,
@@ -64,11 +63,13 @@ from shadowstream.protocol.count_names import (
     JOINT,
     LABEL_DIFFER,
     LABEL_DIFFER_UNLABELLED,
+    LABEL_RANKED,
     LABELS,
     LATENCIES,
     TWIN,
     cost_names,
 )
+from shadowstream.protocol.mean_sums import SUMS
 from shadowstream.protocol.outcomes import (
     FAILED,
     IN_RATES,
@@ -102,7 +103,7 @@ _NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTI
 KNOWN = frozenset(
     (
         *(*Outcome, *LATENCIES, *LABELS),
-        *(LABEL_DIFFER, LABEL_DIFFER_UNLABELLED),
+        *(LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED),
         *("input", "input_failed", "input_undecodable"),
     )
 )
@@ -197,7 +198,8 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     scope = scope_of(criterion)
     row = _row_of(criterion, config)
     if not scope:
-        return (by_key_of(criterion, config) or row) if criterion.unit == "key" else row
+        keyed = criterion.unit == "key" and not criterion.is_signed
+        return (by_key_of(criterion, config) or row) if keyed else row
     if criterion.rate == "error" and criterion.where:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
         row = OF_ANSWERED
@@ -209,8 +211,10 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
 
 def by_key_of(criterion: Criterion, config: Config) -> Rate | None:
     """The row by which buckets of keys count; None if the joiner has none. Inputs have no key, so errors are counted by
-    production's records."""
-    if criterion.rate not in (*BY_KEY, "labels") or criterion.where or criterion.topic:
+    production's records. Of a loss the bad units are the sum of its units, in 2**-32."""
+    if criterion.is_signed and criterion.unit == "key":
+        return Rate((mean_of(criterion),), (f"{mean_of(criterion)}/{SUMS - 1}",), _units_of_loss(criterion))
+    if criterion.rate not in BY_KEY or criterion.where or criterion.topic:
         return None
     row = _row_of(criterion, config)
     return row if "input" not in row.n else OF_ANSWERED
@@ -229,7 +233,7 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         "latency": Rate(("latency_pairs",), (), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
         "mean": Rate((mean_of(criterion),), (), "pairs with numbers"),
-        "loss": Rate((mean_of(criterion),), (), "labelled pairs" if criterion.is_labelled else "pairs with a loss"),
+        "loss": Rate((mean_of(criterion),), (), _units_of_loss(criterion)),
         "check": Rate(
             (f"{CHECK}checked:{path}",),
             (f"{CHECK}{criterion.check}:{path}",),
@@ -247,6 +251,12 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
     }
     row = rows[criterion.rate]
     return row if row.excused else row._replace(excused=explaining(criterion.rate, config))
+
+
+def _units_of_loss(criterion: Criterion) -> str:
+    if criterion.loss == "auc":
+        return "labelled pairs compared with those of the other label"
+    return "labelled pairs" if criterion.is_labelled else "pairs with a loss"
 
 
 def agreed_of(criterion: Criterion) -> tuple[str, ...]:
@@ -374,27 +384,3 @@ def ended(figures: Mapping[str, int]) -> dict[str, int]:
 def by_prefix(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
     """The figures behind a prefix, without it."""
     return {name.removeprefix(prefix): units for name, units in figures.items() if name.startswith(prefix)}
-
-
-def declared(config: Config) -> Config:
-    """The config with the guards that it does not name, and a criterion for the bound of each declared change.
-
-    A change beyond its bound holds promote back and is no reject by itself: the change was declared.
-    """
-    judge, judged = (
-        config.judge,
-        {criterion.name for criterion in config.judge.criteria if criterion.rate == "expected"},
-    )
-    bounds = [
-        Criterion(rate="expected", name=expected.name, limit=expected.rate_max, critical=False)
-        for expected in config.compare.expected
-        if expected.name not in judged
-    ]
-    return with_judge(config, {"criteria": [*guarded(judge.criteria), *bounds]})
-
-
-def with_judge(config: Config, changes: Mapping[str, Any]) -> Config:
-    """The config with other settings of the judge; what was not given before does not count as given now."""
-    judge = config.judge.model_copy(update=dict(changes))
-    judge.model_fields_set.intersection_update(config.judge.model_fields_set)
-    return config.model_copy(update={"judge": judge})

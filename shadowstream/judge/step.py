@@ -14,7 +14,7 @@ from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.coverage.coverage import RecentOutcomes
 from shadowstream.judge.coverage.criterion_coverage import FULL_COVERAGE, Measurable, coverage_of
 from shadowstream.judge.coverage.path_sightings import Paths, is_blind
-from shadowstream.judge.criteria import FIELD, by_prefix, declared
+from shadowstream.judge.criteria import FIELD, by_prefix
 from shadowstream.judge.distributions.watch import DistributionWatch
 from shadowstream.judge.drift.incident_groups import IncidentGroup, WindowParts
 from shadowstream.judge.drift.rate_monitor import (
@@ -33,6 +33,7 @@ from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
 from shadowstream.judge.verdict.criterion_status import CriterionStatus, status_of
 from shadowstream.judge.verdict.criterion_units import Measure
+from shadowstream.judge.verdict.guard_criteria import declared
 from shadowstream.judge.verdict.key_evidence import KeyEvidence
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
@@ -42,7 +43,7 @@ from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
 from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
-from shadowstream.judge.windows.closed_window import ClosedWindow
+from shadowstream.judge.windows.closed_window import ClosedWindow, labels_only
 from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.window_counts import Pair, Slice
@@ -160,6 +161,10 @@ class JudgeStep:
             latch.excuse(self.windows.lost)
         for window in closed:
             self._close(window)
+        for start_ms, measure, due in self._keys.settle(self.windows.settled_ms - self.config.judge.window_ms + 1):
+            self._evaluation = None
+            self.recent_windows[measure.id].correct(start_ms, measure.raw({}, due))
+            self.reject_latches[measure.id].close(labels_only(start_ms, due), None)
 
     def refuse(self, partition: int, offset: int, reason: str) -> None:
         """Count an implausible record of the stats topic, by the reason of its `RecordError`."""
@@ -199,7 +204,7 @@ class JudgeStep:
             raw = measure.raw(counted.outcomes, counted.buckets)
             for start_ms, figures in counted.corrections.items():
                 recent.correct(start_ms, measure.raw(figures, counted.late_buckets.get(start_ms, {})))
-            recent.close(window.start_ms, raw, window.labelled_ms)
+            recent.close(window.start_ms, raw, counted.labelled_ms)
             # A window with corrections only exists because of their time of arrival.
             if group is not None and window.outcomes:
                 self._feed_monitors(measure, group, window, singles)

@@ -18,12 +18,14 @@ from shadowstream.compare.hooks import Load, load
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.future_dates import Ahead
+from shadowstream.labels.auc_blocks import ranked
 from shadowstream.labels.correctness import UNLABELLED, differ, outcome
 from shadowstream.labels.event_clock import EventClock
 from shadowstream.labels.losses import LabelledLosses
 from shadowstream.labels.parts import LabelledParts
+from shadowstream.labels.quality import LabelledQuality
 from shadowstream.labels.store import Kind, Store, WaitingEntry
-from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED
+from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED
 from shadowstream.protocol.key_buckets import NO_BUCKET, KeyOutcomes
 from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Partition, Write
@@ -64,6 +66,7 @@ class LabelStep:
         self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
         self._parts, self._losses, self._keyed = LabelledParts(config), LabelledLosses(config, loads), KeyOutcomes()
+        self._quality = LabelledQuality(config)
         self._changed: dict[tuple[Kind, bytes], WaitingEntry | None] = {}
         self._moved: set[str] = set()
 
@@ -117,18 +120,24 @@ class LabelStep:
 
     def _judge(self, entry: WaitingEntry, label: WaitingEntry) -> None:
         truth = label.shadow or "null"
-        self._losses.add(self._window(entry), entry.production, entry.shadow, truth)
-        self._end(entry, outcome(entry.production, entry.shadow, truth, self._labels.atol))
+        self._losses.add(self._window(entry), entry.production, entry.shadow, truth, entry.bucket)
+        self._quality.add(self._window(entry), entry.production, entry.shadow, truth)
+        kept = self._losses.ranks and ranked(entry.production, entry.shadow, truth) is not None
+        self._end(entry, outcome(entry.production, entry.shadow, truth, self._labels.atol), kept=kept)
+        if kept:
+            self._put("labelled", entry._replace(truth=truth))
 
     def _window(self, entry: WaitingEntry) -> tuple[str, int, str]:
         return entry.task, entry.time_ms - entry.time_ms % self._config.judge.window_ms, entry.revision
 
-    def _end(self, entry: WaitingEntry, outcome_name: str) -> None:
+    def _end(self, entry: WaitingEntry, outcome_name: str, *, kept: bool = False) -> None:
         self.tasks[entry.task].ended += 1
         self._moved.add(entry.task)
         window = self._window(entry)
         counts = self._cells.setdefault(entry.task, {}).setdefault(window[1:], Counter())
         counts[outcome_name] += 1
+        if kept:
+            counts[LABEL_RANKED] += 1
         if differ(entry.production, entry.shadow):
             counts[LABEL_DIFFER] += 1
             if outcome_name == UNLABELLED:
@@ -169,11 +178,27 @@ class LabelStep:
             self._end(entry, UNLABELLED)
         for entry in list(self._store.before("label", horizon_ms)):
             self._take("label", entry.id)
+        self._rank(horizon_ms)
         if done:
             for task, counts in self.tasks.items():
                 if not counts.complete:
                     counts.complete = True
                     self._moved.add(task)
+
+    def _rank(self, horizon_ms: int) -> None:
+        """Compare the labelled pairs of each window whose labels are complete, whatever their tasks."""
+        complete_ms = horizon_ms - horizon_ms % self._config.judge.window_ms
+        while (first := next(self._store.before("labelled", complete_ms), None)) is not None:
+            _, start_ms, _ = self._window(first)
+            by_revision: dict[str, list[WaitingEntry]] = {}
+            for entry in list(self._store.before("labelled", start_ms + self._config.judge.window_ms)):
+                self._take("labelled", entry.id)
+                by_revision.setdefault(entry.revision, []).append(entry)
+            for revision, entries in by_revision.items():
+                task = min(entry.task for entry in entries)
+                self._losses.rank((task, start_ms, revision), entries)
+                self._cells.setdefault(task, {}).setdefault((start_ms, revision), Counter())
+                self._moved.add(task)
 
     def prepare(self) -> list[Write]:
         """Return the writes of the next commit; empty without changes. `committed` confirms them."""
@@ -210,6 +235,7 @@ class LabelStep:
                     "fields": {},
                     "values": self._parts.of((task, start_ms, revision)),
                     "means": self._losses.of((task, start_ms, revision)),
+                    "quality": self._quality.of((task, start_ms, revision)),
                     "outcome_buckets": self._keyed.of((task, start_ms, revision)),
                 }
                 for (start_ms, revision), outcomes in sorted(self._cells.get(task, {}).items())
@@ -245,6 +271,7 @@ class LabelStep:
         self._cells.clear()
         self._parts.clear()
         self._losses.clear()
+        self._quality.clear()
         self._keyed.clear()
         self._changed.clear()
 

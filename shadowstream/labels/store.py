@@ -6,11 +6,12 @@ from typing import Literal, NamedTuple, Protocol
 
 from shadowstream.protocol.key_buckets import NO_BUCKET
 
-Kind = Literal["scored", "label"]
+Kind = Literal["scored", "label", "labelled"]
 
 
 class WaitingEntry(NamedTuple):
-    """A pair that waits for its label, or a label (its value in `shadow`) that waits for its pair."""
+    """A pair that waits for its label, a label (its value in `shadow`) that waits for its pair, or a labelled pair that
+    waits for the other labels of its window."""
 
     id: bytes
     time_ms: int
@@ -20,6 +21,7 @@ class WaitingEntry(NamedTuple):
     shadow: str | None = None
     parts: tuple[str, ...] = ()  # the values of `compare.dimensions`
     bucket: int = NO_BUCKET  # of the key of production's record
+    truth: str | None = None  # of a labelled pair
 
 
 class Store(Protocol):

@@ -12,6 +12,7 @@ LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "
 """Pairs with a late label, by the sides that were right."""
 LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
 """Those of them whose two answers differ, and the unlabelled ones among these."""
+LABEL_RANKED = "label_ranked"  # labelled pairs whose answers and label `loss: auc` can compare
 LABEL_PAIRS = "label_pairs"  # scored pairs whose wait has ended, by value of a dimension
 
 

@@ -27,8 +27,12 @@ def grid_sums(y: Array, m: float, *, wide: bool = False) -> tuple[int, ...]:
     values = checked(y, m)
     below = log_wealth(values, m, STORED_BITS, wide=wide)
     above = log_wealth(1.0 - values, 1.0 - m, STORED_BITS, wide=wide)
-    total = int(np.rint(np.ldexp(values, STORED_BITS)).astype(np.int64).sum())
-    return (*below, *above, total)
+    return (*below, *above, int(stored(values).sum()))
+
+
+def stored(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return values in [0, 1] in units of 2**-32; NaN becomes 0."""
+    return np.rint(np.ldexp(np.nan_to_num(values), STORED_BITS)).astype(np.int64)
 
 
 def bets(m: float, *, wide: bool = False) -> npt.NDArray[np.float64]:

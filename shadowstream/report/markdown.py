@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from shadowstream.judge.label_quality import quality_lines
 from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.report.facts import Facts
@@ -45,6 +46,7 @@ def _written(facts: Facts, examples: int) -> str:
         lines += [f"- {_plain(sentence)}" for sentence in facts.todo]
         lines.append("")
     if verdict:
+        lines += [*(f"- {_plain(line)}" for line in quality_lines(verdict)), ""]
         lines += _table("field", verdict["fields"]) + _slices(verdict["slices"])
         lines += [f"- open: {code(incident, INCIDENT_CHARS_MAX)}" for incident in facts.explanation.incidents]
     if facts.drift:

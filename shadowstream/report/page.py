@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from shadowstream.judge.label_quality import quality_lines
 from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import coverage_notes, notes_of
 from shadowstream.report import plots
@@ -26,6 +27,7 @@ def page(facts: Facts) -> str:
     by_rate = {criterion["rate"]: criterion for criterion in verdict["criteria"]} if verdict else {}
     drawn = plots.drawn(facts) if facts.history else []
     drift = sorted(facts.drift, key=lambda event: event["window_end_ms"])
+    quality = quality_lines(verdict) if verdict else []
     text: str = _template().render(
         facts=facts,
         verdict=verdict,
@@ -36,7 +38,10 @@ def page(facts: Facts) -> str:
         other_notes=notes_of(verdict)[len(coverage_notes(verdict)) : -len(verdict["caveats"]) or None]
         if verdict
         else [],
-        notes=[note for note in facts.explanation.notes if not note.startswith(("note: ", "attempt "))],
+        quality=quality,
+        notes=[
+            note for note in facts.explanation.notes if not (note.startswith(("note: ", "attempt ")) or note in quality)
+        ],
         outlooks=[(outlook, by_rate[outlook.criterion]) for outlook in facts.explanation.outlooks],
         plots={
             "evidence": Markup(plots.evidence(facts)) if drawn else "",

@@ -21,6 +21,7 @@ from scipy.stats import binom, binomtest
 from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
+from tests.judge.calibration_of_auc import AUC_PARTS
 from tests.judge.calibration_of_clusters import CASES, lines
 from tests.judge.calibration_of_distributions import PARTS as DISTRIBUTIONS
 from tests.judge.calibration_of_distributions import lines as lines_of_distributions
@@ -270,6 +271,7 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     *POWER,
     *LOSS_PARTS,
     *PAIRED,
+    *AUC_PARTS,
     lambda seed: of_looks(Planned(0.01, 0.01, units=250, windows=20, runs=1_000, plan=5_000), seed),
     lambda seed: of_looks(Planned(0.05, 0.05, units=70, windows=20, runs=1_000, plan=1_000, looks=3), seed),
     lambda seed: of_looks(Planned(0.01, 0.005, units=250, windows=12, runs=200, plan=2_700), seed),

@@ -173,6 +173,15 @@ CASES = (
              rate="twin", unit=unit, limit=0.5, true=0.5, size=k, units=100)
         for unit, k in (("record", 2), ("record", 10), ("key", 2), ("key", 10))
     ),
+    *(
+        Case(f"labels of equal sides, {words}", assumption, source, BOTH, rate="labels", unit="key", limit=0.5,
+             true=0.5, size=k, units=100)
+        for words, assumption, source, k in (
+            ("by 2", KEYS, "users", 2),
+            ("by 10", KEYS, "users", 10),
+            ("50 keys, one wrong side each", SEASONS, "sticky", 50),
+        )
+    ),
     Case("worse twin, single keys", NONE, "users", ("promoted",), rate="twin", limit=0.5, true=0.75, units=20),
 )  # fmt: skip
 

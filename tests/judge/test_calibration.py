@@ -6,6 +6,7 @@ import pytest
 
 from shadowstream.judge.evidence.rates import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
+from tests.judge.calibration_of_auc import AucSetting
 from tests.judge.calibration_of_clusters import CASES, Case, lines
 from tests.judge.calibration_of_losses import LossSetting, at_the_margin, beyond_the_margin, within_the_margin
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
@@ -51,6 +52,18 @@ def test_equal_and_better_losses_are_promoted_and_worse_ones_rejected() -> None:
     assert [line for line, holds in beyond_the_margin(worse, seed=1) if not holds] == []
 
 
+def test_an_auc_at_the_margin_is_decided_as_rarely_as_alpha() -> None:
+    setting = AucSetting("even", 0.05, 0.05, units=120, windows=6, runs=16)
+    assert [line for line, holds in at_the_margin(setting, seed=1) if not holds] == []
+
+
+def test_an_equal_auc_is_promoted_and_a_worse_one_rejected() -> None:
+    equal = AucSetting("even", 0.0, 0.1, units=300, windows=8, runs=4)
+    assert [line for line, holds in within_the_margin(equal, seed=1) if not holds] == []
+    worse = AucSetting("even", 0.2, 0.02, units=300, windows=6, runs=4)
+    assert [line for line, holds in beyond_the_margin(worse, seed=1) if not holds] == []
+
+
 @pytest.mark.parametrize("setting", [AT_THE_LIMIT, Setting(0.05, 0.05, units=1, windows=300, runs=1)])
 def test_looking_at_window_ends_finds_no_more_than_looking_after_each_pair(setting: Setting) -> None:
     every = false_promotion(0.05, 0.05, setting.units * setting.windows)
@@ -59,7 +72,8 @@ def test_looking_at_window_ends_finds_no_more_than_looking_after_each_pair(setti
         assert setting.exactly_good == pytest.approx(every, rel=1e-12)
 
 
-SHORT = [case for case in CASES if case.holds and case.name.startswith(("50 keys", "half the limit", "equal"))]
+STATED = ("50 keys", "half the limit", "equal", "labels of equal sides, by 10")
+SHORT = [case for case in CASES if case.holds and case.name.startswith(STATED)]
 
 
 @pytest.mark.parametrize("case", SHORT, ids=lambda case: f"{case.name}, {case.source}")

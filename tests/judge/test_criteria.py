@@ -2,7 +2,7 @@ import pytest
 
 from shadowstream.judge.coverage.coverage import coverage
 from shadowstream.judge.criteria import KNOWN, RATES, Counts
-from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABELS, LATENCIES
+from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED, LABELS, LATENCIES
 from shadowstream.protocol.outcomes import IN_RATES, PAIRS
 
 # The design's closed table, row by row: outcome -> rates where it counts in n, rates where it counts in s.
@@ -34,7 +34,7 @@ TABLE = [
     ("twin_extra", set(), set()),
     ("warm_up", set(), set()),
     ("evicted", set(), set()),
-    *((name, set(), set()) for name in (*LATENCIES, *LABELS, LABEL_DIFFER, LABEL_DIFFER_UNLABELLED)),
+    *((name, set(), set()) for name in (*LATENCIES, *LABELS, LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED)),
     ("input", {"error"}, set()),
     ("input_failed", set(), {"error"}),
     ("input_undecodable", set(), set()),

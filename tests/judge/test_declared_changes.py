@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.judge.criteria import declared
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict.guard_criteria import declared
 from tests.judge.stats_records import REVISION, Trial, config, interleaved
 
 TAX = {"name": "tax", "paths": ["tax"], "rate_max": 0.05, "until": "2100-01-01T00:00:00Z"}

@@ -187,7 +187,7 @@ def test_a_function_is_loaded_at_the_start_and_belongs_to_the_revision(tmp_path:
         ({"margin": 1e-9}, "at least 1e-05 times bound"),
         ({"margin": math.inf}, "finite"),
         ({"limit": 0.3}, "limit: does not go with rate: loss"),
-        ({"unit": "key"}, "take block for loss"),
+        ({"unit": "key"}, "with losses by labels but auc; take block"),
         ({"better": "higher"}, "better does not go with rate: loss"),
         ({"signed": True}, "signed does not go with rate: loss"),
         ({"costs": [{"truth": 1, "answer": 0, "cost": 2}]}, "costs and loss: cost"),

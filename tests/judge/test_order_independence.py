@@ -13,7 +13,7 @@ from shadowstream.judge.judge_state import unpacked
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.verdict import EVIDENCE
 from tests.judge.stats_records import REVISION
-from tests.judge.trial_of_pairs import Logs, Pairs, made
+from tests.judge.trial_of_pairs import LATE, Logs, Pairs, made
 
 COUNTED = ("trailing", "families", "cells", "levels", "keys", "distributions")
 
@@ -66,7 +66,8 @@ class Judge:
         assert self._state is not None
         body = unpacked(self._state["snapshot"])
         # How many windows wait for labels depends on how far those have been read; what they prove does not.
-        del body["levels"]["labels"], body["trailing"]["labels"]
+        for name in LATE:
+            del body["levels"][name], body["trailing"][name]
         return (
             canonical({name: self.verdict[name] for name in (*EVIDENCE, "distributions")}),
             canonical(self.events),
@@ -125,6 +126,7 @@ def test_the_trials_hold_what_could_depend_on_order() -> None:
             "check:null:score",
             "labels",
             "loss:cost:score",
+            "loss:brier",
         )
     }
     assert [event["event"] for event in judge.events if event["event"] == "opened"]

@@ -18,6 +18,7 @@ from shadowstream.joiner.accounting.pair_metrics import PairMetrics
 from shadowstream.joiner.accounting.signed_differences import SignedDifferences
 from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from shadowstream.joiner.accounting.value_distributions import BinnedPairs
+from shadowstream.labels.losses import LabelledLosses
 from shadowstream.protocol.key_buckets import KeyOutcomes, bucket_of
 from shadowstream.protocol.task_names import task_of
 from shadowstream.protocol.value_bins import FINE_MAX, NAN, fine_bins
@@ -42,13 +43,23 @@ CRITERIA = [
     {"rate": "check", "check": "null", "path": "score", "limit": 0.02},
     {"rate": "loss", "loss": "cost", "path": "score", "bound": 0.5, "margin": 0.05},
     {"rate": "labels", "limit": 0.5},
+    {"rate": "loss", "loss": "brier", "bound": 1.0, "margin": 0.05},
 ]
+LATE = ("labels", "loss:brier")
+"""Criteria by labels."""
+RIGHT, WRONG = "0.9", "0.2"
+ANSWERS = dict(zip(LABELS, [(RIGHT, RIGHT), (RIGHT, WRONG), (WRONG, RIGHT), (WRONG, WRONG)], strict=False))
+"""Answers of both sides where the label is true."""
 
 
 def settings_of(unit: str, values_max: int = 3) -> Config:
-    """A judge of everything, its mismatches, missing records and errors by that unit."""
+    """A judge of everything, its mismatches, missing records and errors by that unit, and labels if it is key."""
     mismatch = {"rate": "mismatch", "limit": 0.02, "unit": unit}
-    by_unit = [one | ({"unit": unit} if one["rate"] in ("missing", "error") else {}) for one in CRITERIA]
+    rates = ("missing", "error", *(("labels", "loss") if unit == "key" else ()))
+    by_unit = [
+        one | ({"unit": unit} if one["rate"] in rates and ("path" not in one or unit != "key") else {})
+        for one in CRITERIA
+    ]
     judged = config(criteria=[mismatch, *by_unit], drift={"min_records": 60}, min_duration_ms=0)
     own_settings = judged.model_dump(exclude_unset=True)
     dimensions = [{"name": "carrier", "path": "carrier"}, {"name": "origin", "path": "origin"}]
@@ -186,6 +197,7 @@ class _Telling:
     def _labelled(self, hour: int) -> None:
         """Labels that come in this hour, of it and of earlier ones, told by any task of the labels role."""
         pairs, by_task = self._pairs, {name: dict[int, Counter[tuple[str, int]]]() for name in self._names}
+        losses = LabelledLosses(pairs.settings)
         for pair in np.flatnonzero((pairs.labelled == hour) & (pairs.label != "")).tolist():
             found = by_task[self._draw.choice(self._names)].setdefault(int(pairs.hour[pair]), Counter())
             found[str(pairs.label[pair]), bucket_of(b"%d" % pairs.key[pair])] += 1
@@ -193,11 +205,14 @@ class _Telling:
             cells = []
             for of, found in windows.items():
                 outcomes, keyed = Counter[str](), KeyOutcomes()
+                at = (name, of * HOUR_MS, REVISION)
                 for (label, bucket), n in found.items():
                     outcomes[label] += n
                     keyed.add((of,), label, bucket, n)
-                one = {"start_ms": of * HOUR_MS, "revision": REVISION, "outcomes": dict(outcomes), "fields": {}}
-                cells.append(one | {"outcome_buckets": keyed.of((of,))})
+                    for _ in range(n if label in ANSWERS else 0):
+                        losses.add(at, *ANSWERS[label], "true", bucket)
+                one = {"start_ms": at[1], "revision": REVISION, "outcomes": dict(outcomes), "fields": {}}
+                cells.append(one | {"outcome_buckets": keyed.of((of,)), "means": losses.of(at)})
             done_ms = (hour + 1 - LABELLED_WITHIN) * HOUR_MS
             self._say(task_of(name), *cells, watermark_ms=done_ms, idle=True)
 

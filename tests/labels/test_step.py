@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,7 +13,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.labels.correctness import outcome
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import MemoryStore, WaitingEntry
+from shadowstream.labels.store import Kind, MemoryStore, WaitingEntry
 from shadowstream.protocol.count_names import LABELS as LABEL_OUTCOMES
 from shadowstream.records import Partition
 
@@ -24,17 +24,18 @@ LABELS, OTHER_LABELS = Partition("chargebacks", 0), Partition("chargebacks", 1)
 SCORED = [Partition("shadow.fraud.scored", partition) for partition in (0, 1)]
 
 
-def config(**labels: Any) -> Config:
+def config(judge: dict[str, Any] | None = None, **labels: Any) -> Config:
     sections: dict[str, Any] = {"name": "fraud", "inputs": ["payments"], "candidate": {"call": "candidates:score"}}
     sections |= {"production": {"outputs": ["scores"], "group": "scorer"}, "bounded": True}
     labels = {"topic": "chargebacks", "path": "fraud", "horizon_ms": 10 * HOUR_MS} | labels
-    return Config.model_validate(sections | {"labels": labels})
+    return Config.model_validate(sections | {"labels": labels, "judge": judge or {}})
 
 
 class LabelsWorld:
     """A step with its store, and everything that it has written."""
 
     def __init__(self, **labels: Any) -> None:
+        self.given = labels
         self.config, self.store = config(**labels), MemoryStore()
         self.step = LabelStep(self.config, REVISION, self.store, ["scores/0", "scores/1"])
         self.leave_unread(LABELS)
@@ -84,11 +85,11 @@ class LabelsWorld:
 
     def restarted(self) -> LabelsWorld:
         """Another process with nothing but what was written."""
-        other = LabelsWorld()
+        other = LabelsWorld(**self.given)
         other.stats, other.state = self.stats, self.state
         rows = [row for row in self.state.values() if row is not None]
         for row in rows:
-            if row["kind"] in ("scored", "label"):
+            if row["kind"] in get_args(Kind):
                 other.store.put(row["kind"], WaitingEntry(*(row[name] for name in WaitingEntry._fields)))
         other.step = LabelStep(other.config, REVISION, other.store, ["scores/0", "scores/1"])
         other.leave_unread(*self.step.clock.unread)

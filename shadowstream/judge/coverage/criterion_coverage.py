@@ -11,7 +11,7 @@ from shadowstream.config import Config, Criterion
 from shadowstream.judge.criteria import CHECK, RATES, by_prefix, mean_of, no_units_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.part_figures import scope_of
-from shadowstream.protocol.count_names import JOINT, LABELS, cost_names
+from shadowstream.protocol.count_names import JOINT, LABEL_RANKED, LABELS, cost_names
 from shadowstream.protocol.outcomes import PAIRS, Outcome
 
 MIN_COVERAGE: Mapping[str, float] = {
@@ -115,9 +115,14 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int]) -> Measurabl
             ended = _sum(figures, LABELS)
             # A waiting pair has no label either: while the wait is long, only early labels are known.
             waiting = max(0, pairs - figures.get(Outcome.CARDINALITY, 0) - ended) if criterion.required else 0
-            scored = figures.get(mean_of(criterion), 0) if criterion.rate == "loss" else _sum(figures, LABELS[:-1])
-            return Measurable(scored, ended + waiting, waiting)
+            return Measurable(_labelled(criterion, figures), ended + waiting, waiting)
     return None
+
+
+def _labelled(criterion: Criterion, figures: Mapping[str, int]) -> int:
+    if criterion.loss == "auc":
+        return figures.get(LABEL_RANKED, 0)
+    return figures.get(mean_of(criterion), 0) if criterion.rate == "loss" else _sum(figures, LABELS[:-1])
 
 
 def unmeasured(criterion: Criterion, measurable: Measurable | None, min_coverage: float) -> str | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.judge.criteria import with_judge
 from shadowstream.judge.evidence.rates import alpha_of_attempt
+from shadowstream.judge.verdict.guard_criteria import with_judge
 
 
 def attempt_of(config: Config, revision: str, audit: Iterable[Mapping[str, Any]]) -> int:

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 from shadowstream.judge.coverage.criterion_coverage import FULL_COVERAGE, CriterionCoverage, unmeasured
 from shadowstream.judge.coverage.explained_absences import doubt
-from shadowstream.judge.evidence.bounded_mean import critical_grid_n
 from shadowstream.judge.evidence.design_effect import Clusters
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.verdict.criterion_units import ByKey, Measure, Numbers
+from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.verdict.outlook import unfit_units
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
 from shadowstream.judge.verdict.plan_lines import reasons, shows
@@ -153,7 +152,7 @@ def _units_watched(latch: RejectLatch, keys: KeyView, *, known: bool) -> dict[st
         **{f"deff_{block}": one and one.deff for block, one in clusters.items()},
         **{f"deff_{block}_max": one and one.by_chance for block, one in clusters.items()},
         "keys": keys.distinct,
-        "keys_needed": critical_grid_n(measure.limit, measure.alpha) if isinstance(measure, ByKey) else 0,
+        "keys_needed": measure.keys_needed,
         "dependence": dependence and dependence.correlation,
         "dependence_max": dependence and dependence.by_chance,
     }

@@ -77,6 +77,15 @@ class Measure(ABC):
         return not (self.criterion.muted or self.criterion.rate == "latency")
 
     @property
+    def keys_needed(self) -> int:
+        """Distinct buckets of keys that must come before promote; 0 if units are no keys."""
+        return 0
+
+    def of_bucket(self, pair: tuple[int, int]) -> tuple[int, int]:
+        """Return units and bad units of a bucket such that their quotient is its share."""
+        return pair
+
+    @property
     def units(self) -> str:
         """Name of the units in the plural; by default as in the row of the rate."""
         return self.rate.units
@@ -307,7 +316,7 @@ class _ByShare(Measure):
         return GridSums(self.limit, amount[0], amount[1:])
 
     def _of_shares(self, shares: list[float]) -> Numbers:
-        return (len(shares), *grid_sums(np.array(shares), self.limit))
+        return (len(shares), *grid_sums(np.array(shares), self.limit)) if shares else self.nothing
 
 
 class ByMean(_ByShare):
@@ -348,6 +357,11 @@ class ByKey(_ByShare):
     def units(self) -> str:
         """Buckets, counted once a season."""
         return "buckets of keys"
+
+    @property
+    def keys_needed(self) -> int:
+        """As many as prove a candidate without a bad one."""
+        return critical_grid_n(self.limit, self.alpha)
 
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
         """Return a unit for each bucket, in the order of buckets, although order does not matter."""

@@ -10,6 +10,7 @@ from typing import Any
 from shadowstream.judge.coverage.explained_absences import is_doubt
 from shadowstream.judge.distributions.words import distribution_lines
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.label_quality import quality_lines
 from shadowstream.judge.latency_sketch import latency_lines
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.identity_fit import is_misfit
@@ -255,8 +256,7 @@ def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
             f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
             + (f"; {shared} candidates share alpha" if shared > 1 else "")
         )
-    notes += latency_lines(verdict)
-    notes += distribution_lines(verdict)
+    notes += [*latency_lines(verdict), *quality_lines(verdict), *distribution_lines(verdict)]
     covered = covered_sentence(verdict)
     if covered is not None:
         notes.append(covered)

@@ -4,7 +4,8 @@ A config that writes `criteria` adds to the guards. Each guard has its default l
 another limit or muted; every verdict then shows that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from shadowstream.config import Config, Criterion
 from shadowstream.config.judging import GUARDS, default_criteria
@@ -41,3 +42,27 @@ def asks_for_error(config: Config) -> bool:
         if criterion.rate == "error" and not isinstance(criterion, Guard)
     ]
     return config.candidate.topic is not None and "criteria" in config.judge.model_fields_set and bool(named)
+
+
+def declared(config: Config) -> Config:
+    """The config with the guards that it does not name, and a criterion for the bound of each declared change.
+
+    A change beyond its bound holds promote back and is no reject by itself: the change was declared.
+    """
+    judge, judged = (
+        config.judge,
+        {criterion.name for criterion in config.judge.criteria if criterion.rate == "expected"},
+    )
+    bounds = [
+        Criterion(rate="expected", name=expected.name, limit=expected.rate_max, critical=False)
+        for expected in config.compare.expected
+        if expected.name not in judged
+    ]
+    return with_judge(config, {"criteria": [*guarded(judge.criteria), *bounds]})
+
+
+def with_judge(config: Config, changes: Mapping[str, Any]) -> Config:
+    """The config with other settings of the judge; what was not given before does not count as given now."""
+    judge = config.judge.model_copy(update=dict(changes))
+    judge.model_fields_set.intersection_update(config.judge.model_fields_set)
+    return config.model_copy(update={"judge": judge})

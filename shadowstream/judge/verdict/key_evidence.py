@@ -3,9 +3,13 @@
 Stats records hold compared pairs by bucket, and the other outcomes that are units of a rate. A rate adds up, so its
 units of a bucket are those of its pairs and of these outcomes. They show whether bad units cluster by key
 (`design_effect`), and with `unit: key` they are the units (`key_seasons`).
+
+Labels come in any order, so the first window of a bucket is not known as they come. They wait until every pair of their
+window has a label or its horizon has passed. Then windows count in the order of event time, as for any other rate: what
+is a unit depends on no order of reading, and nothing that a label shows can choose it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -18,7 +22,8 @@ from shadowstream.judge.evidence.key_seasons import KeySeasons
 from shadowstream.judge.verdict.criterion_status import KeyView
 from shadowstream.judge.verdict.criterion_units import Measure
 from shadowstream.judge.windows.closed_window import ClosedWindow
-from shadowstream.judge.windows.window_counts import Pair
+from shadowstream.judge.windows.task_state import NEVER
+from shadowstream.judge.windows.window_counts import Pair, plus
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import KEY_BUCKETS
 
@@ -34,6 +39,9 @@ class KeyEvidence:
     def __init__(self, measures: list[Measure], season_ms: int) -> None:
         self._figures: dict[str, Ints] = {}
         self._seasons = {measure.id: KeySeasons(season_ms) for measure in measures if measure.criterion.unit == "key"}
+        self._labelled = {measure.id: measure for measure in measures if measure.late and measure.id in self._seasons}
+        self._waiting: dict[int, dict[str, dict[int, Pair]]] = {}
+        self._settled_ms = NEVER
 
     @property
     def keys(self) -> int:
@@ -56,6 +64,28 @@ class KeyEvidence:
                 for name, units in counts.items():
                     self._of(name)[bucket] += units
 
+        for start_ms, outcomes in window.late_outcome_buckets.items() if self._labelled else ():
+            self._wait(start_ms, outcomes)
+
+    def _wait(self, start_ms: int, outcomes: Mapping[int, Mapping[str, int]]) -> None:
+        """Keep the labels of a window until all of them have come. What comes after that is no unit."""
+        if start_ms < self._settled_ms:
+            return
+        by_measure = self._waiting.setdefault(start_ms, {})
+        for name, measure in self._labelled.items():
+            for bucket, pair in of_rate(measure.by_key, {}, outcomes).items():
+                plus(by_measure.setdefault(name, {}), bucket, *pair)
+
+    def settle(self, before_ms: int) -> Iterator[tuple[int, Measure, dict[int, Pair]]]:
+        """Yield the buckets that labels make due in the windows that begin before a time, in the order of time."""
+        for start_ms in sorted(start_ms for start_ms in self._waiting if start_ms < before_ms):
+            for name, buckets in self._waiting.pop(start_ms).items():
+                measure = self._labelled[name]
+                pairs = {bucket: measure.of_bucket(pair) for bucket, pair in sorted(buckets.items())}
+                if due := self._seasons[name].due(start_ms, pairs):
+                    yield start_ms, measure, due
+        self._settled_ms = max(self._settled_ms, before_ms)
+
     def _of(self, name: str) -> Ints:
         return self._figures.setdefault(str(name), np.zeros(KEY_BUCKETS, np.int64))
 
@@ -74,6 +104,9 @@ class KeyEvidence:
         seasons = self._seasons.get(measure.id)
         if seasons is None:
             return window
+        if measure.late:
+            settled_ms = min(window.labelled_ms, self._settled_ms)
+            return replace(window, buckets={}, late_buckets={}, labelled_ms=settled_ms)
         buckets = seasons.due(window.start_ms, self.watched(measure, window))
         late = {
             at: seasons.late(
@@ -85,7 +118,7 @@ class KeyEvidence:
 
     def clusters(self, measure: Measure, figures: Mapping[str, int]) -> Clusters | None:
         """Return the clusters by key of a criterion; None if they are unknown. `figures`: of all closed windows."""
-        if measure.by_key is None:
+        if measure.by_key is None or not measure.rate.s:
             return None
         n, s = self._counts(measure.by_key)
         return clusters_by_key(n, s) if s.sum() >= SEEN * measure.counts(figures).s else None
@@ -114,6 +147,12 @@ class KeyEvidence:
         return {
             "counts": {name: counts.tolist() for name, counts in sorted(self._figures.items()) if counts.any()},
             "seasons": {name: seasons.snapshot() for name, seasons in self._seasons.items()},
+            "waiting": [
+                [start_ms, name, [[bucket, *pair] for bucket, pair in sorted(buckets.items())]]
+                for start_ms, by_measure in sorted(self._waiting.items())
+                for name, buckets in sorted(by_measure.items())
+            ],
+            "settled": self._settled_ms,
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
@@ -121,6 +160,9 @@ class KeyEvidence:
         self._figures = {name: np.array(counts, np.int64) for name, counts in snapshot["counts"].items()}
         for name, seasons in self._seasons.items():
             seasons.restore(snapshot["seasons"][name])
+        self._waiting, self._settled_ms = {}, snapshot.get("settled", NEVER)
+        for start_ms, name, buckets in snapshot.get("waiting", ()):
+            self._waiting.setdefault(start_ms, {})[name] = {bucket: (n, s) for bucket, n, s in buckets}
 
 
 def of_rate(rate: Rate | None, pairs: Mapping[int, Pair], outcomes: Mapping[int, Mapping[str, int]]) -> dict[int, Pair]:

@@ -31,7 +31,8 @@ from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.verdict.running_evidence import UNKNOWN, RunningEvidence
 from shadowstream.judge.windows.closed_window import END, ClosedWindow
-from shadowstream.judge.windows.event_windows import NEVER, iso
+from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.task_state import NEVER
 
 Window: TypeAlias = tuple[int, bool, Numbers, float]
 """Start, whether corrected, raw numbers, and the design effect by key at its closing (`running_evidence`)."""

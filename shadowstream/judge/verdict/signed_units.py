@@ -153,6 +153,48 @@ class BySignedBlock(BySigned):
         return GridSums(self.limit, amount[0], amount[1 : 1 + SUMS])
 
 
+class BySignedKey(BySignedBlock):
+    """Units of which each is the mean of one bucket of keys in its first window of a season (`key_evidence`).
+
+    The pairs of a window and the sum of their units come with its figures, those of the buckets once they are due.
+    """
+
+    @property
+    def units(self) -> str:
+        """Buckets, counted once a season."""
+        return "buckets of keys"
+
+    @property
+    def keys_needed(self) -> int:
+        """As many as prove an equal candidate with a margin of a hundredth of the bound."""
+        return self._trailing_least // 2
+
+    def of_bucket(self, pair: tuple[int, int]) -> tuple[int, int]:
+        """Return the pairs in units of their sum."""
+        return pair[0] << STORED_BITS, pair[1]
+
+    @property
+    def untouched(self) -> Numbers:
+        """No bucket, and no pair."""
+        return self.nothing
+
+    def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
+        """Return a unit for each bucket, and the pairs of the window."""
+        means = [total / pairs for pairs, total in buckets.values() if 0 <= total <= pairs and pairs]
+        sums = grid_sums(np.array(means), self.limit, wide=True) if means else (0,) * SUMS
+        n, total = (figures.get(name, 0) for name in (self.rate.n[0], f"{self.rate.n[0]}/{SUMS - 1}"))
+        return (len(means), *sums, n, total)
+
+    def amount(self, raw: Numbers) -> Numbers:
+        """Return the raw numbers."""
+        return raw
+
+    def speaks_against(self, amount: Numbers) -> bool:
+        """Return whether the last units speak against a mean under the margin, whatever all pairs do."""
+        grid = self._grid(amount)
+        return grid.total > grid.n * self.limit and grid.log_e_above >= SPEAKS_AGAINST
+
+
 @lru_cache(maxsize=8192)
 def _sums_of(unit: float, m: float) -> Numbers:
     """Return the sums of one window's mean. Each verdict adds up all windows anew."""
@@ -175,4 +217,5 @@ def measure_of(criterion: Criterion, config: Config) -> Measure:
     """Return the measure of a criterion."""
     if not criterion.is_signed:
         return criterion_units.measure_of(criterion, config)
-    return (BySignedBlock if criterion.unit == "block" else BySigned)(criterion, config)
+    units: dict[str, type[BySigned]] = {"record": BySigned, "block": BySignedBlock, "key": BySignedKey}
+    return units[criterion.unit](criterion, config)

@@ -26,6 +26,7 @@ from shadowstream.judge.criteria import is_known, measured_otherwise, summed_oth
 from shadowstream.judge.drift.incident_groups import OpenIncident
 from shadowstream.judge.drift.rate_monitor import RateMonitor
 from shadowstream.judge.evidence.slice_excess import LISTED_MAX, Listed
+from shadowstream.judge.label_quality import qualities
 from shadowstream.judge.latency_sketch import percentiles
 from shadowstream.judge.verdict import cut_differences
 from shadowstream.judge.verdict.blind_spots import blind_spots
@@ -225,6 +226,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         "noise": noise(windows.figures),
         "latencies": percentiles(windows.figures),
         "distributions": given.distributions,
+        "quality": qualities(config, windows.quality),
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}

@@ -30,3 +30,8 @@ class ClosedWindow:
     outcome_buckets: dict[int, Counter[str]] = field(default_factory=dict)
     late_outcome_buckets: dict[int, dict[int, Counter[str]]] = field(default_factory=dict)
     bins: Bins = field(default_factory=dict)
+
+
+def labels_only(start_ms: int, buckets: dict[int, Pair]) -> ClosedWindow:
+    """Return the correction by which the buckets of a window count once all its labels have come."""
+    return ClosedWindow(END, END, {}, {start_ms: {}}, {}, late_buckets={start_ms: buckets})

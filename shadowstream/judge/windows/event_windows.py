@@ -40,40 +40,18 @@ from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.criteria import FIELD, bound_reasons, by_prefix, ended, figures_of, outcomes_of
+from shadowstream.judge.label_quality import quality_figures
 from shadowstream.judge.part_figures import of_topic
 from shadowstream.judge.windows.closed_window import END, ClosedWindow
 from shadowstream.judge.windows.covered_time import CoveredTime
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.sequence_numbers import Sequence
+from shadowstream.judge.windows.task_state import NEVER, Task
 from shadowstream.judge.windows.window_counts import WindowCounts
 from shadowstream.protocol.outcomes import IN_RATES, LOWERS_COVERAGE
 from shadowstream.records import REVISION_BYTES
 
-NEVER = -(2**63)
 STRANGERS_MAX, OTHERS = 20, "others"  # unexpected tasks that are named, and the name of the rest
-
-
-@dataclass(slots=True)
-class Task:
-    """State of one task.
-
-    `numbers`: numbers of the accepted records. `ledgers`: expected and counted records by (ledger, place).
-    `refused_marks`: marks that its joiner refused. `ahead`: records dated too far ahead of its joiner's clock.
-    """
-
-    numbers: Sequence = field(default_factory=Sequence)
-    watermark_ms: int = NEVER
-    idle: bool = False
-    complete: bool = False
-    pending: int = 0
-    refused_marks: int = 0
-    ahead: int = 0
-    ledgers: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def seq(self) -> int:
-        """The greatest accepted sequence number, 0 for none."""
-        return self.numbers.last
 
 
 @dataclass(slots=True)
@@ -123,6 +101,8 @@ class Windows:
         self.outputs: frozenset[str] = frozenset()  # each is a part of the trial (`part_guard`)
         self.lost: Counter[str] = Counter()
         """Records that lower coverage by outcome, of all windows with records, open ones included."""
+        self.quality: Counter[str] = Counter()
+        """Labelled pairs by answer of all windows (`label_quality`), open ones included."""
         self._closed_to_ms = NEVER
         self._cells: dict[int, _OpenWindow] = {}
 
@@ -215,6 +195,7 @@ class Windows:
                 figures |= of_topic(output_topic, figures)
             elif output_topic in self.outputs:
                 figures |= of_topic(output_topic, ended(figures))
+            self.quality.update(quality_figures(delta))
             self.lost.update({one.value: figures[one] for one in LOWERS_COVERAGE if one in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _OpenWindow()).on_time.add(delta, figures)
@@ -294,6 +275,12 @@ class Windows:
     def _labelled_ms(self) -> int:
         return min((task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)), default=END)
 
+    @property
+    def settled_ms(self) -> int:
+        """Event time below which every label has come and counts: the windows are closed, and no delta waits."""
+        waiting = (at_ms for cell in self._cells.values() for at_ms in cell.late)
+        return min(self._labelled_ms(), self._closed_to_ms, min(waiting, default=END))
+
     def remainders(self) -> list[dict[str, Any]]:
         """Return the ledger lines that do not balance, as in schemas/verdict.avsc, by ledger and place."""
         lines = [
@@ -329,6 +316,7 @@ class Windows:
             "covered": self.covered.snapshot(),
             "refused": [dict(self.refused), self.held],
             "lost": dict(self.lost),
+            "quality": dict(self.quality),
             "cells": [
                 [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
                 for start_ms, cell in sorted(self._cells.items())
@@ -352,6 +340,7 @@ class Windows:
         refused, self.held = snapshot.get("refused", ({}, 0))
         self.refused = Counter(refused)
         self.lost = Counter(snapshot["lost"])
+        self.quality = Counter(snapshot.get("quality", {}))
         self._cells = {
             start_ms: _OpenWindow(WindowCounts.of(on_time), {at_ms: WindowCounts.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]

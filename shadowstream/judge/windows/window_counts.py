@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from shadowstream.judge.criteria import bound_reasons
+from shadowstream.judge.criteria import bound_reasons, mean_name
 from shadowstream.protocol.key_buckets import BY_BUCKET
+from shadowstream.protocol.mean_sums import SUMS
 
 Pair: TypeAlias = tuple[int, int]
 """Units and bad units."""
@@ -20,7 +21,8 @@ Bins: TypeAlias = dict[str, dict[str, list[int]]]
 
 @dataclass(slots=True)
 class WindowCounts:
-    """Sums over deltas, independent of their order."""
+    """Sums over deltas, independent of their order. `outcome_buckets`: further outcomes by bucket, and the pairs of a
+    loss with the sum of their units, as its figures name them."""
 
     figures: Counter[str] = field(default_factory=Counter)
     buckets: dict[int, Pair] = field(default_factory=dict)
@@ -37,6 +39,11 @@ class WindowCounts:
         for one in delta.get("outcome_buckets", ()):
             if one["outcome"] in BY_BUCKET:
                 self.outcome_buckets.setdefault(one["bucket"], Counter())[one["outcome"]] += one["n"]
+        for mean in delta.get("means", ()):
+            name = mean_name(mean["path"], mean.get("bound", 0.0), mean.get("limit", 0.0))
+            for one in mean.get("buckets", ()):
+                counts = self.outcome_buckets.setdefault(one["bucket"], Counter())
+                counts.update({name: one["n"], f"{name}/{SUMS - 1}": one["total"]})
         for entry in delta.get("slices", ()):
             plus(self.slices, (tuple(entry["dimensions"]), tuple(entry["values"])), entry["n"], entry["s"])
         for one in delta.get("distributions", ()):

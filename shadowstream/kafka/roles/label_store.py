@@ -20,20 +20,20 @@ from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.private_files import NotPrivate, check_file, private_file, private_folder
 from shadowstream.labels.store import Kind, WaitingEntry
 
-_FORM = 3
+_FORM = 4
 _DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (
   kind TEXT, id BLOB, time_ms INTEGER, task TEXT, revision TEXT, production TEXT, shadow TEXT, parts TEXT,
-  bucket INTEGER,
+  bucket INTEGER, truth TEXT,
   PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
 CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
 """
 _BESIDE = ("-wal", "-shm", "-journal")  # suffixes of files that SQLite keeps beside the store and trusts as much
-_COLUMNS = "id, time_ms, task, revision, production, shadow, parts, bucket"
+_COLUMNS = "id, time_ms, task, revision, production, shadow, parts, bucket, truth"
 
 
 def path_of(config: Config, instance: str) -> Path:
@@ -127,10 +127,10 @@ class LabelStore:
         return None if row is None else _waiting(row)
 
     def put(self, kind: Kind, entry: WaitingEntry) -> None:
-        *plain, parts, bucket = entry
-        values = (kind, *plain, json.dumps(parts), bucket)
+        *plain, parts, bucket, truth = entry
+        values = (kind, *plain, json.dumps(parts), bucket, truth)
         with self._disk_errors_named():
-            self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def waiting(self) -> dict[str, int]:
         rows = self._db.execute("SELECT task, count(*) FROM waiting WHERE kind = 'scored' GROUP BY task")

@@ -11,7 +11,7 @@ same number.
 import contextlib
 import time
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from confluent_kafka.admin import AdminClient
 
@@ -35,7 +35,7 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import WaitingEntry
+from shadowstream.labels.store import Kind, WaitingEntry
 from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
@@ -126,7 +126,7 @@ class LabelsRole(Role):
                 raise BrokerError(f"labels-state does not hold commit {sequence}; was the topic deleted?", fatal=True)
             time.sleep(0.2)
         if self._store.sequence != sequence:
-            waiting = [(one["kind"], _waiting(one)) for one in records if one["kind"] in ("scored", "label")]
+            waiting = [(one["kind"], _waiting(one)) for one in records if one["kind"] in get_args(Kind)]
             self._store.rebuild(waiting, sequence)
             self.rebuilt += 1
             log.warning("store_rebuilt", waiting=len(waiting), sequence=sequence)

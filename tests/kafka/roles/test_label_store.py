@@ -28,6 +28,11 @@ def test_one_entry_a_kind_and_id(store: Store) -> None:
     assert store.take("scored", b"a") == ENTRY._replace(time_ms=6)
     assert store.take("scored", b"a") is None
     assert store.take("label", b"a") == WaitingEntry(b"a", 7, shadow="true")
+    labelled = ENTRY._replace(truth="true", parts=("eu",), bucket=7)
+    store.put("labelled", labelled)
+    assert store.waiting() == {}, "a labelled pair waits for no label"
+    assert next(store.before("labelled", 6)) == labelled
+    assert store.take("labelled", b"a") == labelled
 
 
 def test_what_is_older_comes_in_order_of_time(store: Store) -> None:
