@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
-from shadowstream.judge.criteria import Counts, declared, figures_of, rate_of
+from shadowstream.judge.criteria import Counts, figures_of, rate_of
+from shadowstream.judge.verdict.guard_criteria import declared
 from shadowstream.judge.windows import sequence_numbers
 from shadowstream.records import REVISION_BYTES
 
