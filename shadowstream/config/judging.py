@@ -12,6 +12,7 @@ from shadowstream.config import losses
 from shadowstream.config.comparing import ENTRY_POINT
 from shadowstream.config.distributions import DistributionAlarms
 from shadowstream.config.drift import Drift
+from shadowstream.config.group_sequential import GroupSequential
 from shadowstream.config.key_limits import least_limit_by_key
 from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
 from shadowstream.paths import names_several
@@ -287,24 +288,6 @@ def default_criteria() -> list[Criterion]:
     return [Criterion.model_validate({"rate": rate, "limit": 0.01}) for rate in ("mismatch", *GUARDS)]
 
 
-class GroupSequential(Model):
-    """Config of the group-sequential rule: few looks up to a known end."""
-
-    units: int = Field(
-        ge=1,
-        le=10_000_000,
-        description="units (records, pairs) of a criterion at the planned end; the real end counts as the end too",
-    )
-    looks: int = Field(
-        5, ge=1, le=20, description="number of looks, evenly spaced in units, the end among them; no other promotes"
-    )
-    spending: Literal["obrien_fleming", "pocock"] = Field(
-        "obrien_fleming",
-        description="when alpha is spent. obrien_fleming: nearly all of it at the end; pocock: about evenly, which "
-        "promotes good candidates earlier and needs more units for those near the limit",
-    )
-
-
 class Judge(Model):
     """Config of the decision."""
 
@@ -337,6 +320,13 @@ class Judge(Model):
         "guard",
         description="guard: promote only while no value of compare.dimensions is shown to be over the limit of a "
         "criterion; show: slices are listed and decide nothing",
+    )
+
+    commands_key: str | None = Field(
+        None,
+        pattern=r"^$|^.{16,}$",
+        description="key of at least 16 characters that signs people's commands (override, ack, mute): unsigned ones "
+        "are refused. For operator, judge, alerts and readers; never for the runner, where the variable may be empty",
     )
 
     @property
@@ -397,4 +387,6 @@ class Judge(Model):
     def decisive(self) -> dict[str, Any]:
         """Return the settings for a digest; without newer settings the digest is that of older releases."""
         newer = {"group_sequential": self.group_sequential, "distributions": self.distributions != DistributionAlarms()}
-        return self.model_dump(mode="json", exclude={name for name, given in newer.items() if not given})
+        return self.model_dump(
+            mode="json", exclude={"commands_key", *(name for name, given in newer.items() if not given)}
+        )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.config.judging import GroupSequential
+from shadowstream.config.group_sequential import GroupSequential
 from shadowstream.judge.evidence.group_sequential import NONE, Look, boundaries, planned_looks
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
 from shadowstream.judge.verdict.reject_latch import RejectLatch
