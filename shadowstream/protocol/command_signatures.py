@@ -14,12 +14,12 @@ FIELDS = ("command", "subject", "by", "reason", "at_ms", "decision", "until_ms")
 UNSIGNED = "it has no signature"
 FORGED = "its signature is not of judge.commands_key"
 REPEATED = "a later command on the same subject came before it"
-NO_FIELDS: Mapping[str, Any] = {"reason": "", "decision": "", "until_ms": None}
+NO_FIELDS: dict[str, Any] = {"reason": "", "decision": "", "until_ms": None}
 
 
 def signature_of(record: Mapping[str, Any], trial: str, key: str) -> str:
     """Return the signature of a command of a trial, 64 hex digits (HMAC-SHA256)."""
-    covered = [trial, *((NO_FIELDS | record)[name] for name in FIELDS)]
+    covered = [trial, *({**NO_FIELDS, **record}[name] for name in FIELDS)]
     text = json.dumps(covered, ensure_ascii=True, separators=(",", ":"))
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 

@@ -1,6 +1,7 @@
 """Check that topics under the trial's prefix hold no records of others before the trial begins: none is adopted."""
 
 import contextlib
+from typing import Any
 
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
@@ -70,7 +71,8 @@ def _first(client: AdminClient, config: Config, principal: Principal, counts: di
 
 
 def _is_ours(plan: TopicPlan, message: Message) -> bool:
-    topic, names = place_of(message).topic, {name for name, _ in message.headers() or ()}
+    headers: Any = message.headers() or ()
+    topic, names = place_of(message).topic, {name for name, _ in headers}
     if topic.startswith(plan.out("")):
         return bool(names & {PACKED_HEADER, ORIGIN_HEADER})
     if topic.startswith(plan.repartition("")):

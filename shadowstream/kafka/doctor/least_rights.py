@@ -137,9 +137,8 @@ def _topics(config: Config, principal: Principal) -> Iterator[Right]:
             yield Right(topic, plan.out(output), (*READ, *WRITE))
             yield Right(topic, plan.repartition(output), (*READ, *WRITE, Operation.CREATE))
         elif principal == "joiner":
-            configs = (*READ, Operation.DESCRIBE_CONFIGS)
-            yield Right(topic, plan.out(output), configs)
-            yield Right(topic, plan.repartition(output), configs)
+            for copied in (plan.out(output), plan.repartition(output)):
+                yield Right(topic, copied, (*READ, Operation.DESCRIBE_CONFIGS))
 
 
 def _is_planned(config: Config, kind: str) -> bool:
