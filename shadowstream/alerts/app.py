@@ -16,6 +16,7 @@ from faust.app.base import BootStrategy as FaustBootStrategy
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
+from shadowstream.alerts.credentials import credentials_of
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 
@@ -81,7 +82,7 @@ class _ReadCommitted(driver.Transport):
 
 
 def brokers(config: Config) -> list[URL]:
-    """Return the bootstrap servers in Faust's form; raise `ConfigError` for security settings: only plaintext works."""
+    """Return the bootstrap servers in Faust's form. Raises `ConfigError` for a setting that Faust cannot express."""
     if (problem := config.alerts_problem) is not None:
         raise ConfigError(problem)
     return [URL(f"kafka://{server.strip()}") for server in config.kafka.bootstrap.split(",")]
@@ -101,6 +102,7 @@ def make_app(config: Config, take: RecordHandler, instance: str, ready: Callable
     app = App(
         group,
         broker=urls,
+        broker_credentials=credentials_of(config.kafka.client),
         key_serializer="raw",
         value_serializer="raw",
         store="memory://",

@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 
 from shadowstream.alerts.acknowledged_writer import AcknowledgedWriter
 from shadowstream.alerts.messages import State, follow_up_id, incident_alert_id
-from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.config.alerting import LOG
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.operator_commands import command_write, commands
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.refused_records import usable
-from shadowstream.records import Write
 
 READ_TIMEOUT_S = 30.0
 Records = Iterable[dict[str, Any]]
@@ -86,7 +85,7 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Le
 
 def rows_of(config: Config) -> list[LedgerRow]:
     """Return all incidents of a trial, without foreign records; raise `BrokerError` if drift cannot be read."""
-    return incidents(_records(config, "drift"), _if_there(config, "commands"), _if_there(config, "deliveries"))
+    return incidents(_records(config, "drift"), commands(config).taken, _if_there(config, "deliveries"))
 
 
 def acknowledge(config: Config, incident: str, by: str, reason: str) -> dict[str, Any]:
@@ -111,8 +110,7 @@ def _write_command(config: Config, record: dict[str, Any]) -> dict[str, Any]:
     if incident not in {row.incident for row in rows}:
         still = [row.incident for row in rows if row.state == "open"]
         raise ConfigError(f"no incident {incident!r}; open are: {', '.join(still) or 'none'}; see `alerts list`")
-    value = own.encode("command", record)
-    AcknowledgedWriter(config).write(Write(config.plan.of("commands"), 0, incident.encode(), value))
+    AcknowledgedWriter(config).write(command_write(config, record))
     return record
 
 

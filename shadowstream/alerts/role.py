@@ -32,6 +32,7 @@ from shadowstream.health import OwnershipClaim, RoleHealth
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin
+from shadowstream.kafka.doctor import start_check
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.operator_commands import is_acknowledged
 from shadowstream.kafka.reading.stable import await_settled
@@ -198,6 +199,11 @@ def _topics_are_there(config: Config) -> bool:
     return False
 
 
+def _check_start(config: Config) -> None:
+    client = admin(config.kafka)
+    start_check.check(client, config, "alerts", topic_admin.source_counts(client, config))
+
+
 async def _start(config: Config, role: AlertsRole, app: App, claim: OwnershipClaim) -> None:
     is_logged = False
     while not await asyncio.to_thread(_topics_are_there, config):
@@ -205,6 +211,7 @@ async def _start(config: Config, role: AlertsRole, app: App, claim: OwnershipCla
             log.warning("waiting_for_topics", inputs=config.inputs, outputs=config.production.outputs)
             is_logged = True
         await asyncio.sleep(LOOK_S)
+    await asyncio.to_thread(_check_start, config)
     await asyncio.to_thread(claim.take)
     await role.deliverer.load()
     await role.catch_up()
@@ -269,7 +276,7 @@ def run(
     """Run the role until `stop`, or in a bounded trial until all alerts are delivered; return its figures. `path`: of
     the config's file, for the commands in messages.
 
-    Raises `ConfigError` for security settings, which this role does not support. Raises `BrokerError` if the stream
+    Raises `ConfigError` for a security setting that Faust cannot express. Raises `BrokerError` if the stream
     breaks off; the supervisor then restarts the role.
     """
     brokers(config)  # raises before any client is created

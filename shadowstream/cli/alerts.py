@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
     """Deliver each incident and each reject once, to the webhook and the log, until Ctrl-C (bounded: to the end)."""
-    trial = load(config)
+    trial = load(config).acting_as("alerts")
     try:
         importlib.import_module("faust")  # not find_spec: Faust replaces itself by a module without a spec
     except ImportError as error:
@@ -50,7 +50,7 @@ def ack(
     as_json: Json = False,
 ) -> None:
     """Say that somebody acts on an incident."""
-    record = acknowledge(load(config), incident, by, reason)
+    record = acknowledge(load(config).acting_as("operator"), incident, by, reason)
     put_or_say(record, f"{record['subject']}: acknowledged by {record['by']}", as_json=as_json)
 
 
@@ -67,14 +67,14 @@ def mute_(
 ) -> None:
     """Let the alerts of an incident rest; it stays open, and holds promote back, all the same."""
     lasting_ms = None if lasting is None else round(seconds_of("--for", lasting) * 1000)
-    record = mute(load(config), incident, by, reason, lasting_ms)
+    record = mute(load(config).acting_as("operator"), incident, by, reason, lasting_ms)
     until = "it closes" if record["until_ms"] is None else iso(record["until_ms"])
     put_or_say(record, f"{record['subject']}: muted by {record['by']} until {until}", as_json=as_json)
 
 
 def list_(config: ConfigPath, as_json: Json = False) -> None:
     """Incidents, the oldest first: open or closed, acknowledged, delivered."""
-    trial = load(config)
+    trial = load(config).acting_as("reader")
     rows = rows_of(trial)
     if as_json:
         for row in rows:

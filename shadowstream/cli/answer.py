@@ -11,18 +11,19 @@ import typer
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ExitCode
 from shadowstream.codecs import own
-from shadowstream.config import Config
+from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.judge.verdict.explain import AGED
 from shadowstream.judge.windows.event_windows import iso
-from shadowstream.kafka.operator_commands import overrides
+from shadowstream.kafka.operator_commands import commands
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.revision import revision_of
 
 READ_TIMEOUT_S = 30.0
 REVISION_CHARS_MIN = 8
+REFUSED_MAX = 5
 _CODES = {"promote": ExitCode.OK, "reject": ExitCode.REJECT, "not_yet": ExitCode.NOT_YET}
 
 Revision = Annotated[
@@ -68,17 +69,24 @@ class Question:
     trial: Config
     revision: str
     max_age_ms: int
+    obeys_overrides: bool = True
 
     def ask(self) -> Answer:
         now_ms = round(time.time() * 1000)
         answer = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
-        return overridden(aged(answer, self.trial, now_ms, self.max_age_ms), overrides(self.trial), now_ms)
+        answer, given = aged(answer, self.trial, now_ms, self.max_age_ms), commands(self.trial)
+        decided = overridden(answer, given.overrides(), now_ms)
+        if decided.override is not None and not self.obeys_overrides:
+            ignored = f"not obeyed (--no-override): {decided.reasons[0]}"
+            decided = replace(answer, reasons=[*answer.reasons, ignored])
+        refused = [_refused(record, why) for record, why in given.refused if record["subject"] == answer.revision]
+        return replace(decided, reasons=[*decided.reasons, *refused[-REFUSED_MAX:]])
 
 
-def question(config: str, revision: str | None, max_age: str) -> Question:
+def question(config: str, revision: str | None, max_age: str, by: Principal = "reader") -> Question:
     """The question in a command's arguments. Raises `ConfigError` for an invalid config, revision or age."""
     max_age_ms = round(seconds_of("--max-age", max_age) * 1000)
-    trial = load(config)
+    trial = load(config).acting_as(by)
     if revision is not None and not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
         raise ConfigError(f"--revision {revision!r}: give 8 to 64 digits of 0-9, a-f, as `validate` prints them")
     return Question(trial, revision if revision is not None else revision_of(trial), max_age_ms)
@@ -153,6 +161,11 @@ def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: i
     instead = f"without it: {answer.decision.replace('_', ' ')}"
     reasons = [reason, *(f"{instead}: {text}" for text in answer.reasons)]
     return Answer(command["decision"], reasons, answer.revision, answer.verdict, command)
+
+
+def _refused(record: Mapping[str, Any], why: str) -> str:
+    decision = f" to {record['decision']}" if record["decision"] else ""
+    return f"refused: {record['command']}{decision} by {record['by']} at {iso(record['at_ms'])}: {why}"
 
 
 def _decoded(raw: bytes, revision: str) -> dict[str, Any]:

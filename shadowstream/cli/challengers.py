@@ -30,7 +30,7 @@ def challengers(
 
     It reads topics only, and decides nothing for `gate`. Exit code 0 if the trials could be compared.
     """
-    trials = [load(config) for config in configs]
+    trials = [load(config).acting_as("reader") for config in configs]
     _check(trials)
     found = [judged_records(trial, revision_of(trial), READ_TIMEOUT_S) for trial in trials]
     judge = [trial.judge for trial in trials]

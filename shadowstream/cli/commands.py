@@ -74,5 +74,9 @@ COMMANDS = {
     "config": Command("config_commands", "look at a config"),
     "schema": Command("config_commands", "schemas of what shadowstream reads and writes"),
     "topics": Command("topics", "the trial's own topics and rights"),
+    "doctor": Command(
+        "doctor",
+        "Check rights and cluster with each role's credentials. Exit code 0, or 2 where a role would refuse to start.",
+    ),
 }
 """In the order of the help."""

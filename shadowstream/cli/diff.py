@@ -70,7 +70,8 @@ def diff(
     """Show differences between production and the candidate: a table, or a JSON object a line."""
     if outcome is not None and outcome not in tuple(Outcome):
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
-    trial, wanted = load(config), Wanted(outcome, revision, field, key, time_ms_of("--since", since))
+    trial = load(config).acting_as("reader")
+    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since))
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
         _follow(trial, wanted, limit, as_json)

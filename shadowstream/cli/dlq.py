@@ -32,7 +32,7 @@ def dlq(
     """Show dead letters: records that a role could not use, and the reason of each; first how many of each kind."""
     if role is not None and role not in ROLES:
         raise ConfigError(f"--role {role!r}: give one of {', '.join(ROLES)}")
-    trial = load(config)
+    trial = load(config).acting_as("reader")
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     kinds: Counter[tuple[str, str]] = Counter()
     newest: deque[dict[str, Any]] = deque(maxlen=limit or None)

@@ -31,7 +31,7 @@ def down(
 
     It asks first, and refuses while roles of the trial run. Production's topics and groups are not touched.
     """
-    trial = load(config)
+    trial = load(config).acting_as("operator")
     client = admin(trial.kafka)
     found = remains_of(client, trial.plan)
     if found.running:

@@ -1,6 +1,7 @@
 """`gate`: one question, one exit code. It requires proof of "good": anything but a fresh promote is no promote."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -22,6 +23,9 @@ def gate(
     wait: Annotated[
         str, typer.Option(help="wait for a decision for at most so long: seconds, or with s, m, h or d")
     ] = "0",
+    no_override: Annotated[
+        bool, typer.Option("--no-override", help="do not obey an override; it is named all the same")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.
@@ -29,7 +33,7 @@ def gate(
     A verdict of another revision or one older than --max-age is not yet. What `override` says of this revision holds.
     """
     wait_s = seconds_of("--wait", wait)
-    asked = question(config, revision, max_age)
+    asked = replace(question(config, revision, max_age), obeys_overrides=not no_override)
     deadline = time.monotonic() + wait_s
     while True:
         answer = asked.ask()

@@ -34,7 +34,7 @@ def override(
         if not text.strip():
             raise ConfigError(f"{option}: must not be empty; give who decides (--by) and why (--reason)")
     lasting_s = None if lasting is None else seconds_of("--for", lasting)
-    asked = question(config, revision, "1h")
+    asked = question(config, revision, "1h", by="operator")
     answer = asked.ask()
     if answer.verdict is None:
         raise ConfigError(f"--revision {asked.revision[:16]}: {answer.reasons[0]}; there is nothing to override")

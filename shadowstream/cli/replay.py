@@ -39,7 +39,7 @@ def replay(
     live verdict. Windows count that begin in the range. Nothing is written or committed.
     """
     span = time_ms_of("--from", begin), time_ms_of("--to", end)
-    trial = load(config)
+    trial = load(config).acting_as("reader")
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     refusals = Refusals()
     records = statistics(trial, refusals)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_or_say
-from shadowstream.config import Config
+from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
 from shadowstream.health import RoleHealth
@@ -128,8 +128,8 @@ def play(
     return figures
 
 
-def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool) -> None:
-    config = load(path)
+def _play(role: Principal, path: str, instance: str, listen: str | None, as_json: bool) -> None:
+    config = load(path).acting_as(role)
     watch = RoleHealth(config.name, role)
     watch.own_process = True
     is_external = role == "runner" and config.candidate.topic is not None

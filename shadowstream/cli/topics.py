@@ -1,12 +1,14 @@
 """`topics plan|apply|acls`: the trial's own topics and the rights that it needs, for the cluster's administrators."""
 
-import shlex
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+import yaml
 from rich.table import Table
 
+from shadowstream.cli import acls
+from shadowstream.cli.acls import object_name
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
@@ -21,7 +23,7 @@ Row = dict[str, Any]
 
 def register(app: typer.Typer) -> None:
     topics = typer.Typer(help="the trial's own topics and rights")
-    for command in (plan, apply, acls):
+    for command in (plan, apply, acls.acls):
         topics.command()(command)
     app.add_typer(topics, name="topics")
 
@@ -32,19 +34,29 @@ def plan(
         list[str] | None,
         typer.Option(metavar="TOPIC=N", help="partitions of a production output; with all given, nobody is asked"),
     ] = None,
+    form: Annotated[
+        Literal["table", "strimzi"], typer.Option("--format", help="a table, or KafkaTopic objects of Strimzi")
+    ] = "table",
+    cluster: acls.Cluster = "kafka",
     as_json: Json = False,
 ) -> None:
     """Show every topic of the trial: partitions, settings, and whether it exists and fits; and the topics that it only
     reads. Changes nothing."""
-    trial = load(config)
+    trial = load(config).acting_as("operator")
     if partitions:
         counts = _counts(trial, partitions)
+        if form == "strimzi":
+            put(_kafka_topics(planned(trial, counts), cluster))
+            return
         rows = [_row(spec, "unknown") for spec in planned(trial, counts)]
         _print(trial, rows, as_json, f"{len(rows)} topics; the cluster was not asked what exists", counts)
         return
     client = admin(trial.kafka)
     bound_topics.check(trial, client)
     counts = source_counts(client, trial)
+    if form == "strimzi":
+        put(_kafka_topics(planned(trial, counts), cluster))
+        return
     surveyed = survey(client, trial)
     states: list[str] = [topic.state for topic in surveyed]
     words = (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
@@ -63,7 +75,7 @@ def apply(
     """Create the topics of the trial that are missing. Never deletes or alters one; refuses (2) where one misfits."""
     if replication == 0:
         raise ConfigError("--replication 0: give a number of copies, or -1 for the broker's default")
-    trial = load(config)
+    trial = load(config).acting_as("operator")
     client = admin(trial.kafka)
     bound_topics.check(trial, client)
     surveyed = survey(client, trial)
@@ -76,37 +88,6 @@ def apply(
     word = "would be created" if dry_run else "created"
     rows = [_row(topic.spec, word) if topic.partitions is None else _standing(topic) for topic in surveyed]
     _print(trial, rows, as_json, f"{len(missing)} topics {word}, {len(surveyed) - len(missing)} were there")
-
-
-def acls(
-    config: ConfigPath,
-    principal: Annotated[str, typer.Option(help="who runs the trial, as the brokers know it: User:name")],
-    as_json: Json = False,
-) -> None:
-    """Print the kafka-acls commands that let a principal run this trial and touch nothing of production."""
-    kind, colon, name = principal.partition(":")
-    if not (kind and colon and name) or name == "*":
-        raise ConfigError(f"--principal {principal!r}: name one as the brokers know it, for example User:shadow")
-    trial = load(config)
-    allow = ["kafka-acls", "--bootstrap-server", trial.kafka.bootstrap, "--add", "--allow-principal", principal]
-    commands = [shlex.join([*allow, *words]) for words in grants(trial)]
-    if as_json:
-        put_json({"trial": trial.name, "principal": principal, "commands": commands})
-    else:
-        put("\n".join(commands))
-
-
-def grants(trial: Config) -> list[list[str]]:
-    """The rights that the trial needs, as arguments of kafka-acls. It reads foreign topics, describes their groups, and
-    has all rights under its own prefix (which ends in a dot, so that it covers no other trial)."""
-    looks = [["--operation", "Read", "--operation", "Describe", "--topic", topic] for topic in sources_of(trial)]
-    groups = [trial.production.group, trial.candidate.group, trial.twin and trial.twin.group]
-    looks += [["--operation", "Describe", "--group", group] for group in groups if group]
-    owned = [
-        ["--operation", "All", kind, trial.plan.prefix, "--resource-pattern-type", "prefixed"]
-        for kind in ("--topic", "--group", "--transactional-id")
-    ]
-    return looks + owned
 
 
 def _counts(trial: Config, given: Sequence[str]) -> dict[str, int]:
@@ -124,6 +105,20 @@ def _counts(trial: Config, given: Sequence[str]) -> dict[str, int]:
         also = ", ".join(f"{topic}=N" for topic in left)
         raise ConfigError(f"--partitions: give {also} as well, or none at all to ask the cluster")
     return counts
+
+
+def _kafka_topics(specs: Sequence[TopicSpec], cluster: str) -> str:
+    """Return KafkaTopic objects; names of objects have no underscore and no capital, so topics are named apart."""
+    objects = [
+        {
+            "apiVersion": "kafka.strimzi.io/v1beta2",
+            "kind": "KafkaTopic",
+            "metadata": {"name": object_name(spec.name), "labels": {"strimzi.io/cluster": cluster}},
+            "spec": {"topicName": spec.name, "partitions": spec.partitions, "config": dict(spec.config)},
+        }
+        for spec in specs
+    ]
+    return yaml.safe_dump_all(objects).rstrip()
 
 
 def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:

@@ -28,7 +28,7 @@ def list_trials(
     """Show the trials on a cluster: last verdict, its time and revision, topics, and the roles that run."""
     if (config is None) == (bootstrap is None):
         raise ConfigError("give a config or --bootstrap HOST:PORT, and not both")
-    kafka = Kafka(bootstrap=bootstrap) if bootstrap is not None else load(str(config)).kafka
+    kafka = Kafka(bootstrap=bootstrap) if bootstrap is not None else load(str(config)).acting_as("reader").kafka
     found = trials_on(kafka, READ_TIMEOUT_S)
     if as_json:
         for one in found:

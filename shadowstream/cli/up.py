@@ -49,7 +49,7 @@ def up(
     trial = load(config)
     revision = revision_of(trial)  # reports a missing candidate once, instead of once a role
     stop = stop_on_signals()
-    session = begin(trial, stop)
+    session = begin(trial.acting_as("operator"), stop)
     if session is None:
         return ExitCode.OK
     stop.begin()
@@ -57,7 +57,7 @@ def up(
     if web is not None:
         commands["web"] = web_command(config, web, context.find_root().params["log_level"])
     # A trial without alerts still collects evidence; so a failed alerts role does not end the others.
-    watch = Watch(Question(trial, revision, MAX_AGE_MS))
+    watch = Watch(Question(trial.acting_as("operator"), revision, MAX_AGE_MS))
     with live.beside(watch.look, in_place=sys.stderr.isatty() and not as_json) as streams:
         supervisor = Supervisor(
             commands, {**os.environ, SESSION: session}, spared=["alerts"], streams=streams, beside=["web"]

@@ -11,20 +11,23 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shadowstream.config.alerting import Alerts, Channel
-from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
+from shadowstream.config.client_properties import OWNED_PROPERTIES, alerts_obstacles
+from shadowstream.config.cluster import PRINCIPALS, Format, Kafka, Principal, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
 from shadowstream.config.judging import Criterion, Judge
-from shadowstream.config.limits import Limits
+from shadowstream.config.limits import Isolation, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
 from shadowstream.config.sides import Candidate, CandidateLimits, Failure, Identity, Labels, Production, Twin
+from shadowstream.errors import ConfigError
 from shadowstream.topics import TopicPlan
 
 __all__ = [
     "DAY_MS",
     "HOUR_MS",
     "OWNED_PROPERTIES",
+    "PRINCIPALS",
     "Alerts",
     "Candidate",
     "CandidateLimits",
@@ -41,12 +44,14 @@ __all__ = [
     "Failure",
     "Format",
     "Identity",
+    "Isolation",
     "Judge",
     "Kafka",
     "Labels",
     "Latency",
     "Limits",
     "Model",
+    "Principal",
     "Production",
     "Redact",
     "Rule",
@@ -99,6 +104,7 @@ class Config(Model):
     judge: Judge = Field(default_factory=Judge)
     alerts: Alerts = Field(default_factory=Alerts)
     limits: Limits = Field(default_factory=Limits)
+    isolation: Isolation = Field(default_factory=Isolation)
     delivery: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
         description="at_least_once for brokers without transactions: crashes repeat records, counts stay exact",
@@ -111,13 +117,30 @@ class Config(Model):
     @property
     def alerts_problem(self) -> str | None:
         """The reason why the alerts role cannot run under this config, and the remedy; None if it can run."""
-        if not self.kafka.security:
+        obstacles = alerts_obstacles(self.kafka.client_of("alerts"))
+        if not obstacles:
             return None
         return (
-            f"kafka.client: {', '.join(self.kafka.security)}: the alerts role cannot use TLS or SASL yet, so no alert "
-            "would be delivered; run `alerts run` with a config of its own where the cluster has a plaintext listener, "
-            "or remove its channels from alerts and watch the topic drift with a client of your own"
+            f"kafka.client: the alerts role cannot use {'; '.join(obstacles)}. Set it so for this role alone under "
+            "kafka.roles.alerts.client, or remove its channels from alerts; until then no alert is delivered"
         )
+
+    def acting_as(self, principal: Principal) -> Config:
+        """Return the config as one role or command uses it: with its own credentials, and without the others'."""
+        changed: dict[str, object] = {"kafka": self.kafka.of(principal)}
+        if principal in ("runner", "joiner", "labels"):
+            changed["judge"] = self.judge.model_copy(update={"commands_key": None})
+        return self.model_copy(update=changed)
+
+    @property
+    def commands_key(self) -> str | None:
+        """The key of people's commands. Raises `ConfigError` if the config has one and this process has not."""
+        if self.judge.commands_key == "":
+            raise ConfigError(
+                "judge.commands_key: is empty here, so that no command can be signed or checked; set its variable for "
+                "this process, or remove the key"
+            )
+        return self.judge.commands_key
 
     @property
     def starts(self) -> Literal["production-group", "latest", "earliest"]:

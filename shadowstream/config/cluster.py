@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from shadowstream.config.client_properties import Value, canonical
 from shadowstream.config.model import Model
+from shadowstream.errors import ConfigError
 
-OWNED_PROPERTIES = frozenset(
-    (
-        "auto.offset.reset",
-        "bootstrap.servers",
-        "enable.auto.commit",
-        "enable.auto.offset.store",
-        "enable.idempotence",
-        "enable.partition.eof",
-        "group.id",
-        "group.instance.id",
-        "group.protocol",
-        "group.remote.assignor",
-        "isolation.level",
-        "message.timeout.ms",
-        "partition.assignment.strategy",
-        "transaction.timeout.ms",
-        "transactional.id",
-    )
-)
-
-
-MESSAGE_BYTES_MIN = 1_000_000
 POLL_INTERVAL_MS = 300_000
 """The client's default of max.poll.interval.ms."""
+
+
+Principal = Literal["runner", "joiner", "judge", "labels", "alerts", "operator", "reader"]
+"""A part of the trial with rights of its own: a role; operator, for people's commands, `up` and `topics apply`; reader,
+for `gate`, `status`, `explain`, `report`, `diff`, `replay` and subscriptions."""
+PRINCIPALS: tuple[Principal, ...] = get_args(Principal)
+Client = Annotated[dict[str, Value], AfterValidator(canonical)]
+
+
+class PrincipalClient(Model):
+    """Client properties of one principal."""
+
+    client: Client = Field(
+        default_factory=dict,
+        description="librdkafka properties, in addition to those of kafka.client or in their place",
+    )
 
 
 class Kafka(Model):
     """Access to the cluster. One cluster holds all topics; two clusters are not supported."""
 
     bootstrap: str = Field("localhost:9092", min_length=1, description="host:port of one or more brokers, by comma")
-    client: dict[str, str | int | float | bool] = Field(
+    client: Client = Field(
         default_factory=dict, description="librdkafka properties for every client, for example security settings"
+    )
+    roles: dict[Principal, PrincipalClient] = Field(
+        default_factory=dict,
+        description="credentials of each role: runner, joiner, judge, labels and alerts; operator, for override, "
+        "alerts ack and mute, up and topics; reader, for gate, status, explain, report, diff, replay and subscriptions",
     )
 
     group_protocol: Literal["classic", "consumer"] = Field(
@@ -53,30 +54,22 @@ class Kafka(Model):
         """After this time without a poll, the group revokes a member's partitions, ms."""
         return int(self.client.get("max.poll.interval.ms", POLL_INTERVAL_MS))
 
-    @property
-    def security(self) -> list[str]:
-        """Names of the client properties that request TLS or SASL.
+    def of(self, principal: Principal) -> Kafka:
+        """Return the access of one principal, without the credentials of the others.
 
-        >>> Kafka(client={"security.protocol": "SASL_SSL", "linger.ms": 5}).security
-        ['security.protocol']
+        Raises `ConfigError` for an empty property: the variable of a password is set for its own role only.
         """
-        plain = str(self.client.get("security.protocol", "")).lower() == "plaintext"
-        named = [name for name in self.client if name.startswith(("security.", "sasl.", "ssl."))]
-        return [] if plain else named
+        client = self.client_of(principal)
+        if empty := [name for name, value in client.items() if value == ""]:
+            raise ConfigError(
+                f"kafka.client: {', '.join(empty)} is empty for {principal}; set its variable for this process"
+            )
+        return self.model_copy(update={"client": client, "roles": {}})
 
-    @model_validator(mode="after")
-    def _keeps_owned_properties(self) -> Kafka:
-        owned = sorted(name for name in self.client if name in OWNED_PROPERTIES)
-        if owned:
-            raise ValueError(
-                f"client: {', '.join(owned)} cannot be set: shadowstream sets it itself for its guarantees"
-            )
-        if int(self.client.get("message.max.bytes", MESSAGE_BYTES_MIN)) < MESSAGE_BYTES_MIN:
-            raise ValueError(
-                f"client: message.max.bytes must be at least {MESSAGE_BYTES_MIN}, librdkafka's default: shadowstream "
-                "bounds its records below that, and a record that the client rejects would fail each commit"
-            )
-        return self
+    def client_of(self, principal: Principal) -> Client:
+        """Return the client properties of one principal."""
+        own = self.roles.get(principal)
+        return {**self.client, **(own.client if own is not None else {})}
 
 
 class Format(Model):

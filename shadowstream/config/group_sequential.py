@@ -1,4 +1,4 @@
-"""Config of the group-sequential rule of bounded trials."""
+"""Config of planned looks: the group-sequential rule of a bounded trial."""
 
 from __future__ import annotations
 

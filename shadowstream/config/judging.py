@@ -339,6 +339,13 @@ class Judge(Model):
         "criterion; show: slices are listed and decide nothing",
     )
 
+    commands_key: str | None = Field(
+        None,
+        pattern=r"^$|^.{16,}$",
+        description="key of at least 16 characters that signs people's commands (override, ack, mute): unsigned ones "
+        "are refused. For operator, judge, alerts and readers; never for the runner, where the variable may be empty",
+    )
+
     @property
     def calls(self) -> list[str]:
         """Entry points that the criteria name."""
@@ -397,4 +404,6 @@ class Judge(Model):
     def decisive(self) -> dict[str, Any]:
         """Return the settings for a digest; without newer settings the digest is that of older releases."""
         newer = {"group_sequential": self.group_sequential, "distributions": self.distributions != DistributionAlarms()}
-        return self.model_dump(mode="json", exclude={name for name, given in newer.items() if not given})
+        return self.model_dump(
+            mode="json", exclude={"commands_key", *(name for name, given in newer.items() if not given)}
+        )

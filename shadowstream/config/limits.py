@@ -51,3 +51,18 @@ class Limits(Model):
         100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"
     )
     transaction_timeout_ms: PositiveMillis = Field(10_000, description="transaction.timeout.ms of our producers")
+
+
+class Isolation(Model):
+    """Rights on the cluster that a start requires, and those that it accepts; each acceptance is in every verdict."""
+
+    unproven: Literal["refuse", "accept"] = Field(
+        "refuse",
+        description="where the brokers allow everything (no authorizer, or a super user), so that isolation cannot be "
+        "proven: refuse to start, or accept; brokers on this machine are accepted",
+    )
+    roles: Literal["apart", "shared"] = Field(
+        "apart",
+        description="apart: the start of a role is refused if it may write what another role decides; shared: the "
+        "roles use one principal, so that the runner has rights over the judge's topics",
+    )

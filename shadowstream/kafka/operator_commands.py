@@ -1,7 +1,7 @@
 """Commands of operators: records of the topic `commands`. The newest for a subject counts."""
 
 import contextlib
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from shadowstream.codecs import own
@@ -9,6 +9,7 @@ from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.kafka.client.consumers import plain_writer
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
+from shadowstream.protocol.command_signatures import CommandCheck, signature_of
 from shadowstream.records import Write
 
 READ_TIMEOUT_S = 30.0
@@ -18,31 +19,51 @@ WRITE_S = 10.0
 def write_command(config: Config, record: dict[str, Any]) -> None:
     """Write a command (schemas/command.avsc) and wait for its delivery. Raises `BrokerError`."""
     writer = plain_writer(config)
-    value = own.encode("command", record)
-    writer.write([Write(config.plan.of("commands"), 0, record["subject"].encode(), value)])
+    writer.write([command_write(config, record)])
     writer.flush(WRITE_S)
+
+
+def command_write(config: Config, record: dict[str, Any]) -> Write:
+    """Return the record of a command, signed if the trial has a key of commands. Raises `ConfigError`."""
+    key = config.commands_key
+    signature = {} if key is None else {"signature": signature_of(record, config.name, key)}
+    value = own.encode("command", record | signature)
+    return Write(config.plan.of("commands"), 0, record["subject"].encode(), value)
 
 
 def muted(config: Config, incident: str, now_ms: int) -> bool:
     """Return whether an incident is muted at `now_ms`. The newest command counts."""
-    mutes = [one for one in _commands(config) if one["command"] == "mute" and one["subject"] == incident]
+    mutes = [one for one in commands(config).taken if one["command"] == "mute" and one["subject"] == incident]
     return bool(mutes) and (mutes[-1]["until_ms"] is None or mutes[-1]["until_ms"] > now_ms)
 
 
 def is_acknowledged(config: Config, incident: str) -> bool:
     """Return whether a person has acknowledged an incident."""
-    return any(one["command"] == "ack" and one["subject"] == incident for one in _commands(config))
+    return any(one["command"] == "ack" and one["subject"] == incident for one in commands(config).taken)
 
 
-def overrides(config: Config) -> dict[str, dict[str, Any]]:
-    """Return the last override of each revision, expired ones too. An empty decision revokes an override."""
-    found = {one["subject"]: one for one in _commands(config) if one["command"] == "override"}
-    return {revision: record for revision, record in found.items() if record["decision"] in ("promote", "reject")}
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Commands of a trial in order: those that count, and those that do not, each with the reason."""
+
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """Return the last override of each revision, expired ones too. An empty decision revokes an override."""
+        found = {one["subject"]: one for one in self.taken if one["command"] == "override"}
+        return {revision: record for revision, record in found.items() if record["decision"] in ("promote", "reject")}
 
 
-def _commands(config: Config) -> Iterator[dict[str, Any]]:
-    """Yield all commands in order, without unreadable ones: these neither open nor close a gate."""
+def commands(config: Config) -> Commands:
+    """Read all commands, without unreadable ones: these neither open nor close a gate. Raises `ConfigError`."""
+    found, check = Commands(), CommandCheck(config.name, config.commands_key)
     with contextlib.suppress(TopicMissing):
         for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
             with contextlib.suppress(RecordError):  # the judge logs it, once a kind; this function is called often
-                yield own.read("command", row.value)
+                record = own.read("command", row.value)
+                if (refusal := check.refusal(record)) is None:
+                    found.taken.append(record)
+                else:
+                    found.refused.append((record, refusal))
+    return found

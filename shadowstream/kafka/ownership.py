@@ -114,14 +114,18 @@ def _session_group(config: Config) -> str:
     return config.plan.group("owner.up")
 
 
-def _place(config: Config) -> Partition:
-    """Return the partition for the commits of claims. It exists for certain; its records have no meaning here."""
-    return Partition(config.inputs[0], 0)
+def _place(config: Config, group: str) -> Partition:
+    """Return the partition for the commits of claims; its records have no meaning here.
+
+    A commit needs the right to read the topic. So roles commit to a topic of the trial, which each of them reads, and
+    `up`, which begins before those topics exist, to an input.
+    """
+    return Partition(config.inputs[0] if group == _session_group(config) else config.plan.of("starts"), 0)
 
 
 def _write(client: AdminClient, config: Config, group: str, claim: str) -> None:
     config.plan.check_group(group, [config.production.group] if config.production.group else [])
-    offset = TopicPartition(*_place(config), 0, claim)
+    offset = TopicPartition(*_place(config, group), 0, claim)
     request = [ConsumerGroupTopicPartitions(group, [offset])]
 
     def commit() -> None:
@@ -134,6 +138,6 @@ def _write(client: AdminClient, config: Config, group: str, claim: str) -> None:
 
 
 def _read(client: AdminClient, config: Config, group: str) -> str | None:
-    place = _place(config)
+    place = _place(config, group)
     found = offsets.commits(client, group, [place])
     return found[place][1] if place in found else None

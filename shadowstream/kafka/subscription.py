@@ -128,7 +128,7 @@ def _trial(trial: Trial | None, chosen: _Chosen) -> tuple[Kafka, TopicPlan, list
             raise ConfigError(f"subscribe: {'; '.join(one['msg'] for one in error.errors())}") from error
     if chosen.bootstrap or chosen.name or chosen.client:
         raise ConfigError("subscribe: the config holds bootstrap, name and client; give them or a config, not both")
-    config = trial if isinstance(trial, Config) else load(trial)
+    config = (trial if isinstance(trial, Config) else load(trial)).acting_as("reader")
     return config.kafka, config.plan, [config.production.group] if config.production.group else []
 
 

@@ -52,6 +52,46 @@ def second_listener(
     }
 
 
+def secured_listeners(
+    ports: tuple[int, int], login: int, mutual: int, files: tuple[Path, Path], users: Mapping[str, str]
+) -> dict[str, str]:
+    """Properties that win over ours for a broker with an authorizer, and two ways to it that ask who comes.
+
+    `ports`: its own port, where everybody is a super user, and the controller's. `login`: a port of SASL over TLS, for
+    PLAIN with the passwords in `users`, SCRAM, and unsigned OAUTHBEARER tokens. `mutual`: a port of TLS with a
+    certificate of the client, whose common name is the user. `files`: the broker's key and certificate in one file,
+    and the certificate of the authority, as PEM.
+    """
+    port, controller_port = ports
+    module = "org.apache.kafka.common.security"
+    passwords = " ".join(f'user_{name}="{password}"' for name, password in users.items())
+    at, own = "127.0.0.1", f"BROKER://127.0.0.1:{port}"
+    extra = f"LOGIN://{at}:{login},MUTUAL://{at}:{mutual}"
+    jaas = "listener.name.login.{}.sasl.jaas.config"
+    return {
+        "listeners": f"{own},{extra},CONTROLLER://{at}:{controller_port}",
+        "advertised.listeners": f"{own},{extra}",
+        "listener.security.protocol.map": "BROKER:PLAINTEXT,LOGIN:SASL_SSL,MUTUAL:SSL,CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": f"{NODE_ID}@{at}:{controller_port}",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(files[0]),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(files[1]),
+        "listener.name.mutual.ssl.client.auth": "required",
+        "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/,DEFAULT",
+        "listener.name.login.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+        jaas.format("plain"): f"{module}.plain.PlainLoginModule required {passwords};",
+        jaas.format("scram-sha-256"): f"{module}.scram.ScramLoginModule required;",
+        jaas.format("scram-sha-512"): f"{module}.scram.ScramLoginModule required;",
+        jaas.format("oauthbearer"): f"{module}.oauthbearer.OAuthBearerLoginModule required "
+        'unsecuredLoginStringClaim_sub="broker";',
+        "listener.name.login.oauthbearer.sasl.server.callback.handler.class": f"{module}.oauthbearer.internals."
+        "unsecured.OAuthBearerUnsecuredValidatorCallbackHandler",
+    }
+
+
 def server_properties(port: int, controller_port: int, log_dir: Path, extra: Mapping[str, str]) -> str:
     """The file's text. `extra` wins over every line of ours, e.g. `advertised.listeners` for a proxy in between."""
     wired = {

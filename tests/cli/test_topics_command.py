@@ -2,10 +2,12 @@
 
 import shlex
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from shadowstream.configfile import load
@@ -144,23 +146,64 @@ def test_inputs_that_do_not_exist_are_2_by_name(cli: Cli, kafka: Broker, make_tr
     assert "topics not found on the cluster: payments, scores" in result.err
 
 
-def test_the_rights_are_reading_production_and_the_own_prefix_only(cli: Cli, make_trial: MakeTrial) -> None:
-    result = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x", "--json")
-    assert result.code == 0
-    begin = ["kafka-acls", "--bootstrap-server", "localhost:1", "--add", "--allow-principal", "User:CN=shadow, O=x"]
-    lines = [shlex.split(command) for command in result.json["commands"]]
-    assert all(line[: len(begin)] == begin for line in lines)
-    read, own = ["--operation", "Read", "--operation", "Describe"], ["--resource-pattern-type", "prefixed"]
-    assert [line[len(begin) :] for line in lines] == [
-        [*read, "--topic", "payments"],
-        [*read, "--topic", "scores"],
-        ["--operation", "Describe", "--group", "scorer"],
-        ["--operation", "All", "--topic", "shadow.fraud.", *own],
-        ["--operation", "All", "--group", "shadow.fraud.", *own],
-        ["--operation", "All", "--transactional-id", "shadow.fraud.", *own],
+def lines_of(cli: Cli, path: Path, *options: str) -> list[list[str]]:
+    """The words of each printed command after the principal."""
+    found = cli("topics", "acls", path, *options, "--json").json["principals"]
+    commands = [shlex.split(command) for one in found for command in one["commands"]]
+    assert all(line[:4] == ["kafka-acls", "--bootstrap-server", "localhost:1", "--add"] for line in commands)
+    return [line[4:] for line in commands]
+
+
+def test_outside_the_prefix_every_right_is_to_read_or_describe(cli: Cli, make_trial: MakeTrial) -> None:
+    principal = "User:CN=shadow, O=x"
+    lines = lines_of(cli, make_trial(), "--principal", principal)
+    assert all(line[:2] == ["--allow-principal", principal] for line in lines)
+    outside = [line for line in lines if not any(word.startswith("shadow.fraud.") for word in line)]
+    operations = {line[i + 1] for line in outside for i, word in enumerate(line) if word == "--operation"}
+    assert operations == {"Read", "Describe", "DescribeConfigs"}
+    assert not any("All" in line for line in lines)
+    text = cli("topics", "acls", make_trial(), "--principal", principal).out.splitlines()
+    assert text[0] == f"# runner, joiner, judge, operator, reader: {principal}"
+    assert [shlex.split(line)[4:] for line in text[1:]] == lines
+
+
+def test_no_role_writes_what_another_decides(cli: Cli, make_trial: MakeTrial) -> None:
+    path, roles = make_trial(), ("runner", "joiner", "judge", "operator", "reader")
+    given = [word for role in roles for word in ("--principal", f"{role}=User:{role}")]
+    writers: dict[str, list[str]] = {}
+    for line in lines_of(cli, path, *given):
+        if "Write" in line and "--topic" in line:
+            writers.setdefault(line[line.index("--topic") + 1], []).append(line[1].removeprefix("User:"))
+    plan, by = "shadow.fraud.", {name: role for name, (role, *_) in writers.items()}
+    assert all(len(names) == 1 for names in writers.values())
+    assert {name.removeprefix(plan) for name, role in by.items() if role == "runner"} == {
+        *("out.scores", "repartition.scores", "progress", "starts", "runner-state", "attempts", "dlq.runner"),
+    }
+    assert (by[f"{plan}commands"], by[f"{plan}verdict"], by[f"{plan}stats"]) == ("operator", "judge", "joiner")
+    assert lines_of(cli, path, *given, "--role", "judge") == lines_of(cli, path, "--principal", "judge=User:judge")
+    partly = cli("topics", "acls", path, "--principal", "runner=User:a")
+    assert "no principal was given for joiner, judge, operator, reader" in partly.err
+
+
+def test_strimzi_has_the_same_rights_and_topics_as_objects(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial()
+    users = ("topics", "acls", path, "--principal", "runner=User:CN=a", "--principal", "joiner=User:b")
+    named = [*yaml.safe_load_all(cli(*users, "--format", "strimzi", "--cluster", "main").out)]
+    assert [user["metadata"] for user in named] == [
+        {"name": name, "labels": {"strimzi.io/cluster": "main"}} for name in ("a", "b")
     ]
-    text = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x").out
-    assert text.splitlines() == result.json["commands"]
+    entries = [entry for user in named for entry in user["spec"]["authorization"]["acls"]]
+    lines = lines_of(cli, path, *users[3:])
+    assert [entry["resource"]["name"] for entry in entries if entry["resource"]["type"] != "cluster"] == [
+        next(word for flag, word in pairwise(line) if flag in ("--topic", "--group", "--transactional-id"))
+        for line in lines
+        if "--cluster" not in line
+    ]
+    topics = cli("topics", "plan", path, "--partitions", "scores=6", "--format", "strimzi").out
+    (out,) = [one["spec"] for one in yaml.safe_load_all(topics) if one["spec"]["topicName"].endswith("out.scores")]
+    assert (out["partitions"], out["config"]["retention.ms"]) == (6, "-1")
+    refused = cli("topics", "acls", path, "--principal", "User:CN=shadow, O=x", "--format", "strimzi")
+    assert (refused.code, "cannot be the name of a KafkaUser" in refused.err) == (2, True)
 
 
 ADOPTED = 'candidate: {topic: scores-next, group: next, version: "7"}\ntwin: {topic: scores-twin, group: again}\n'
@@ -192,12 +235,12 @@ def test_topics_of_external_candidate_and_twin_are_sources_and_not_created(cli: 
 
 
 def test_groups_of_external_candidate_and_twin_are_only_described(cli: Cli, make_trial: MakeTrial) -> None:
-    result = cli("topics", "acls", adopt(make_trial()), "--principal", "User:shadow").out
-    lines = [line for line in result.splitlines() if "prefixed" not in line]
-    assert [line.partition("User:shadow ")[2] for line in lines] == [
-        *(f"--operation Read --operation Describe --topic {topic}" for topic in ("payments", "scores")),
-        *(f"--operation Read --operation Describe --topic {topic}" for topic in ("scores-next", "scores-twin")),
-        *(f"--operation Describe --group {group}" for group in ("scorer", "next", "again")),
+    lines = lines_of(cli, adopt(make_trial()), "--principal", "User:shadow", "--role", "runner")
+    lines = [line[2:] for line in lines if not any(word.startswith("shadow.") for word in line)]
+    assert lines == [
+        *(["--operation", "Read", "--topic", topic] for topic in ("payments", "scores", "scores-next", "scores-twin")),
+        *(["--operation", "Describe", "--group", group] for group in ("scorer", "next", "again")),
+        ["--operation", "Describe", "--cluster"],
     ]
 
 
@@ -221,6 +264,6 @@ def test_a_missing_topic_of_an_external_candidate_is_2_by_name(cli: Cli, trial: 
     assert "topics not found on the cluster: scores-next, scores-twin" in result.err
 
 
-@pytest.mark.parametrize("principal", ["shadow", "User:", ":shadow", "User:*"])
+@pytest.mark.parametrize("principal", ["shadow", "User:", ":shadow", "User:*", "runner=a", "boss=User:a"])
 def test_a_principal_that_names_nobody_or_everybody_is_2(cli: Cli, make_trial: MakeTrial, principal: str) -> None:
     assert cli("topics", "acls", make_trial(), "--principal", principal).code == 2

@@ -60,7 +60,12 @@ def test_four_keys_are_enough(write: Write) -> None:
     ("text", "line", "key", "message"),
     [
         (GOOD + "kafka:\n  boostrap: a:1\n", 6, "kafka.boostrap", "unknown key; did you mean 'bootstrap'?"),
-        (GOOD + "kafka:\n  zzz: 1\n", 6, "kafka.zzz", "unknown key; known are bootstrap, client, group_protocol"),
+        (
+            GOOD + "kafka:\n  zzz: 1\n",
+            6,
+            "kafka.zzz",
+            "unknown key; known are bootstrap, client, group_protocol, roles",
+        ),
         (
             "name: a\ninputs: [b]\nproduction:\n  group: x\ncandidate: {call: 'a:b'}\n",
             *(3, "production.outputs", "is missing; add it (topics that production writes)"),
@@ -224,15 +229,26 @@ def test_values_come_from_the_given_environment_only(write: Write, monkeypatch: 
 
 
 def test_below_kafka_client_values_are_taken_as_written(write: Write) -> None:
-    client = "{sasl.password: 0123, sasl.username: '${U}', enable.x: True, y.ms: 1e3, z: '${P}'}"
+    names = ("sasl.password", "sasl.username", "check.crcs", "client.id", "client.rack")
+    client = "{" + ", ".join(map("{}: {}".format, names, ("0123", "'${U}'", "True", "1e3", "'${P}'"))) + "}"
+    client = f"{client}\n  roles: {{runner: {{client: {client}}}}}"
     config = load(write(GOOD + f"kafka:\n  client: {client}\n"), {"U": "0x1F", "P": "1.50"})
-    written = {"sasl.password": "0123", "sasl.username": "0x1F", "enable.x": "True", "y.ms": "1e3", "z": "1.50"}
-    assert config.kafka.client == written
+    written = dict(zip(names, ("0123", "0x1F", "True", "1e3", "1.50"), strict=True))
+    assert config.kafka.client == config.kafka.roles["runner"].client == written
 
 
 def test_a_plain_variable_below_kafka_client_keeps_its_digits(write: Write) -> None:
     config = load(write(GOOD + "kafka:\n  client:\n    sasl.password: ${PW}\n"), {"PW": "007"})
     assert config.kafka.client == {"sasl.password": "007"}
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_an_empty_variable_of_a_secret_is_an_empty_text(write: Write, quote: str) -> None:
+    client = f"\n  client:\n    sasl.password: {quote}${{PW:-}}{quote}\n"
+    config = load(write(GOOD + f"judge:\n  commands_key: {quote}${{KEY:-}}{quote}\nkafka:{client}"), {})
+    assert config.kafka.client == {"sasl.password": ""}
+    with pytest.raises(ConfigError, match=r"judge\.commands_key: is empty here"):
+        _ = config.commands_key
 
 
 def test_paths_are_relative_to_the_config_file_and_come_out_absolute(
@@ -260,7 +276,8 @@ def test_no_problem_shows_a_password_or_what_a_variable_holds(write: Write) -> N
 def test_the_shown_config_masks_secrets_and_nothing_else(write: Write) -> None:
     config = load(
         write(
-            GOOD + "schemas: {registry: 'http://u:hunter2@r:8081'}\nkafka:\n  client:\n    sasl.username: hunter2\n"
+            GOOD + "alerts: {webhook: 'https://h/hunter2'}\n"
+            "schemas: {registry: 'http://u:hunter2@r:8081'}\nkafka:\n  client:\n    sasl.username: hunter2\n"
             "    sasl.mechanism: hunter2\n    ssl.key.pem: hunter2\n    ssl.keystore.password: hunter2\n"
             "    client.id: me\n"
         ),
@@ -270,10 +287,11 @@ def test_the_shown_config_masks_secrets_and_nothing_else(write: Write) -> None:
     assert "hunter2" not in str(shown)
     assert shown["schemas"]["registry"] == "http://***@r:8081"
     assert shown["kafka"]["client"]["client.id"] == "me"
-    assert shown["kafka"]["client"]["sasl.mechanism"] == "***"
-    del shown["kafka"], shown["schemas"]
+    assert shown["kafka"]["client"]["sasl.mechanisms"] == "***"
+    assert shown["alerts"]["webhook"] == "***"
+    del shown["kafka"], shown["schemas"], shown["alerts"]
     expected = config.model_dump(mode="json")
-    del expected["kafka"], expected["schemas"]
+    del expected["kafka"], expected["schemas"], expected["alerts"]
     assert shown == expected
 
 

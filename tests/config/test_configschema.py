@@ -24,7 +24,7 @@ FULL: dict[str, Any] = {
     **BASE,
     "kafka": {
         "bootstrap": "a:1,b:2",
-        "client": {"security.protocol": "SASL_SSL", "sasl.password": "x", "n": 1, "b": True},
+        "client": {"security.protocol": "SASL_SSL", "sasl.password": "x", "linger.ms": 1, "check.crcs": True},
     },
     "schemas": {"dir": "schemas"},
     "candidate": {

@@ -175,6 +175,18 @@ def test_a_pods_stable_name_is_its_instance_and_judges_are_single(everything: li
         assert (thing["spec"]["replicas"], thing["spec"]["strategy"]) == (1, {"type": "Recreate"})
 
 
+def test_each_role_has_its_own_secret_beside_that_of_all(everything: list[dict[str, Any]]) -> None:
+    pods = of_kind(everything, "StatefulSet") + of_kind(everything, "Deployment")
+    secrets = {
+        container["name"]: [source["secretRef"]["name"] for source in container["envFrom"]]
+        for pod in pods
+        for container in pod["spec"]["template"]["spec"]["containers"]
+    }
+    assert secrets.pop("runner") == ["fraud-kafka", "fraud-runner"]
+    assert len(secrets) == 4
+    assert set(map(tuple, secrets.values())) == {("fraud-kafka",)}
+
+
 def test_selectors_find_their_own_pods_and_no_others(everything: list[dict[str, Any]]) -> None:
     pods = chart.pods(everything)
     for thing in everything:
@@ -301,8 +313,12 @@ def test_the_notes_say_what_to_do_next(helm: Path, tmp_path: Path) -> None:
     exec_ = "kubectl --namespace shadows exec deployment/trial-shadowstream-judge -- shadowstream"
     for word in (
         *(f"{exec_} gate {trial}", f"{exec_} diff {trial}"),
-        *("rollout status statefulset/trial-shadowstream-joiner", "transactional ids", "shadow.fraud. "),
-        *("payments, scores", "production's group   fraud-model"),
+        *(
+            "rollout status statefulset/trial-shadowstream-joiner",
+            "topics acls trial.yaml --principal",
+            "shadow.fraud. ",
+        ),
+        *("payments, scores", "offsets of the groups fraud-model"),
     ):
         assert word in notes, notes
 
@@ -331,7 +347,7 @@ def test_an_external_candidate_is_watched_by_the_runners_pod(helm: Path, tmp_pat
     notes = notes_of(helm, tmp_path / "shadowstream", "--values", str(path))
     for word in (
         *("watches the candidate's job fraud-next, version 7", "payments, scores, scores-next, scores-again"),
-        *("candidate's group    fraud-next", "twin's group         fraud-again"),
+        *("fraud-next, fraud-again are looked at, never changed",),
     ):
         assert word in notes, notes
 

@@ -10,7 +10,19 @@ ROOT = Path(__file__).resolve().parents[2]
 SIDE_BY_SIDE = ("shadowstream.runner", "shadowstream.joiner", "shadowstream.judge", "shadowstream.labels")
 
 # Folders of tests that run whole roles, or check something else than a package.
-NO_PACKAGE = {"bench", "chaos", "contracts", "helm", "memory", "metrics", "pipeline", "schemas", "simulation", "tidy"}
+NO_PACKAGE = {
+    "bench",
+    "chaos",
+    "contracts",
+    "helm",
+    "memory",
+    "metrics",
+    "pipeline",
+    "schemas",
+    "secured",
+    "simulation",
+    "tidy",
+}
 
 
 def mirrors(source: Source) -> Iterator[str]:

@@ -49,9 +49,12 @@ spec:
         {{- with $root.Values.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- with $root.Values.existingSecret }}
+      {{- with compact (list $root.Values.existingSecret $values.existingSecret) }}
       envFrom:
+        # The role's own Secret is last, so its keys win.
+        {{- range . }}
         - secretRef: {name: {{ . | quote }}}
+        {{- end }}
       {{- end }}
       ports:
         - {name: metrics, containerPort: {{ $root.Values.metrics.port }}, protocol: TCP}

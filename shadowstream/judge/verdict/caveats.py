@@ -34,6 +34,7 @@ def caveats_of(
         *_of_ends(config, outcomes),
         *_of_cost(config),
         *_of_functions(config),
+        *_of_rights(config),
         *_of_drift(config, list(monitors)),
         *_of_room(unwatched, dropped),
         *(
@@ -144,6 +145,21 @@ def _of_functions(config: Config) -> list[str]:
     more = f" and {len(called) - NAMED_MAX} others" if len(called) > NAMED_MAX else ""
     named = ", ".join(called[:NAMED_MAX])
     return [f"functions of compare decide what agrees, and run with the joiner's rights: {named}{more}"]
+
+
+def _of_rights(config: Config) -> list[str]:
+    caveats = []
+    if config.isolation.unproven == "accept":
+        caveats.append(
+            "isolation.unproven is accept: where the brokers allow everything, only shadowstream's own checks keep the "
+            "trial from production's topics and groups"
+        )
+    if config.isolation.roles == "shared":
+        caveats.append(
+            "isolation.roles is shared: the roles may use one principal, and the runner, which calls the candidate, "
+            "may write what the judge reads and decides"
+        )
+    return caveats
 
 
 def _of_drift(config: Config, monitors: list[RateMonitor]) -> list[str]:

@@ -24,6 +24,8 @@ from shadowstream.topics import TopicPlan
 log = get_logger("kafka")
 Client = TypeVar("Client")
 CONNECT_S = 10.0
+_RECEIVED = {"receive.message.max.bytes": 2_000_000_000}
+"""A record beyond the client's default of 100 MB would end the connection, and so stop all partitions."""
 SESSION = {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 1_000}
 BASE_CONSUMER: dict[str, Any] = {
     "isolation.level": "read_committed",
@@ -39,7 +41,7 @@ BASE_CONSUMER: dict[str, Any] = {
 
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
     """Return the settings of a client: the operator's override the defaults, and `extra` overrides both."""
-    return {"bootstrap.servers": kafka.bootstrap, **client_log.settings(), **kafka.client, **extra}
+    return {"bootstrap.servers": kafka.bootstrap, **client_log.settings(), **_RECEIVED, **kafka.client, **extra}
 
 
 def make_client(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:

@@ -35,6 +35,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
+from shadowstream.kafka.doctor import start_check
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
@@ -178,7 +179,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     """Watch the candidate's job until stopped; return figures. All instances write the same marks."""
     figures, client = RoleFigures("watcher"), admin(config.kafka)
     bound_topics.check(config, client)
-    topic_admin.ensure(client, config)
+    start_check.check(client, config, "runner", topic_admin.ensure(client, config))
     writer = plain_writer(config)
     pinned = start_mark.pin_until_stopped(config, revision, (client, writer), stop, watch)
     if pinned is not None:

@@ -22,6 +22,7 @@ from shadowstream.kafka.at_least_once.joiner_recovery import AtLeastOnceRecovery
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, group_consumer, role_writer
 from shadowstream.kafka.client.traffic import TrafficMeter
+from shadowstream.kafka.doctor import start_check
 from shadowstream.kafka.joining.backpressure import Backpressure
 from shadowstream.kafka.joining.broker_observer import BrokerObserver
 from shadowstream.kafka.joining.hook_process import HookProcess
@@ -36,7 +37,7 @@ from shadowstream.kafka.reading.state_records import newest_states, read_states
 from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
+from shadowstream.kafka.trial import bound_topics, start_log, topic_admin
 from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
@@ -331,7 +332,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     figures, client = RoleFigures("joiner"), admin(config.kafka)
     bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
-    rights.check(client, config, sources)
+    start_check.check(client, config, "joiner", sources)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
     hooks = HookProcess(config)
     compare = comparer_of(schema_source(config.schemas), config, hooks.load)

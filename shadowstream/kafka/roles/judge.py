@@ -19,17 +19,19 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.client.errors import event_error, translated_errors
 from shadowstream.kafka.client.messages import is_end, is_fatal, is_offset_gone, offset_of, place_of
+from shadowstream.kafka.doctor import start_check
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.reading.newest import BackwardReader
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
 from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.transaction import commit_exactly_once, publish_in_order, start_transactions
-from shadowstream.kafka.trial import bound_topics, rights, topic_admin
+from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.logs import get_logger
 from shadowstream.metrics import DECISIONS
+from shadowstream.protocol.command_signatures import CommandCheck
 from shadowstream.records import Partition, Write
 
 log = get_logger("judge")
@@ -98,6 +100,7 @@ class JudgeLoop:
         self.records = self.commits = 0
         self._refusals = {kind: Refusals() for kind in ("stats", "command")}
         self._commands = config.plan.of("commands")
+        self._check_command = CommandCheck(config.name, config.commands_key)
         self._shown = 0
         self._next_heartbeat = 0.0
 
@@ -143,13 +146,23 @@ class JudgeLoop:
                     log.error("command_unreadable", **details)
             return
         if kind == "command":
-            self._step.command(offset, record)
+            self._command(offset, record)
         else:
             if self._check_topics is not None:
                 self._check_topics()
                 self._check_topics = None
             self._step.step(place.partition, offset, record)
             self.records += 1
+
+    def _command(self, offset: int, record: dict[str, Any]) -> None:
+        refusal = self._check_command.refusal(record)
+        if refusal is None:
+            self._step.command(offset, record)
+        else:
+            by, subject = record["by"], record["subject"]
+            log.warning(
+                "command_refused", offset=offset, command=record["command"], by=by, subject=subject, reason=refusal
+            )
 
     def _commit(self, *, last: bool = False) -> None:
         at = time.monotonic()
@@ -223,7 +236,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     figures, client = RoleFigures("judge"), admin(config.kafka)
     bound = bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
-    rights.check(client, config, sources)
+    start_check.check(client, config, "judge", sources)
     writer = role_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
     step = resumed_step(config, revision, expected_tasks(config, sources), attempt_at(config, revision))

@@ -25,6 +25,7 @@ from shadowstream.judge.windows.expected_tasks import joined_tasks
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.client.traffic import TrafficMeter
+from shadowstream.kafka.doctor import start_check
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.topic_reader import TopicRecord, stream_topic
@@ -214,6 +215,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     figures, client = RoleFigures("labels"), admin(config.kafka)
     bound_topics.check(config, client)
     counts = topic_admin.ensure(client, config)
+    start_check.check(client, config, "labels", counts)
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
     store = LabelStore(path_of(config, instance), given=config.labels.store_dir is not None)

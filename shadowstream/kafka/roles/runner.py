@@ -25,6 +25,7 @@ from shadowstream.kafka.client.consumers import (
     role_writer,
 )
 from shadowstream.kafka.client.traffic import TrafficMeter
+from shadowstream.kafka.doctor import start_check
 from shadowstream.kafka.loop import Loop, now_ms
 from shadowstream.kafka.reading.control_records import GroupCommits
 from shadowstream.kafka.reading.marks import last_done
@@ -35,7 +36,7 @@ from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.kafka.trial import bound_topics, rights, start_log, start_mark, topic_admin
+from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.attempt_log import log_ended, read_attempts
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
@@ -281,7 +282,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     loaded = candidate_loading.load(config, revision, marks_writer, watch, (call_size, step_time))
     with loaded.watched(config, watch):
         sources = topic_admin.ensure(client, config)
-        rights.check(client, config, sources)
+        start_check.check(client, config, "runner", sources)
         schemas = schema_source(config.schemas)
         decoder = Decoder(schemas, config.schemas.formats, config.limits.decoded_bytes_max, names="plain")
         partitions = {topic: sources[topic] for topic in config.production.outputs}

@@ -36,7 +36,7 @@ def warn(config: Config, client: AdminClient) -> None:
     with contextlib.closing(Sampler(config, client, limit_s=LIMIT_S)) as sampler:
         try:
             for topic in config.production.outputs:
-                _warn_of_misfits(config, topic, _outcomes(config, sampler, topic))
+                _warn_of_misfits(config, topic, sampled_outcomes(config, sampler, topic))
         except ShadowstreamError as error:
             log.info("identity_not_sampled", reason=str(error))
 
@@ -52,7 +52,7 @@ def _warn_of_misfits(config: Config, topic: str, outcomes: Counter[str]) -> None
             log.warning("identity_repeats", topic=topic, records=records, repeated=again, reason=reason)
 
 
-def _outcomes(config: Config, sampler: Sampler, topic: str) -> Counter[str]:
+def sampled_outcomes(config: Config, sampler: Sampler, topic: str) -> Counter[str]:
     """Count the outcomes of a topic's newest records, as if each that has an id matched."""
     identity = Identity(config, comparer_of(schema_source(config.schemas), config).decode)
     reader = HeaderReader(config, topic)

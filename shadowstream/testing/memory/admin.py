@@ -67,6 +67,12 @@ class MemoryAdmin:
         return answers
 
     @client_call
+    def describe_cluster(self, **options: Any) -> Future[Any]:
+        """Show one broker on this machine, and every operation as allowed: there is no authorizer."""
+        nodes = [SimpleNamespace(host="localhost")]
+        return _answered(SimpleNamespace(authorized_operations=list(AclOperation), nodes=nodes))
+
+    @client_call
     def describe_topics(self, topics: Any, **options: Any) -> dict[str, Future[Any]]:
         """Show every operation as allowed: there is no authorizer."""
         unknown = failures.failure(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")

@@ -6,7 +6,8 @@ import pytest
 
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.kafka.trial import rights, topic_admin
+from shadowstream.kafka.doctor.granted import topic_rights
+from shadowstream.kafka.trial import topic_admin
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.processes import Process
 from tests.memory.runner_world import Runners, latest
@@ -23,7 +24,8 @@ def world() -> Iterator[Runners]:
 
 
 def asking(world: Runners) -> Process:
-    return Process("asks", world.broker.clock, lambda: rights.check(admin(CONFIG.kafka), CONFIG, COUNTS))
+    topics = [spec.name for spec in topic_admin.planned(CONFIG, COUNTS)]
+    return Process("asks", world.broker.clock, lambda: topic_rights(admin(CONFIG.kafka), topics))
 
 
 def test_a_topic_unknown_to_the_broker_is_asked_for_again(world: Runners) -> None:

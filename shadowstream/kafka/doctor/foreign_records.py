@@ -1,0 +1,87 @@
+"""Check that topics under the trial's prefix hold no records of others before the trial begins: none is adopted."""
+
+import contextlib
+from typing import Any
+
+from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.codecs import own
+from shadowstream.config import Config, Principal
+from shadowstream.errors import RecordError
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.messages import offset_of, place_of
+from shadowstream.kafka.doctor.finding import Finding, Severity
+from shadowstream.kafka.doctor.least_rights import Operation, Resource, needed, rights_of
+from shadowstream.kafka.reading.bounded import NotReadToEnd, ignore, read_spans, within
+from shadowstream.protocol.headers import ORIGIN_HEADER, PACKED_HEADER
+from shadowstream.records import Partition
+from shadowstream.topics import TopicPlan
+
+LOOKED_AT = 20
+"""Offsets at the beginning of each partition that are read: the first of them may be control records."""
+LIMIT_S = 5.0
+
+
+def foreign_findings(client: AdminClient, config: Config, principal: Principal) -> list[Finding]:
+    """Return a finding for each topic of the trial that holds a record of others, among those the principal reads.
+
+    A trial that has begun owns its topics: a foreign record in them is refused as a record. Raises `BrokerError`.
+    """
+    plan, rights = config.plan, rights_of(config, principal)
+    begun = plan.of("starts")
+    found = offsets.existing(client)
+    readable = [
+        topic
+        for topic in sorted(found, key=lambda topic: topic != begun)
+        if _is_checked(plan, topic) and Operation.READ in needed(rights, Resource.TOPIC, topic)
+    ]
+    for topic in readable:
+        first = _first(client, config, principal, {topic: found[topic]})
+        if topic == begun and first and all(_is_ours(plan, message) for message in first):
+            return []
+        for message in first:
+            if not _is_ours(plan, message):
+                place = f"{place_of(message)}/{offset_of(message)}"
+                text = f"topic {topic} holds records that shadowstream did not write; it is not adopted"
+                fix = "give the trial another name, or remove the topic"
+                return [Finding("foreign_records", Severity.REFUSE, text, place, fix)]
+    return []
+
+
+def _is_checked(plan: TopicPlan, topic: str) -> bool:
+    """Whether records of a topic show who wrote them; dead letters are raw."""
+    return topic.startswith(plan.prefix) and not topic.startswith((plan.dead_letter(""), plan.of("diff.json")))
+
+
+def _first(client: AdminClient, config: Config, principal: Principal, counts: dict[str, int]) -> list[Message]:
+    places = offsets.places(counts)
+    lows, ends = offsets.beginnings(client, places), offsets.ends(client, places)
+    spans = {at: (lows[at], min(ends[at], lows[at] + LOOKED_AT)) for at in places if lows[at] < ends[at]}
+    messages: dict[Partition, Message] = {}
+    if not spans:
+        return []
+    consumer = reading_consumer(config.kafka, config.plan, f"{principal}.foreign")
+    with contextlib.closing(consumer), contextlib.suppress(NotReadToEnd):
+        for polled in read_spans(consumer, spans, within(LIMIT_S), ignore, short=True):
+            for message in polled.records:
+                messages.setdefault(place_of(message), message)
+    return list(messages.values())
+
+
+def _is_ours(plan: TopicPlan, message: Message) -> bool:
+    headers: Any = message.headers() or ()
+    topic, names = place_of(message).topic, {name for name, _ in headers}
+    if topic.startswith(plan.out("")):
+        return bool(names & {PACKED_HEADER, ORIGIN_HEADER})
+    if topic.startswith(plan.repartition("")):
+        return ORIGIN_HEADER in names
+    value = message.value()
+    if value is None:
+        return True  # a tombstone
+    try:
+        own.decode(value)
+    except RecordError:
+        return False
+    return True
