@@ -69,7 +69,6 @@ from shadowstream.protocol.count_names import (
     TWIN,
     cost_names,
 )
-from shadowstream.protocol.mean_sums import SUMS
 from shadowstream.protocol.outcomes import (
     FAILED,
     IN_RATES,
@@ -213,6 +212,8 @@ def by_key_of(criterion: Criterion, config: Config) -> Rate | None:
     """The row by which buckets of keys count; None if the joiner has none. Inputs have no key, so errors are counted by
     production's records. Of a loss the bad units are the sum of its units, in 2**-32."""
     if criterion.is_signed and criterion.unit == "key":
+        from shadowstream.protocol.mean_sums import SUMS  # loads NumPy, and light commands never get here
+
         return Rate((mean_of(criterion),), (f"{mean_of(criterion)}/{SUMS - 1}",), _units_of_loss(criterion))
     if criterion.rate not in BY_KEY or criterion.where or criterion.topic:
         return None

@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 from shadowstream.judge.criteria import bound_reasons, mean_name
 from shadowstream.protocol.key_buckets import BY_BUCKET
-from shadowstream.protocol.mean_sums import SUMS
 
 Pair: TypeAlias = tuple[int, int]
 """Units and bad units."""
@@ -42,6 +41,8 @@ class WindowCounts:
         for mean in delta.get("means", ()):
             name = mean_name(mean["path"], mean.get("bound", 0.0), mean.get("limit", 0.0))
             for one in mean.get("buckets", ()):
+                from shadowstream.protocol.mean_sums import SUMS  # loads NumPy, and light commands never get here
+
                 counts = self.outcome_buckets.setdefault(one["bucket"], Counter())
                 counts.update({name: one["n"], f"{name}/{SUMS - 1}": one["total"]})
         for entry in delta.get("slices", ()):
