@@ -177,8 +177,6 @@ class RateMonitor:
             n, s, first_ms, last_ms = self._recent.popleft()
             self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
             self._rise.learn(n, s, int(last_ms - first_ms))
-            self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
-            self._rise.learn(n, s, int(span_ms))
 
     def _feed_adwin(self, merged: Merged) -> Flag | None:
         change = self._adwin.update(merged.start_ms, merged.s / merged.n)
@@ -229,9 +227,8 @@ class RateMonitor:
         `stretch`: units since the rate was last under the limit, in an open window; otherwise the recent windows count.
         """
         alarm = self._sr.alarm or self._rise.alarm
-        if not alarm and self._sr.log_evidence < 0:
-            self._armed = True
         if not alarm:
+            self._armed |= self._sr.log_evidence < 0
             return None
         n, s = stretch or (sum(row[0] for row in self._recent), sum(row[1] for row in self._recent))
         after = s / n
@@ -361,8 +358,8 @@ class RateMonitor:
 
     @property
     def recent(self) -> list[Row]:
-        """Last merged windows; states of older releases have the start of the last one only."""
-        return [(int(row[2]) if len(row) > 2 else self._last_ms[0], row[0], row[1]) for row in self._recent]
+        """Last merged windows."""
+        return [(int(row[2]), row[0], row[1]) for row in self._recent]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as JSON."""
