@@ -72,7 +72,7 @@ class RiseDetector:
         return self._watches and self._sr.alarm and _log_ratio(*self.stretch, self._limit) >= OVER_LIMIT
 
     def _own_rate(self, windows: float, n: float, s: float) -> float | None:
-        if windows < BASELINE_MIN or self.span_ms < self._season_ms or self._steady.moves:
+        if windows < BASELINE_MIN or not n or self.span_ms < self._season_ms or self._steady.moves:
             return None
         z = STANDARD_ERRORS
         rate = (s + z * z / 3.0 + z * math.sqrt(s + z * z / 4.0)) / n
