@@ -14,6 +14,7 @@ from typing import NamedTuple
 METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
 REVISION_BYTES = 8
 KEY_BUCKETS = 1_024  # buckets of keys, by hash, in which bad records are counted
+SUB_WINDOWS = 12  # parts of a window, which detectors read before the window closes
 
 
 class Side(IntEnum):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from shadowstream.errors import RecordError
-from shadowstream.records import KEY_BUCKETS
+from shadowstream.records import KEY_BUCKETS, SUB_WINDOWS
 
 COUNT_MAX = 2**40
 """Maximum units in one entry of one record."""
@@ -114,6 +114,7 @@ def _counts(window: Record) -> list[int]:
         counts += [cell["n"], cell["s"]]
     counts += [entry["n"] for name in ("outcome_buckets", "quality") for entry in window.get(name, ())]
     counts += [entry[side] for entry in window.get("distributions", ()) for side in ("production", "shadow", "same")]
+    counts += [n for one in window.get("sub_windows", ()) for n in one["outcomes"].values()]
     means = window.get("means", ())
     return counts + [one["n"] for mean in means for one in (mean, *mean.get("buckets", ()))]
 
@@ -143,6 +144,8 @@ def _window(window: Record) -> str | None:
     bucketed = [*of_means, *(one for name in _BUCKETED for one in window.get(name, ()))]
     if not _within([one["bucket"] for one in bucketed], 0, KEY_BUCKETS - 1):
         return "a bucket of keys that there is not"
+    if not _within([one["number"] for one in window.get("sub_windows", ())], 0, SUB_WINDOWS - 1):
+        return "a sub-window that there is not"
     if not all(0 <= one["positives"] <= one["n"] and one["total"] >= 0 for one in window.get("quality", ())):
         return "labelled pairs of which more than all have a true label, or a sum below zero"
     totals = [one["total"] for one in (*of_means, *window.get("quality", ()))]

@@ -6,7 +6,7 @@ from typing import Any
 
 from shadowstream.protocol.metadata_codec import pack, unpack
 
-VERSION = 7
+VERSION = 8
 
 
 def packed(body: Mapping[str, Any]) -> str:

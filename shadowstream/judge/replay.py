@@ -12,6 +12,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.windows.sequence_numbers import Sequence
+from shadowstream.judge.windows.sub_windows import widened as of_window
 from shadowstream.records import REVISION_BYTES
 
 Record = Mapping[str, Any]
@@ -24,11 +25,7 @@ def widened(records: Iterable[Record], window_ms: int) -> Iterator[Record]:
     Raises `ConfigError` if a stored window would lie in two. Wider stored windows stay as they are.
     """
     for record in records:
-        moved = []
-        for window in record["windows"]:
-            start_ms = window["start_ms"]
-            moved.append({**window, "start_ms": start_ms - start_ms % window_ms})
-        yield {**record, "windows": moved}
+        yield {**record, "windows": [of_window(window, window_ms) for window in record["windows"]]}
 
 
 def check_width(starts_ms: Iterable[int], window_ms: int) -> None:

@@ -46,6 +46,7 @@ from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictI
 from shadowstream.judge.windows.closed_window import ClosedWindow, labels_only
 from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
+from shadowstream.judge.windows.sub_windows import ClosedSubWindow
 from shadowstream.judge.windows.window_counts import Pair, Slice
 from shadowstream.records import Write
 
@@ -124,11 +125,11 @@ class JudgeStep:
         level = alarm_level(len(self.measures), HORIZON_WINDOWS, FALSE_ALARMS)
         subject = Subject(measure.id, measure.rate.units, measure.limit)
         judge = self.config.judge
-        settings = judge.drift
         # All histories together are at most twice as long as that of a single criterion.
         history_max = max(HISTORY_MIN, 2 * HISTORY_MAX // max(2, len(self.measures)))
-        criterion_monitor = RateMonitor(subject, settings, self.revision, level, history_max)
-        return IncidentGroup(criterion_monitor, settings, measure.alpha, judge.min_duration_ms)
+        season_ms = judge.min_duration_ms
+        criterion_monitor = RateMonitor(subject, judge.drift, self.revision, level, history_max, season_ms)
+        return IncidentGroup(criterion_monitor, judge.drift, measure.alpha, season_ms)
 
     def _new_slice_evidence(self) -> SliceEvidence | None:
         mismatch = next((measure for measure in self.measures if measure.id == "mismatch"), None)
@@ -160,7 +161,10 @@ class JudgeStep:
         for latch in self.reject_latches.values():
             latch.excuse(self.windows.lost)
         for window in closed:
-            self._close(window)
+            if isinstance(window, ClosedWindow):
+                self._close(window)
+            else:
+                self._watch(window)
         for start_ms, measure, due in self._keys.settle(self.windows.settled_ms - self.config.judge.window_ms + 1):
             self._evaluation = None
             self.recent_windows[measure.id].correct(start_ms, measure.raw({}, due))
@@ -211,6 +215,12 @@ class JudgeStep:
             by_key = self._keys.effect(measure, window.totals)
             self.reject_latches[measure.id].close(counted, _lasting(group, window), by_key)
         self._events += self.distributions.close(window)
+
+    def _watch(self, sub_window: ClosedSubWindow) -> None:
+        for measure in self.measures:
+            group = self.incident_groups.get(measure.id) if measure.has_sub_windows else None
+            if group is not None and (counts := measure.watched(sub_window.outcomes, {})[0])[0] > 0:
+                self._events += group.feed_sub_window(sub_window.start_ms, sub_window.end_ms, counts)
 
     def _feed_monitors(
         self, measure: Measure, group: IncidentGroup, window: ClosedWindow, singles: Mapping[Slice, Pair]

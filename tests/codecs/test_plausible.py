@@ -68,6 +68,8 @@ NOT_MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("stats", stats(A, 1, window(buckets=[{**BUCKET, "bucket": 1024}])), "a bucket of keys"),
     ("stats", stats(A, 1, window(buckets=[{**BUCKET, "bucket": -1}])), "a bucket of keys"),
     ("stats", stats(A, 1, window(outcome_buckets=[{**MISSING, "bucket": 1024}])), "a bucket of keys"),
+    ("stats", stats(A, 1, window(sub_windows=[{"number": 12, "outcomes": {}}])), "a sub-window"),
+    ("stats", stats(A, 1, window(sub_windows=[{"number": 0, "outcomes": {"match": 2**62}}])), "a count is beyond"),
     ("stats", stats(A, 1, window(outcome_buckets=[{**MISSING, "n": -(2**62)}])), "a count is beyond"),
     ("scored", {"task": "scores/0", "id": None, "revision": "", "time_ms": 0, "production": None, "shadow": None,
                 "end": False, "bucket": 1024}, "a bucket of keys"),

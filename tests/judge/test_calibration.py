@@ -10,7 +10,7 @@ from tests.judge.calibration_of_auc import AucSetting
 from tests.judge.calibration_of_clusters import CASES, Case, lines
 from tests.judge.calibration_of_losses import LossSetting, at_the_margin, beyond_the_margin, within_the_margin
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
-from tests.judge.power import RACES, Race, detected, quiet, raced
+from tests.judge.power import DETECTED_MAX, RACES, Quiet, Race, detected, raced
 from tests.judge.stats_records import HOUR_MS
 
 AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=120)
@@ -87,5 +87,6 @@ def test_a_decision_comes_nearly_as_soon_as_with_a_known_rate(race: Race) -> Non
 
 
 def test_a_change_is_detected_and_a_quiet_rate_never_is() -> None:
-    assert [line for line, holds in detected(500, None, seed=3, runs=20) if not holds] == []
-    assert [line for line, holds in quiet(0.55, 0.8, 500, seed=3, windows=2_000) if not holds] == []
+    assert [line for line, holds in detected(500, DETECTED_MAX, seed=3, runs=16) if not holds] == []
+    for quiet in (Quiet(0.55, 0.8, 500, windows=1_000), Quiet(0.9, 0.0, 100, jump=100, windows=500)):
+        assert [line for line, holds in quiet.lines(seed=3) if not holds] == []

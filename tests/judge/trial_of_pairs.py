@@ -22,6 +22,7 @@ from shadowstream.labels.losses import LabelledLosses
 from shadowstream.protocol.key_buckets import KeyOutcomes, bucket_of
 from shadowstream.protocol.task_names import task_of
 from shadowstream.protocol.value_bins import FINE_MAX, NAN, fine_bins
+from shadowstream.records import SUB_WINDOWS
 from tests.judge.stats_records import HOUR_MS, REVISION, config, stats
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -112,8 +113,9 @@ class Pairs:
             cells.keyed.add((time_ms, REVISION), outcome, bucket_of(key))
         windows = []
         for hour in sorted(set(self.hour[chosen].tolist())):
-            own_settings = Counter(outcomes[self.hour[chosen] == hour].tolist())
-            bad = chosen[(outcomes == "mismatch") & (self.hour[chosen] == hour)]
+            here = self.hour[chosen] == hour
+            own_settings = Counter(outcomes[here].tolist())
+            bad = chosen[(outcomes == "mismatch") & here]
             fields = {"score": len(bad), "late": int(np.count_nonzero(bad % 2))} if len(bad) else {}
             at = (hour * HOUR_MS, REVISION)
             windows.append(
@@ -122,6 +124,8 @@ class Pairs:
                     "revision": REVISION,
                     "outcomes": dict(own_settings) | cells.outcomes(at),
                     "fields": fields,
+                    "width_ms": HOUR_MS,
+                    "sub_windows": sub_windows(chosen[here], outcomes[here]),
                     **cells.record(at),
                 }
             )
@@ -145,6 +149,14 @@ class Pairs:
         for hour in range(self.hours):
             telling.hour(hour, commits_max)
         return telling.logs(partitions)
+
+
+def sub_windows(pairs: npt.NDArray[np.int64], outcomes: npt.NDArray[Any]) -> list[dict[str, Any]]:
+    """The outcomes of an hour by sub-window; a pair's number says when it came."""
+    found: dict[int, Counter[str]] = {}
+    for pair, outcome in zip(pairs.tolist(), outcomes.tolist(), strict=True):
+        found.setdefault(pair % SUB_WINDOWS, Counter())[outcome] += 1
+    return [{"number": number, "outcomes": dict(counts)} for number, counts in sorted(found.items())]
 
 
 class _Telling:

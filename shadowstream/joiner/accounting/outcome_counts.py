@@ -5,7 +5,7 @@ late record is counted as ended.
 """
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -38,7 +38,8 @@ from shadowstream.protocol.outcomes import (
     of_twin,
 )
 from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
-from shadowstream.records import REVISION_BYTES, InputCoordinate, Partition, Side, Write
+from shadowstream.protocol.sub_windows import index_of
+from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, InputCoordinate, Partition, Side, Write
 
 _HASH_RANGE = 2.0**64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -50,11 +51,22 @@ ComparisonResult = PairResult | Undecodable | Result
 
 @dataclass(slots=True)
 class WindowCounts:
-    """Counts of one window and revision since the last commit."""
+    """Counts of one window and revision since the last commit.
+
+    `outcomes`: those that come for a whole window, inputs and costs. `sub_windows`: all others, by sub-window.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    sub_windows: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     fields: Counter[str] = field(default_factory=Counter)
     noise: Counter[str] = field(default_factory=Counter)
+
+    def sums(self) -> dict[str, int]:
+        """Return all outcomes; below zero where a correction takes them back."""
+        sums = Counter(self.outcomes)
+        for outcomes in self.sub_windows.values():
+            sums.update(outcomes)
+        return dict(sums)
 
 
 class RowDetails(NamedTuple):
@@ -140,24 +152,17 @@ class OutcomeCounts:
         names: Sequence[str] = outcomes
         if Outcome.EXPECTED in counted:
             names = [o if o != Outcome.EXPECTED else _counted_as(results[i]) for i, o in enumerate(outcomes)]
-        cell = self._cell_of_all(times, revisions)
-        if cell is not None:
-            cell.outcomes.update(counted if names is outcomes else names)
-        else:
-            window_ms = self._window_ms
-            starts = [time_ms - time_ms % window_ms for time_ms in times]
-            for (start_ms, revision, name), n in Counter(zip(starts, revisions, names, strict=True)).items():
-                self._cell(start_ms, revision).outcomes[name] += n
+        self._count_names(times, revisions, names, counted if names is outcomes else None)
         for i, outcome in enumerate(outcomes if Outcome.EXPECTED in counted else ()):
             if outcome == Outcome.EXPECTED:
-                (cell or self._cell(times[i], revisions[i])).outcomes.update(_also(results[i]))
+                self._outcomes(times[i], revisions[i]).update(_also(results[i]))
         shown = self._sampled(pair_batch.production.offsets)
         if not PLAIN.issuperset(counted):
             shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
         for i in np.flatnonzero(shown).tolist():
             result = results[i]
             if result.outcome == Outcome.MISMATCH:
-                self._count_paths(result, cell or self._cell(times[i], revisions[i]))
+                self._count_paths(result, self._cell(times[i], revisions[i]))
             rows = pair_batch.production.row(i), pair_batch.shadow.row(i), None
             self._row(result, revisions[i], rows, RowDetails(id=pair_batch.ids[i]))
 
@@ -172,7 +177,7 @@ class OutcomeCounts:
         """Count an unmatched record; `revision`: replaces the joiner's, or the shadow record's own."""
         self._end(side, result.outcome)
         revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
-        self._cell(row.time_ms, revision).outcomes[result.outcome] += 1
+        self._outcomes(row.time_ms, revision)[result.outcome] += 1
         self.slices.unmatched(side, row, result.outcome, revision)
         rows: list[PendingRecord | None] = [None, None, None]
         rows[side] = row
@@ -201,13 +206,11 @@ class OutcomeCounts:
         if twin == Outcome.UNCOMPARED:
             return
         joint = _JOINT[outcome not in AGREES, twin not in AGREES]
-        cell = self._cell(production.time_ms, revision)
-        cell.outcomes[TWIN + twin] += 1
-        cell.outcomes[JOINT + joint] += 1
+        self._outcomes(production.time_ms, revision).update([TWIN + twin, JOINT + joint])
         self.slices.joint(production, revision, JOINT + joint)
         if result is not None and result.outcome == Outcome.MISMATCH:
             paths = {self._redactor.path(one.path) for one in result.differences}
-            self._fields.add(paths | touched_by(result), cell.noise)
+            self._fields.add(paths | touched_by(result), self._cell(production.time_ms, revision).noise)
 
     def cardinality(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord], id_: Hashable) -> None:
         """Count different numbers of outputs of one input: one outcome ends them all."""
@@ -223,7 +226,7 @@ class OutcomeCounts:
         late = Side(1 - row.side)
         self._end(late, result.outcome)
         self.corrections[row.outcome, result.outcome] += 1
-        self._cell(row.time_ms, row.revision).outcomes[row.outcome] -= 1
+        self._outcomes(row.time_ms, row.revision)[row.outcome] -= 1
         first = pair.production if row.side is Side.PRODUCTION else pair.shadow
         self.slices.unmatched(row.side, first, row.outcome, row.revision, -1)
         revision = self.revision_of(pair.shadow) if late is Side.SHADOW else row.revision
@@ -247,9 +250,14 @@ class OutcomeCounts:
             {
                 "start_ms": start,
                 "revision": revision,
-                "outcomes": dict(cell.outcomes) | self.slices.outcomes((start, revision)),
+                "outcomes": cell.sums() | self.slices.outcomes((start, revision)),
                 "fields": dict(cell.fields),
                 "noise": dict(cell.noise),
+                "width_ms": self._window_ms,
+                "sub_windows": [
+                    {"number": number, "outcomes": dict(outcomes)}
+                    for number, outcomes in sorted(cell.sub_windows.items())
+                ],
                 **self.slices.record((start, revision)),
             }
             for (start, revision), cell in sorted(self.cells.items())
@@ -270,22 +278,32 @@ class OutcomeCounts:
         self.records[side.word, outcome] += n
 
     def _count(self, result: ComparisonResult, time_ms: int, revision: str) -> None:
-        cell = self._cell(time_ms, revision)
-        cell.outcomes.update([_counted_as(result), *_also(result)])
+        self._outcomes(time_ms, revision).update([_counted_as(result), *_also(result)])
         self.pairs[result.outcome] += 1
         if result.outcome == Outcome.MISMATCH:
-            self._count_paths(result, cell)
+            self._count_paths(result, self._cell(time_ms, revision))
 
     def _count_paths(self, result: ComparisonResult, cell: WindowCounts) -> None:
         found = [(self._redactor.path(one.path), one.kind) for one in result.differences]
         self.paths.update((cut_path(path), kind) for path, kind in found)
         self._fields.add({path for path, _ in found}, cell.fields)
 
-    def _cell_of_all(self, times_ms: Sequence[int], revisions: Sequence[str]) -> WindowCounts | None:
-        """Return the cell of all these pairs, if it is the same; None otherwise."""
-        first, last = min(times_ms), max(times_ms)
-        one = first // self._window_ms == last // self._window_ms and revisions.count(revisions[0]) == len(revisions)
-        return self._cell(first, revisions[0]) if one else None
+    def _count_names(
+        self, times_ms: Sequence[int], revisions: Sequence[str], names: Sequence[str], counted: Counter[str] | None
+    ) -> None:
+        """Count pairs by name. `counted`: the same as sums, if known: most batches are of one sub-window."""
+        window_ms, first = self._window_ms, min(times_ms)
+        one = index_of(first, window_ms) == index_of(max(times_ms), window_ms)
+        if one and revisions.count(revisions[0]) == len(revisions):
+            self._outcomes(first, revisions[0]).update(names if counted is None else counted)
+            return
+        places = (index_of(one, window_ms) for one in times_ms)
+        for (index, revision, name), n in Counter(zip(places, revisions, names, strict=True)).items():
+            window, number = divmod(index, SUB_WINDOWS)
+            self._cell(window * window_ms, revision).sub_windows[number][name] += n
+
+    def _outcomes(self, time_ms: int, revision: str) -> Counter[str]:
+        return self._cell(time_ms, revision).sub_windows[index_of(time_ms, self._window_ms) % SUB_WINDOWS]
 
     def _cell(self, time_ms: int, revision: str) -> WindowCounts:
         at = (time_ms - time_ms % self._window_ms, revision)

@@ -58,6 +58,8 @@ class OpenIncident:
     reason: str
     members: list[str]
     absorbed: int = 0
+    unnamed: bool = False
+    """Whether it opened in a window that is still open, whose slices are not known."""
 
 
 @dataclass(slots=True)
@@ -117,11 +119,19 @@ class IncidentGroup:
             gone = [monitor for name, monitor in self.slice_monitors.items() if parts.slices.get(name, (0, 0))[0] <= 0]
             rounds += [(0, monitor, monitor.absent(end_ms, self._season_ms)) for monitor in gone]
         events = self._merged(rounds)
+        if self.incident is not None and self.incident.unnamed and self.criterion_monitor.merged:
+            self.incident.unnamed = False
+            self._name_excess(self.incident, self.incident.opened_ms)
         if counts[0] > 0 and self.criterion_monitor.merged:
             self._recent_slices.append({})
             while len(self._recent_slices) > WINDOWS:
                 self._recent_slices.popleft()
         return events
+
+    def feed_sub_window(self, start_ms: int, end_ms: int, counts: tuple[int, float]) -> Events:
+        """Feed counts of a window that is still open to the monitor of the criterion and return drift events."""
+        events = self.criterion_monitor.feed_sub_window(start_ms, end_ms, *counts)
+        return self._merged([(1, self.criterion_monitor, events)], whole=False) if events else []
 
     @property
     def monitors(self) -> Iterable[RateMonitor]:
@@ -155,17 +165,18 @@ class IncidentGroup:
                     self.unwatched.add(path)
                     continue
                 self.field_monitors[path] = self._new_monitor(path, FIELDS_MAX)
-                self.field_monitors[path].begin_after(self.criterion_monitor.past[0], agreed)
+                self.field_monitors[path].begin_after(self.criterion_monitor, agreed)
             yield self.field_monitors[path], pair
 
     def _new_monitor(self, name: str, detectors: int) -> RateMonitor:
         of_criterion = self.criterion_monitor.subject
         level = alarm_level(detectors, HORIZON_WINDOWS, FALSE_ALARMS)
         subject = Subject(f"{of_criterion.name}:{name}", of_criterion.units, of_criterion.limit)
-        return RateMonitor(subject, self._settings, self.criterion_monitor.revision, level, HISTORY_MAX)
+        revision = self.criterion_monitor.revision
+        return RateMonitor(subject, self._settings, revision, level, HISTORY_MAX, self._season_ms)
 
-    def _merged(self, rounds: list[tuple[int, RateMonitor, Events]]) -> Events:
-        """Merge the events of all monitors in one window into the events of the group."""
+    def _merged(self, rounds: list[tuple[int, RateMonitor, Events]], *, whole: bool = True) -> Events:
+        """Merge the events of all monitors in one window, or a part of it, into the events of the group."""
         opened = [
             (rank, -monitor.log_evidence, monitor.subject.name, monitor, event)
             for rank, monitor, events in rounds
@@ -176,7 +187,7 @@ class IncidentGroup:
         opener: dict[str, Any] | None = None
         if opened and self.incident is None:
             _, _, _, monitor, opener = min(opened, key=lambda item: item[:3])
-            opener.update(self._open(monitor, opener))
+            opener.update(self._open(monitor, opener, whole=whole))
         for rank, monitor, events in rounds:
             for event in events:
                 merged_events += self._event_of(rank, monitor, event, event is opener)
@@ -186,19 +197,28 @@ class IncidentGroup:
             self.incident = None
         return merged_events
 
-    def _open(self, monitor: RateMonitor, event: Mapping[str, Any]) -> dict[str, Any]:
+    def _open(self, monitor: RateMonitor, event: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
         """Open the incident; return what its event says of the slice that it is named after."""
-        subject, reason, extent = monitor.subject.name, event["reason"], {}
-        if monitor is self.criterion_monitor:
-            excess_slice = self._excess_slice()
-            if excess_slice is not None:
-                name = slice_name(excess_slice)
-                subject, reason = f"{subject}:{name}", f"{reason}; the excess is in {name}"
-                extent = self._extent_of(excess_slice, event["since_ms"])
-        start_ms = event["window_start_ms"]
-        name = f"{subject}-{start_ms}-{monitor.revision[:REVISION_DIGITS]}"
-        self.incident = OpenIncident(name, subject, start_ms, reason, [])
-        return {"subject": subject, **extent}
+        incident = OpenIncident("", monitor.subject.name, event["window_start_ms"], event["reason"], [])
+        incident.unnamed = not whole
+        of_criterion = whole and monitor is self.criterion_monitor
+        extent = self._name_excess(incident, event["since_ms"]) if of_criterion else {}
+        incident.id = f"{incident.subject}-{incident.opened_ms}-{monitor.revision[:REVISION_DIGITS]}"
+        self.incident = incident
+        return {"subject": incident.subject, **extent}
+
+    def _name_excess(self, incident: OpenIncident, since_ms: int) -> dict[str, Any]:
+        """Name an incident of the criterion after the slice that holds the excess of the recent windows, if any.
+
+        Return the counts of the slice since then.
+        """
+        excess_slice = self._excess_slice()
+        if excess_slice is None:
+            return {}
+        name = slice_name(excess_slice)
+        incident.subject += f":{name}"
+        incident.reason += f"; the excess is in {name}"
+        return self._extent_of(excess_slice, since_ms)
 
     def _extent_of(self, name: Slice, since_ms: int) -> dict[str, Any]:
         """Return the counts of a slice in the recent windows of its criterion since then."""

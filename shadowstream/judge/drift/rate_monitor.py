@@ -19,26 +19,28 @@ A window is here a merged one: consecutive event-time windows that together hold
 reads the rate over these records. Shiryaev-Roberts reads the units of the criterion, which may be shares: for x in [0,
 1] the ratio L(x) lies under the chord between L(0) and L(1), so its expectation is at most 1 all the same.
 
-A second Shiryaev-Roberts reads records against the subject's own rate so far, three standard errors above its estimate:
-a rate that was far under its limit is seen to rise sooner. It alarms only together with some evidence against the limit
-(`OVER_LIMIT`), so that a season under the limit alarms nobody.
+A second Shiryaev-Roberts reads records against the subject's own rate so far (`rise_detector`). Both read sub-windows,
+where there are any, before the window closes (`feed_sub_window`), and the rest of the units with the window.
 """
 
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 from shadowstream.config import Drift as Settings
 from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
 from shadowstream.judge.drift.extent import Extent, Row, counted_since, over_limit_since
+from shadowstream.judge.drift.monitor_incident import Detector, Flag, Incident
+from shadowstream.judge.drift.rise_detector import RiseDetector
 from shadowstream.judge.drift.sealed_state import StateRefused
 from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts
 from shadowstream.judge.drift.window_merger import Merged, WindowMerger
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.windows.event_windows import iso
+from shadowstream.records import SUB_WINDOWS
 
 # Half the limit, in three windows: a rate at the limit of 1 % has no bad unit among 200 in one window of seven, so
 # three such windows in a row happen by chance once in 400.
@@ -50,51 +52,12 @@ REVISION_DIGITS = 12
 # over all fields, one over all slices.
 HORIZON_WINDOWS = 10_000
 FALSE_ALARMS = 1.0
-# Evidence against the limit that a rise of the subject's own rate needs beside its own.
-OVER_LIMIT = 100.0
-BASELINE_MIN = 10
-"""Merged windows of which the subject's own rate is taken."""
 # Values kept by ADWIN: the maximum, and the minimum when many criteria share one state record.
 HISTORY_MAX = 10_000
 HISTORY_MIN = 200
 
 BLIND_UP_TO = AdwinParams(p_ref=1.0).grace_period
 """With at most this many values ADWIN cannot detect a change."""
-
-Detector = Literal["adwin", "sr"]
-
-
-class _Flag(NamedTuple):
-    """Alarm of a detector. `width` and `estimation` are as in schemas/drift.avsc."""
-
-    detector: Detector
-    direction: str
-    before: float
-    after: float
-    width: int
-    estimation: float
-    reason: str
-    since_ms: int | None = None
-
-
-@dataclass(slots=True)
-class Incident:
-    """Open incident of one monitor.
-
-    `windows`: windows fed since it opened. `quiet`: consecutive last windows under the exit rate.
-    """
-
-    id: str
-    opened_ms: int
-    detector: Detector
-    before: float
-    after: float
-    reason: str
-    windows: int = 0
-    quiet: int = 0
-    flags: int = 1
-    adwin_shown: bool = False
-    sr_shown: bool = False
 
 
 class Subject(NamedTuple):
@@ -108,7 +71,7 @@ class Subject(NamedTuple):
 class RateMonitor:
     """Monitor of one subject of one revision.
 
-    `level`: alarm level of Shiryaev-Roberts (`shiryaev_roberts.alarm_level`).
+    `level`: alarm level of Shiryaev-Roberts (`shiryaev_roberts.alarm_level`). `season_ms`: as in `RiseDetector`.
 
     >>> watch = RateMonitor(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
     >>> events = [event for hour in range(90) for event in watch.feed(hour, hour + 1, 500, 0 if hour < 40 else 25)]
@@ -117,7 +80,13 @@ class RateMonitor:
     """
 
     def __init__(
-        self, subject: Subject, settings: Settings, revision: str, level: float, history_max: int = HISTORY_MAX
+        self,
+        subject: Subject,
+        settings: Settings,
+        revision: str,
+        level: float,
+        history_max: int = HISTORY_MAX,
+        season_ms: int = 0,
     ) -> None:
         self._units = subject.units
         self.subject = subject
@@ -129,10 +98,13 @@ class RateMonitor:
         self._merger = WindowMerger(settings.min_records)
         self._adwin = AdwinDetector(AdwinParams(p_ref=subject.limit, delta=settings.delta, history_max=history_max))
         self._sr = ShiryaevRoberts(subject.limit, level)
-        self._rise = ShiryaevRoberts(subject.limit, level)
+        self._rise = RiseDetector(subject.limit, level, season_ms)
         self._armed = True
+        # Units and bad units of the next merged window, and those of them that came in sub-windows.
         self._counted: list[float] = [0, 0]
-        # Records and bad records of the last windows; windows, records and bad records of all earlier ones.
+        self._shown: list[float] = [0, 0]
+        self._stretch_ms = 0
+        # Records, bad records and length of the last windows; windows, records and bad records of all earlier ones.
         self._recent: deque[list[float]] = deque()
         self._earlier: list[float] = [0, 0, 0]
         self._last_ms = [0, 0]
@@ -144,12 +116,13 @@ class RateMonitor:
         """Number of merged windows so far, and their records."""
         return int(self._earlier[0]) + len(self._recent), self._earlier[1] + sum(row[0] for row in self._recent)
 
-    def begin_after(self, windows: int, records: float) -> None:
-        """Start with a history of `windows` merged windows and `records` records without a bad one.
+    def begin_after(self, other: "RateMonitor", records: float) -> None:
+        """Start with the history of `other`, `records` records, without a bad one.
 
         A subject that first goes bad later has then changed.
         """
-        self._earlier = [windows, records, 0]
+        self._earlier = [other.past[0], records, 0]
+        self._rise.span_ms = other._rise.span_ms
 
     @property
     def blind(self) -> bool:
@@ -199,12 +172,13 @@ class RateMonitor:
         return events
 
     def _remember(self, merged: Merged) -> None:
-        self._recent.append([merged.n, merged.s, merged.start_ms])
+        self._recent.append([merged.n, merged.s, merged.start_ms, merged.end_ms])
         if len(self._recent) > WINDOWS:
-            n, s, *_ = self._recent.popleft()
+            n, s, first_ms, last_ms = self._recent.popleft()
             self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
+            self._rise.learn(n, s, int(last_ms - first_ms))
 
-    def _feed_adwin(self, merged: Merged) -> _Flag | None:
+    def _feed_adwin(self, merged: Merged) -> Flag | None:
         change = self._adwin.update(merged.start_ms, merged.s / merged.n)
         if isinstance(change, Trimmed) and change.drifts:
             change = change.drifts[-1]  # the shorter memory has detected a change that the longer one hid
@@ -215,39 +189,62 @@ class RateMonitor:
         text = f"{self.subject.name} went {direction} from {change.before:.4g} to {change.after:.4g}"
         reason = f"{text} since {iso(change.since)} (ADWIN)"
         numbers = (change.before, change.after, change.width, change.estimation)
-        return _Flag("adwin", direction, *numbers, reason, change.since)
+        return Flag("adwin", direction, *numbers, reason, change.since)
 
-    def _feed_sr(self, merged: Merged) -> _Flag | None:
-        units, bad = self._counted
-        self._counted = [0, 0]
-        alarm = self._sr.update(int(units), bad)
-        if (own_rate := self._own_rate()) is not None and int(units) == merged.n:
-            alarm |= self._rise.update(int(units), bad, own_rate) and self._sr.log_evidence >= math.log(OVER_LIMIT)
-        if self._sr.log_evidence < 0:
-            self._armed = True
+    def feed_sub_window(self, start_ms: int, end_ms: int, n: int, s: float) -> list[dict[str, Any]]:
+        """Feed n > 0 records of a window that is still open, s of them bad, and return drift events.
+
+        They are units of the criterion. `feed` gets the whole window once it has closed.
+        """
+        begins = self._shown[0] == 0
+        if not self._rise.stretch[0]:
+            self._stretch_ms = start_ms
+        self._shown = [self._shown[0] + n, self._shown[1] + s]
+        self._last_ms = [start_ms, end_ms]
+        self._sr.update(n, s, windows=float(begins))
+        self._rise.update(n, s, self._earlier, windows=1.0 / SUB_WINDOWS)
+        flag = self._sr_flag(end_ms, self._rise.stretch) if self._rise.stretch[0] else None
+        return self._raise(flag) if flag is not None else []
+
+    def _feed_sr(self, merged: Merged) -> Flag | None:
+        (units, bad), (shown, shown_bad) = self._counted, self._shown
+        self._counted, self._shown = [0, 0], [0, 0]
+        of_records = int(units) == merged.n
+        rest = max(0, int(units) - int(shown))
+        bad = min(max(0, bad - shown_bad), rest)
+        if rest or not shown:
+            begins = float(not shown)
+            self._sr.update(rest, bad, windows=begins)
+            if of_records:
+                if not self._rise.stretch[0]:
+                    self._stretch_ms = merged.start_ms
+                self._rise.update(rest, bad, self._earlier, windows=begins)
+        return self._sr_flag(merged.end_ms)
+
+    def _sr_flag(self, end_ms: int, stretch: tuple[float, float] | None = None) -> Flag | None:
+        """Return the flag of an alarm that is new, or whose change has grown.
+
+        `stretch`: units since the rate was last under the limit, in an open window; otherwise the recent windows count.
+        """
+        alarm = self._sr.alarm or self._rise.alarm
         if not alarm:
+            self._armed |= self._sr.log_evidence < 0
             return None
-        n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
+        n, s = stretch or (sum(row[0] for row in self._recent), sum(row[1] for row in self._recent))
         after = s / n
         windows, n_earlier, s_earlier = self._earlier
         # A rate that was high from the start is no change; the criterion's reject latch covers it.
         before = s_earlier / n_earlier if windows >= WINDOWS else after
-        if not (self._armed or self._has_grown(n, s, before)):
+        if not (self._armed or (stretch is None and self._has_grown(n, s, before))):
             return None
         self._armed = False
         reason = (
             f"{self.subject.name} is over its limit {percent(self.subject.limit)}: {s:.12g} of the last {n} "
-            f"{self._units} by {iso(merged.end_ms)}, {percent(after)} after {percent(before)} (Shiryaev-Roberts, "
+            f"{self._units} by {iso(end_ms)}, {percent(after)} after {percent(before)} (Shiryaev-Roberts, "
             f"one false alarm in {HORIZON_WINDOWS} windows)"
         )
-        return _Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason)
-
-    def _own_rate(self) -> float | None:
-        """Return the subject's rate before the recent windows, three standard errors above its estimate."""
-        windows, n, s = self._earlier
-        if windows < BASELINE_MIN or not n:
-            return None
-        return float(min(self.subject.limit, (s + 3.0 + 3.0 * math.sqrt(s + 2.25)) / n))
+        extent = () if stretch is None else (self._stretch_ms, stretch)
+        return Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason, *extent)
 
     def _has_grown(self, n: float, s: float, before: float) -> bool:
         """Return whether a persisting alarm now shows a change large enough to open an incident.
@@ -260,7 +257,7 @@ class RateMonitor:
             return False
         return log_e_above(int(n), int(s), raised_limit) >= math.log(self._sr.level)
 
-    def _raise(self, flag: _Flag) -> list[dict[str, Any]]:
+    def _raise(self, flag: Flag) -> list[dict[str, Any]]:
         if self.incident is not None:
             self.incident.flags += 1
             return [self._event("flag", flag)] if self._shown_first(self.incident, flag.detector) else []
@@ -285,7 +282,8 @@ class RateMonitor:
     def _age(self, merged: Merged) -> list[dict[str, Any]]:
         """Count a window of the open incident, and close the incident after enough quiet windows."""
         incident = self.incident
-        if incident is None:
+        # The window in which it opened is no later one.
+        if incident is None or incident.opened_ms >= merged.start_ms:
             return []
         incident.windows += 1
         exit_rate = EXIT_SHARE * self.subject.limit
@@ -320,9 +318,7 @@ class RateMonitor:
     def _closed(self, incident: Incident, reason: str, quiet: list[float]) -> dict[str, Any]:
         """Close the incident. `quiet`: windows, records and bad records as the baseline of the next alarm."""
         n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
-        flag = _Flag(
-            incident.detector, "down", incident.after, s / n, self._adwin.width, self._adwin.estimation, reason
-        )
+        flag = Flag(incident.detector, "down", incident.after, s / n, self._adwin.width, self._adwin.estimation, reason)
         event = self._event("closed", flag)
         self.incident = None
         # The next alarm is counted from here.
@@ -332,7 +328,7 @@ class RateMonitor:
         self._earlier, self._recent = quiet, deque()
         return event
 
-    def _event(self, event: str, flag: _Flag) -> dict[str, Any]:
+    def _event(self, event: str, flag: Flag) -> dict[str, Any]:
         start_ms, end_ms = self._last_ms
         return {
             "event": event,
@@ -354,14 +350,16 @@ class RateMonitor:
             **self._extent(flag)._asdict(),
         }
 
-    def _extent(self, flag: _Flag) -> Extent:
+    def _extent(self, flag: Flag) -> Extent:
+        if flag.counted is not None and flag.since_ms is not None:
+            return Extent(flag.since_ms, *flag.counted)
         since_ms = over_limit_since(self.recent, self.subject.limit) if flag.since_ms is None else flag.since_ms
         return counted_since(self.recent, since_ms)
 
     @property
     def recent(self) -> list[Row]:
-        """Last merged windows; states of older releases have the start of the last one only."""
-        return [(int(row[2]) if len(row) > 2 else self._last_ms[0], row[0], row[1]) for row in self._recent]
+        """Last merged windows."""
+        return [(int(row[2]), row[0], row[1]) for row in self._recent]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as JSON."""
@@ -370,7 +368,7 @@ class RateMonitor:
             "adwin": self._adwin.snapshot(),
             "sr": self._sr.snapshot(),
             "rise": self._rise.snapshot(),
-            "armed": [self._armed, *self._counted],
+            "armed": [self._armed, *self._counted, *self._shown, self._stretch_ms],
             "recent": [list(row) for row in self._recent],
             "earlier": self._earlier,
             "last_ms": self._last_ms,
@@ -383,7 +381,8 @@ class RateMonitor:
 
         A detector whose state is refused starts anew, and the returned events report it.
         """
-        self._armed, *self._counted = snapshot["armed"]
+        self._armed, *counted = snapshot["armed"]
+        self._counted, self._shown, self._stretch_ms = counted[:2], counted[2:4], int(counted[4])
         self._recent = deque(list(row) for row in snapshot["recent"])
         self._earlier, self._last_ms = list(snapshot["earlier"]), list(snapshot["last_ms"])
         self._absent = list(snapshot.get("absent", [self._last_ms[1], 0]))
@@ -395,6 +394,6 @@ class RateMonitor:
                 detector.restore(snapshot[name])
             except StateRefused as refused:
                 kind: Detector = "sr" if name in ("sr", "rise") else "adwin"
-                flag = _Flag(kind, "up", 0.0, 0.0, 0, 0.0, f"began anew: {refused}")
+                flag = Flag(kind, "up", 0.0, 0.0, 0, 0.0, f"began anew: {refused}")
                 events.append(self._event("restarted", flag))
         return events

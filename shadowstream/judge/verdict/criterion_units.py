@@ -37,6 +37,7 @@ from shadowstream.judge.evidence.rates import (
 )
 from shadowstream.judge.verdict.overwhelming_evidence import speaks_against
 from shadowstream.protocol.mean_sums import SUMS, grid_sums
+from shadowstream.protocol.sub_windows import is_counted
 
 Numbers: TypeAlias = tuple[int, ...]
 Buckets: TypeAlias = Mapping[int, tuple[int, int]]
@@ -75,6 +76,11 @@ class Measure(ABC):
     def is_watched(self) -> bool:
         """Whether detectors watch it; of a latency quantile no window has bad units by itself."""
         return not (self.criterion.muted or self.criterion.rate == "latency")
+
+    @property
+    def has_sub_windows(self) -> bool:
+        """Whether stats records count its units by sub-window."""
+        return False
 
     @property
     def keys_needed(self) -> int:
@@ -229,6 +235,11 @@ class Measure(ABC):
 
 class ByRecord(Measure):
     """Units of which each is a record or a pair."""
+
+    @property
+    def has_sub_windows(self) -> bool:
+        """Whether all its outcomes are counted so."""
+        return all(map(is_counted, (*self.rate.n, *self.rate.s, *self.rate.agreed, *self.rate.no_units)))
 
     @property
     def nothing(self) -> Numbers:

@@ -42,11 +42,13 @@ class CoveredTime:
         self._slots: dict[int, int] = {}
         self._first_ms: int | None = None
         self._last_ms = 0
+        self._covered_ms: int | None = None  # None: not computed since the last change
 
     def add(self, start_ms: int, records: int) -> None:
         """Add the compared records of a window, or of a correction to it, which may be negative."""
         if not records:
             return
+        self._covered_ms = None
         slot = start_ms // self._slot_ms
         self._slots[slot] = self._slots.get(slot, 0) + records
         if records > 0:
@@ -73,6 +75,11 @@ class CoveredTime:
     @property
     def covered_ms(self) -> int:
         """Event time covered, in whole milliseconds; at most the span."""
+        if self._covered_ms is None:
+            self._covered_ms = self._computed_ms()
+        return self._covered_ms
+
+    def _computed_ms(self) -> int:
         held = {slot: records for slot, records in self._slots.items() if records > 0}
         full = FULL_SHARE * _typical(held.values())
         covered = sum(self._length_ms(slot) * min(1.0, records / full) for slot, records in sorted(held.items()))
@@ -97,7 +104,7 @@ class CoveredTime:
     def restore(self, snapshot: list[Any]) -> None:
         """Restore the state from a snapshot."""
         self._slot_ms, self._first_ms, self._last_ms, slots = snapshot
-        self._slots = dict(slots)
+        self._slots, self._covered_ms = dict(slots), None
 
 
 def _typical(counts: Any) -> int:

@@ -46,6 +46,7 @@ from shadowstream.judge.windows.closed_window import END, ClosedWindow
 from shadowstream.judge.windows.covered_time import CoveredTime
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.sequence_numbers import Sequence
+from shadowstream.judge.windows.sub_windows import ClosedSubWindow, SubWindows
 from shadowstream.judge.windows.task_state import NEVER, Task
 from shadowstream.judge.windows.window_counts import WindowCounts
 from shadowstream.protocol.outcomes import IN_RATES, LOWERS_COVERAGE
@@ -105,6 +106,7 @@ class Windows:
         """Labelled pairs by answer of all windows (`label_quality`), open ones included."""
         self._closed_to_ms = NEVER
         self._cells: dict[int, _OpenWindow] = {}
+        self._sub_windows = SubWindows(window_ms)
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -155,8 +157,9 @@ class Windows:
         waiting = {at_ms: sum(_compared(late.figures) for late in cell.late.values()) for at_ms, cell in cells}
         return {at_ms: records for at_ms, records in waiting.items() if records > 0}
 
-    def add(self, record: Mapping[str, Any]) -> list[ClosedWindow]:
-        """Add one stats record (schemas/stats.avsc) and return the windows that it closes, in time order.
+    def add(self, record: Mapping[str, Any]) -> list[ClosedWindow | ClosedSubWindow]:
+        """Add one stats record (schemas/stats.avsc) and return the windows that it closes, in time order, each after
+        its sub-windows.
 
         The records of a task come in the order of their `seq`; repeated ones are ignored. A skipped number leaves a
         gap.
@@ -199,6 +202,7 @@ class Windows:
             self.lost.update({one.value: figures[one] for one in LOWERS_COVERAGE if one in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _OpenWindow()).on_time.add(delta, figures)
+                self._sub_windows.add(delta, passed_ms)
                 continue
             self.late += sum(abs(units) for units in delta["outcomes"].values())
             speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
@@ -231,7 +235,7 @@ class Windows:
         marks = (task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name)))
         return min(marks, default=self._closed_to_ms)
 
-    def _close(self) -> list[ClosedWindow]:
+    def _close(self) -> list[ClosedWindow | ClosedSubWindow]:
         boundary_ms = self._boundary_ms()
         # After the end only corrections come, and they count at once.
         if boundary_ms <= self._closed_to_ms and boundary_ms != END:
@@ -240,7 +244,8 @@ class Windows:
         due = sorted(
             start_ms for start_ms in self._cells if boundary_ms == END or start_ms + self.window_ms <= boundary_ms
         )
-        return [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
+        windows = [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
+        return sorted([*self._sub_windows.due(boundary_ms), *windows], key=lambda closed: closed.end_ms)
 
     def _close_one(self, start_ms: int, cell: _OpenWindow) -> ClosedWindow:
         on_time = _nonzero(cell.on_time.figures)
@@ -317,6 +322,7 @@ class Windows:
             "refused": [dict(self.refused), self.held],
             "lost": dict(self.lost),
             "quality": dict(self.quality),
+            "sub_windows": self._sub_windows.snapshot(),
             "cells": [
                 [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
                 for start_ms, cell in sorted(self._cells.items())
@@ -341,6 +347,7 @@ class Windows:
         self.refused = Counter(refused)
         self.lost = Counter(snapshot["lost"])
         self.quality = Counter(snapshot.get("quality", {}))
+        self._sub_windows.restore(snapshot["sub_windows"])
         self._cells = {
             start_ms: _OpenWindow(WindowCounts.of(on_time), {at_ms: WindowCounts.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]

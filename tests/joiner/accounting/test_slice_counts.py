@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from shadowstream.compare.dimension_codes import OTHER, coded, least
 from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from shadowstream.joiner.pending_record import PendingRecord
-from shadowstream.records import KEY_BUCKETS, Partition
+from shadowstream.protocol.sub_windows import is_counted
+from shadowstream.records import KEY_BUCKETS, SUB_WINDOWS, Partition
 from tests.joiner.joiner_world import WINDOW_MS, Record, World, config
 from tests.joiner.outcome_cases import P, S
 from tests.joiner.whole_trial import RULES, Trial
@@ -173,3 +174,29 @@ def test_unmatched_and_unread_records_are_counted_by_bucket_of_their_key() -> No
     assert found == dict.fromkeys(named, 1)
     cells.clear()
     assert "outcome_buckets" not in cells.record(at)
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_sub_windows_add_up_to_the_outcomes_that_have_a_time(batch: int) -> None:
+    kinds = [["same", "differs", "near", "noisy", "deleted", "broken", "lost", "same"] * 3]
+    trial = Trial(config(compare={"match_sample": 0, "rules": RULES}, identity={"kind": "key"}, bounded=True), kinds)
+    trial.begin()
+    for _ in range(24 // min(batch, 24)):
+        trial.produce(IN, min(batch, 24))
+        trial.run(IN, min(batch, 24))
+    trial.commit_runner()
+    trial.finish()
+    of_windows, of_sub_windows, numbers = Counter[Any](), Counter[Any](), set[int]()
+    for record in trial.stats:
+        for window in record["windows"]:
+            assert window["width_ms"] == WINDOW_MS
+            timed = {name: n for name, n in window["outcomes"].items() if not name.startswith("input")}
+            of_windows.update({(window["start_ms"], name): n for name, n in timed.items()})
+            for one in window["sub_windows"]:
+                numbers.add(one["number"])
+                of_sub_windows.update({(window["start_ms"], name): n for name, n in one["outcomes"].items()})
+    assert of_windows == of_sub_windows
+    assert of_windows
+    assert all(is_counted(name) for _, name in of_sub_windows)
+    assert numbers <= set(range(SUB_WINDOWS))
+    assert len(numbers) > 1

@@ -203,3 +203,42 @@ def test_a_restart_at_any_point_gives_the_same_events(seed: int, cut: int, level
     assert events + fed(after, hours[cut:], min(cut, len(hours))) == expected
     assert after.snapshot() == whole.snapshot()
     assert after.lasting == whole.lasting
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 1)), min_size=1, max_size=12), st.integers(0, 300))
+def test_the_rest_of_a_window_is_read_with_the_window(parts: list[tuple[int, int]], rest: int) -> None:
+    """Sub-windows and the rest are together the evidence of the whole window, which counts as one."""
+    at_once, in_parts = watch(min_records=1), watch(min_records=1)
+    n, s = sum(part[0] for part in parts) + rest, sum(part[1] for part in parts)
+    for hour in range(3):
+        for number, part in enumerate(parts):
+            at_ms = hour * HOUR_MS + number * HOUR_MS // 12
+            in_parts.feed_sub_window(at_ms, at_ms + HOUR_MS // 12, *part)
+        for monitor in (at_once, in_parts):
+            monitor.feed(hour * HOUR_MS, (hour + 1) * HOUR_MS, n, s)
+        assert in_parts.log_evidence == pytest.approx(at_once.log_evidence, abs=1e-9)
+
+
+def test_the_window_in_which_an_incident_opens_is_no_later_one() -> None:
+    watching = watch()
+    fed(watching, [(500, 1)] * 100)
+    at_ms = 100 * HOUR_MS
+    events = watching.feed_sub_window(at_ms, at_ms + HOUR_MS // 12, 100, 40)
+    assert kinds(events) == [("flag", "sr", "up"), ("opened", "sr", "up")]
+    assert (events[1]["window_start_ms"], events[1]["after"]) == (at_ms, 0.4)
+    assert watching.incident is not None
+    watching.feed(at_ms, at_ms + HOUR_MS, 500, 200)
+    assert watching.incident.windows == 0
+    fed(watching, [(500, 200)], first_hour=101)
+    assert watching.incident.windows == 1
+
+
+def test_a_steady_rate_rises_and_a_season_does_not() -> None:
+    """One has 5 bad of 500 each hour, the other 2 or 9, by the time of day; then both have 22, at a limit of 2 %."""
+    found = []
+    for quiet in ([(500, 5)] * 240, [(500, 2 if hour % 24 < 14 else 9) for hour in range(240)]):
+        watching = RateMonitor(Subject("mismatch", "pairs", 0.02), Drift(), REVISION, 50_000, season_ms=24 * HOUR_MS)
+        assert fed(watching, quiet) == []
+        events = fed(watching, [(500, 22)], first_hour=240)
+        found.append([event["event"] for event in events])
+    assert found == [["flag", "opened"], []]
