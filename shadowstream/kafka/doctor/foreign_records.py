@@ -39,10 +39,10 @@ def foreign_findings(client: AdminClient, config: Config, principal: Principal) 
     ]
     for topic in readable:
         first = _first(client, config, principal, {topic: found[topic]})
-        if topic == begun and first and all(_is_ours(plan, message) for message in first):
+        if topic == begun and first and all(_is_own(plan, message) for message in first):
             return []
         for message in first:
-            if not _is_ours(plan, message):
+            if not _is_own(plan, message):
                 place = f"{place_of(message)}/{offset_of(message)}"
                 text = f"topic {topic} holds records that shadowstream did not write; it is not adopted"
                 fix = "give the trial another name, or remove the topic"
@@ -70,7 +70,7 @@ def _first(client: AdminClient, config: Config, principal: Principal, counts: di
     return list(messages.values())
 
 
-def _is_ours(plan: TopicPlan, message: Message) -> bool:
+def _is_own(plan: TopicPlan, message: Message) -> bool:
     headers: Any = message.headers() or ()
     topic, names = place_of(message).topic, {name for name, _ in headers}
     if topic.startswith(plan.out("")):
