@@ -132,6 +132,19 @@ def test_bins_are_learnt_from_the_first_windows_of_both_sides() -> None:
     assert found["tests"] == 4
 
 
+def test_numbers_of_one_value_have_a_bin_of_their_own() -> None:
+    counts = {"score": {"640": [200, 199, 199], "(other)": [0, 1, 0]}}
+    step, _ = played(settings(), [record_of(index, counts, 200) for index in range(8)])
+    bins = [(one["bin"], one["before"], one["after"]) for one in row(step, "sides")["bins"]]
+    assert bins == [("all numbers", 200, 199), ("(other)", 0, 1)]
+
+
+def test_a_bin_without_a_meaning_stops_no_judge() -> None:
+    counts = {"score": {"640": [100, 100, 100], "700": [50, 50, 50], "--5": [50, 50, 50]}}
+    step, _ = played(settings(), [record_of(index, counts, 200) for index in range(8)])
+    assert [one["bin"] for one in row(step, "sides")["bins"]][-1] == "(other)"
+
+
 def test_a_verdict_says_what_a_comparison_waits_for() -> None:
     records = records_of(Values(units=500, windows=7))
     begin = distribution_lines(played(settings(), records[:1])[0].verdict(0))
