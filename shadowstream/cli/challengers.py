@@ -19,7 +19,7 @@ READ_TIMEOUT_S = 30.0
 TRIALS_MAX = 10
 _SAME = ("inputs", "production", "identity")
 _SAME_INPUTS = ("sample", "exclude")
-_SAME_RULES = ("rules", "added_fields", "expected")
+_SAME_RULES = ("rules", "added_fields", "expected", "duplicate_names")
 
 
 def challengers(

@@ -81,6 +81,12 @@ def test_trials_by_other_rules_are_not_compared(cli: Cli, make_trial: MakeTrial)
     found = cli("challengers", first, second)
     assert found.code == 2
     assert "identity, compare.rules: 'one' and 'two' differ there" in found.err
+    # A row of a record left out is in a sample only, so a trial that leaves out others would seem right on them.
+    other = make_trial(
+        name="three", extra="compare: {duplicate_names: last}\n", replaced=("candidate: {", "candidate: {sample: 0.5, ")
+    )
+    found = cli("challengers", first, other)
+    assert "candidate.sample, compare.duplicate_names: 'one' and 'three' differ there" in found.err
     assert "each candidate needs a trial of its own" in cli("challengers", first, first).err
     assert "give 2 to 10 configs: 1 given" in cli("challengers", first).err
 
