@@ -48,7 +48,7 @@ from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.sequence_numbers import Sequence
 from shadowstream.judge.windows.sub_windows import ClosedSubWindow, SubWindows
 from shadowstream.judge.windows.task_state import NEVER, Task
-from shadowstream.judge.windows.window_counts import WindowCounts
+from shadowstream.judge.windows.window_counts import WindowCounts, without_keys
 from shadowstream.protocol.outcomes import IN_RATES, LOWERS_COVERAGE
 from shadowstream.records import REVISION_BYTES
 
@@ -208,6 +208,8 @@ class Windows:
             speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
             if labels:
                 speaks_in_ms = max(speaks_in_ms, start_ms)
+                # By its own watermark: how far other tasks have been read must not decide what is a unit.
+                delta = without_keys(delta) if start_ms + self.window_ms <= task.watermark_ms else delta
             cell = self._cells.setdefault(speaks_in_ms, _OpenWindow())
             cell.late.setdefault(start_ms, WindowCounts()).add(delta, figures)
 

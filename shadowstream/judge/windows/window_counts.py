@@ -90,6 +90,17 @@ def plus(sums: dict[Any, Pair], name: Any, n: int, s: int) -> None:
     sums[name] = (former[0] + n, former[1] + s)
 
 
+def without_keys(delta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a delta of labels without its counts by bucket: its task has passed the window, whose units have counted.
+
+    >>> delta = {"outcome_buckets": [{"outcome": "label_neither", "bucket": 7, "n": 1}], "means": [{"n": 1}]}
+    >>> without_keys(delta)
+    {'outcome_buckets': [], 'means': [{'n': 1, 'buckets': []}]}
+    """
+    means = [{**mean, "buckets": []} for mean in delta.get("means", ())]
+    return {**delta, "outcome_buckets": [], "means": means}
+
+
 def slice_name(name: Slice) -> str:
     """Format a slice.
 

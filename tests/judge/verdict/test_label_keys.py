@@ -186,6 +186,26 @@ def test_a_label_later_than_its_settled_window_is_no_unit() -> None:
     assert judging.step.windows.outcomes["label_production_only"] == 1
 
 
+@pytest.mark.parametrize("criterion", [LABELS, BRIER], ids=lambda one: one["rate"])
+def test_whether_a_label_is_late_depends_on_its_own_task_only(criterion: dict[str, Any]) -> None:
+    """The first task is past its late label; whether the judge has read as far of the second one must not matter."""
+    found = set()
+    for is_settled in (True, False):
+        judging = Judging(criterion)
+        judging.pairs(10)
+        judging.labels([Label(3, 8, "production")], done=8)
+        if is_settled:
+            judging.labels([], TASKS[1], done=8)
+        judging.pairs(11)
+        judging.labels([Label(3, 7, "candidate"), Label(9, 9, "candidate")], done=9)
+        if not is_settled:
+            judging.labels([], TASKS[1], done=8)
+        judging.end()
+        verdict = judging.step.verdict(0)
+        found.add((verdict["evidence_digest"], verdict["criteria"][0]["n"]))
+    assert [n for _, n in found] == [2]
+
+
 @pytest.mark.parametrize(("wrong", "decision"), [(0.1, "promote"), (0.95, "reject")])
 @pytest.mark.parametrize("criterion", [LABELS, BRIER], ids=lambda one: one["rate"])
 def test_labels_by_key_decide(criterion: dict[str, Any], wrong: float, decision: str) -> None:
