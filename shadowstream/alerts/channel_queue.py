@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from shadowstream.alerts.channels.channel import Channel, Refused
-from shadowstream.alerts.messages import Alert, State, completed, follow_up_id
+from shadowstream.alerts.messages import NAMED, Alert, State, completed, follow_up_id
 from shadowstream.errors import BrokerError, IsolationError
 from shadowstream.logs import get_logger
 from shadowstream.metrics import Metrics
@@ -156,7 +156,8 @@ class ChannelQueue:
         alert = delivery.alert
         if alert.state in (State.UPDATED, State.RESOLVED):
             before = [self.open.get(self._basis(alert.of))]
-            before += [self.open.get(follow_up_id(State.UPDATED, alert.of))] if alert.state == State.RESOLVED else []
+            updates = (State.UPDATED, NAMED) if alert.state == State.RESOLVED else ()
+            before += [self.open.get(follow_up_id(news, alert.of)) for news in updates]
             if tasks := [task for task in before if task is not None]:
                 await asyncio.wait(tasks)
         while not await self._try(delivery):

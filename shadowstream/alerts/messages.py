@@ -1,8 +1,8 @@
 """Selection of the records of drift and verdict that become alerts. Pure: from records alone.
 
-An incident has one alert at its opening, one at its first acknowledgement and one at its end; a rejected revision has
-one, and another if the reject is withdrawn. An incident of a
-distribution has a kind of its own, because it decides nothing. Flags of detectors are only logged.
+An incident has one alert at its opening, one when it is named after a slice later, one at its first acknowledgement and
+one at its end; a rejected revision has one, and another if the reject is withdrawn. An incident of a distribution has a
+kind of its own, because it decides nothing. Flags of detectors are only logged.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from shadowstream.judge.windows.event_windows import iso
 from shadowstream.protocol.outcomes import Outcome
 
 REVISION_CHARS = 16
+NAMED = "named"
 KEY_CHARS_MAX = 250
 _KEY_CHARS_CUT = 180
 _KEY_SAFE = "/:=,+@()[]!$&*;|^'?"
@@ -93,13 +94,13 @@ def incident_alert_id(revision: str, incident: str) -> str:
     return f"incident/{revision[:REVISION_CHARS]}/{incident}"
 
 
-def follow_up_id(state: State, opening: str) -> str:
-    """Return the id of later news about an opening.
+def follow_up_id(news: str, opening: str) -> str:
+    """Return the id of later news about an opening: a state, or `NAMED`.
 
     >>> follow_up_id(State.RESOLVED, "reject/ab")
     'resolved/reject/ab'
     """
-    return f"{state}/{opening}"
+    return f"{news}/{opening}"
 
 
 def alert_of(context: Context, kind: str, record: Record, notes: Sequence[str] = ()) -> Alert | None:
@@ -111,6 +112,10 @@ def alert_of(context: Context, kind: str, record: Record, notes: Sequence[str] =
     """
     if kind == "drift" and record["event"] == "opened":
         return _opened(context, record, notes)
+    if kind == "drift" and record["event"] == "named":
+        opening = _opened(context, record, notes)
+        payload = opening.payload | {"state": State.UPDATED}
+        return Alert(follow_up_id(NAMED, opening.id), payload, State.UPDATED)
     if kind == "drift" and record["event"] == "closed":
         return _closed(context, record)
     if kind == "verdict" and record["decision"] == "reject":

@@ -106,7 +106,7 @@ class AlertsRole:
             self._openings.pop(alert.of, None)
             log.info("incident_closed", incident=record["incident"], reason=record["reason"])
         elif kind == "drift" and alert is not None and is_new and record["revision"] == self._revision:
-            self._openings[alert.id] = alert
+            self._openings[alert.of] = Alert(alert.of, alert.payload)
         if alert is not None:
             self.deliverer.deliver(alert)
         if kind == "verdict" and is_new:

@@ -6,7 +6,7 @@ from typing import Any
 
 from shadowstream.protocol.metadata_codec import pack, unpack
 
-VERSION = 8
+VERSION = 9
 
 
 def packed(body: Mapping[str, Any]) -> str:

@@ -125,6 +125,7 @@ def changes(drift: Sequence[Record]) -> list[list[Cell]]:
     """The drift events, the newest first."""
     styles = {"opened": "bad", "closed": "good"}
     words = {"opened": "incident opens", "closed": "incident closes", "flag": "a detector fired"}
+    words |= {"named": "incident is named after its slice"}
     return [
         [
             Cell(event["criterion"]),

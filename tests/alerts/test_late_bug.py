@@ -1,4 +1,4 @@
-"""The demo's late-bug with a webhook: one call for its incident, one for the reject, whatever happens in between."""
+"""The demo's late-bug with a webhook: its incident, the slice of it and the reject once each, whatever happens."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def start(staged: Stage, command: list[str], log: Path) -> subprocess.Popen[byte
 
 
 @pytest.mark.long
-def test_late_bug_under_up_alerts_once_for_incident_and_reject_each(tmp_path: Path) -> None:
+def test_late_bug_under_up_alerts_once_for_incident_slice_and_reject(tmp_path: Path) -> None:
     log = tmp_path / "up.err"
     with Webhook() as webhook, orchestrate.stage("late-bug", lambda _: None) as staged:
         document = yaml.safe_load(staged.config_path.read_text("utf-8"))
@@ -61,13 +61,16 @@ def test_late_bug_under_up_alerts_once_for_incident_and_reject_each(tmp_path: Pa
                 process.terminate()
                 process.wait(15)
         opened = [event for event in records_of(staged, "drift") if event["event"] == "opened"]
-        assert Counter(call["kind"] for call in webhook.calls) == {"incident": 1, "reject": 1}, webhook.ids
-        assert [call["incident"] for call in webhook.calls if call["kind"] == "incident"] == [opened[0]["incident"]]
+        news = Counter((call["kind"], call["state"]) for call in webhook.calls)
+        expected = [("incident", "opened"), ("incident", "updated"), ("reject", "opened")]
+        assert news == Counter(expected), webhook.ids
+        assert {call["incident"] for call in webhook.calls if call["kind"] == "incident"} == {opened[0]["incident"]}
         noted = [one["alert"] for one in records_of(staged, "deliveries") if one["target"] == "webhook"]
         assert sorted(noted) == sorted(webhook.ids)
-        (incident,) = [call for call in webhook.calls if call["kind"] == "incident"]
+        (incident,) = [call for call in webhook.calls if call["state"] == "opened" and call["kind"] == "incident"]
+        (named,) = [call for call in webhook.calls if call["state"] == "updated"]
         assert re.fullmatch(
-            r"[0-9.]+ % wrong since .* UTC \([0-9,]+ of [0-9,]+\) in carrier=UA, limit .*", incident["text"]
+            r"[0-9.]+ % wrong since .* UTC \([0-9,]+ of [0-9,]+\) in carrier=UA, limit .*", named["text"]
         )
         assert incident["look"] == f"shadowstream explain {staged.config_path}"
         assert len({example["key"] for example in incident["examples"]}) == 3

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shadowstream.alerts.ledger import incidents
-from shadowstream.alerts.messages import Context, State, alert_of
+from shadowstream.alerts.messages import Context, State, acknowledged, alert_of
 from tests.alerts.alerts_trial import REVISION, drift, verdict
 
 CONTEXT = Context("t", "/trials/t.yaml", 1_372_690_000_000)
@@ -33,6 +33,19 @@ def test_an_incident_alert_names_change_begin_size_and_command() -> None:
     chosen = f"--outcome mismatch --revision {REVISION[:16]} --since 2013-07-01T04:00:00Z"
     expected |= {"differences": f"shadowstream diff /trials/t.yaml {chosen}"}
     assert {name: content[name] for name in expected} == expected
+
+
+def test_the_slice_of_an_incident_is_news_of_its_opening() -> None:
+    opened = alert_of(CONTEXT, "drift", drift("opened", "mismatch-1", subject="mismatch"))
+    found = drift("named", "mismatch-1", subject="mismatch:carrier=UA", n=60.0, bad=54.0, limit=0.01)
+    named = alert_of(CONTEXT, "drift", found)
+    assert opened is not None
+    assert named is not None
+    assert (named.state, named.of, named.payload["slice"]) == (State.UPDATED, opened.id, "carrier=UA")
+    assert named.payload["text"] == "90 % wrong since 04:00 UTC (54 of 60) in carrier=UA, limit 1 %"
+    acted = acknowledged(opened, "ann", "")
+    assert (acted.state, acted.of) == (named.state, named.of)
+    assert acted.id != named.id, "else a channel that has one would not get the other"
 
 
 def test_an_incident_of_a_distribution_has_a_kind_of_its_own() -> None:

@@ -115,8 +115,8 @@ class AlertmanagerChannel(HttpChannel):
         ends_s = now_s if alert.state == State.RESOLVED else now_s + ALIVE_S
         # Event time may be ahead of the clock, and an alert must begin before it ends.
         began_s = min((payload.get("since_ms") or now_s * 1000) / 1000, now_s - 1)
-        # The end must bear the labels of the begin, so what differs between them is no label.
-        named = ("trial", "revision", "incident", "slice")
+        # The end must bear the labels of the begin, so what differs between them is no label: a slice may come later.
+        named = ("trial", "revision", "incident")
         labels = {
             "alertname": f"Shadowstream{payload['kind'].capitalize()}",
             "severity": _SEVERITIES[payload["kind"]],
@@ -124,7 +124,7 @@ class AlertmanagerChannel(HttpChannel):
             **self._settings.labels,
         }
         annotations = {"summary": payload["title"], "description": payload["body"], "look": payload["look"]}
-        annotations |= {"criterion": payload["criterion"]} if payload.get("criterion") else {}
+        annotations |= {name: payload[name] for name in ("criterion", "slice") if payload.get(name)}
         return {"labels": labels, "annotations": annotations, "startsAt": _rfc3339(began_s), "endsAt": _rfc3339(ends_s)}
 
 

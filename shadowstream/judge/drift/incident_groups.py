@@ -8,7 +8,8 @@ flies from and of later months. This is one cause, and the group reports it as o
 - If several monitors open in the same window, the incident is named after the narrowest one: slice, then criterion,
   then field.
 - The criterion often opens first, because it has more records. The incident is then named after the slice that holds
-  the excess of the recent windows, if there is one (`slice_excess.listing`).
+  the excess of the recent windows, if there is one (`slice_excess.listing`). Slices are known by window, so an
+  incident that opens within a window is named by a later event.
 - The incident closes when each member is quiet or gone. A member is gone after a season (the least duration) of event
   time without a unit; otherwise it would stay open for ever. This holds for slices and for criteria (with a twin, once
   neither side differs any more).
@@ -58,8 +59,8 @@ class OpenIncident:
     reason: str
     members: list[str]
     absorbed: int = 0
-    unnamed: bool = False
-    """Whether it opened in a window that is still open, whose slices are not known."""
+    unnamed: dict[str, Any] | None = None
+    """Its opening event, if it opened in a window that is still open, whose slices are not known."""
 
 
 @dataclass(slots=True)
@@ -118,10 +119,7 @@ class IncidentGroup:
         if counts[0] > 0 and self.criterion_monitor.merged:
             gone = [monitor for name, monitor in self.slice_monitors.items() if parts.slices.get(name, (0, 0))[0] <= 0]
             rounds += [(0, monitor, monitor.absent(end_ms, self._season_ms)) for monitor in gone]
-        events = self._merged(rounds)
-        if self.incident is not None and self.incident.unnamed and self.criterion_monitor.merged:
-            self.incident.unnamed = False
-            self._name_excess(self.incident, self.incident.opened_ms)
+        events = [*self._named(start_ms, end_ms), *self._merged(rounds)]
         if counts[0] > 0 and self.criterion_monitor.merged:
             self._recent_slices.append({})
             while len(self._recent_slices) > WINDOWS:
@@ -200,12 +198,29 @@ class IncidentGroup:
     def _open(self, monitor: RateMonitor, event: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
         """Open the incident; return what its event says of the slice that it is named after."""
         incident = OpenIncident("", monitor.subject.name, event["window_start_ms"], event["reason"], [])
-        incident.unnamed = not whole
+        incident.unnamed = None if whole else dict(event)
         of_criterion = whole and monitor is self.criterion_monitor
         extent = self._name_excess(incident, event["since_ms"]) if of_criterion else {}
         incident.id = f"{incident.subject}-{incident.opened_ms}-{monitor.revision[:REVISION_DIGITS]}"
         self.incident = incident
         return {"subject": incident.subject, **extent}
+
+    def _named(self, start_ms: int, end_ms: int) -> Events:
+        """Name an incident that opened within a window after the slice that holds the excess, once windows show one."""
+        incident, monitor = self.incident, self.criterion_monitor
+        if incident is None or incident.unnamed is None or not monitor.merged:
+            return []
+        opening = incident.unnamed
+        # Slices are known by window: they count from the begin of the window that holds the change.
+        since_ms = max((row[0] for row in monitor.recent if row[0] <= opening["since_ms"]), default=incident.opened_ms)
+        extent = self._name_excess(incident, since_ms)
+        if not extent:
+            if monitor.incident is None or monitor.incident.windows >= WINDOWS:
+                incident.unnamed = None
+            return []
+        incident.unnamed = None
+        place = {"incident": incident.id, "subject": incident.subject, "reason": incident.reason}
+        return [opening | place | extent | {"event": "named", "window_start_ms": start_ms, "window_end_ms": end_ms}]
 
     def _name_excess(self, incident: OpenIncident, since_ms: int) -> dict[str, Any]:
         """Name an incident of the criterion after the slice that holds the excess of the recent windows, if any.

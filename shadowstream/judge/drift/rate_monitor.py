@@ -238,10 +238,11 @@ class RateMonitor:
         if not (self._armed or (stretch is None and self._has_grown(n, s, before))):
             return None
         self._armed = False
+        of = f"the last {n} {self._units}" if stretch is None else f"{n} {self._units} since {iso(self._stretch_ms)}"
         reason = (
-            f"{self.subject.name} is over its limit {percent(self.subject.limit)}: {s:.12g} of the last {n} "
-            f"{self._units} by {iso(end_ms)}, {percent(after)} after {percent(before)} (Shiryaev-Roberts, "
-            f"one false alarm in {HORIZON_WINDOWS} windows)"
+            f"{self.subject.name} is over its limit {percent(self.subject.limit)}: {s:.12g} of {of} by {iso(end_ms)}, "
+            f"{percent(after)} after {percent(before)} "
+            f"(Shiryaev-Roberts, one false alarm in {HORIZON_WINDOWS:,} windows)"
         )
         extent = () if stretch is None else (self._stretch_ms, stretch)
         return Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason, *extent)

@@ -76,6 +76,38 @@ def test_a_late_fault_of_one_carrier_is_one_incident_named_after_it() -> None:
     assert "carrier=UA" in incident["reason"]
 
 
+def within(record: dict[str, Any], hour: int) -> dict[str, Any]:
+    """The hour with its outcomes in its first sub-window."""
+    outcomes = {name: n for name, n in record["outcomes"].items() if name != "input"}
+    return record | {
+        "width_ms": HOUR_MS,
+        "sub_windows": [{"number": 0, "outcomes": outcomes}],
+        "start_ms": hour * HOUR_MS,
+    }
+
+
+def test_an_incident_that_opens_within_a_window_is_named_later() -> None:
+    loop = JudgeLoop(settings=sliced())
+    for hour in range(112):
+        record = within(hour_of(hour, {"UA": 6} if hour >= 100 else {}), hour)
+        loop.give(stats("scores/0", hour + 1, record, watermark_ms=(hour + 1) * HOUR_MS))
+        if hour >= 98:
+            loop.evaluate()
+            loop.restart()
+    opened, named = (event for event in loop.of("drift") if event["event"] in ("opened", "named"))
+    first_ms = 100 * HOUR_MS
+    assert (opened["event"], opened["subject"], opened["since_ms"]) == ("opened", "mismatch", first_ms)
+    assert (opened["n"], opened["bad"]) == (38, 6)
+    assert "6 of 38 pairs since 1970-01-05T04:00:00Z" in opened["reason"]
+    assert (named["incident"], named["subject"]) == (opened["incident"], "mismatch:carrier=UA")
+    assert named["since_ms"] <= first_ms < named["window_end_ms"]
+    hours, bad_hours = ((named["window_end_ms"] - at_ms) // HOUR_MS for at_ms in (named["since_ms"], first_ms))
+    assert (named["n"], named["bad"]) == (6 * hours, 6 * bad_hours)
+    (incident,) = loop.of("verdict")[-1]["incidents"]
+    assert (incident["id"], incident["subject"]) == (opened["incident"], named["subject"])
+    assert incident["reason"] == named["reason"] == f"{opened['reason']}; the excess is in carrier=UA"
+
+
 def test_a_null_run_lists_nothing_and_opens_nothing() -> None:
     draw = random.Random(2)
     loop = run([{name: int(draw.random() < 0.005 * n) for name, n in CARRIERS.items()} for _ in range(700)])
