@@ -34,20 +34,7 @@ _NAMES = {
     "latency": ("quantile", "ratio"),
 }
 _OPTIONAL = {"mean": ("better",), "loss": ("path", "costs", "k")}
-_KEYS = (
-    "path",
-    "bound",
-    "check",
-    "name",
-    "reference_ms",
-    "ratio",
-    "quantile",
-    "loss",
-    "margin",
-    "costs",
-    "better",
-    "k",
-)
+_KEYS = tuple(dict.fromkeys(key for keys in (*_NAMES.values(), *_OPTIONAL.values()) for key in keys))
 _LATER = ("loss", "margin", "costs", "signed", "better", "k")
 """Keys that are not dumped where they are not given, so that a config without them keeps its revision."""
 BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin", "labels")
