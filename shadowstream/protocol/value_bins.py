@@ -48,6 +48,19 @@ def fine_bins(values: Doubles) -> Ints:
     return signed
 
 
+def fine_of(name: str) -> int | None:
+    """Return the fine bin of a name; None if the name is that of no fine bin.
+
+    >>> fine_of("-657"), fine_of("null"), fine_of("--5"), fine_of("9" * 5000)
+    (-657, None, None, None)
+    """
+    try:
+        found = int(name)
+    except ValueError:
+        return None
+    return found if abs(found) <= FINE_MAX else None
+
+
 def upper_edge(fine_bin: int) -> float:
     """Return the number at which the next fine bin begins.
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgpack
+
 MEGABYTE = b"x" * 1_000_000
 ANSWER = {"id": 1, "score": 1.0}
 
@@ -59,12 +61,20 @@ def closes_the_pipe() -> None:
     os.closerange(3, 256)
 
 
-def forges_an_answer() -> None:
+def _forges(message: bytes) -> None:
     for descriptor in range(3, 64):
         try:
-            socket.socket(fileno=os.dup(descriptor)).send(b"\x04" + bytes(7) + b"\x92\x80\xc1\xc1")
+            socket.socket(fileno=os.dup(descriptor)).send(len(message).to_bytes(8, "little") + message)
         except OSError:
             continue
+
+
+def forges_an_answer() -> None:
+    _forges(b"\x92\x80\xc1\xc1")
+
+
+def forges_an_infinite_cost() -> None:
+    _forges(msgpack.packb([["done", [float("inf")], []], [1.0]]))
 
 
 def connects() -> None:
@@ -89,7 +99,8 @@ ACTS: dict[str, Callable[[], None]] = {
     act.__name__: act
     for act in (
         exits, segfaults, kills_itself, kills_the_runner, forks_for_ever, takes_all_memory, loops_for_ever,
-        prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, connects, writes_a_file, fills_the_disk, sleeps,
+        prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, forges_an_infinite_cost, connects, writes_a_file,
+        fills_the_disk, sleeps,
     )
 }  # fmt: skip
 

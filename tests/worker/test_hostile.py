@@ -41,6 +41,7 @@ ENDS = {
     "prints_a_gigabyte": None,
     "closes_the_pipe": ("crashed", CRASHED),
     "forges_an_answer": ("crashed", CRASHED),
+    "forges_an_infinite_cost": ("crashed", CRASHED),
     "connects": ("error", "PermissionError: [Errno 13] Permission denied"),
     "writes_a_file": ("error", "PermissionError: [Errno 13] Permission denied"),
     "fills_the_disk": ("error", "OSError: [Errno 27] File too large"),

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from shadowstream.runner.candidate import load
 from shadowstream.runner.cpu_cost import Meter
 from shadowstream.runner.outputs import BARE, Output
 from shadowstream.worker.isolated import CallNotes, IsolatedCandidate
-from shadowstream.worker.values import DIGITS_MAX, packed, packed_result, unpacked
+from shadowstream.worker.values import DIGITS_MAX, NESTING_MAX, packed, packed_result, unpacked
 from tests.least_config import least_config
 
 VALUES: list[Any] = [
@@ -71,15 +72,30 @@ def test_forged_bytes_make_a_value_or_an_error_and_nothing_else(data: bytes) -> 
         json.dumps(unpacked(data), default=repr, skipkeys=True)
 
 
+@pytest.mark.parametrize("levels", [NESTING_MAX + 1, 5_000])
+def test_forged_nesting_is_refused_before_it_fills_the_stack(levels: int) -> None:
+    data = msgpack.packb([])
+    for _ in range(levels):
+        data = b"\x91" + msgpack.packb(msgpack.ExtType(1, data))
+    with pytest.raises(ValueError, match="its tuples are nested more than"):
+        unpacked(data)
+
+
+def test_a_forged_decimal_is_refused_by_its_length() -> None:
+    with pytest.raises(ValueError, match="no value has the code 3 and 1000000 bytes"):
+        unpacked(msgpack.packb(msgpack.ExtType(3, b"9" * 1_000_000)))
+
+
 def test_an_output_that_cannot_be_sent_fails_by_itself() -> None:
     with isolated(config("odd")) as candidate:
-        results = candidate.call(["a", "object", "long", "digits", "b"])
+        results = candidate.call(["a", "object", "long", "digits", "deep", "b"])
     texts = [str(one) if isinstance(one, CandidateError) else one for one in results]
     assert texts == [
         "a",
         "output refused: TypeError: Odd is no plain value",
         "output refused: longer than the 1900000 bytes that can be sent",
         f"output refused: ValueError: a decimal has at most {DIGITS_MAX} digits before or behind the point",
+        f"output refused: ValueError: its tuples are nested more than {NESTING_MAX} levels deep",
         "b",
     ]
     assert str(unpacked(packed_result(b"12345", 3))).startswith("output refused: 7 bytes")

@@ -39,10 +39,10 @@ class Binning(NamedTuple):
         """
         if name in self.places:
             return self.places[name]
-        if self.uppers and name.lstrip("-").isdecimal():
-            fine = int(name)
-            return next((place for place, upper in enumerate(self.uppers) if fine <= upper), len(self.uppers))
-        return self.places[names.OTHER]
+        fine = names.fine_of(name) if self.ordered == len(self.uppers) + 1 else None
+        if fine is None:
+            return self.places[names.OTHER]
+        return next((place for place, upper in enumerate(self.uppers) if fine <= upper), len(self.uppers))
 
     def counts(self, of_field: Mapping[str, Sequence[int]]) -> list[list[int]]:
         """Return the counts of production, of the candidate and of both sides by bin."""
@@ -74,7 +74,7 @@ def learnt(field: Distribution, counts: Mapping[str, Sequence[int]]) -> Binning:
     if not field.is_numeric:
         values = sorted((name for name in pooled if name not in names.SPECIAL), key=lambda name: (-pooled[name], name))
         return _of_categories(values[:limit])
-    numbers = sorted((int(name), n) for name, n in pooled.items() if name not in names.SPECIAL)
+    numbers = sorted((fine, n) for name, n in pooled.items() if (fine := names.fine_of(name)) is not None)
     uppers = _quantiles(numbers, limit)
     return _of_numbers([f"{names.upper_edge(upper):.3g}" for upper in uppers], {}, tuple(uppers))
 
