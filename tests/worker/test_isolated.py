@@ -5,6 +5,7 @@ import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -131,3 +132,13 @@ def test_an_end_of_the_process_ends_the_state_of_all_partitions() -> None:
         candidate.forget()
         with pytest.raises(CandidateDown):
             again.call([{"n": 6}])
+
+
+def test_a_module_beside_the_candidate_does_not_run_before_the_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "resource.py").write_text("from pathlib import Path\nPath('ran').write_text('unbounded')\n")
+    monkeypatch.chdir(tmp_path)
+    with isolated(config("echo")) as candidate:
+        assert candidate.call([7]) == [7]
+    assert not Path("ran").exists()
