@@ -160,3 +160,23 @@ def dials(address: str) -> Any:
     """Return the kind of error of a connection to host:port, or None."""
     host, _, port = address.rpartition(":")
     return _attempted(lambda: socket.create_connection((host, int(port)), 2).close())
+
+
+def dials_by_other_ways(address: str) -> str:
+    """Return the kinds of error of connections by multipath TCP, and by first bytes without a call of connect."""
+    host, _, port = address.rpartition(":")
+    at, fast = (host, int(port)), socket.MSG_FASTOPEN
+
+    def by_multipath() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) as one:  # IPPROTO_MPTCP
+            one.connect(at)
+
+    def by_sendto() -> None:
+        with socket.socket() as one:
+            one.sendto(b"x", fast, at)
+
+    def by_sendmsg() -> None:
+        with socket.socket() as one:
+            one.sendmsg([b"x"], [], fast, at)
+
+    return " ".join(map(_attempted, (by_multipath, by_sendto, by_sendmsg)))

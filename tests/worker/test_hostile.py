@@ -160,4 +160,6 @@ def test_an_allowed_port_is_open_and_all_others_are_closed() -> None:
         with isolated(config("dials", network=addresses[:1])) as candidate:
             assert candidate.call(addresses) == ["None", "PermissionError"]
             port = addresses[0].partition(":")[2]
+        with isolated(config("dials_by_other_ways", network=addresses[:1])) as candidate:
+            assert candidate.call(addresses[1:]) == ["PermissionError PermissionError PermissionError"]
             assert candidate.enforced == f"filesystem read-only, TCP to port {port} of any host; UDP not restricted"
