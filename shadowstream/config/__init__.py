@@ -126,10 +126,15 @@ class Config(Model):
         )
 
     def acting_as(self, principal: Principal) -> Config:
-        """Return the config as one role or command uses it: with its own credentials, and without the others'."""
+        """Return the config as one role or command uses it: with its own credentials, and without the others'.
+
+        Raises `ConfigError` if this process has not what the role needs: a password, or the key of commands.
+        """
         changed: dict[str, object] = {"kafka": self.kafka.of(principal)}
         if principal in ("runner", "joiner", "labels"):
             changed["judge"] = self.judge.model_copy(update={"commands_key": None})
+        elif principal in ("judge", "alerts"):  # they check commands from their start on
+            changed["judge"] = self.judge.model_copy(update={"commands_key": self.commands_key})
         return self.model_copy(update=changed)
 
     @property

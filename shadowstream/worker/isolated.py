@@ -31,6 +31,9 @@ BACK_OFF_S = (0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEP_S = 1.0
 ANSWER_BYTES_MAX = 8_000_000  # of one call, after which it takes no further value: they take far more memory decoded
 CALL_BYTES_MAX = 64_000_000  # of one batch
+SECRET_FILES = ("sasl.kerberos.keytab", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location")
+"""Properties of the client that name a file with a secret. A file of authorities holds none, and a candidate with
+`network` may trust the same ones."""
 SECRET_FOLDERS = ("/run/secrets", "/var/run/secrets")
 
 
@@ -43,7 +46,7 @@ class CallNotes(NamedTuple):
 
 def bounds_of(config: Config, limits: CandidateLimits, network: Sequence[str] = ()) -> Bounds:
     """Return the bounds of a process. Files that the Kafka client takes secrets from are hidden from it."""
-    named = [str(value) for name, value in config.kafka.client.items() if name.endswith((".location", ".keytab"))]
+    named = [str(value) for name, value in config.kafka.client.items() if name in SECRET_FILES]
     hidden = [path for path in (*named, *SECRET_FOLDERS) if Path(path).exists()]
     ports = sorted({int(address.rpartition(":")[2]) for address in network})
     sizes = limits.memory_bytes, limits.open_files, limits.file_bytes, limits.processes

@@ -89,7 +89,8 @@ class WorkerProcess:
         printed, prints = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, str(others.fileno())],
+                # Without -P a module in the working folder could run in place of one that is loaded before the bounds.
+                [sys.executable, "-P", "-m", module, str(others.fileno())],
                 env=environment(names, self._scratch),
                 stdin=subprocess.DEVNULL,
                 stdout=prints,

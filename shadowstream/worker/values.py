@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,10 @@ from shadowstream.runner.outputs import Output
 
 DIGITS_MAX = 2 * DECIMAL_BYTES_MAX
 """Maximum digits and exponent of a decimal, and bytes of an integer: larger ones take the runner's time and memory."""
+_FLAT_BYTES_MAX = 2 * DIGITS_MAX
+"""Maximum bytes of a value that holds no others. It is checked first, because the digits of a long text take memory."""
+NESTING_MAX = 64
+"""Maximum levels of tuples in tuples: each is read within the other, and takes 40 kB of the runner's stack."""
 _FAR_TIME = "FarTime"
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -44,20 +49,20 @@ def _int(data: bytes) -> int:
     return int.from_bytes(data, "big", signed=True)
 
 
-def _far_time(data: bytes) -> Any:
+def _far_time(parts: Any) -> Any:
     from shadowstream.codecs.far_times import FarTime  # loads fastavro, which a candidate rarely needs
 
-    number, above, below = (_int(part) for part in unpacked(data))
+    number, above, below = map(_int, parts)
     return FarTime(number, above if below == 1 else Fraction(above, below))
 
 
-def _far_time_bytes(value: Any) -> bytes:
+def _far_time_parts(value: Any) -> list[bytes]:
     unit = Fraction(value.unit_ns)
-    return packed([_int_bytes(part) for part in (int(value), unit.numerator, unit.denominator)])
+    return [_int_bytes(part) for part in (int(value), unit.numerator, unit.denominator)]
 
 
-def _output(data: bytes) -> Output:
-    value, key, drop_key, topic = unpacked(data)
+def _output(parts: Any) -> Output:
+    value, key, drop_key, topic = parts
     if not isinstance(key, bytes | None) or not isinstance(topic, str | None):
         raise ValueError("an output's key is bytes, its topic a text")
     return Output(value, key, bool(drop_key), topic)
@@ -69,7 +74,6 @@ def _failure(data: bytes) -> CandidateError:
 
 _Kind = tuple[int, type, Callable[[Any], bytes], Callable[[bytes], Any]]
 _KINDS: tuple[_Kind, ...] = (
-    (1, tuple, lambda value: packed(list(value)), lambda data: tuple(unpacked(data))),
     (2, int, _int_bytes, _int),
     (3, Decimal, lambda value: str(_bounded(value)).encode(), lambda data: _bounded(Decimal(data.decode()))),
     (4, datetime, lambda value: value.isoformat().encode(), lambda data: datetime.fromisoformat(data.decode())),
@@ -78,12 +82,19 @@ _KINDS: tuple[_Kind, ...] = (
     (7, UUID, lambda value: value.bytes, lambda data: UUID(bytes=data)),
     (8, timedelta, lambda value: _int_bytes(value // _MICROSECOND), lambda data: _int(data) * _MICROSECOND),
     (9, ExactFloat, lambda v: str(_bounded(v.exact)).encode(), lambda d: ExactFloat(_bounded(Decimal(d.decode())))),
-    (10, type(None), _far_time_bytes, _far_time),
-    (11, Output, lambda v: packed([v.value, v.key, v.drop_key, v.topic]), _output),
     (12, CandidateError, lambda value: str(value).encode("utf-8", "replace"), _failure),
 )
+_FAR_TIME_CODE = 10
+_NESTED_KINDS: tuple[tuple[int, type, Callable[[Any], list[Any]], Callable[[Any], Any]], ...] = (
+    (1, tuple, list, tuple),
+    (_FAR_TIME_CODE, type(None), _far_time_parts, _far_time),
+    (11, Output, lambda value: [value.value, value.key, value.drop_key, value.topic], _output),
+)
+"""Kinds that are a list of values within the value."""
 _BY_TYPE = {kind: (code, write) for code, kind, write, _ in _KINDS}
 _READ = {code: read for code, _, _, read in _KINDS}
+_NESTED_BY_TYPE = {kind: (code, parts) for code, kind, parts, _ in _NESTED_KINDS}
+_NESTED_READ = {code: read for code, _, _, read in _NESTED_KINDS}
 _PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, str.__str__),
     (bool, bool),
@@ -96,14 +107,17 @@ _PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 )
 
 
-def _extended(value: Any) -> Any:
+def _extended(value: Any, levels: int) -> Any:
     """Return a value that MessagePack has no type for in a form that it can write. Raises TypeError, ValueError."""
     kind = type(value)
-    known = _BY_TYPE.get(kind)
-    if known is None and kind.__name__ == _FAR_TIME and hasattr(value, "unit_ns"):
-        known = 10, _far_time_bytes
-    if known is not None:
-        return msgpack.ExtType(known[0], known[1](value))
+    if kind in _BY_TYPE:
+        code, write = _BY_TYPE[kind]
+        return msgpack.ExtType(code, write(value))
+    nested = _NESTED_BY_TYPE.get(kind)
+    if nested is None and kind.__name__ == _FAR_TIME and hasattr(value, "unit_ns"):
+        nested = _FAR_TIME_CODE, _far_time_parts
+    if nested is not None:
+        return msgpack.ExtType(nested[0], packed(nested[1](value), _below(levels)))
     for plain, convert in _PLAIN:
         if isinstance(value, plain):
             return convert(value)
@@ -112,25 +126,35 @@ def _extended(value: Any) -> Any:
     raise TypeError(f"{kind.__name__} is no plain value")
 
 
-def _restored(code: int, data: bytes) -> Any:
-    if code not in _READ:
-        raise ValueError(f"no value has the code {code}")
+def _restored(levels: int, code: int, data: bytes) -> Any:
+    if code in _NESTED_READ:
+        return _NESTED_READ[code](unpacked(data, _below(levels)))
+    if code not in _READ or len(data) > _FLAT_BYTES_MAX:
+        raise ValueError(f"no value has the code {code} and {len(data)} bytes")
     return _READ[code](data)
 
 
-def packed(value: Any) -> bytes:
+def _below(levels: int) -> int:
+    if not levels:
+        raise ValueError(f"its tuples are nested more than {NESTING_MAX} levels deep")
+    return levels - 1
+
+
+def packed(value: Any, levels: int = NESTING_MAX) -> bytes:
     """Convert a value to bytes. Raises TypeError, ValueError or RecursionError for one that is no plain value.
 
     >>> unpacked(packed([{"a": Decimal("1.50")}, (1, 2), 2**70, float("inf"), UUID(int=7)]))
     [{'a': Decimal('1.50')}, (1, 2), 1180591620717411303424, inf, UUID('00000000-0000-0000-0000-000000000007')]
     """
-    data: bytes = msgpack.packb(value, default=_extended, strict_types=True, unicode_errors="surrogatepass")
+    extended = partial(_extended, levels=levels)
+    data: bytes = msgpack.packb(value, default=extended, strict_types=True, unicode_errors="surrogatepass")
     return data
 
 
-def unpacked(data: bytes) -> Any:
+def unpacked(data: bytes, levels: int = NESTING_MAX) -> Any:
     """Convert bytes to a value. Raises ValueError, TypeError or another error of that kind if they are no value."""
-    return msgpack.unpackb(data, ext_hook=_restored, strict_map_key=False, unicode_errors="surrogatepass")
+    restored = partial(_restored, levels)
+    return msgpack.unpackb(data, ext_hook=restored, strict_map_key=False, unicode_errors="surrogatepass")
 
 
 def packed_result(result: Any, bytes_max: int) -> bytes:

@@ -34,13 +34,14 @@ def test_the_gate_obeys_a_signed_override_and_names_an_unsigned_one(cli: Cli, ke
     assert (len(found.taken), len(found.refused)) == (2, 1)
 
 
-def test_a_process_without_the_key_neither_signs_nor_asks(
+def test_a_process_without_the_key_neither_signs_nor_asks_nor_delivers(
     cli: Cli, keyed: Judged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keyed.say("promote")
     monkeypatch.setenv("COMMANDS_KEY", "")
-    for words in (("gate",), ("override", "--decision", "promote", *WHO)):
-        result = cli(words[0], keyed.path, *words[1:])
+    override = ("override", keyed.path, "--decision", "promote", *WHO)
+    for words in (("gate", keyed.path), override, ("judge", keyed.path), ("alerts", "run", keyed.path)):
+        result = cli(*words)
         assert (result.code, "judge.commands_key: is empty here" in result.err) == (2, True)
     assert load(keyed.path).acting_as("runner").commands_key is None
 

@@ -4,6 +4,8 @@ import json
 import time
 from typing import Any
 
+from shadowstream.protocol.command_signatures import REPEATED
+from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.pipeline.candidates import SAME
 from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.role_processes import Running
@@ -27,12 +29,15 @@ CRITERION = {"rate": "mismatch", "limit": 0.01, "unit": "block", "critical": Fal
 
 
 def test_acknowledged_muted_and_overridden_by_command_until_it_ends(make_trial: MakeTrial) -> None:
-    settings = {**UNBOUNDED, "judge": {"criteria": [CRITERION]}}
+    settings = {**UNBOUNDED, "judge": {"criteria": [CRITERION], "commands_key": "a key of 16 characters"}}
     trial = make_trial("people", LATE_WRONG, "turns_wrong", **settings).answered(ORDERS)
 
     def last() -> dict[str, Any]:
         found = trial.records("verdict")
         return found[-1] if found else {"incidents_open": []}
+
+    def refusals() -> list[str]:
+        return [event["reason"] for event in trial.logged("judge") if event["event"] == "command_refused"]
 
     def ask(*words: str, code: int = 0) -> str:
         done = trial.ask(*words)
@@ -66,6 +71,9 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(make_trial: 
         assert last()["override"] == {name: answer[name] for name in ("decision", "by", "reason", "at_ms", "until_ms")}
         running.kill("judge")
         running.start("judge")
+        first = read_all(trial.bootstrap, trial.topic("commands"))[0]
+        produce_all(trial.bootstrap, trial.topic("commands"), [Write(first.value, first.key, 0)])
+        await_that("the judge refuses a copy of an older command", lambda: refusals() == [REPEATED])
         time.sleep(max(0.0, answer["until_ms"] / 1000 - time.time()))
         assert "the override to promote by cem ended at" in ask("gate", code=4)
 

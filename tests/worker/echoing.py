@@ -1,10 +1,11 @@
 """Candidates that give back their inputs."""
 
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 from shadowstream.runner.outputs import Output
-from shadowstream.worker.values import DIGITS_MAX
+from shadowstream.worker.values import DIGITS_MAX, NESTING_MAX
 
 
 class Odd:
@@ -26,4 +27,6 @@ def echoes(values: list[Any]) -> list[Any]:
 
 
 def odd(value: Any) -> Any:
-    return {"object": Odd(), "long": b"x" * 3_000_000, "digits": Decimal(f"1e{DIGITS_MAX + 1}")}.get(value, value)
+    deep = reduce(lambda inner, _: (inner,), range(NESTING_MAX + 1), ())
+    known = {"object": Odd(), "long": b"x" * 3_000_000, "digits": Decimal(f"1e{DIGITS_MAX + 1}"), "deep": deep}
+    return known.get(value, value)

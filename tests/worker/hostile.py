@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgpack
+
 MEGABYTE = b"x" * 1_000_000
 ANSWER = {"id": 1, "score": 1.0}
 
@@ -59,12 +61,20 @@ def closes_the_pipe() -> None:
     os.closerange(3, 256)
 
 
-def forges_an_answer() -> None:
+def _forges(message: bytes) -> None:
     for descriptor in range(3, 64):
         try:
-            socket.socket(fileno=os.dup(descriptor)).send(b"\x04" + bytes(7) + b"\x92\x80\xc1\xc1")
+            socket.socket(fileno=os.dup(descriptor)).send(len(message).to_bytes(8, "little") + message)
         except OSError:
             continue
+
+
+def forges_an_answer() -> None:
+    _forges(b"\x92\x80\xc1\xc1")
+
+
+def forges_an_infinite_cost() -> None:
+    _forges(msgpack.packb([["done", [float("inf")], []], [1.0]]))
 
 
 def connects() -> None:
@@ -89,7 +99,8 @@ ACTS: dict[str, Callable[[], None]] = {
     act.__name__: act
     for act in (
         exits, segfaults, kills_itself, kills_the_runner, forks_for_ever, takes_all_memory, loops_for_ever,
-        prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, connects, writes_a_file, fills_the_disk, sleeps,
+        prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, forges_an_infinite_cost, connects, writes_a_file,
+        fills_the_disk, sleeps,
     )
 }  # fmt: skip
 
@@ -149,3 +160,23 @@ def dials(address: str) -> Any:
     """Return the kind of error of a connection to host:port, or None."""
     host, _, port = address.rpartition(":")
     return _attempted(lambda: socket.create_connection((host, int(port)), 2).close())
+
+
+def dials_by_other_ways(address: str) -> str:
+    """Return the kinds of error of connections by multipath TCP, and by first bytes without a call of connect."""
+    host, _, port = address.rpartition(":")
+    at, fast = (host, int(port)), socket.MSG_FASTOPEN
+
+    def by_multipath() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) as one:  # IPPROTO_MPTCP
+            one.connect(at)
+
+    def by_sendto() -> None:
+        with socket.socket() as one:
+            one.sendto(b"x", fast, at)
+
+    def by_sendmsg() -> None:
+        with socket.socket() as one:
+            one.sendmsg([b"x"], [], fast, at)
+
+    return " ".join(map(_attempted, (by_multipath, by_sendto, by_sendmsg)))

@@ -41,6 +41,7 @@ ENDS = {
     "prints_a_gigabyte": None,
     "closes_the_pipe": ("crashed", CRASHED),
     "forges_an_answer": ("crashed", CRASHED),
+    "forges_an_infinite_cost": ("crashed", CRASHED),
     "connects": ("error", "PermissionError: [Errno 13] Permission denied"),
     "writes_a_file": ("error", "PermissionError: [Errno 13] Permission denied"),
     "fills_the_disk": ("error", "OSError: [Errno 27] File too large"),
@@ -144,13 +145,15 @@ def test_a_module_that_cannot_be_loaded_is_a_config_error() -> None:
 
 
 def test_files_of_the_clients_secrets_are_hidden_and_their_neighbours_are_not(tmp_path: Path) -> None:
-    key, other = tmp_path / "client.key", tmp_path / "model.bin"
+    key, other, authorities = tmp_path / "client.key", tmp_path / "model.bin", tmp_path / "ca.pem"
     key.write_bytes(b"planted-secret")
     other.write_bytes(b"weights")
-    client = {"security.protocol": "SSL", "ssl.key.location": str(key)}
+    authorities.write_bytes(b"certificates")
+    client = {"security.protocol": "SSL", "ssl.key.location": str(key), "ssl.ca.location": str(authorities)}
     settings = config("reads").model_copy(update={"kafka": least_config(kafka={"client": client}).kafka})
     with isolated(settings) as candidate:
-        assert candidate.call([str(key), str(other)]) == ["PermissionError", "b'weights'"]
+        read = candidate.call([str(key), str(other), str(authorities)])
+    assert read == ["PermissionError", "b'weights'", "b'certificates'"]
 
 
 def test_an_allowed_port_is_open_and_all_others_are_closed() -> None:
@@ -159,4 +162,6 @@ def test_an_allowed_port_is_open_and_all_others_are_closed() -> None:
         with isolated(config("dials", network=addresses[:1])) as candidate:
             assert candidate.call(addresses) == ["None", "PermissionError"]
             port = addresses[0].partition(":")[2]
+        with isolated(config("dials_by_other_ways", network=addresses[:1])) as candidate:
+            assert candidate.call(addresses[1:]) == ["PermissionError PermissionError PermissionError"]
             assert candidate.enforced == f"filesystem read-only, TCP to port {port} of any host; UDP not restricted"

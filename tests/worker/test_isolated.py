@@ -5,9 +5,11 @@ import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from shadowstream.runner.candidate import load
 from shadowstream.runner.cpu_cost import Meter
 from shadowstream.runner.outputs import BARE, Output
 from shadowstream.worker.isolated import CallNotes, IsolatedCandidate
-from shadowstream.worker.values import DIGITS_MAX, packed, packed_result, unpacked
+from shadowstream.worker.values import DIGITS_MAX, NESTING_MAX, packed, packed_result, unpacked
 from tests.least_config import least_config
 
 VALUES: list[Any] = [
@@ -71,15 +73,30 @@ def test_forged_bytes_make_a_value_or_an_error_and_nothing_else(data: bytes) -> 
         json.dumps(unpacked(data), default=repr, skipkeys=True)
 
 
+@pytest.mark.parametrize("levels", [NESTING_MAX + 1, 5_000])
+def test_forged_nesting_is_refused_before_it_fills_the_stack(levels: int) -> None:
+    data = msgpack.packb([])
+    for _ in range(levels):
+        data = b"\x91" + msgpack.packb(msgpack.ExtType(1, data))
+    with pytest.raises(ValueError, match="its tuples are nested more than"):
+        unpacked(data)
+
+
+def test_a_forged_decimal_is_refused_by_its_length() -> None:
+    with pytest.raises(ValueError, match="no value has the code 3 and 1000000 bytes"):
+        unpacked(msgpack.packb(msgpack.ExtType(3, b"9" * 1_000_000)))
+
+
 def test_an_output_that_cannot_be_sent_fails_by_itself() -> None:
     with isolated(config("odd")) as candidate:
-        results = candidate.call(["a", "object", "long", "digits", "b"])
+        results = candidate.call(["a", "object", "long", "digits", "deep", "b"])
     texts = [str(one) if isinstance(one, CandidateError) else one for one in results]
     assert texts == [
         "a",
         "output refused: TypeError: Odd is no plain value",
         "output refused: longer than the 1900000 bytes that can be sent",
         f"output refused: ValueError: a decimal has at most {DIGITS_MAX} digits before or behind the point",
+        f"output refused: ValueError: its tuples are nested more than {NESTING_MAX} levels deep",
         "b",
     ]
     assert str(unpacked(packed_result(b"12345", 3))).startswith("output refused: 7 bytes")
@@ -115,3 +132,13 @@ def test_an_end_of_the_process_ends_the_state_of_all_partitions() -> None:
         candidate.forget()
         with pytest.raises(CandidateDown):
             again.call([{"n": 6}])
+
+
+def test_a_module_beside_the_candidate_does_not_run_before_the_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "resource.py").write_text("from pathlib import Path\nPath('ran').write_text('unbounded')\n")
+    monkeypatch.chdir(tmp_path)
+    with isolated(config("echo")) as candidate:
+        assert candidate.call([7]) == [7]
+    assert not Path("ran").exists()

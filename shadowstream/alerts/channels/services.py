@@ -32,7 +32,10 @@ class AppriseChannel(Channel):
         try:
             accepted = await loop.run_in_executor(
                 self._threads,
-                lambda: self._service.notify(body=payload["body"], title=payload["title"], notify_type=kind),
+                # Named as text, so that markup in a record's value stays text in a mail.
+                lambda: self._service.notify(
+                    body=payload["body"], title=payload["title"], notify_type=kind, body_format="text"
+                ),
             )
         except Exception as error:  # noqa: BLE001 - each service has errors of its own
             raise Refused(type(error).__name__) from None  # the text may hold the URL

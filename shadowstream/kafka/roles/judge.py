@@ -245,8 +245,10 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     begin = offsets.beginnings(client, offsets.places(stats))
     known = step.offsets()
     places = [TopicPartition(p.topic, p.partition, known.get(p.partition, offset)) for p, offset in begin.items()]
-    # Commands change no evidence, so only the snapshot holds their offset, not the group.
-    commands = TopicPartition(config.plan.of("commands"), 0, step.commands_offset or OFFSET_BEGINNING)
+    # Commands change no evidence, so only the snapshot holds their offset, not the group. With a key all are read
+    # again: a repeated one is known by the earlier ones.
+    commands_from = OFFSET_BEGINNING if config.commands_key else step.commands_offset or OFFSET_BEGINNING
+    commands = TopicPartition(config.plan.of("commands"), 0, commands_from)
     consumer.assign([*places, commands])
     check_topics = None if bound else partial(bound_topics.check, config, client)
     topics = JudgedTopics(config, revision, client)

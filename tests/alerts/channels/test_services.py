@@ -12,6 +12,7 @@ from shadowstream.config import Channel
 from shadowstream.errors import ConfigError
 from shadowstream.testing.ports import free_port
 from tests.alerts.alerts_trial import drift
+from tests.alerts.receivers import Mailbox
 
 
 def test_without_apprise_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +35,16 @@ def test_a_service_that_is_away_refuses_and_its_address_is_not_logged(caplog: py
     with caplog.at_level("DEBUG"), pytest.raises(Refused) as caught:
         asyncio.run(channel.send(completed(found, (), {})))
     assert "tok" not in str(caught.value) + caplog.text
+
+
+def test_markup_in_a_records_value_is_text_in_a_mail() -> None:
+    found = alert_of(Context("t", "trial.yaml", 0), "drift", drift("opened", "mismatch-1"))
+    assert found is not None
+    alert = found._replace(payload={**found.payload, "body": '<a href="https://example.org">look</a>\n  b: 1 & 2'})
+    with Mailbox() as mailbox:
+        asyncio.run(AppriseChannel(Channel(name="mail", apprise=mailbox.url)).send(alert))
+        (mail,) = mailbox.mails
+    for part in mail.walk():
+        if part.get_content_type() == "text/html":
+            assert "<a " not in bytes(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]  # bytes here
+    assert [text.splitlines() for text in mailbox.texts()] == [alert.payload["body"].splitlines()]
