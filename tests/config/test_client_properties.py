@@ -9,7 +9,7 @@ from shadowstream.config.client_properties import ALIASES, KINDS
 from shadowstream.errors import ConfigError
 
 REFUSED = [
-    *OWNED_PROPERTIES,
+    *sorted(OWNED_PROPERTIES),
     *("metadata.broker.list", "test.mock.num.brokers", "plugin.library.paths", "ssl.engine.location", "error_cb"),
     *("allow.auto.create.topics", "default.topic.config", "delivery.report.only.error", "sasl.kerberos.kinit.cmd"),
     *("client.software.name", "acks", "Security.Protocol", "topic.auto.offset.reset", "oauth_cb", "on_commit"),
