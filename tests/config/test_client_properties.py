@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from shadowstream.config import OWNED_PROPERTIES, Kafka
 from shadowstream.config.client_properties import ALIASES, KINDS
 from shadowstream.errors import ConfigError
+from tests.forked import ROOT
 
 REFUSED = [
     *sorted(OWNED_PROPERTIES),
@@ -83,3 +84,10 @@ def test_an_empty_password_is_an_error_of_the_principal_that_uses_it() -> None:
     assert kafka.of("judge").client == {}
     with pytest.raises(ConfigError, match=r"kafka\.client: sasl\.password is empty for runner"):
         kafka.of("runner")
+
+
+def test_the_page_lists_every_property() -> None:
+    page = (ROOT / "docs" / "security.md").read_text("utf-8").partition("## Properties of the client\n")[2]
+    listed = page.partition("```text\n")[2].partition("```")[0].split()
+    assert {word for word in listed if "." in word or "_" in word or word == "debug"} == set(KINDS)
+    assert all(f"`{alias}` for `{name}`" in page for alias, name in ALIASES.items())
