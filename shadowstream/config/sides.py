@@ -5,13 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shadowstream.config.model import DAY_MS, Model, PositiveMillis, SinglePath, Tolerance
 
 CANDIDATE_TIMEOUT_MS = 30_000
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-HostPort = Annotated[str, Field(pattern=r"^[^\s:/]+:[1-9][0-9]{0,4}$")]
+PORT_MAX = 65_535
+
+
+def _has_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > PORT_MAX:
+        raise ValueError(f"{address} names no port; ports end at {PORT_MAX}")
+    return address
+
+
+HostPort = Annotated[str, Field(pattern=r"^[^\s:/]+:[1-9][0-9]{0,4}$"), AfterValidator(_has_port)]
 
 
 class Failure(Model):

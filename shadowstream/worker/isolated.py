@@ -182,10 +182,13 @@ class IsolatedCandidate:
         results: list[Any] = []
         entries: list[int] = []
         room, kind = max(CALL_BYTES_MAX, 2 * self._result_bytes_max), "some"
+        # The first part takes one value's time at most, and the last value is called within `STEP_S` of it.
+        ends = time.monotonic() + 2 * self._timeout_s + STEP_S
         try:
             process.send(("call", key, list(values), self._call_bounds), self._timeout_s)
             while kind == "some":
-                about, part = process.receive(room, self._timeout_s, self._notes.waiting)
+                limit_s = min(self._timeout_s, ends - time.monotonic())
+                about, part = process.receive(room, limit_s, self._notes.waiting)
                 kind, measured, failures = about
                 room -= process.received
                 results += _checked(part)

@@ -135,6 +135,11 @@ def test_a_wrong_value_is_reported_with_its_text_and_a_remedy(write: Write, line
     assert found.startswith(message)
 
 
+def test_an_address_of_the_candidate_needs_a_port_that_exists(write: Write) -> None:
+    text = GOOD.replace(':score"}', ':score", network: ["a:65535", "b:65536"]}')
+    assert the_message(write(text), 4, "candidate.network[1]") == "b:65536 names no port; ports end at 65535"
+
+
 COST = judged("cost, reference_ms: 2, ratio: 1.5, limit: 0.01")
 ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
 

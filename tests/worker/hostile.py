@@ -77,6 +77,12 @@ def forges_an_infinite_cost() -> None:
     _forges(msgpack.packb([["done", [float("inf")], []], [1.0]]))
 
 
+def sends_no_last_part() -> None:
+    while True:
+        _forges(msgpack.packb([["some", [], []], []]))
+        time.sleep(0.05)
+
+
 def connects() -> None:
     socket.create_connection(("127.0.0.1", 9), 1)
 
@@ -99,8 +105,8 @@ ACTS: dict[str, Callable[[], None]] = {
     act.__name__: act
     for act in (
         exits, segfaults, kills_itself, kills_the_runner, forks_for_ever, takes_all_memory, loops_for_ever,
-        prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, forges_an_infinite_cost, connects, writes_a_file,
-        fills_the_disk, sleeps,
+        prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, forges_an_infinite_cost, sends_no_last_part,
+        connects, writes_a_file, fills_the_disk, sleeps,
     )
 }  # fmt: skip
 

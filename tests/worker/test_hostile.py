@@ -137,6 +137,14 @@ def test_a_candidate_that_fails_on_everything_rests_longer_each_time() -> None:
         assert len(candidate.call([{"n": 0}])) == 1
 
 
+def test_parts_without_end_are_a_timeout() -> None:
+    with isolated(config(timeout_ms=400)) as candidate:
+        began = time.monotonic()
+        with pytest.raises(CandidateDown, match=r"no answer within candidate\.timeout_ms: 400") as down:
+            candidate.call([{"n": 0, "act": "sends_no_last_part"}])
+    assert (down.value.absence, time.monotonic() - began < 30) == ("timeout", True)
+
+
 def test_a_module_that_cannot_be_loaded_is_a_config_error() -> None:
     settings = config("no_such_candidate")
     missing = r"candidate\.call: cannot load 'tests\.worker\.hostile:no_such_candidate'"
