@@ -31,6 +31,7 @@ BACK_OFF_S = (0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEP_S = 1.0
 ANSWER_BYTES_MAX = 8_000_000  # of one call, after which it takes no further value: they take far more memory decoded
 CALL_BYTES_MAX = 64_000_000  # of one batch
+_COST_NS_MAX = 10**15  # 11 days of CPU time for one value: no sum of such costs is beyond the range of a record
 SECRET_FILES = ("sasl.kerberos.keytab", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location")
 """Properties of the client that name a file with a secret. A file of authorities holds none, and a candidate with
 `network` may trust the same ones."""
@@ -192,7 +193,7 @@ class IsolatedCandidate:
                 kind, measured, failures = about
                 room -= process.received
                 results += _checked(part)
-                entries += [max(0, int(ns)) for ns in measured]
+                entries += [min(max(0, int(ns)), _COST_NS_MAX) for ns in measured]
                 for failure, stack in failures:
                     self._notes.failed(str(failure), str(stack))
             wanted = len(results) if self._meter is not None else 0
@@ -200,7 +201,7 @@ class IsolatedCandidate:
                 raise ValueError(f"it sent {len(results)} results for {len(values)} values")
         except (TimeoutError, Ended) as error:
             raise self._down(error) from error
-        except (TypeError, ValueError) as error:
+        except (ArithmeticError, TypeError, ValueError) as error:
             raise self._down(Ended(f"sent an answer of another form: {error}")) from error
         if self._meter is not None:
             self._meter.add(entries)
