@@ -64,7 +64,7 @@ def diff(
         bool, typer.Option("--summary", help="counts by outcome, field and reason, and no rows")
     ] = False,
     show: Annotated[str | None, typer.Option(metavar="PAIR", help="one pair: both whole values and the input")] = None,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="go on with rows as they come")] = False,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="continue with rows as they come")] = False,
     as_json: Json = False,
 ) -> None:
     """Show differences between production and the candidate: a table, or a JSON object a line."""

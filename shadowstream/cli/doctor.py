@@ -42,7 +42,7 @@ def doctor(
     elif found:
         console().print(_table(found))
     refused = sum(finding.severity == Severity.REFUSE for _, finding in found)
-    say(f"{len(found)} findings, {refused} of which refuse a start; asked with the credentials of {', '.join(roles)}")
+    say(f"{len(found)} findings; {refused} refuse a start; asked with the credentials of {', '.join(roles)}")
     if refused:
         raise typer.Exit(ExitCode.USAGE)
 

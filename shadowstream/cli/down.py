@@ -29,7 +29,8 @@ def down(
 ) -> None:
     """Remove a trial from the cluster: its topics and groups under shadow.<name>., and nothing else.
 
-    It asks first, and refuses while roles of the trial run. Production's topics and groups are not touched.
+    It asks first, and refuses while roles of the trial run. A judge that runs alone has no group and is not seen: stop
+    it first. Production's topics and groups are not touched.
     """
     trial = load(config).acting_as("operator")
     client = admin(trial.kafka)

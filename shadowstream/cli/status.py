@@ -18,7 +18,7 @@ from shadowstream.status.lines import lines, minute_line
 from shadowstream.status.summary import Decision, status_of
 
 Follow = Annotated[
-    bool, typer.Option("--follow/--no-follow", help="go on: on a terminal in place, elsewhere a line each minute")
+    bool, typer.Option("--follow/--no-follow", help="repeat it: on a terminal in place, elsewhere a line each minute")
 ]
 
 

@@ -44,7 +44,7 @@ def up(
 
     With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
     alerts. The labels role runs where the config names labels, the alerts role where it names a channel. Where alerts
-    cannot run the others go on without. With --web the live page is one more process; its end ends no role.
+    cannot run, the others run without it. With --web the live page is one more process; its end ends no role.
     """
     trial = load(config)
     revision = revision_of(trial)  # reports a missing candidate once, instead of once a role
