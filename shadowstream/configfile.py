@@ -225,7 +225,7 @@ def _shown(value: Any, where: KeyPath, document: Document) -> str:
         return "a list" if value else "an empty list"
     if where[:1] == ("kafka",) and "client" in where[1:]:
         return "another kind of value"
-    if any(isinstance(part, str) and is_secret(part) for part in where):
+    if any(isinstance(part, str) and (is_secret(part) or part == "headers") for part in where):
         return "a value that is not shown"
     raw = document.raw.get(where, str(value))
     return repr(raw if len(raw) <= _SHOWN_MAX else raw[:_SHOWN_MAX] + "…")

@@ -140,6 +140,12 @@ def test_an_address_of_the_candidate_needs_a_port_that_exists(write: Write) -> N
     assert the_message(write(text), 4, "candidate.network[1]") == "b:65536 names no port; ports end at 65535"
 
 
+def test_a_wrong_value_of_a_header_is_not_shown(write: Write) -> None:
+    text = GOOD + 'alerts: {channels: [{webhook: "https://a.example", headers: {X-Hook: 8675309}}]}\n'
+    found = the_message(write(text), 5, "alerts.channels[0].headers.X-Hook")
+    assert found.startswith("expected a text, found a value that is not shown")
+
+
 COST = judged("cost, reference_ms: 2, ratio: 1.5, limit: 0.01")
 ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
 
