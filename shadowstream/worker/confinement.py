@@ -4,7 +4,8 @@
 what               by                                                                        where it is impossible
 =================  ========================================================================  =======================
 memory, CPU        resource limits; the limit of CPU time is set anew for each call          never on Linux
-files: read-only   Landlock; the scratch folder is writable; files of secrets are hidden     Linux before 5.13
+files: read-only   Landlock; the scratch folder is writable; files of secrets are hidden     Linux before 5.13;
+                                                                                             emptying: before 6.2
 other processes    Landlock and the filter of system calls: no look, no signal, no trace     neither of them
 network            the filter of system calls; with allowed ports, Landlock as well          other machines; TCP ports
                                                                                              need Linux 6.7
@@ -65,7 +66,7 @@ def confine(bounds: Bounds) -> str:
     words = []
     try:
         version = landlock.confine(libc, landlock.Files(bounds.scratch, bounds.hidden), bounds.ports or None)
-        words.append("filesystem read-only")
+        words.append(_files(version))
     except OSError as error:
         version = 0
         words.append(f"filesystem not restricted: {error.strerror or error}")
@@ -76,6 +77,16 @@ def confine(bounds: Bounds) -> str:
     elif bounds.processes:
         words.append(f"up to {bounds.processes} processes")
     return ", ".join(words)
+
+
+def _files(version: int) -> str:
+    """Return what Landlock of this version enforces for files.
+
+    >>> _files(3), _files(2)
+    ('filesystem read-only', 'filesystem read-only, but files can be emptied')
+    """
+    lack = "" if version >= landlock.TRUNCATE_FROM else ", but files can be emptied"
+    return f"filesystem read-only{lack}"
 
 
 def _network(ports: tuple[int, ...], reason: str | None, version: int) -> str:

@@ -18,7 +18,9 @@ _PATH, _PORT = 1, 2
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 1 << 1, 1 << 2, 1 << 3
 _TRUNCATE = 1 << 14
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
-_FILES_BY_VERSION = {1: 13, 2: 14}  # numbers of rights; from version 3 on also to truncate
+TRUNCATE_FROM = 3
+"""The version from which on a file that may only be read cannot be emptied either."""
+_FILES_BY_VERSION = {1: 13, 2: 14}  # numbers of rights; from `TRUNCATE_FROM` on also to truncate
 _CONNECT, _BIND = 2, 1
 _SCOPES = 3  # abstract sockets, signals
 _NETWORK_FROM, _SCOPES_FROM = 4, 6
