@@ -90,11 +90,18 @@ def _files(version: int) -> str:
 
 
 def _network(ports: tuple[int, ...], reason: str | None, version: int) -> str:
+    """Return what is enforced for the network. `reason`: of the filter's absence, without which ports have ways around.
+
+    >>> _network((), None, 0), _network((443,), None, 4)
+    ('no network', 'TCP to port 443 of any host; UDP not restricted')
+    >>> _network((443,), "the machine is riscv64", 4)
+    'network not restricted to TCP port 443: the machine is riscv64'
+    """
     named = ", ".join(map(str, ports))
     if not ports:
         return "no network" if reason is None else f"network not restricted: {reason}"
-    if version < 4:
-        return f"network not restricted to TCP port {named}: the kernel has no Landlock for ports"
+    if version < 4 or reason is not None:
+        return f"network not restricted to TCP port {named}: {reason or 'the kernel has no Landlock for ports'}"
     return f"TCP to port {named} of any host; UDP not restricted"
 
 
