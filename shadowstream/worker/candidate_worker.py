@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
@@ -56,7 +56,7 @@ class Worker:
         self._kinds = candidate.FailureKinds()
         self._failures: list[tuple[str, str]] = []
         self._answers: Sequence[Any] = ()
-        self._sent = self._sent_bytes = 0
+        self._sent = self._sent_bytes = self._waiting_bytes = 0
         self._ends = self._part_ends = 0.0
         self._bounds = CallBounds(0, 0.0, 0)
 
@@ -97,7 +97,8 @@ class Worker:
     def call(self, key: str, values: list[Any], bounds: CallBounds) -> None:
         """Call with values and send their results; the first ones only, where they take too long or too many bytes."""
         confinement.limit_cpu(bounds.cpu_s)
-        self._bounds, self._sent, self._sent_bytes, self._answers = bounds, 0, 0, ()
+        self._bounds, self._answers = bounds, ()
+        self._sent = self._sent_bytes = self._waiting_bytes = 0
         now = time.monotonic()
         self._ends, self._part_ends = now + bounds.seconds, now + PART_S
         self._send("done", self._calls[key](values))
@@ -109,9 +110,10 @@ class Worker:
 
     def _enough(self) -> bool:
         now = time.monotonic()
-        if now >= self._part_ends:
+        self._waiting_bytes += _length(self._answers[-1])
+        if now >= self._part_ends or self._waiting_bytes >= self._result_bytes_max:
             self._send("some", self._answers)
-            self._part_ends = time.monotonic() + PART_S
+            self._waiting_bytes, self._part_ends = 0, time.monotonic() + PART_S
         return now >= self._ends or self._sent_bytes >= self._bounds.answer_bytes
 
     def _raised(self, error: BaseException, failure: CandidateError) -> None:
@@ -120,30 +122,46 @@ class Worker:
             self._failures.append((str(failure), stack))
 
     def _send(self, kind: str, results: Sequence[Any]) -> None:
-        """Send the results that have not been sent, in parts; the last one is of this kind."""
-        left = [_bare(result) for result in results[self._sent :]]
-        self._sent = len(results)
-        entries, failures = self._meter.take() if self._meter is not None else [], self._failures
-        self._failures = []
-        parts = [left[i : i + PART_VALUES] for i in range(0, len(left), PART_VALUES)] or [left]
-        for i, part in enumerate(parts):
-            last = i == len(parts) - 1
-            data = self._packed(part)
-            self._sent_bytes += len(data)
-            about = packed([kind if last else "some", entries if last else [], failures if last else []])
-            frames.send(self._pipe, joined([about, data]))
+        """Send the results that have not been sent, in parts; the last one is of this kind.
 
-    def _packed(self, results: Sequence[Any]) -> bytes:
-        data = b""
+        Without state it leaves out results beyond the bytes of a call: their values are called again.
+        """
+        entries, failures = self._meter.take() if self._meter is not None else [], self._failures
+        self._failures, before = [], self._sent
+        parts: list[bytes] = []
+        for count, data in self._parts([_bare(result) for result in results[before:]]):
+            if self._sent and not self._objects and self._sent_bytes >= self._bounds.answer_bytes:
+                break
+            parts.append(data)
+            self._sent, self._sent_bytes = self._sent + count, self._sent_bytes + len(data)
+        entries = entries[: self._sent - before]
+        parts = parts or [packed([])]
+        for data in parts[:-1]:
+            frames.send(self._pipe, joined([packed(["some", [], []]), data]))
+        frames.send(self._pipe, joined([packed([kind, entries, failures]), parts[-1]]))
+
+    def _parts(self, results: list[Any]) -> Iterator[tuple[int, bytes]]:
+        """Yield results in parts of at most `PART_VALUES` and about `result_bytes_max`: their number, and the bytes."""
+        for begin in range(0, len(results), PART_VALUES):
+            part = results[begin : begin + PART_VALUES]
+            data = self._packed(part)
+            if data is not None:
+                yield len(part), data
+            else:
+                yield from ((1, joined([self._packed_alone(result)])) for result in part)
+
+    def _packed(self, results: Sequence[Any]) -> bytes | None:
         # A huge value would take long to be copied, only to be refused.
-        if max(map(_length, results), default=0) <= self._result_bytes_max:
-            with contextlib.suppress(Exception):  # a value of the candidate's may raise anything; below, it fails alone
+        if sum(map(_length, results)) <= self._result_bytes_max:
+            with contextlib.suppress(Exception):  # a value of the candidate's may raise anything; it fails alone
                 data = packed(list(results))
-        if data and len(data) <= self._result_bytes_max:
-            return data
+                return data if len(data) <= self._result_bytes_max else None
+        return None
+
+    def _packed_alone(self, result: Any) -> bytes:
         largest = self._result_bytes_max
         refused = CandidateError(f"output refused: longer than the {largest} bytes that can be sent")
-        return joined([packed_result(refused if _length(one) > largest else one, largest) for one in results])
+        return packed_result(refused if _length(result) > largest else result, largest)
 
     def _method(self, key: str, name: str, *arguments: Any) -> None:
         try:

@@ -26,6 +26,14 @@ def echoes(values: list[Any]) -> list[Any]:
     return [echo(value) for value in values]
 
 
+def large(value: Any) -> Any:
+    return b"x" * 900_000
+
+
+def large_ones(values: list[Any]) -> list[Any]:
+    return [large(value) for value in values]
+
+
 def odd(value: Any) -> Any:
     deep = reduce(lambda inner, _: (inner,), range(NESTING_MAX + 1), ())
     known = {"object": Odd(), "long": b"x" * 3_000_000, "digits": Decimal(f"1e{DIGITS_MAX + 1}"), "deep": deep}

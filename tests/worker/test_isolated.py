@@ -21,7 +21,7 @@ from shadowstream.errors import CandidateDown, CandidateError
 from shadowstream.runner.candidate import load
 from shadowstream.runner.cpu_cost import Meter
 from shadowstream.runner.outputs import BARE, Output
-from shadowstream.worker.isolated import CallNotes, IsolatedCandidate
+from shadowstream.worker.isolated import ANSWER_BYTES_MAX, CallNotes, IsolatedCandidate
 from shadowstream.worker.values import DIGITS_MAX, NESTING_MAX, packed, packed_result, unpacked
 from tests.least_config import least_config
 
@@ -100,6 +100,15 @@ def test_an_output_that_cannot_be_sent_fails_by_itself() -> None:
         "b",
     ]
     assert str(unpacked(packed_result(b"12345", 3))).startswith("output refused: 7 bytes")
+
+
+@pytest.mark.parametrize(("call", "takes"), [("large", "value"), ("large_ones", "batch")])
+def test_of_many_large_outputs_the_first_ones_come_back(call: str, takes: str) -> None:
+    meter = Meter(lambda: 0, -1)
+    with isolated(config(call, takes=takes), meter) as candidate:
+        results = candidate.call(list(range(80)))
+    assert set(results) == {b"x" * 900_000}
+    assert ANSWER_BYTES_MAX <= len(results) * 900_000 < 2 * ANSWER_BYTES_MAX
 
 
 def test_the_cost_of_each_call_is_measured_in_the_candidates_process() -> None:
