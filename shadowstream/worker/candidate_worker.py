@@ -148,7 +148,7 @@ class Worker:
             if data is not None:
                 yield len(part), data
             else:
-                yield from ((1, joined([self._packed_alone(result)])) for result in part)
+                yield from ((1, joined([self._packed_one(result)])) for result in part)
 
     def _packed(self, results: Sequence[Any]) -> bytes | None:
         # A huge value would take long to be copied, only to be refused.
@@ -158,7 +158,7 @@ class Worker:
                 return data if len(data) <= self._result_bytes_max else None
         return None
 
-    def _packed_alone(self, result: Any) -> bytes:
+    def _packed_one(self, result: Any) -> bytes:
         largest = self._result_bytes_max
         refused = CandidateError(f"output refused: longer than the {largest} bytes that can be sent")
         return packed_result(refused if _length(result) > largest else result, largest)
