@@ -66,7 +66,7 @@ class Exclusion(Model):
 
 
 class CandidateLimits(Model):
-    """Bounds of the candidate's own process. An input on which it exceeds one has failed; the runner goes on."""
+    """Bounds of the candidate's own process. An input on which it exceeds one has failed; the runner continues."""
 
     memory_bytes: int = Field(
         4_000_000_000, ge=64_000_000, description="most memory that the process may write to (RLIMIT_DATA), bytes"

@@ -32,7 +32,7 @@ class BinnedPairs(NamedTuple):
     shadow: Ints
     names: Sequence[str]
     is_learnt: bool = False
-    """Whether the names are all values, of which at most `VALUES_MAX` of a window are kept."""
+    """Whether the names are all values; at most `VALUES_MAX` of a window are kept."""
 
 
 class DistributionReader:
