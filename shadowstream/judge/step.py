@@ -385,7 +385,7 @@ class JudgeStep:
         self.label_course.restore(body["labels"])
         self._keys.restore(body["keys"])
         self.paths.restore(body["paths"])
-        self.distributions.restore(body.get("distributions", {}))
+        self.distributions.restore(body["distributions"])
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
 
