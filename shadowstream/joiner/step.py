@@ -229,6 +229,10 @@ class JoinerStep:
     def ended_records(self) -> int:
         return sum(task.ended_records() for task in self.tasks.values())
 
+    def bin_bytes(self) -> int:
+        """Return about how large the distributions are in the largest stats record of the next commit."""
+        return max((task.counts.slices.bin_bytes() for task in self.tasks.values()), default=0)
+
     def prepared_counts(self) -> list[OutcomeCounts]:
         """Return the counts of the tasks of the last `prepare`, until `committed`."""
         return [task.counts for task in self.prepared]

@@ -218,20 +218,20 @@ class JudgeStep:
 
     def _watch(self, sub_window: ClosedSubWindow) -> None:
         for measure in self.measures:
-            group = self.incident_groups.get(measure.id) if measure.has_sub_windows else None
-            if group is not None and (counts := measure.watched(sub_window.outcomes, {})[0])[0] > 0:
-                self._events += group.feed_sub_window(sub_window.start_ms, sub_window.end_ms, counts)
+            if (group := self.incident_groups.get(measure.id)) is not None and measure.has_sub_windows:
+                counts, excused = measure.watched(sub_window.outcomes, {})[0], measure.excused(sub_window.outcomes)
+                self._events += group.feed_sub_window(sub_window, counts, excused)
 
     def _feed_monitors(
         self, measure: Measure, group: IncidentGroup, window: ClosedWindow, singles: Mapping[Slice, Pair]
     ) -> None:
         counts, units = measure.watched(window.outcomes, self._keys.watched(measure, window))
-        parts = WindowParts()
+        parts = WindowParts(excused=measure.excused(window.outcomes))
         if measure.id == "mismatch":
             # A field with a criterion of its own has its monitor there.
             own = {measure.criterion.path for measure in self.measures if measure.criterion.rate == "field"}
             fields = {path: s for path, s in by_prefix(FIELD, window.outcomes).items() if path not in own}
-            parts = WindowParts(int(counts[0]), fields, singles)
+            parts = WindowParts(int(counts[0]), fields, singles, parts.excused)
         self._events += group.feed(window.start_ms, window.end_ms, counts, units, parts)
 
     def evaluate(self, now_ms: int, *, force: bool = False) -> Effects:
@@ -385,7 +385,7 @@ class JudgeStep:
         self.label_course.restore(body["labels"])
         self._keys.restore(body["keys"])
         self.paths.restore(body["paths"])
-        self.distributions.restore(body.get("distributions", {}))
+        self.distributions.restore(body["distributions"])
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
 

@@ -17,6 +17,8 @@ REASON_CHARS_MAX = 2_000
 ROW_BYTES_MAX = 600_000
 MARK_BYTES = 400_000
 """Size of the absences in a mark at which a transaction ends; one more turn of the loop fits into the rest."""
+BIN_BYTES = 300_000
+"""The same of the distributions in a stats record: bins of a window are few, but a replay ends many windows at once."""
 FIELDS_BYTES_MAX = 200_000
 HASH_CHARS = 17
 OTHER = "(other)"

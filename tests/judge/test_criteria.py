@@ -33,6 +33,8 @@ TABLE = [
     ("undecodable_twin", set(), set()),
     ("twin_extra", set(), set()),
     ("warm_up", set(), set()),
+    ("sampled_out", set(), set()),
+    ("filtered", set(), set()),
     ("evicted", set(), set()),
     *((name, set(), set()) for name in (*LATENCIES, *LABELS, LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED)),
     ("input", {"error"}, set()),
@@ -67,7 +69,7 @@ def test_the_rates_of_a_mixed_trial() -> None:
 def test_no_record_of_production_has_no_coverage() -> None:
     assert coverage({}) is None
     assert coverage({"extra": 3, "input": 9}) is None
-    assert coverage({"warm_up": 9}) is None
+    assert [coverage({name: 9}) for name in ("warm_up", "sampled_out", "filtered")] == [None] * 3
     assert coverage({"match": 3, "undecodable_input": 1, "input_undecodable": 5}) == 0.75
 
 

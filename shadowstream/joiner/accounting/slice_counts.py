@@ -234,6 +234,10 @@ class SliceCounts:
         """Return the latencies since the last commit by side and bucket, of all windows and revisions."""
         return sum((tally.measures.latencies for tally in self._tallies.values()), Counter[tuple[str, int]]())
 
+    def bin_bytes(self) -> int:
+        """Return about how many bytes the distributions take in the stats record of the next commit."""
+        return sum(tally.bins.size for tally in self._tallies.values())
+
     def clear(self) -> None:
         self._tallies.clear()
         self.reasons.clear()

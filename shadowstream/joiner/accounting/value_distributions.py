@@ -21,6 +21,8 @@ from shadowstream.protocol import value_bins as bins
 from shadowstream.protocol.value_bins import Doubles, Ints
 
 _Mask = npt.NDArray[np.bool_]
+_ENTRY_BYTES = 6
+"""Size of the counts of one bin in a stats record, and of the lengths of its texts."""
 
 
 class BinnedPairs(NamedTuple):
@@ -30,7 +32,7 @@ class BinnedPairs(NamedTuple):
     shadow: Ints
     names: Sequence[str]
     is_learnt: bool = False
-    """Whether the names are all values, of which at most `VALUES_MAX` of a window are kept."""
+    """Whether the names are all values; at most `VALUES_MAX` of a window are kept."""
 
 
 class DistributionReader:
@@ -129,11 +131,15 @@ def _special(value: Any) -> str:
 
 
 class BinSums:
-    """Sums of one window and revision: by field and bin the pairs of production, of the candidate, and of both."""
+    """Sums of one window and revision: by field and bin the pairs of production, of the candidate, and of both.
 
-    __slots__ = ("_learnt", "_sums")
+    `size`: about how many bytes they take in a stats record.
+    """
+
+    __slots__ = ("_learnt", "_sums", "size")
 
     def __init__(self) -> None:
+        self.size = 0
         self._sums: dict[str, dict[str, list[int]]] = {}
         self._learnt: set[str] = set()
 
@@ -152,6 +158,8 @@ class BinSums:
             counts = [np.bincount(codes, minlength=len(names)) for codes in (production, shadow)]
             counts.append(np.bincount(production[production == shadow], minlength=len(names)))
             for code in np.flatnonzero(counts[0] + counts[1]).tolist():
+                if names[code] not in sums:
+                    self.size += len(path) + len(names[code]) + _ENTRY_BYTES
                 _plus(sums, names[code], [int(one[code]) for one in counts])
 
     def record(self) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ Neighbouring bins are merged until the smaller sample may expect `EXPECTED_MIN` 
 distribution PSI is asymptotically (1/n + 1/m) chi2(B - 1) for two independent samples (Yurdakul & Naranjo, Journal of
 Risk Model Validation 14(4), 2020).
 
-Pairs are not independent samples. With d_b the pairs of which exactly one side is in bin b, and t_b the values of both
+Pairs are not independent samples. With d_b the pairs with exactly one side in bin b, and t_b the values of both
 sides in it, the covariance of the differences of counts is the Laplacian of the moves between bins, which is at most
 2 diag(d). So PSI is stochastically at most v (1/n + 1/n) chi2(B - 1), v = max_b 2 d_b / t_b. Sides that mostly agree
 have v far under 1: there the law of independent samples is conservative. v is 2 at most, where no pair ever agrees:
@@ -75,7 +75,7 @@ def stability_of(samples: Samples, level: float) -> Stability | None:
 
 
 class Row(NamedTuple):
-    """A merged bin: the counts of both samples, and of pairs those of which one side only is in one of its bins."""
+    """A merged bin: the counts of both samples, and the pairs with one side only in its bins."""
 
     first: int
     second: int

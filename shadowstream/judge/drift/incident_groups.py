@@ -34,6 +34,7 @@ from shadowstream.judge.drift.rate_monitor import (
 )
 from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from shadowstream.judge.evidence.slice_excess import listing
+from shadowstream.judge.windows.sub_windows import ClosedSubWindow
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus, slice_name
 
 FIELDS_MAX = 32
@@ -68,12 +69,13 @@ class WindowParts:
     """Counts of a closed window for a group beside its criterion, on time only.
 
     `pairs`: all pairs. `fields`: differing pairs by field. `slices`: pairs and differing pairs by single-dimension
-    slice.
+    slice. `excused`: bad records that the window excuses (`Measure.excused`).
     """
 
     pairs: int = 0
     fields: Mapping[str, int] = field(default_factory=dict)
     slices: Mapping[Slice, Pair] = field(default_factory=dict)
+    excused: int = 0
 
 
 class IncidentGroup:
@@ -92,6 +94,8 @@ class IncidentGroup:
         self._settings, self._alpha, self._season_ms = settings, alpha, season_ms
         # Slices of the last merged windows of the criterion; the last entry is still incomplete.
         self._recent_slices: deque[dict[Slice, Pair]] = deque([{}])
+        # A record and the one that excuses it may be in different sub-windows, and seldom in different windows.
+        self._excuses = False
 
     def feed(
         self, start_ms: int, end_ms: int, counts: tuple[int, float], counted: tuple[int, float], parts: WindowParts
@@ -101,6 +105,7 @@ class IncidentGroup:
         `counts`: records and bad records. `counted`: the same as units of the criterion. `parts`: counts by field and
         slice.
         """
+        self._excuses = parts.excused > 0
         for name, (n, s) in parts.slices.items():
             plus(self._recent_slices[-1], name, n, s)
         # Agreeing records before this window. A field that differs in this window has not agreed in it.
@@ -126,9 +131,15 @@ class IncidentGroup:
                 self._recent_slices.popleft()
         return events
 
-    def feed_sub_window(self, start_ms: int, end_ms: int, counts: tuple[int, float]) -> Events:
-        """Feed counts of a window that is still open to the monitor of the criterion and return drift events."""
-        events = self.criterion_monitor.feed_sub_window(start_ms, end_ms, *counts)
+    def feed_sub_window(self, sub_window: ClosedSubWindow, counts: tuple[int, float], excused: int) -> Events:
+        """Feed counts of a window that is still open to the monitor of the criterion and return drift events.
+
+        From a bad record that is excused until a window without one, counts come with their windows only.
+        """
+        self._excuses |= excused > 0
+        if self._excuses or counts[0] <= 0:
+            return []
+        events = self.criterion_monitor.feed_sub_window(sub_window.start_ms, sub_window.end_ms, *counts)
         return self._merged([(1, self.criterion_monitor, events)], whole=False) if events else []
 
     @property
@@ -287,6 +298,7 @@ class IncidentGroup:
             "lately": [[[*name, *pair] for name, pair in sorted(cells.items())] for cells in self._recent_slices],
             "incident": asdict(self.incident) if self.incident is not None else None,
             "unwatched": sorted(self.unwatched),
+            "excuses": self._excuses,
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> Events:
@@ -303,5 +315,5 @@ class IncidentGroup:
             {(tuple(names), tuple(values)): (n, s) for names, values, n, s in cells} for cells in snapshot["lately"]
         )
         self.incident = OpenIncident(**snapshot["incident"]) if snapshot["incident"] is not None else None
-        self.unwatched = set(snapshot["unwatched"])
+        self.unwatched, self._excuses = set(snapshot["unwatched"]), snapshot["excuses"]
         return events

@@ -386,7 +386,7 @@ class RateMonitor:
         self._counted, self._shown, self._stretch_ms = counted[:2], counted[2:4], int(counted[4])
         self._recent = deque(list(row) for row in snapshot["recent"])
         self._earlier, self._last_ms = list(snapshot["earlier"]), list(snapshot["last_ms"])
-        self._absent = list(snapshot.get("absent", [self._last_ms[1], 0]))
+        self._absent = list(snapshot["absent"])
         self.incident = Incident(**snapshot["incident"]) if snapshot["incident"] is not None else None
         events = []
         detectors = (("merger", self._merger), ("adwin", self._adwin), ("sr", self._sr), ("rise", self._rise))

@@ -20,7 +20,7 @@ FACTORS = (2.0, 4.0, 8.0, 16.0)
 """Rates that are looked for, as multiples of the own rate: rises that matter are not small ones."""
 STANDARD_ERRORS = 2.5
 BASELINE_MIN = 10
-"""Merged windows of which the subject's own rate is taken."""
+"""Merged windows that the subject's own rate needs."""
 OVER_LIMIT = 5.0
 
 
@@ -42,7 +42,7 @@ class RiseDetector:
         self._steady = SteadyRate()
         self._watches = False
         self.span_ms = 0
-        """Event time of the windows of which the own rate is taken."""
+        """Event time of the windows that give the own rate."""
         self.stretch: tuple[float, float] = (0, 0)
         """Units and bad units since the rate was last at or under the limit."""
 

@@ -160,8 +160,8 @@ class KeyEvidence:
         self._figures = {name: np.array(counts, np.int64) for name, counts in snapshot["counts"].items()}
         for name, seasons in self._seasons.items():
             seasons.restore(snapshot["seasons"][name])
-        self._waiting, self._settled_ms = {}, snapshot.get("settled", NEVER)
-        for start_ms, name, buckets in snapshot.get("waiting", ()):
+        self._waiting, self._settled_ms = {}, snapshot["settled"]
+        for start_ms, name, buckets in snapshot["waiting"]:
             self._waiting.setdefault(start_ms, {})[name] = {bucket: (n, s) for bucket, n, s in buckets}
 
 

@@ -26,7 +26,7 @@ SPEAKS_AGAINST = 2.0
 
 
 class BySigned(ByMean):
-    """Units of which each is a pair's signed difference, as a number in [0, 1]."""
+    """Units, each a pair's signed difference, as a number in [0, 1]."""
 
     def __init__(self, criterion: Criterion, config: Config) -> None:
         super().__init__(criterion, config)
@@ -115,7 +115,7 @@ class BySigned(ByMean):
 
 
 class BySignedBlock(BySigned):
-    """Units of which each is the mean of one window. All pairs together must be on the same side of the margin.
+    """Units, each the mean of one window. All pairs together must be on the same side of the margin.
 
     An amount ends with the pairs and the sum of their units, since one window may hold most of the pairs.
     """
@@ -154,7 +154,7 @@ class BySignedBlock(BySigned):
 
 
 class BySignedKey(BySignedBlock):
-    """Units of which each is the mean of one bucket of keys in its first window of a season (`key_evidence`).
+    """Units, each the mean of one bucket of keys in its first window of a season (`key_evidence`).
 
     The pairs of a window and the sum of their units come with its figures, those of the buckets once they are due.
     """

@@ -345,10 +345,10 @@ class Windows:
         self.duplicates, self.foreign, self.late, strangers, self.added_late = snapshot["counted"]
         self.covered.restore(snapshot["covered"])
         self.strangers = Counter(strangers)
-        refused, self.held = snapshot.get("refused", ({}, 0))
+        refused, self.held = snapshot["refused"]
         self.refused = Counter(refused)
         self.lost = Counter(snapshot["lost"])
-        self.quality = Counter(snapshot.get("quality", {}))
+        self.quality = Counter(snapshot["quality"])
         self._sub_windows.restore(snapshot["sub_windows"])
         self._cells = {
             start_ms: _OpenWindow(WindowCounts.of(on_time), {at_ms: WindowCounts.of(late) for at_ms, late in lates})

@@ -68,19 +68,19 @@ class WindowCounts:
             [[bucket, *pair] for bucket, pair in self.buckets.items()],
             [[*name, *pair] for name, pair in self.slices.items()],
             [[bucket, dict(counts)] for bucket, counts in self.outcome_buckets.items()],
-            *([self.bins] if self.bins else ()),
+            self.bins,
         ]
 
     @classmethod
     def of(cls, snapshot: Iterable[Any]) -> WindowCounts:
         """Restore the counts from their snapshot."""
-        figures, buckets, slices, outcome_buckets, *bins = snapshot
+        figures, buckets, slices, outcome_buckets, bins = snapshot
         return cls(
             Counter(figures),
             {bucket: (n, s) for bucket, n, s in buckets},
             {(tuple(names), tuple(values)): (n, s) for names, values, n, s in slices},
             {bucket: Counter(counts) for bucket, counts in outcome_buckets},
-            bins[0] if bins else {},
+            bins,
         )
 
 

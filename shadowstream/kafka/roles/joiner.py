@@ -43,6 +43,7 @@ from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.latency_buckets import edge_ms
 from shadowstream.protocol.outcomes import OF_ABSENCE
+from shadowstream.protocol.size_limits import BIN_BYTES
 from shadowstream.records import Batch, Partition, Prepared, Side
 
 log = get_logger("joiner")
@@ -193,8 +194,9 @@ class JoinerRole(Role):
                 self._step.progress.take_as_named(unnamed)
 
     def records_in_transaction(self, new: int) -> int:
-        """Return the number of matched records; the others wait and write nothing."""
-        return self._step.ended_records()
+        """Return the number of matched records, as the others wait and write nothing; more, if distributions of many
+        windows nearly fill a stats record."""
+        return max(self._step.ended_records(), self._config.limits.commit_records * self._step.bin_bytes() // BIN_BYTES)
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         self._step.end(place, offset, now_ms)

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.framing import framed
+from shadowstream.codecs.own import encode
 from shadowstream.compare.fields import COLUMNS_FROM, Fields
 from shadowstream.joiner.accounting.value_distributions import BinnedPairs, BinSums, DistributionReader
 from shadowstream.protocol.value_bins import FINE_MAX, OTHER, VALUES_MAX, fine_bins, upper_edge
 from tests.compare.written_pairs import Registry, body
 from tests.joiner.joiner_world import World, config
+from tests.judge.stats_records import HOUR_MS, cell, stats
 
 FIELD = "a"
 OPTIONAL = {"type": "record", "name": "R", "fields": [{"name": FIELD, "type": ["null", "double"]}]}
@@ -62,6 +64,21 @@ def test_named_categories_have_a_bin_each_and_the_others_one() -> None:
         "null": [1, 0, 0],
         "7": [1, 1, 1],
     }
+
+
+def test_the_size_of_counts_is_known_before_they_are_written() -> None:
+    """So a transaction ends before its stats record is too large, however many windows a replay ends at once."""
+    dice, names, windows, size = np.random.default_rng(1), [*map(str, range(-FINE_MAX, FINE_MAX + 1))], [], 0
+    for hour in range(30):
+        sums = BinSums()
+        for _ in range(2):
+            sides = [fine_bins(dice.normal(0.0, 100.0, 500)) + FINE_MAX for _ in range(2)]
+            sums.add({"features.amount": BinnedPairs(*sides, names)}, np.ones(500, np.bool_))
+        windows.append({**cell(hour * HOUR_MS), "distributions": sums.record()})
+        size += sums.size
+    bare = [cell(hour * HOUR_MS) for hour in range(30)]
+    written, without = (len(encode("stats", stats("scores/0", 1, *cells))) for cells in (windows, bare))
+    assert 0.9 < size / (written - without) < 1.1
 
 
 @pytest.mark.parametrize("field", [{"bins": 5}, {"edges": [1.0, 2.0]}, {"categories": 3}, {"categories": ["1.0", 2.5]}])

@@ -11,6 +11,7 @@ from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.sub_windows import ClosedSubWindow
 from shadowstream.records import SUB_WINDOWS
+from tests.judge.calibration_of_distributions import events_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, interleaved, stats
 
 A, B = "scores/0", "scores/1"
@@ -98,6 +99,17 @@ def opened_at(with_sub_windows: bool) -> list[int]:
             assert incidents[0].startswith("mismatch-")
             return [index]
     return []
+
+
+def test_a_record_and_its_excuse_in_two_sub_windows_open_nothing() -> None:
+    """Production's time of a record that has no id is later than the candidate's, by about a sub-window."""
+    step = JudgeStep(config(), REVISION, [A])
+    for index in range(16 * SUB_WINDOWS):
+        hour, number = divmod(index, SUB_WINDOWS)
+        bad = {} if hour < 12 else {"extra": 4} if number % 2 == 0 else {"unpairable_production": 4}
+        delta = timed(hour * HOUR_MS, number, match=38, **bad)
+        step.step(0, index, stats(A, index + 1, delta, watermark_ms=(index + 1) * SUB_MS))
+    assert events_of(step) == []
 
 
 def test_an_incident_opens_before_its_window_has_closed() -> None:
