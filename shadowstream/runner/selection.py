@@ -32,7 +32,7 @@ def is_in_sample(key: bytes, share: float) -> bool:
     """Whether inputs of a key are in this share of all keys.
 
     >>> [is_in_sample(b"a", share) for share in (0.2, 0.5, 1.0)]
-    [False, True, True]
+    [False, False, True]
     """
     digest = hashlib.blake2b(key, digest_size=8, person=b"sample").digest()
     return int.from_bytes(digest, "big") < share * _HASHES
