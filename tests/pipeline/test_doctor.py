@@ -80,6 +80,11 @@ def test_records_of_others_under_the_prefix_are_refused_and_not_adopted(trial: T
     for role in ("join", "judge"):
         done = trial.ask(role)
         assert (done.returncode, "holds records that shadowstream did not write" in done.stderr) == (2, True)
+    # A trial has begun by a mark in its topic of starts, not by whatever it holds.
+    produce_all(trial.bootstrap, trial.topic("starts"), [Write(b"no mark", b"begin", 0)])
+    for role in ("run", "join", "judge"):
+        done = trial.ask(role)
+        assert (done.returncode, "holds records that shadowstream did not write" in done.stderr) == (2, True)
 
 
 def test_samples_of_production_are_held_against_config_and_clock(trial: Trial) -> None:

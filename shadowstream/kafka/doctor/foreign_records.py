@@ -1,6 +1,7 @@
 """Check that topics under the trial's prefix hold no records of others before the trial begins: none is adopted."""
 
 import contextlib
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from confluent_kafka import Message
@@ -15,6 +16,7 @@ from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.doctor.finding import Finding, Severity
 from shadowstream.kafka.doctor.least_rights import Operation, Resource, needed, rights_of
 from shadowstream.kafka.reading.bounded import NotReadToEnd, ignore, read_spans, within
+from shadowstream.kafka.trial import start_log
 from shadowstream.protocol.headers import ORIGIN_HEADER, PACKED_HEADER
 from shadowstream.records import Partition
 from shadowstream.topics import TopicPlan
@@ -30,24 +32,48 @@ def foreign_findings(client: AdminClient, config: Config, principal: Principal) 
     A trial that has begun owns its topics: a foreign record in them is refused as a record. Raises `BrokerError`.
     """
     plan, rights = config.plan, rights_of(config, principal)
-    begun = plan.of("starts")
     found = offsets.existing(client)
+    if _has_begun(config, principal, found):
+        return []
     readable = [
         topic
-        for topic in sorted(found, key=lambda topic: topic != begun)
+        for topic in sorted(found)
         if _is_checked(plan, topic) and Operation.READ in needed(rights, Resource.TOPIC, topic)
     ]
     for topic in readable:
-        first = _first(client, config, principal, {topic: found[topic]})
-        if topic == begun and first and all(_is_own(plan, message) for message in first):
-            return []
-        for message in first:
+        for message in _first(client, config, principal, {topic: found[topic]}):
             if not _is_own(plan, message):
+                # It may have begun while its topics were read. The long `progress` is read only here.
+                if _has_begun(config, principal, found) or _began_in_progress(client, config, principal, found):
+                    return []
                 place = f"{place_of(message)}/{offset_of(message)}"
                 text = f"topic {topic} holds records that shadowstream did not write; it is not adopted"
                 fix = "give the trial another name, or remove the topic"
                 return [Finding("foreign_records", Severity.REFUSE, text, place, fix)]
     return []
+
+
+def _has_begun(config: Config, principal: Principal, existing: Collection[str]) -> bool:
+    """Whether `starts` holds a mark of a start, whatever else it holds."""
+    if config.plan.of("starts") not in existing:
+        return False
+    starts = start_log.read(config, f"{principal}.foreign")
+    return starts.moved or bool(starts.begun or starts.of)
+
+
+def _began_in_progress(client: AdminClient, config: Config, principal: Principal, existing: Mapping[str, int]) -> bool:
+    """Whether `progress` holds a start mark of an earlier release, which the runner has not moved to `starts` yet.
+
+    A principal that may not read `progress` sees only whether it holds records: the runner decides about those.
+    """
+    topic = config.plan.of("progress")
+    if topic not in existing:
+        return False
+    if Operation.READ not in needed(rights_of(config, principal), Resource.TOPIC, topic):
+        places = offsets.places({topic: existing[topic]})
+        return any(offsets.ends(client, places).values())
+    found = start_log.in_progress(config, f"{principal}.foreign")
+    return found is not None and bool(found.of)
 
 
 def _is_checked(plan: TopicPlan, topic: str) -> bool:

@@ -54,7 +54,7 @@ class Functions(HookProcess):
     """The real one, but for the process: it goes by the same clock as everybody in memory, and is no other program."""
 
     def _ask(self, request: bytes, limit_s: float) -> tuple[str, Any]:
-        entry, takes, arguments = pickle.loads(request)
+        _, entry, takes, arguments = pickle.loads(request)
         function = load(entry, "", takes)
         try:
             return "returned", None if arguments is None else function(*arguments)
