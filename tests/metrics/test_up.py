@@ -82,7 +82,7 @@ def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, 
     listen = probes["run"].listen
     settings = {**UNBOUNDED, "limits": {"commit_ms": 100, "commit_records": 100}}
     name, call = f"supervised-{uuid4().hex[:8]}", "trial_candidate:slow"
-    trial = Trial(kafka.bootstrap, name, tmp_path, CRASHING, call, settings=settings)
+    trial = Trial(kafka.bootstrap, name, tmp_path, CRASHING, call, settings=settings, isolation="in-process")
     (tmp_path / "crash").touch()
     trial.create_topics()
     trial.answered(ORDERS)

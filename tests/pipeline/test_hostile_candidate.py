@@ -13,11 +13,12 @@ from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
 from tests.worker.hostile import ACTS
 
-HARM = {10 + 3 * i: act for i, act in enumerate(ACTS) if act != "prints_a_gigabyte"}  # it takes longer than a timeout
+HARM = {10 + 4 * i: act for i, act in enumerate(ACTS) if act != "prints_a_gigabyte"}  # it takes longer than a timeout
+"""Answers are between the harm of each partition: without them the candidate would rest, up to 30 s each time."""
 FINDS = 5
 ORDERS = max(HARM) + 10
-CRASHED = {"exits", "segfaults", "kills_itself", "closes_the_pipe", "forges_an_answer"}
-TIMEOUT = {"loops_for_ever", "sleeps"}
+CRASHED = {"exits", "segfaults", "kills_itself", "closes_the_pipe", "forges_an_answer", "forges_an_infinite_cost"}
+TIMEOUT = {"loops_for_ever", "sends_no_last_part", "sleeps"}
 HARMLESS = {"prints"}
 LIMITS = {"memory_bytes": 300_000_000, "file_bytes": 5_000_000}
 

@@ -28,7 +28,10 @@ def judge(order):
     ],
 )
 def test_a_candidate_that_ends_the_process_is_named_and_retried(make_trial: MakeTrial, end: str, reason: str) -> None:
-    trial = make_trial("ends-", ENDS_ONCE.format(end=end)).answered(ORDERS)
+    trial = make_trial("ends-", ENDS_ONCE.format(end=end))
+    trial.isolation = "in-process"
+    trial.write_config()
+    trial.answered(ORDERS)
     result = trial.ask("up", limit_s=120)
     assert result.returncode == 0, result.stderr[-3_000:]
     assert result.stderr.count('"restarting"') == 1

@@ -94,4 +94,4 @@ def test_inputs_and_pairs_slow_within_a_batch_are_committed_in_between(make_tria
     assert sum(ended(stats).values()) == orders
     assert ended(stats) == {"tolerated": orders - 2, "match": 1, "uncompared": 1}  # both say 1.0 of order 1
     (row,) = [row for row in trial.records("diff") if row["outcome"] == "uncompared"]
-    assert row["reason"] == "trial_checks:near: ended its process (exit code 0)"
+    assert row["reason"] == "trial_checks:near: its process ended with exit code 0"

@@ -9,6 +9,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
+from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
 from tests.pipeline.conftest import MakeTrial
@@ -91,16 +92,19 @@ def test_a_topic_that_changes_stops_the_roles_and_the_verdict_says_so(
     say(f"gate:\n{gate.stdout}\nexplain:\n{explained.stdout}")
 
 
-def test_outputs_of_one_batch_that_no_client_decompresses_do_not_reject(make_trial: MakeTrial, say: Say) -> None:
-    """20 outputs of 3 MB in one batch: 60 MB in clear, a few kilobytes on the wire."""
+def test_outputs_of_one_batch_that_no_client_decompresses_do_not_reject(
+    make_trial: MakeTrial, kafka: Broker, say: Say
+) -> None:
+    """20 outputs of 6 MB in one batch: 120 MB in clear, a few kilobytes on the wire, for a client that takes 100 MB."""
     n = 20
-    trial = make_trial("unread-batch", 'def judge(o): return {"id": o["n"]}\n')
+    client = {"bootstrap": kafka.bootstrap, "client": {"receive.message.max.bytes": 100_000_000}}
+    trial = make_trial("unread-batch", 'def judge(o): return {"id": o["n"]}\n', kafka=client)
     inputs = [Write(b'{"n": %d}' % i, b"k%d" % i, 0, time_ms(i)) for i in range(n)]
     produce_all(trial.bootstrap, trial.input, inputs)
     limits = {"message.max.bytes": 900_000_000, "batch.size": 900_000_000, "queue.buffering.max.kbytes": 2_000_000}
     producer = Producer({"bootstrap.servers": trial.bootstrap, "linger.ms": 3_000, "compression.type": "zstd"} | limits)
     for i in range(n):
-        value = json.dumps({"id": i, "blob": "x" * 3_000_000}).encode()
+        value = json.dumps({"id": i, "blob": "x" * 6_000_000}).encode()
         producer.produce(trial.output, value, b"k%d" % i, 0, timestamp=time_ms(i))
     assert producer.flush(60) == 0
     commit(trial, trial.group, {0: n})

@@ -90,6 +90,8 @@ class Trial:
     identity: dict[str, Any] = field(default_factory=lambda: {"kind": "key"})
     settings: dict[str, Any] = field(default_factory=lambda: {"start": "earliest", "bounded": True})
     output_partitions: int = PARTITIONS
+    isolation: str = "process"
+    """Where the candidate runs: with `in-process` its end is the end of the runner."""
 
     def __post_init__(self) -> None:
         (self.folder / f"{self.call.partition(':')[0]}.py").write_text(self.candidate, "utf-8")
@@ -126,7 +128,7 @@ class Trial:
             "kafka": {"bootstrap": self.bootstrap},
             "inputs": [self.input],
             "production": {"outputs": [self.output], "group": self.group, "commits": "after_output"},
-            "candidate": {"call": self.call, "trusted": True},
+            "candidate": {"call": self.call, "trusted": True, "isolation": self.isolation},
             "identity": self.identity,
             "compare": {
                 "rules": [{"path": "score", "atol": SCORE_ATOL}, {"path": "customer.model", "ignore": True}],
