@@ -24,8 +24,9 @@ from shadowstream.topics import TopicPlan
 log = get_logger("kafka")
 Client = TypeVar("Client")
 CONNECT_S = 10.0
-_RECEIVED = {"receive.message.max.bytes": 2_000_000_000}
-"""A record beyond the client's default of 100 MB would end the connection, and so stop all partitions."""
+_RECEIVED = {"receive.message.max.bytes": 200_000_000}
+"""A record beyond the client's default of 100 MB would end the connection, and so stop all partitions. What a batch
+decompresses to takes two to three times this in memory, so the bound is twice the default and no more."""
 SESSION = {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 1_000}
 BASE_CONSUMER: dict[str, Any] = {
     "isolation.level": "read_committed",
