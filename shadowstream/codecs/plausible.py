@@ -147,7 +147,7 @@ def _window(window: Record) -> str | None:
     if not _within([one["number"] for one in window.get("sub_windows", ())], 0, SUB_WINDOWS - 1):
         return "a sub-window that there is not"
     if not all(0 <= one["positives"] <= one["n"] and one["total"] >= 0 for one in window.get("quality", ())):
-        return "labelled pairs of which more than all have a true label, or a sum below zero"
+        return "labelled pairs with more true labels than pairs, or a sum below zero"
     totals = [one["total"] for one in (*of_means, *window.get("quality", ()))]
     if not _within([*totals, *(total for mean in window["means"] for total in mean["sums"])], -SUM_MAX, SUM_MAX):
         return "the sums of a mean are beyond all that a commit can hold"

@@ -1,4 +1,4 @@
-"""Two candidates compared after each window: how often equal ones are wrongly told apart, and a better one is shown."""
+"""Two candidates compared after each window: how often equal ones are wrongly distinguished, and a better one is shown."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def _row(offset: int, time_ms: int, key: int) -> dict[str, Any]:
 
 
 def of_pairs(setting: PairedRuns, seed: int) -> Iterator[tuple[str, bool]]:
-    """Equal candidates are told apart at most alpha of the time; of unequal ones the better is shown."""
+    """Equal candidates are distinguished at most alpha of the time; the better of two unequal ones is shown."""
     found = [setting.shown(seed, run) for run in range(setting.runs)]
     apart, second = sum(one is not None for one in found), found.count("second")
     size = f"{setting.runs} runs of {setting.windows} windows of {setting.units} records"

@@ -35,10 +35,10 @@ DRIFTS = (
     + f"""
 
 def drifts(order):
-    said = judge(order)
+    score = judge(order)
     if order["n"] >= {LATE}:
-        said["score"] += 0.25
-    return said
+        score["score"] += 0.25
+    return score
 """
 )
 WITHOUT_DATA = {

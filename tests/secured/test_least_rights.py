@@ -58,7 +58,7 @@ def test_a_right_that_lacks_is_named_and_its_printed_line_mends_it(one: SecuredT
     one.apply()
     for principal in PRINCIPALS:
         assert refused(one, principal) == []
-    # Who may read may describe; a transactional id shows its rights to nobody.
+    # Who may read may describe; no principal sees the rights of a transactional id.
     transactional = ResourceType.TRANSACTIONAL_ID
     lacking = [right for right in one.rights if right.restype != transactional]
     assert len(lacking) > 50

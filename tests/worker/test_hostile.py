@@ -1,4 +1,4 @@
-"""Candidates that do harm, in the real process: one input ends with the outcome, and the stream goes on."""
+"""Candidates that do harm, in the real process: one input ends with the outcome, and the stream continues."""
 
 import contextlib
 import json
