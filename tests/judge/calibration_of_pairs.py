@@ -1,4 +1,4 @@
-"""Two candidates compared after each window: how often equal ones are wrongly distinguished, and a better one is shown."""
+"""Two candidates compared after each window: how often equal ones are distinguished wrongly, and a better one shown."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
