@@ -24,7 +24,7 @@ from shadowstream.configfile import load
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests import forked
 from tests.pipeline.candidates import SAME, SCORE_ATOL, answer
-from tests.pipeline.written_records import await_that, ended, records
+from tests.pipeline.written_records import await_markers, await_that, ended, records
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 3
@@ -230,10 +230,11 @@ class Trial:
         return out
 
     def play(self, *roles: str) -> None:
-        """Run roles side by side, each in a process of its own, to their end."""
+        """Run roles side by side, each in a process of its own, to their end; then readers see all they committed."""
         started = {role: self.start(role, "--json") for role in roles}
         for role, process in started.items():
             self.finish(process, role)
+        await_markers(self.bootstrap, self.topic(""))
 
     def ask(self, words: str, *options: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run one command to its end, whatever it answers."""

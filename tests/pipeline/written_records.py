@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from confluent_kafka import Consumer, TopicPartition
+
 from shadowstream.errors import BrokerError
 from shadowstream.testing.topics import read_all
 
@@ -14,6 +16,32 @@ def records(bootstrap: str, topic: str) -> list[dict[str, Any]]:
     from shadowstream.codecs import own  # not at the top: the checker of chaos imports this, and knows no codec of ours
 
     return [own.decode(read.value or b"")[1] for read in read_all(bootstrap, topic)]
+
+
+def await_markers(bootstrap: str, prefix: str) -> None:
+    """Return once no transaction is open below the present ends of the topics that begin with `prefix`.
+
+    A commit returns when the coordinator has it; readers see its records once the marker is in each partition.
+    """
+    ends = _ends(bootstrap, prefix, "read_uncommitted")
+
+    def closed() -> bool:
+        visible = _ends(bootstrap, prefix, "read_committed")
+        return all(visible[place] >= end for place, end in ends.items())
+
+    await_that(f"transactions end in {prefix}*", closed)
+
+
+def _ends(bootstrap: str, prefix: str, level: str) -> dict[tuple[str, int], int]:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "ends", "isolation.level": level, "log_level": 3})
+    try:
+        topics = consumer.list_topics(timeout=30.0).topics
+        places = [(name, part) for name, of in topics.items() if name.startswith(prefix) for part in of.partitions]
+        return {
+            (name, part): consumer.get_watermark_offsets(TopicPartition(name, part), 30.0)[1] for name, part in places
+        }
+    finally:
+        consumer.close()
 
 
 def totals(stats: list[dict[str, Any]]) -> Counter[str]:
