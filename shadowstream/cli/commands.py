@@ -38,6 +38,10 @@ COMMANDS = {
         "challengers",
         "Compare the candidates of several trials on the same records of production: which is shown to be better?",
     ),
+    "compare": Command(
+        "compare",
+        "Compare two topics record by record; nothing is written. Exit code 0 equal, 3 differ, 4 could not tell.",
+    ),
     "web": Command(
         "web", "Show the live page of these trials until Ctrl-C: verdict, evidence, differences, incidents and roles."
     ),

@@ -105,11 +105,11 @@ class DifferingRows:
 
     def outcomes(self, revision: str) -> dict[str, int]:
         """Return the kept rows of a revision by outcome, the commonest first."""
-        return _ranked(self._outcomes.get(revision, {}))
+        return ranked(self._outcomes.get(revision, {}))
 
     def paths(self, revision: str) -> dict[str, int]:
         """Return the kept rows of a revision by field that differs, the commonest first."""
-        return _ranked(self._paths.get(revision, {}))
+        return ranked(self._paths.get(revision, {}))
 
     def typical(self, revision: str) -> dict[str, TypicalDelta]:
         """Return the typical delta of each field of a revision that has numbers."""
@@ -151,8 +151,9 @@ def typical_of(deltas: Sequence[float]) -> TypicalDelta:
     return TypicalDelta(len(deltas), median, low, high)
 
 
-def _ranked(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(((name, n) for name, n in counts.items() if n > 0), key=lambda one: (-one[1], one[0])))
+def ranked(counts: Mapping[Any, int]) -> dict[str, int]:
+    """Return the counts above 0, the greatest first."""
+    return dict(sorted(((str(name), n) for name, n in counts.items() if n > 0), key=lambda one: (-one[1], one[0])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +179,4 @@ def summary_of(rows: Iterable[Mapping[str, Any]]) -> Summary:
             if difference["delta"] is not None and math.isfinite(difference["delta"]):
                 deltas.setdefault(difference["path"], []).append(difference["delta"])
     typical = {path: typical_of(found) for path, found in deltas.items()}
-    return Summary(_ranked(outcomes), _ranked(fields), _ranked(reasons), typical)
+    return Summary(ranked(outcomes), ranked(fields), ranked(reasons), typical)

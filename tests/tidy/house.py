@@ -32,7 +32,7 @@ _RANKS = (
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "configfile configschema masking runner.candidate status yamlfile",
+    "configfile configschema masking runner.candidate status topic_pairs yamlfile",
     "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",
@@ -48,7 +48,10 @@ RANKS = {f"shadowstream.{name}": rank for rank, names in enumerate(_RANKS) for n
 # The door re-exports; nobody inside goes through it.
 DOOR = "shadowstream"
 
-_PURE = "codecs compare errors joiner judge labels paths protocol public_records records status thinned_queue topics"
+_PURE = (
+    "codecs compare errors joiner judge labels paths protocol public_records records status thinned_queue topic_pairs "
+    "topics"
+)
 _PURE_RUNNER = (
     "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call outputs partitioner "
     "partitioner_detection selection step"

@@ -109,6 +109,11 @@ def beginnings(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partiti
     return _list(client, wanted, EARLIEST)
 
 
+def at(client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+    """Return the offsets of `spec` in each partition; -1 where there is none, as after a time beyond the end."""
+    return _list(client, wanted, spec)
+
+
 def committed(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Return the committed offsets of a group, without partitions that have no commit."""
     return {place: offset for place, (offset, _) in commits(client, group, wanted).items()}

@@ -1,0 +1,108 @@
+"""Records of both topics in buckets by the hash of their id, in memory first and then in files without a name.
+
+All records of one id are in one bucket, so buckets are compared one after the other. A bucket that is too large for
+memory is split by another hash.
+"""
+
+import tempfile
+import zlib
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import IO
+
+from shadowstream.errors import ConfigError, StoreError
+from shadowstream.topic_pairs.stored_record import StoredRecord, unpack
+
+BUCKETS = 64
+MEMORY_BYTES = 48_000_000
+"""All buckets together keep so many bytes in memory; more goes to the files."""
+BUCKET_BYTES = 24_000_000
+"""A larger bucket is split before it is taken apart, which needs three to four times its bytes."""
+DEPTH_MAX = 4
+
+
+class Buckets:
+    """Buckets in `folder` (None: the system's temporary folder), of at most `bytes_max` bytes on disk.
+
+    Raises `StoreError` if the disk fails or the bound is reached, `ConfigError` if no file can be made.
+    """
+
+    def __init__(self, folder: str | None, bytes_max: int, depth: int = 0) -> None:
+        self._folder, self._bytes_max, self._depth = folder, bytes_max, depth
+        self._memory = [bytearray() for _ in range(BUCKETS)]
+        self._files: list[IO[bytes] | None] = [None] * BUCKETS
+        self._in_memory = 0
+        self.on_disk = 0
+        """Bytes in the files."""
+
+    def add(self, record: StoredRecord) -> None:
+        raw = record.pack()
+        self._memory[self._bucket_of(record.id)] += raw
+        self._in_memory += len(raw)
+        if self._in_memory > MEMORY_BYTES:
+            self._flush()
+
+    def _bucket_of(self, id_: bytes) -> int:
+        if self._depth == 0:
+            return zlib.crc32(id_) % BUCKETS
+        return blake2b(id_, digest_size=1, salt=bytes([self._depth])).digest()[0] % BUCKETS
+
+    def _flush(self) -> None:
+        self.on_disk += self._in_memory
+        if self.on_disk > self._bytes_max:
+            raise StoreError(
+                f"the records that wait for their partners take more than {self._bytes_max:,} bytes on disk: compare a "
+                "shorter range (--from, --to), or give --disk-bytes"
+            )
+        for n, memory in enumerate(self._memory):
+            if memory:
+                self._file(n).write(memory)
+                self._memory[n] = bytearray()
+        self._in_memory = 0
+
+    def _file(self, n: int) -> IO[bytes]:
+        file = self._files[n]
+        if file is None:
+            try:
+                file = self._files[n] = tempfile.TemporaryFile("w+b", buffering=0, dir=self._folder)  # noqa: SIM115  closed by `take`
+            except OSError as error:
+                where = self._folder or tempfile.gettempdir()
+                raise ConfigError(f"--spill-dir: no file can be made in {where}: {error}") from error
+        return file
+
+    def take(self) -> Iterator[list[StoredRecord]]:
+        """Yield the records of one bucket after the other, and forget them.
+
+        Raises `StoreError` if the records of too few ids fill a bucket that cannot be split any more.
+        """
+        for n in range(BUCKETS):
+            raw, self._memory[n] = self._bytes_of(n), bytearray()
+            if len(raw) <= BUCKET_BYTES:
+                yield list(unpack(raw))
+                continue
+            if self._depth == DEPTH_MAX:
+                raise StoreError(
+                    f"the records of one id take more than {BUCKET_BYTES:,} bytes: give an --id that tells more "
+                    "records apart, or compare a shorter range (--from, --to)"
+                )
+            smaller = Buckets(self._folder, self._bytes_max, self._depth + 1)
+            for record in unpack(raw):
+                smaller.add(record)
+            del raw
+            yield from smaller.take()
+
+    def _bytes_of(self, n: int) -> bytes:
+        file, self._files[n] = self._files[n], None
+        if file is None:
+            return bytes(self._memory[n])
+        try:
+            with file:
+                file.seek(0)
+                return file.read() + bytes(self._memory[n])
+        except OSError as error:
+            raise StoreError(f"records that wait for their partners cannot be read again: {error}") from error
+
+    def close(self) -> None:
+        for file in self._files:
+            if file is not None:
+                file.close()

@@ -1,0 +1,203 @@
+"""Comparison of two topics: read both into buckets, pair the records of each bucket, compare the pairs, count."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from shadowstream.codecs.framing import headed
+from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.redact import Redactor
+from shadowstream.compare.result import Difference
+from shadowstream.errors import RecordError
+from shadowstream.kafka.topic_pairs.buckets import Buckets
+from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, batches
+from shadowstream.paths import parse_one
+from shadowstream.protocol.headers import header
+from shadowstream.protocol.join_id import found_in_broken, text_id
+from shadowstream.protocol.outcomes import Outcome
+from shadowstream.records import Batch, Side
+from shadowstream.topic_pairs.pairing import OrderBreaks, Pairing, by_id, order_breaks
+from shadowstream.topic_pairs.stored_record import StoredRecord
+from shadowstream.topic_pairs.tally import EQUAL, UNEQUAL_FATES, Example, Tally
+
+COMPARE_AT = 4_096
+KEY_PATH, HEADER_PATH = "(key)", "(header {})"
+Pair = tuple[StoredRecord, StoredRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to pair and what to compare beside the values.
+
+    The id is the record's key, or the header or the path of a field that is given. `headers` are compared. `order`:
+    check that the pairs of one key come in the same order.
+    """
+
+    pairing: Pairing
+    within: Range = field(default_factory=Range)
+    id_header: str | None = None
+    id_path: str | None = None
+    key: bool = False
+    headers: tuple[str, ...] = ()
+    order: bool = False
+    spill_dir: str | None = None
+    disk_bytes: int = 20_000_000_000
+
+
+class Comparison:
+    """One comparison of two topics; `run` makes it. `progress` is called with the number of records read so far."""
+
+    def __init__(
+        self,
+        topics: tuple[Topic, Topic],
+        comparer: Comparing,
+        redactor: Redactor,
+        options: Options,
+        tally: Tally,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._topics, self._comparer, self._redactor, self._options = topics, comparer, redactor, options
+        self._path = None if options.id_path is None else parse_one(options.id_path)
+        self.tally, self._progress = tally, progress
+
+    def run(self) -> Tally:
+        """Read, pair and compare everything. Raises `ConfigError`, `BrokerError`, `StoreError`, `RegistryError`."""
+        options = self._options
+        with (
+            contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as buckets,
+            contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as by_key,
+        ):
+            for side in (0, 1):
+                for record in self._read(side):
+                    buckets.add(record)
+            waiting: list[Pair] = []
+            for bucket in buckets.take():
+                for pair in self._pairs(bucket):
+                    waiting.append(pair)
+                    if options.order:
+                        by_key.add(_place_of(pair))
+                    if len(waiting) >= COMPARE_AT:
+                        self._compare(waiting)
+                        waiting = []
+            self._compare(waiting)
+            if options.order:
+                self.tally.order = _breaks(by_key)
+        return self.tally
+
+    def _read(self, side: int) -> Iterator[StoredRecord]:
+        topic, options, counts = self._topics[side], self._options, self.tally.sides[side]
+        with_headers = bool(options.id_header or options.headers or topic.format.header)
+        for batch in batches(topic, options.within, with_headers=with_headers):
+            values = batch.values
+            if topic.format.header:
+                pairs = zip(values, batch.headers, strict=True)
+                values = [headed(value, headers, topic.format)[0] for value, headers in pairs]
+            ids = self._ids(Side(side), batch, values)
+            for i, id_ in enumerate(ids):
+                time_ms = batch.times_ms[i]
+                if not options.within.reaches(time_ms):
+                    continue
+                counts.read += 1
+                if id_ is None or isinstance(id_, RecordError):
+                    counts.without_id += 1
+                    counts.undecodable_ids += isinstance(id_, RecordError)
+                    continue
+                found = tuple(header(batch.headers[i], name) for name in options.headers)
+                place, offset = batch.place.partition, batch.offsets[i]
+                yield StoredRecord(side, place, offset, time_ms, id_, batch.keys[i], values[i], found)
+            self._progress(sum(one.read for one in self.tally.sides))
+
+    def _ids(self, side: Side, batch: Batch, values: Sequence[bytes | None]) -> Sequence[bytes | RecordError | None]:
+        """Return the id of each record: None if it has none, an error if the value that holds it is undecodable."""
+        if self._options.id_header is not None:
+            return [header(headers, self._options.id_header) for headers in batch.headers]
+        if self._path is None:
+            return batch.keys
+        decoded = self._comparer.decode(side, values)
+        path = self._path
+        return [
+            (found_in_broken(raw, path) or value) if isinstance(value, RecordError) else text_id(value, path)
+            for value, raw in zip(decoded, values, strict=True)
+        ]
+
+    def _pairs(self, bucket: Iterable[StoredRecord]) -> Iterator[Pair]:
+        """Yield the pairs of a bucket that count; count its other records."""
+        within, tally = self._options.within, self.tally
+        for first, second in by_id(bucket).values():
+            pairs, single = self._options.pairing(first, second)
+            for record, fate in single:
+                if not within.holds(record.time_ms):
+                    tally.sides[record.side].outside += 1
+                    continue
+                tally.single(record, fate)
+                if fate in UNEQUAL_FATES and tally.wants(name := f"{fate} {record.side}"):
+                    tally.show(name, self._example(f"{fate} in {self._topics[record.side].name}", [record], (), None))
+            for pair in pairs:
+                if any(within.holds(record.time_ms) for record in pair):
+                    yield pair
+                else:
+                    for side in tally.sides:
+                        side.outside += 1
+
+    def _compare(self, pairs: Sequence[Pair]) -> None:
+        if not pairs:
+            return
+        first, second = zip(*pairs, strict=True)
+        times_ms = [one.time_ms for one in first]
+        results = self._comparer([one.value for one in first], [one.value for one in second], times_ms)
+        outcomes = results.outcomes
+        beside = {i: found for i, pair in enumerate(pairs) if (found := self._beside_value(pair))}
+        for i in beside:
+            if outcomes[i] in EQUAL:
+                outcomes[i] = Outcome.MISMATCH
+        self.tally.pairs(outcomes)
+        for i, outcome in enumerate(outcomes):
+            if outcome in EQUAL or not self.tally.explains:
+                continue
+            own = results[i].differences if results[i].outcome == outcome else ()
+            shown = self._redactor.differences([*beside.get(i, ()), *own])
+            reason = self._redactor.reason(results[i].reason)
+            if (name := self.tally.explain(outcome, shown, reason)) is not None:
+                self.tally.show(name, self._example(str(outcome), pairs[i], shown, reason))
+
+    def _beside_value(self, pair: Pair) -> list[Difference]:
+        """Return the differences in the key and the headers, as far as they are compared."""
+        first, second = pair
+        found = []
+        if self._options.key and first.key != second.key:
+            keys = [_text(self._redactor.key(one.key)) for one in pair]
+            found.append(Difference(KEY_PATH, "value", keys[0], keys[1]))
+        for name, one, other in zip(self._options.headers, first.headers, second.headers, strict=True):
+            if one != other:
+                found.append(Difference(HEADER_PATH.format(name), "value", _text(one), _text(other)))
+        return found
+
+    def _example(
+        self, what: str, records: Sequence[StoredRecord], differences: Sequence[Difference], reason: str | None
+    ) -> Example:
+        places = (f"{self._topics[one.side].name}/{one.partition}@{one.offset}" for one in records)
+        key = _text(self._redactor.key(records[0].key))
+        return Example(what, key, tuple(places), records[0].time_ms, tuple(differences), reason)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "backslashreplace")[:256]
+
+
+def _place_of(pair: Pair) -> StoredRecord:
+    """Return the places of a pair as a record of its key."""
+    first, second = pair
+    return StoredRecord(
+        0, first.partition, first.offset, second.partition, first.key or b"", None, b"%d" % second.offset
+    )
+
+
+def _breaks(by_key: Buckets) -> OrderBreaks:
+    pairs = broken = 0
+    for bucket in by_key.take():
+        for records, _ in by_id(bucket).values():
+            found = order_breaks((one.partition, one.offset, one.time_ms, int(one.value or b"0")) for one in records)
+            pairs, broken = pairs + found.pairs, broken + found.broken
+    return OrderBreaks(pairs, broken)

@@ -1,0 +1,113 @@
+"""The records of one of two compared topics, outside any group: nothing is written and nothing is committed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.config import Format, Kafka
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.messages import columns, split
+from shadowstream.kafka.reading.bounded import Spans, quiet, read_spans
+from shadowstream.kafka.trial.topic_admin import settings_of
+from shadowstream.records import Batch, Partition
+from shadowstream.topics import TopicPlan
+
+QUIET_S = 60.0
+QUEUE_KB = 16_384
+PLAN = TopicPlan("compare")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic with its cluster and the decoder of its values. `option` names it in messages."""
+
+    option: str
+    name: str
+    kafka: Kafka
+    decoder: Decoder
+
+    @property
+    def format(self) -> Format:
+        return self.decoder.format
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range of event time, ms; None is open. Records up to `margin_ms` outside it may be partners.
+
+    `begin_offset`, `end_offset`: instead, the offsets in every partition of both topics.
+    """
+
+    begin_ms: int | None = None
+    end_ms: int | None = None
+    margin_ms: int = 0
+    begin_offset: int | None = None
+    end_offset: int | None = None
+
+    def holds(self, time_ms: int) -> bool:
+        """Whether a record of this event time counts."""
+        return (self.begin_ms is None or time_ms >= self.begin_ms) and (self.end_ms is None or time_ms < self.end_ms)
+
+    def reaches(self, time_ms: int) -> bool:
+        """Whether a record of this event time may be a partner."""
+        begin, end = self.begin_ms, self.end_ms
+        return (begin is None or time_ms >= begin - self.margin_ms) and (end is None or time_ms < end + self.margin_ms)
+
+
+def is_compacted(topic: Topic) -> bool:
+    """Whether the topic keeps the last record of each key only. Raises `ConfigError`: there is no such topic."""
+    client = admin(topic.kafka)
+    _counts(client, topic)
+    return "compact" in settings_of(client, [topic.name]).get(topic.name, {}).get("cleanup.policy", "")
+
+
+def batches(topic: Topic, within: Range, *, with_headers: bool) -> Iterator[Batch]:
+    """Yield the committed records of the range and its margin, up to the end of the topic as it is now.
+
+    Raises `ConfigError` for an unknown topic, `BrokerError` if nothing comes for a minute.
+    """
+    client = admin(topic.kafka)
+    spans = _spans(client, topic, within)
+    settings = {"queued.max.messages.kbytes": QUEUE_KB}
+    with contextlib.closing(reading_consumer(topic.kafka, PLAN, "reader", **settings)) as consumer:
+        for polled in read_spans(consumer, spans, quiet(QUIET_S)):
+            for place, group in split(polled.records)[0].items():
+                yield columns(place, group, with_headers)
+
+
+def _counts(client: AdminClient, topic: Topic) -> dict[str, int]:
+    try:
+        return offsets.partition_counts(client, [topic.name])
+    except ConfigError as error:
+        raise ConfigError(f"{topic.option}: {error}") from error
+
+
+def _spans(client: AdminClient, topic: Topic, within: Range) -> Spans:
+    places = offsets.places(_counts(client, topic))
+    lows, highs = offsets.beginnings(client, places), offsets.ends(client, places)
+    begins, ends = dict(lows), dict(highs)
+    if within.begin_offset is not None:
+        begins = {place: max(low, within.begin_offset) for place, low in lows.items()}
+    elif within.begin_ms is not None:
+        found = _at(client, places, within.begin_ms - within.margin_ms)
+        begins = {place: max(lows[place], highs[place] if at < 0 else at) for place, at in found.items()}
+    if within.end_offset is not None:
+        ends = {place: min(high, within.end_offset) for place, high in highs.items()}
+    elif within.end_ms is not None:
+        found = _at(client, places, within.end_ms + within.margin_ms)
+        ends = {place: highs[place] if at < 0 else min(at, highs[place]) for place, at in found.items()}
+    return {place: (begins[place], ends[place]) for place in places}
+
+
+def _at(client: AdminClient, places: list[Partition], time_ms: int) -> dict[Partition, int]:
+    """Return the offset of the first record at or after a time in each partition; -1 where there is none."""
+    spec = OffsetSpec.for_timestamp(max(0, time_ms))
+    return offsets.at(client, places, spec)
