@@ -6,6 +6,7 @@ SHELL := /bin/sh
 PYTHON    ?= python3
 VENV      ?= .venv
 CANDIDATE ?= late-bug
+DEMO_ARGS  ?=
 SEEDS      ?= 500
 FIRST_SEED ?= 0
 SIM_ARGS   ?=
@@ -26,7 +27,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-compare chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost pictures
+.PHONY: sim-loop eos-cost pictures docs-site
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,8 +51,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
-demo: setup ## real Kafka, real flights, a verdict (CANDIDATE=same|worse|late-bug)
-	@$(BIN)/shadowstream demo --candidate $(CANDIDATE)
+demo: setup ## real Kafka, real flights, a verdict, a report (CANDIDATE=same|worse|late-bug DEMO_ARGS=--keep)
+	@$(BIN)/shadowstream demo --candidate $(CANDIDATE) --report build/demo-report.html $(DEMO_ARGS)
 
 test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest, TESTERS=3 processes)
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) $(PYTEST_ARGS)
@@ -71,8 +72,9 @@ sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 
 calibrate: setup ## 2,000 seeded candidates at the limit through the judge, beside the exact probabilities
 	@$(BIN)/python -m tests.judge.calibration
 
-pictures: setup ## the live page of the demo as docs/pictures/*.png (needs Chromium; a few minutes)
+pictures: setup ## the live page of the demo as docs/pictures/*.png, and the README's lines of it (needs Chromium; a few minutes)
 	@$(BIN)/python -m tests.web.pictures
+	@$(BIN)/python -m tests.docs.readme_lines
 
 judge-compare: setup ## the judge beside eight others on the same data, into docs/judge-compare.md and .svg
 	@$(BIN)/python -m tests.judge.comparison
@@ -100,7 +102,7 @@ sim-loop: setup ## the same trials by the real roles, dying and coming back, on 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)
 
-docs: setup ## write what is made from the code anew: metrics, rules, dashboard, topics, outcomes, events, the config's schema
+docs: setup ## write what is made from the code anew: metrics, rules, topics, outcomes, events, commands, config, Python API
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
 	@$(BIN)/python -m tests.monitoring
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
@@ -110,6 +112,12 @@ docs: setup ## write what is made from the code anew: metrics, rules, dashboard,
 	@$(BIN)/python -m tests.tidy.tree
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json
 	@$(BIN)/python -m tests.helm.chart
+	@$(BIN)/python -m tests.docs.cli_page
+	@$(BIN)/python -m tests.docs.config_page
+	@$(BIN)/python -m tests.docs.api_page
+
+docs-site: setup ## the documents as a site in build/site, with every link checked; loads nothing from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict --config-file .ci/mkdocs.yml
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

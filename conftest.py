@@ -24,7 +24,9 @@ collect_ignore = [f"shadowstream/{room}" for module, room in _NEEDS.items() if f
 _TOGETHER = {
     "chaos": ("tests/chaos/",),
     "metrics": ("tests/metrics/",),
-    "demos": tuple(f"tests/pipeline/test_{name}.py" for name in ("explain_and_report", "demo", "gate", "kills")),
+    "demos": tuple(
+        f"tests/pipeline/test_{name}.py" for name in ("explain_and_report", "demo", "gate", "kills", "readme_lines")
+    ),
 }
 """Tests that share a run made once for the whole session; all others are divided by file."""
 

@@ -1,7 +1,8 @@
-"""bench/results.json as a table between two markers of the README, and as ratios in docs/benchmarks.md; a test holds
-them together."""
+"""bench/results.json between markers: four rows in the README, all rows and ratios in docs/benchmarks.md; a test
+compares."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs" / "benchmarks.md"
 BEGIN = "<!-- bench: made by `make bench` from bench/results.json -->"
 END = "<!-- bench: end -->"
+ALL_BEGIN, ALL_END = "<!-- bench, all engines: made by `make bench` -->", "<!-- bench, all engines: end -->"
 SHOWN = "flat-100"
+IN_README = ("shadowstream", "kafka-streams-eos", "hand-java", "quix")
 WHOLE, STEADY = "pairs_per_cpu_s", "pairs_per_cpu_s_steady"
 RATIOS = (
     ("shadowstream", "raw-python", WHOLE, 0.5),
@@ -30,14 +33,14 @@ RATIOS = (
 """Ours, theirs, of which figure, and the ratio aimed at."""
 
 
-def lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The table of the workload that is `SHOWN`."""
+def lines(rows: list[dict[str, Any]], engines: Collection[str] = ()) -> list[str]:
+    """The table of the workload that is `SHOWN`; of all engines, or of the named ones."""
     made = [
         "| engine | pairs | exact | pairs per CPU s | steady | pairs/s | RSS MB | broker CPU s |",
         "|---|--:|---|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
-        if row["workload"] == SHOWN:
+        if row["workload"] == SHOWN and (not engines or row["engine"] in engines):
             steady = "-" if row["pairs_per_cpu_s_steady"] is None else f"{row['pairs_per_cpu_s_steady']:,}"
             made.append(
                 f"| {row['engine']} ({row['version']}) | {row['pairs']:,} | {'yes' if row['exact'] else 'NO'} "
@@ -60,18 +63,28 @@ def ratio_lines(rows: list[dict[str, Any]]) -> list[str]:
     return made
 
 
-def placed(readme: str, made: list[str]) -> str:
+def placed(page: str, made: list[str], begin: str = BEGIN, end: str = END) -> str:
     """A page with a table between its markers."""
-    head, _, rest = readme.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return "\n".join([head + BEGIN, *made, END]) + tail
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
+    return "\n".join([head + begin, *made, end]) + tail
+
+
+def readme_with(rows: list[dict[str, Any]]) -> str:
+    """The README with the table of today."""
+    return placed(README.read_text("utf-8"), lines(rows, IN_README))
+
+
+def docs_with(rows: list[dict[str, Any]]) -> str:
+    """docs/benchmarks.md with the tables of today."""
+    return placed(placed(DOCS.read_text("utf-8"), ratio_lines(rows)), lines(rows), ALL_BEGIN, ALL_END)
 
 
 def write(rows: list[dict[str, Any]]) -> None:
-    """Keep the rows: results.json, the README's table, the ratios in docs."""
+    """Keep the rows: results.json and the tables of both pages."""
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    README.write_text(placed(README.read_text("utf-8"), lines(rows)), "utf-8")
-    DOCS.write_text(placed(DOCS.read_text("utf-8"), ratio_lines(rows)), "utf-8")
+    README.write_text(readme_with(rows), "utf-8")
+    DOCS.write_text(docs_with(rows), "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
+import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +38,11 @@ NEXT = (
 def demo(
     candidate: Annotated[str, typer.Option(help="same, worse or late-bug")] = "late-bug",
     limit: Annotated[int | None, typer.Option(min=1, help="use only the first so many flights")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="file for the HTML report; default: demo-report.html, none with --json", show_default=False),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="keep Kafka and the trial at the end, until Ctrl-C")] = False,
     as_json: Json = False,
 ) -> None:
     """From nothing to a verdict: real Kafka, the 336,776 flights of 2013, production, candidate, judgement."""
@@ -57,6 +67,32 @@ def demo(
             for line in lines(verdict, examples):
                 put(line)
             say(NEXT)
+        if report is not None or not as_json:
+            _write_report(staged, report or Path("demo-report.html"))
+        if keep:
+            _keep(staged)
+
+
+def _write_report(staged: Any, path: Path) -> None:
+    """Write the report; say why, where its extra is missing or the file cannot be written."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "shadowstream", "report", str(staged.config_path), "--out", str(path)]
+    done = subprocess.run(command, env=staged.environment, capture_output=True, text=True, check=False)
+    say(f"report: {path}" if done.returncode == 0 else f"no report: {done.stderr.strip()}")
+
+
+def _keep(staged: Any) -> None:
+    """Wait for Ctrl-C; the broker and the trial's config live as long."""
+    names = ("SHADOWSTREAM_BOOTSTRAP", "SHADOWSTREAM_DEMO_MODEL")
+    say("Kafka and the trial stay until Ctrl-C. In another terminal:")
+    say(f"  export {' '.join(f'{name}={staged.environment[name]}' for name in names)}")
+    for command in ("diff", "explain", "web"):
+        say(f"  shadowstream {command} {staged.config_path}")
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _page() -> str | None:

@@ -21,15 +21,16 @@ class CandidateObject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Output of a candidate; `key` None keeps the input's key, `drop_key` writes a null key.
-
-    `topic` is one of production's output topics; it is optional if there is only one.
-    """
+    """Output of a candidate, where the value alone does not say it all."""
 
     value: Any
+    """Value as the candidate returns it, before it is encoded."""
     key: bytes | None = None
+    """Key of the output; None keeps the input's key."""
     drop_key: bool = False
+    """Whether to write a null key."""
     topic: str | None = None
+    """One of production's output topics; optional if there is only one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from shadowstream import cli as program
 from shadowstream.configfile import load
 from shadowstream.runner import candidate
 from tests.cli.conftest import Cli
+from tests.docs.markdown import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = PAGES
 FIRST_STEPS = (ROOT / "README.md").read_text("utf-8").partition("\n## Your own candidate in five minutes\n")[2]
 BLOCK = re.compile(r"```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
 VARIABLE = re.compile(r"\$\{(\w+)\}")

@@ -14,6 +14,7 @@ NO_PACKAGE = {
     "bench",
     "chaos",
     "contracts",
+    "docs",
     "helm",
     "memory",
     "metrics",

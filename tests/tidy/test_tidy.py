@@ -15,7 +15,7 @@ from tests.tidy.house import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COMMITTED = {"__pycache__", "build", "dist", "node_modules"}
-PYTHON_FOLDERS = ("shadowstream", "tests", "bench")
+PYTHON_FOLDERS = ("shadowstream", "tests", "bench", "examples")
 RULES = (
     *(house.sizes, house.names, house.names_of_tests, house.door, house.clients, house.pure, house.suppressions),
     *(rooms.side_by_side, rooms.mirrors, banned_words),

@@ -1,9 +1,10 @@
-"""The lines of the README that subscribe, run as they stand there."""
+"""The lines of README and pages that subscribe, run as they stand there."""
 
 import re
 
 from shadowstream.codecs import own
 from tests import forked
+from tests.docs.markdown import PAGES, blocks
 from tests.kafka.subscription.conftest import Cluster
 
 SECTION = (forked.ROOT / "README.md").read_text("utf-8").partition("\n## Subscribe\n")[2].partition("\n## ")[0]
@@ -25,3 +26,12 @@ def test_ten_lines_of_the_readme_print_the_differences(cluster: Cluster) -> None
     ]
     assert expected
     assert sorted(done.stdout.splitlines()) == sorted(expected)
+
+
+def test_the_lines_of_the_pages_that_subscribe_run_on_a_cluster(cluster: Cluster) -> None:
+    found = [text for page in PAGES[1:] for text in blocks(page, "python") if "shadowstream.subscribe(" in text]
+    assert found
+    cluster.write_config()
+    for lines in found:
+        done = forked.python("-c", lines, cwd=cluster.folder)
+        assert done.returncode == 0, done.stderr
