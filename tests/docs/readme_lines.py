@@ -15,8 +15,10 @@ from tests.pipeline.demo_run import Demo, DemoRuns
 README = ROOT / "README.md"
 BEGIN, END = "<!-- demo: begin (make pictures) -->", "<!-- demo: end -->"
 CONFIG = "flights.yaml"
-COMMANDS = {f"diff {CONFIG} --limit 4": 5, f"explain {CONFIG}": 13}
+COMMANDS = {f"diff {CONFIG} --limit 4": 5, f"explain {CONFIG}": 16}
 """Command lines, and the number of lines that the README shows of each."""
+LEFT_OUT = ("  note: ", "  coverage: ", "  covered ")
+"""Beginnings of lines of `explain` that the README leaves out."""
 WIDTH = 125
 MARGIN = "…"
 
@@ -26,8 +28,11 @@ def printed(command: str, demo: Demo) -> list[str]:
     words = [str(demo.config_path) if word == CONFIG else word for word in command.split()]
     done = forked.run([sys.executable, "-m", "shadowstream", *words], 120, env=demo.environment)
     assert done.returncode == 0, done.stderr
-    lines = (line.rstrip().replace(str(demo.config_path), CONFIG) for line in done.stdout.splitlines())
-    return [part for line in lines for part in (wrapped(line, WIDTH).splitlines() if command[0] == "e" else [line])]
+    lines = [line.rstrip().replace(str(demo.config_path), CONFIG) for line in done.stdout.splitlines()]
+    if command.startswith("diff"):
+        return lines
+    kept = [line for line in lines if not line.startswith(LEFT_OUT)]
+    return [part for line in kept for part in wrapped(line, WIDTH).splitlines()]
 
 
 def block(demo: Demo) -> list[str]:

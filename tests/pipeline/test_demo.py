@@ -1,9 +1,13 @@
 """The demo's verdicts against what is known beforehand: the file, both models, and the topics read by hand."""
 
 import itertools
+import json
 import os
+import signal
+import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +19,9 @@ from shadowstream.demo.model import Frozen
 from shadowstream.demo.orchestrate import CANDIDATES
 from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.judge.replay import course
+from tests import forked
 from tests.conftest import Say
-from tests.pipeline.demo_run import OUTPUT, Demo, expected_mismatches, run_demo
+from tests.pipeline.demo_run import OUTPUT, Demo, expected_mismatches
 from tests.pipeline.written_records import ledgers, outcomes_of_rows, remainders, totals
 
 DECISIONS = {"same": "promote", "worse": "reject", "late-bug": "reject"}
@@ -37,14 +42,37 @@ CAUGHT_WITHIN = 2_000
         pytest.param("late-bug", "promote", marks=pytest.mark.long),
     ],
 )
-def test_the_last_line_of_the_command_is_its_verdict(candidate: str, decision: str) -> None:
-    limit = 3_000
+def test_the_command_ends_with_its_verdict_and_leaves_report_and_kafka(
+    candidate: str, decision: str, tmp_path: Path
+) -> None:
+    limit, report = 3_000, tmp_path / "build" / "report.html"
     settings = {name: value for name, value in os.environ.items() if name != "SHADOWSTREAM_BOOTSTRAP"}
-    found = run_demo(candidate, settings, "--limit", str(limit))
+    found = kept_demo(candidate, settings, "--limit", str(limit), "--report", str(report))
+    assert found["revision"] in report.read_text("utf-8")
     differ = offline.run(limit)["mismatches"][CANDIDATES[candidate]]
     assert found["decision"] == decision
     assert found["outcomes"] == dict(Counter(input=limit, ignored=limit - differ) + Counter(mismatch=differ))
     assert (found["name"], found["final"], found["remainder"]) == ("flights", True, 0)
+
+
+def kept_demo(candidate: str, settings: dict[str, str], *options: str) -> dict[str, Any]:
+    """The verdict of a demo that keeps its Kafka: the gate gives the same, and Ctrl-C ends it with exit code 0."""
+    command = [sys.executable, "-m", "shadowstream", "demo", "--candidate", candidate, "--json", "--keep", *options]
+    with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        try:
+            assert demo.stdout is not None
+            assert demo.stderr is not None
+            verdict: dict[str, Any] = json.loads(demo.stdout.readline())
+            kept = list(itertools.takewhile(lambda line: " web " not in line, demo.stderr))
+            exported = dict(word.split("=", 1) for line in kept if "export " in line for word in line.split()[1:])
+            (path,) = [line.split()[-1] for line in kept if "shadowstream explain" in line]
+            asked = forked.run([*command[:3], "gate", path, "--json"], 60, env=settings | exported)
+            assert json.loads(asked.stdout)["evidence_digest"] == verdict["evidence_digest"], asked.stderr
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(60) == 0
+        finally:
+            demo.kill()
+    return verdict
 
 
 def test_each_candidate_gets_the_decision_it_deserves(demo: Demo, say: Say) -> None:
