@@ -89,6 +89,7 @@ def lines(text: str) -> list[str]:
         for line in one["text"].splitlines()
         if line.startswith("shadowstream ")
     ]
+    found += re.findall(r"^    (shadowstream .+)$", text, re.MULTILINE)
     return found + [one for one in INLINE.findall(BLOCK.sub("", text)) if not re.search(r"[|\[…<]", one)]
 
 
