@@ -44,7 +44,7 @@ def section(name: str) -> str:
     if not inspect.isclass(item):
         lines = ast.unparse(ast.parse(dedent(inspect.getsource(item))).body[0]).splitlines()
         signature = next(line for line in lines if line.startswith("def "))
-        return f"{text}```python\n{signature} ...\n```\n\n{_paragraphs(item)}\n"
+        return f"{text}```text\n{signature} ...\n```\n\n{_paragraphs(item)}\n"
     rows = "".join(f"| `{field}` | `{kind}` | {escaped(means)} |\n" for field, kind, means in fields(item))
     return f"{text}{_paragraphs(item)}\n\n| field | type | meaning |\n|---|---|---|\n{rows}"
 
@@ -77,9 +77,7 @@ def fixtures() -> Iterator[str]:
 def _paragraphs(item: Any) -> str:
     """The docstring; paragraphs that are indented stand as they are."""
     parts = (inspect.getdoc(item) or "").split("\n\n")
-    return "\n\n".join(
-        f"```python\n{dedent(part)}\n```" if part.startswith("    ") else escaped(part) for part in parts
-    )
+    return "\n\n".join(f"```text\n{dedent(part)}\n```" if part.startswith("    ") else escaped(part) for part in parts)
 
 
 if __name__ == "__main__":

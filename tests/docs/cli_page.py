@@ -45,13 +45,15 @@ def section(name: str, command: Any) -> str:
     """Return the section of one command."""
     shown = [one for one in command.params if one.name != "help" and not getattr(one, "hidden", False)]
     arguments = " ".join(_argument(one) for one in shown if one.param_type_name == "argument")
+    needed = [f"{one.opts[0]} {_kind(one)}" for one in shown if one.param_type_name == "option" and one.required]
+    arguments = " ".join(filter(None, [arguments, *needed])).replace("\\|", "|")
     head = f"\n## {name}\n\n`{f'shadowstream {name} {arguments}'.strip()}`\n\n{_paragraphs(command.help)}\n"
     rows = "".join(_row(one) for one in shown)
     return head + (f"\n| option | default | meaning |\n|---|---|---|\n{rows}" if rows else "")
 
 
 def _argument(one: Any) -> str:
-    name = one.metavar or one.name.upper()
+    name = (one.metavar or one.name.upper()).strip("[].…")
     return f"{name if one.required else f'[{name}]'}{'...' if one.nargs == -1 else ''}"
 
 
