@@ -16,6 +16,7 @@ import pytest
 
 from shadowstream import errors
 from shadowstream.cli import run
+from shadowstream.topics import TopicPlan
 from tests.docs.markdown import PAGES, ROOT, blocks
 
 TARGETS = re.findall(r"^([a-z][\w-]*):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
@@ -113,6 +114,15 @@ def test_each_snippet_of_python_is_python_and_runs_without_a_cluster(page: Path)
 def test_the_readme_names_the_command_that_the_pipeline_runs() -> None:
     command = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()[-1]
     assert command in [line.partition("#")[0].strip() for line in lines(ROOT / "README.md")]
+
+
+def test_the_readme_names_every_topic_of_a_trial() -> None:
+    section = (ROOT / "README.md").read_text("utf-8").partition("\n## What it writes\n")[2].partition("\n## ")[0]
+    plan = TopicPlan("t")
+    specs = plan.specs({"scores": 1}, diff_json=True, repartitioned=["scores"], labels=True)
+    kinds = {spec.name.removeprefix(plan.prefix).replace(".scores", ".<topic>") for spec in specs}
+    known = {re.sub(r"^dlq\..*", "dlq.*", kind) for kind in kinds}
+    assert known - set(re.findall(r"`([\w.*<>-]+)`", section)) == set()
 
 
 def test_each_kind_of_error_is_documented() -> None:
