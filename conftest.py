@@ -45,6 +45,7 @@ _FIRST = (
     "tests/pipeline/test_labels.py",
     "metrics",
     "tests/pipeline/test_stateful_candidate.py",
+    "tests/docs/test_examples.py",
     "tests/demo/test_production.py",
     "tests/simulation/test_on_broker.py",
     "tests/judge/test_order_independence.py",
