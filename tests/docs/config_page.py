@@ -30,7 +30,9 @@ def page() -> str:
         required = model.get("required", [])
         title = f"## {path}" if path else "## top level"
         about = f"\n{escaped(model['description'])}\n" if path and model.get("description") else ""
-        rows = "".join(_row(name, part, name in required) for name, part in model["properties"].items())
+        rows = "".join(
+            _row(name, _described(part, schema), name in required) for name, part in model["properties"].items()
+        )
         parts.append(f"\n{title}\n{about}\n| key | value | default | meaning |\n|---|---|---|---|\n{rows}")
     return "".join(parts)
 
@@ -60,6 +62,12 @@ def refs_in(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for inner in part:
             yield from refs_in(inner)
+
+
+def _described(part: Schema, schema: Schema) -> Schema:
+    """Return a part with the description of its section, where it has none of its own."""
+    about = [schema["definitions"][ref].get("description", "") for ref in refs_in(part) if ref != "Variable"]
+    return {"description": about[0], **part} if about else part
 
 
 def _row(name: str, part: Schema, required: bool) -> str:

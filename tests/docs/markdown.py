@@ -21,7 +21,7 @@ def escaped(text: str) -> str:
     r"""Return a text for one cell of a table: on one line, and read as text outside backticks.
 
     >>> escaped("a | `b <c>` of <d>")
-    'a \\| `b <c>` of \\<d>'
+    'a \\| `b <c>` of &lt;d>'
     """
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
-    return "`".join(part if i % 2 else part.replace("<", "\\<") for i, part in enumerate(parts))
+    return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))

@@ -40,6 +40,8 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
+    Picture("verdict-light", 1_280, 556, "light"),
+    Picture("verdict-dark", 1_280, 556, "dark"),
     Picture("live-page-light", 1_280, 1_420, "light"),
     Picture("live-page-dark", 1_280, 1_420, "dark"),
     Picture("live-page-pair", 1_280, 1_000, "light", pair=True),
