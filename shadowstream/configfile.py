@@ -120,6 +120,7 @@ def _take_as_written(document: Document) -> None:
     judge = data.get("judge") if isinstance(data, dict) else None
     if isinstance(judge, dict) and judge.get("commands_key", "") is None:
         judge["commands_key"] = ""  # a key that this process lacks, and not a trial without one
+    _take_lacking_headers(document)
     kafka = data.get("kafka") if isinstance(data, dict) else None
     if not isinstance(kafka, dict):
         return
@@ -137,6 +138,16 @@ def _take_as_written(document: Document) -> None:
                 client[name] = ""  # a variable that is set for another role
 
 
+def _take_lacking_headers(document: Document) -> None:
+    """Take headers of a model server without their variables as empty: other roles than the runner lack them."""
+    part = document.data
+    for name in ("candidate", "http", "headers"):
+        part = part.get(name) if isinstance(part, dict) else None
+    for name, value in part.items() if isinstance(part, dict) else ():
+        if value is None and "${" in document.raw.get(("candidate", "http", "headers", name), ""):
+            part[name] = ""
+
+
 def _make_absolute(data: Any, folder: Path) -> None:
     def absolute(value: Any) -> Any:
         return os.path.normpath(folder / value) if isinstance(value, str) and value else value
@@ -146,8 +157,16 @@ def _make_absolute(data: Any, folder: Path) -> None:
     schemas, candidate = data.get("schemas"), data.get("candidate")
     if isinstance(schemas, dict) and "dir" in schemas:
         schemas["dir"] = absolute(schemas["dir"])
-    if isinstance(candidate, dict) and isinstance(candidate.get("files"), list):
+    if not isinstance(candidate, dict):
+        return
+    if isinstance(candidate.get("files"), list):
         candidate["files"] = [absolute(value) for value in candidate["files"]]
+    http = candidate.get("http") if isinstance(candidate.get("http"), dict) else {}
+    files = {name: part for name in ("tls", "header_files") if isinstance(part := http.get(name), dict)}
+    for part in files.values():
+        part.update({name: absolute(value) for name, value in part.items()})
+    if isinstance(pickled := candidate.get("pickle"), dict) and "path" in pickled:
+        pickled["path"] = absolute(pickled["path"])
 
 
 def _problem(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: str, line: int = 0) -> Problem:
