@@ -21,7 +21,8 @@ relevant files, and the module itself is hashed with them. Imports from other di
 candidate's lock file in `candidate.files`.
 
 An external candidate (`candidate.topic`) and a model server (`candidate.http`) have no code here: `candidate.version`
-represents them, and each deployment of the job or model must change the version. A pickled model is its digest. `candidate.files`, if given, are hashed as well.
+represents them, and each deployment of the job or model must change the version. A pickled model is its digest.
+`candidate.files`, if given, are hashed as well.
 """
 
 import ast

@@ -132,8 +132,8 @@ class Candidate(Model):
     timeout_ms: PositiveMillis = Field(
         CANDIDATE_TIMEOUT_MS,
         description="longest time of one call, ms; one that takes longer ends the candidate's process (in-process: the "
-        "runner's; http: nothing), and its input ends as timeout. http: of one request with all its tries. Below max.poll.interval.ms of kafka.client; default: two thirds of "
-        "that where it is shorter",
+        "runner's; http: nothing), and its input ends as timeout. http: of one request with all its tries. Below "
+        "max.poll.interval.ms of kafka.client (http: a quarter of it); default: two thirds of that where it is shorter",
     )
     isolation: Literal["process", "in-process"] = Field(
         "process",
@@ -222,6 +222,11 @@ class Candidate(Model):
         if self.pickle is not None:
             return f"{self.pickle.format} {self.pickle.path}"
         return self.call or f"topic {self.topic}"
+
+    @property
+    def values_at_once(self) -> int:
+        """The number of values that a call can answer in the time of one."""
+        return 1 if self.http is None else self.http.batch * self.http.concurrency
 
     @property
     def leaves_out(self) -> bool:

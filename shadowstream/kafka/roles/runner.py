@@ -278,7 +278,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     """Run the runner until it has finished or is stopped; return its figures."""
     figures, client = RoleFigures("runner"), admin(config.kafka)
     bound_topics.check(config, client)
-    marks_writer, call_size, step_time = plain_writer(config), CallSize(BATCH), StepTime()
+    marks_writer, step_time = plain_writer(config), StepTime()
+    call_size = CallSize(BATCH, config.candidate.values_at_once)
     loaded = candidate_loading.load(config, revision, marks_writer, watch, (call_size, step_time))
     with loaded.watched(config, watch):
         sources = topic_admin.ensure(client, config)
