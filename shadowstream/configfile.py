@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 
 from shadowstream.config import Config, Model
 from shadowstream.errors import ConfigError
-from shadowstream.masking import is_secret
+from shadowstream.masking import is_secret, without_userinfo
 from shadowstream.masking import masked as _masked
 from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, read
 
@@ -161,10 +161,10 @@ def _make_absolute(data: Any, folder: Path) -> None:
         return
     if isinstance(candidate.get("files"), list):
         candidate["files"] = [absolute(value) for value in candidate["files"]]
-    http = candidate.get("http") if isinstance(candidate.get("http"), dict) else {}
-    files = {name: part for name in ("tls", "header_files") if isinstance(part := http.get(name), dict)}
-    for part in files.values():
-        part.update({name: absolute(value) for name, value in part.items()})
+    http = candidate.get("http")
+    for part in (http.get("tls"), http.get("header_files")) if isinstance(http, dict) else ():
+        if isinstance(part, dict):
+            part.update({name: absolute(value) for name, value in part.items()})
     if isinstance(pickled := candidate.get("pickle"), dict) and "path" in pickled:
         pickled["path"] = absolute(pickled["path"])
 
@@ -246,7 +246,7 @@ def _shown(value: Any, where: KeyPath, document: Document) -> str:
         return "another kind of value"
     if any(isinstance(part, str) and (is_secret(part) or part == "headers") for part in where):
         return "a value that is not shown"
-    raw = document.raw.get(where, str(value))
+    raw = without_userinfo(document.raw.get(where, str(value)))
     return repr(raw if len(raw) <= _SHOWN_MAX else raw[:_SHOWN_MAX] + "…")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import io
@@ -46,7 +47,17 @@ def load_pickled(pickled: Pickle) -> Callable[..., Any]:
             f"candidate.pickle: {pickled.path} holds a {type(loaded).__name__}, which cannot be called; name a method "
             "of it in candidate.pickle.method, for example predict"
         )
-    return cast("Callable[..., Any]", function)
+    return _with_plain_results(cast("Callable[..., Any]", function))
+
+
+def _with_plain_results(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return arrays of NumPy as lists: a batch is answered by a list."""
+
+    def call(values: Any) -> Any:
+        returned = function(values)
+        return returned.tolist() if hasattr(returned, "tolist") else returned
+
+    return functools.update_wrapper(call, function, updated=())
 
 
 def _compare(pickled: Pickle, found: str) -> None:

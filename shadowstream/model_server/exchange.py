@@ -48,13 +48,13 @@ class Exchange:
         self._retries = http.retries
         self._ready = _path_of_ready(settings)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", **settings.headers}
-        size = {"maxsize": http.concurrency, "retries": False}
         if parts.scheme == "https":
+            context = _context(settings)
             self._pool: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(
-                host, port, ssl_context=_context(settings), **size
+                host, port, maxsize=http.concurrency, retries=False, ssl_context=context
             )
         else:
-            self._pool = urllib3.HTTPConnectionPool(host, port, **size)
+            self._pool = urllib3.HTTPConnectionPool(host, port, maxsize=http.concurrency, retries=False)
 
     def post(self, path: str, body: bytes, bytes_max: int, limit_s: float) -> bytes:
         """Return the body of the answer to a POST. Raises `Failed` or, if nothing can answer, `ServerAway`."""

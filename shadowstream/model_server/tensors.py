@@ -114,7 +114,7 @@ class _Tensor(NamedTuple):
 def _rows_of(tensor: Any, count: int) -> tuple[str, _Tensor]:
     if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
         raise Unusable("an output has no name")
-    name, shape, data, datatype = (tensor.get(key) for key in ("name", "shape", "data", "datatype"))
+    name, shape, data, datatype = tensor["name"], tensor.get("shape"), tensor.get("data"), tensor.get("datatype")
     about = f"tensor {str(name)[:40]!r}"
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise Unusable(f"{about} has no shape")

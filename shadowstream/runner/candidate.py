@@ -97,7 +97,7 @@ def check_trusted(candidate: Candidate) -> None:
 def _imported(candidate: Candidate) -> Callable[..., Any]:
     """Import `candidate.call`. Raises `ConfigError` if it cannot be imported or called, or is not trusted."""
     pickled = candidate.pickle
-    if (candidate.call is None) == (pickled is None) or (pickled is not None and candidate.isolation != "process"):
+    if bool(candidate.call) == (pickled is not None) or (pickled is not None and candidate.isolation != "process"):
         raise ShadowstreamBug("only a function, or a pickled model in a process of its own, can be called")
     check_trusted(candidate)
     if "" not in sys.path:

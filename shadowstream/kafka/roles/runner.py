@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
-from shadowstream.errors import ConfigError
+from shadowstream.errors import CandidateDown, ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka import candidate_loading
@@ -45,6 +45,7 @@ from shadowstream.protocol import marks
 from shadowstream.protocol.size_limits import MARK_BYTES
 from shadowstream.records import Batch, Partition, Prepared
 from shadowstream.runner import commit_metadata
+from shadowstream.runner.absences import short
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.step import RunnerStep
 
@@ -202,7 +203,12 @@ class RunnerRole(Role):
             return len(batch)
         self._step_time.begin()
         try:
-            return self._step.step(batch, now_ms)
+            done = self._step.step(batch, now_ms)
+            self._step.held = []
+            return done
+        except CandidateDown as down:
+            self._step.held = [short(str(down))]
+            raise
         finally:
             if self._step.attempts is not None:
                 log_ended(self._step.attempts.ended_inputs)
