@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ from tests.pipeline.written_records import await_that
 
 ORDERS, REFUSED = 40, 17
 TOKEN = "planted-token-of-the-server"
+WRITES_WHERE_IT_MAY = """
+try:
+    open({file!r}, "a").write("imported where nothing is confined")
+except OSError:
+    pass
+
+def same(production, shadow):
+    return production == shadow
+"""
 
 
 def value(n: int) -> bytes:
@@ -32,13 +42,15 @@ def server() -> Iterator[Server]:
 
 
 def test_inputs_wait_for_a_server_and_each_ends_once(
-    make_trial: MakeTrial, server: Server, monkeypatch: pytest.MonkeyPatch
+    make_trial: MakeTrial, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PLANTED_TOKEN", TOKEN)
-    trial = make_trial("served")
+    imported = tmp_path / "imported"
+    trial = make_trial("served", WRITES_WHERE_IT_MAY.format(file=str(imported)))
     inputs: list[dict[str, Any]] = [{**OIP["inputs"][0], "fields": ["amount"]}, OIP["inputs"][1]]
     http = {**OIP, "url": server.url, "inputs": inputs, "batch": 8, "concurrency": 2, "retries": 0}
-    trial.write_config(candidate={"http": {**http, "headers": {"X-Token": "${PLANTED_TOKEN:-}"}}})
+    compare = {"rules": [{"path": "y", "call": "trial_candidate:same"}], "match_sample": 1}
+    trial.write_config(candidate={"http": {**http, "headers": {"X-Token": "${PLANTED_TOKEN:-}"}}}, compare=compare)
     trial.write_orders(range(ORDERS), raw=value)
     Production(trial, say=doubled).work(ORDERS)
     server.set_away(True)
@@ -58,6 +70,7 @@ def test_inputs_wait_for_a_server_and_each_ends_once(
     assert server.state()["headers"]["X-Token"] == TOKEN
     verdict = trial.records("verdict")[-1]
     assert f"model doubling, version 7 at 127.0.0.1:{server.port} is not restricted" in verdict["candidate_isolation"]
+    assert not imported.exists(), "a function of compare was imported in a role"
     sinks = [trial.log_text(role) for role in ("run", "join", "judge")] + [trial.ask("config show").stdout]
     sinks += [str(read_all(trial.bootstrap, trial.topic(kind))) for kind in ("diff", "verdict", "progress", "starts")]
     assert not [sink for sink in sinks if TOKEN in sink]
