@@ -61,9 +61,8 @@ def _float(value: int | float | Decimal) -> float | None:
 
 
 def _integer(datatype: Datatype, value: int | float | Decimal) -> int | None:
-    if not isinstance(value, int):
-        if not math.isfinite(value) or value != value // 1 or abs(value) >= 2**64:
-            return None
+    if not math.isfinite(value) or value != value // 1 or abs(value) >= 2**64:
+        return None
     value = int(value)
     bits = int(datatype.removeprefix("U").removeprefix("INT"))
     low, high = (0, 2**bits) if datatype.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
