@@ -61,9 +61,9 @@ def _float(value: int | float | Decimal) -> float | None:
 
 
 def _integer(datatype: Datatype, value: int | float | Decimal) -> int | None:
-    if not math.isfinite(value) or value != value // 1 or abs(value) >= 2**64:
+    if not isinstance(value, int) and (not math.isfinite(value) or int(value) != value):
         return None
-    value = int(value)
+    whole = int(value)
     bits = int(datatype.removeprefix("U").removeprefix("INT"))
     low, high = (0, 2**bits) if datatype.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
-    return value if low <= value < high else None
+    return whole if low <= whole < high else None

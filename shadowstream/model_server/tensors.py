@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 from shadowstream.config.model_server import Http, InputTensor
 from shadowstream.config.tensor_types import Datatype, element
@@ -114,13 +114,13 @@ class _Tensor(NamedTuple):
 def _rows_of(tensor: Any, count: int) -> tuple[str, _Tensor]:
     if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
         raise Unusable("an output has no name")
-    name, shape, data, datatype = tensor["name"], tensor.get("shape"), tensor.get("data"), tensor.get("datatype")
-    about = f"tensor {str(name)[:40]!r}"
+    name, shape, data, datatype = str(tensor["name"]), tensor.get("shape"), tensor.get("data"), tensor.get("datatype")
+    about = f"tensor {name[:40]!r}"
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise Unusable(f"{about} has no shape")
     if shape[:1] != [count]:
         raise Unusable(f"{about} has the shape {str(shape)[:40]}; its first dimension must be {count}")
-    if not isinstance(data, list) or datatype not in _DATATYPES:
+    if not isinstance(data, list) or not isinstance(datatype, str) or datatype not in _DATATYPES:
         raise Unusable(f"{about} has no data of a known datatype")
     wanted = math.prod(shape)
     elements = _flat(data, wanted + 1)
@@ -129,7 +129,7 @@ def _rows_of(tensor: Any, count: int) -> tuple[str, _Tensor]:
     if not all(one is not None for one in elements):
         raise Unusable(f"{about} holds null")
     try:
-        return str(name), _Tensor(shape[1:], [element(datatype, one) for one in elements])
+        return name, _Tensor(shape[1:], [element(cast("Datatype", datatype), one) for one in elements])
     except ValueError as error:
         raise Unusable(f"{about}: {error}") from None
 

@@ -67,10 +67,10 @@ def test_outcomes_and_the_pause_of_a_server_that_is_away(server: Server) -> None
 
 def test_a_client_certificate_and_a_header_that_changes(tmp_path: Path) -> None:
     authority, token = Authority(tmp_path), tmp_path / "token"
-    own, theirs = authority.issue("127.0.0.1"), authority.issue("runner")
+    own, client = authority.issue("127.0.0.1"), authority.issue("runner")
     token.write_text("Bearer first\n")
     files = [str(own.certificate), str(own.key), str(authority.file)]
-    tls = {"ca_file": str(authority.file), "cert_file": str(theirs.certificate), "key_file": str(theirs.key)}
+    tls = {"ca_file": str(authority.file), "cert_file": str(client.certificate), "key_file": str(client.key)}
     with scripted(files) as server:
         url = f"https://127.0.0.1:{server.port}"
         settings = config(url, **OIP, retries=0, tls=tls, header_files={"Authorization": str(token)})

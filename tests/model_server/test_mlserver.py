@@ -13,7 +13,7 @@ from tests.model_server.test_in_its_process import answered, isolated
 from tests.model_server.test_served_model import called, config, records
 
 pytestmark = pytest.mark.long
-VALUES = 500
+VALUES = 300
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("act", KINDS)
-def test_a_record_fails_alone_and_its_batch_is_answered(server: Server, act: str) -> None:
+def test_one_record_fails_and_its_batch_is_answered(server: Server, act: str) -> None:
     settings = config(server.url, timeout_ms=1_000 if act in ("slow", "drips") else 5_000, **OIP, batch=4, retries=1)
     found = called(settings, records(["", "", act, "", ""]), step_s=0.5)
     assert found[2].startswith(KINDS[act])
