@@ -6,6 +6,8 @@ import pytest
 
 from tests.model_server.servers import Server, scripted
 
+collect_ignore = ["mlserver_runtime.py"]  # it runs in MLServer, which is installed apart
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
