@@ -20,6 +20,9 @@ class CallSize:
     64
     >>> size.took(64, 64.0); size.limit
     1
+    >>> size = CallSize(1_000, smallest=32)
+    >>> size.took(32, 64.0); size.limit
+    32
     """
 
     def __init__(self, largest: int, smallest: int = 1) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError, TimeoutError
 
-from shadowstream.model_server.failures import Disputed, Failed, Late, ServerAway, Unusable
+from shadowstream.model_server.failures import Disputed, Failed, Late, Refusal, ServerAway, Unusable
 from shadowstream.model_server.settings import Settings
 
 RETRIED = frozenset((429, 502, 503, 504))
@@ -81,9 +81,11 @@ class Exchange:
             raise ServerAway(f"no connection: {problem}")
         raise Disputed(problem)
 
-    def check_ready(self) -> None:
-        """Return if the server is ready. Raises `ServerAway` if it is not, or if that is unknown."""
+    def check_ready(self, in_doubt: bool) -> None:
+        """Return if the server is ready. Raises `ServerAway` if it is not; without a path that tells, if `in_doubt`."""
         if self._ready is None:
+            if not in_doubt:
+                return
             raise ServerAway("candidate.http.ready names no path, so it is taken as away")
         try:
             answer = self._once(("GET", self._ready), None, REASON_BYTES_MAX, READY_S)
@@ -100,7 +102,7 @@ class Exchange:
             raise ServerAway(f"status {status}: a redirect is not followed; write the final address into http.url")
         if status in REFUSED:
             raise ServerAway(f"status {status}: it refuses the credentials; look at http.headers and http.tls")
-        raise Failed(_status(answer))
+        raise Refusal(_status(answer))
 
     def _once(self, what: tuple[str, str], body: bytes | None, bytes_max: int, limit_s: float) -> Answer:
         method, path = what

@@ -17,6 +17,11 @@ class Unusable(Failed):
         super().__init__(f"AnswerUnusable: {message}")
 
 
+class Refusal(Failed):
+    """The server has answered with a status of failure. A server that is not ready, as before its model is loaded, is
+    away; otherwise this record has failed."""
+
+
 class Late(Failed):
     """The server has not answered in time; a single record ends as `timeout`."""
 

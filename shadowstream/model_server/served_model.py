@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from shadowstream.codecs import json_values
 from shadowstream.errors import CandidateError, ConfigError, RecordError
-from shadowstream.model_server.failures import Disputed, Failed, ServerAway, Unusable
+from shadowstream.model_server.failures import Disputed, Failed, Refusal, ServerAway, Unusable
 from shadowstream.model_server.settings import Settings
 from shadowstream.model_server.tensors import Row, Tensors
 from shadowstream.runner.outputs import Output, outputs_of
@@ -22,7 +22,7 @@ class Poster(Protocol):
 
     def post(self, path: str, body: bytes, bytes_max: int, limit_s: float) -> bytes: ...
 
-    def check_ready(self) -> None: ...
+    def check_ready(self, in_doubt: bool) -> None: ...
 
 
 class ServedModel:
@@ -102,9 +102,9 @@ class ServedModel:
         limit = min(ANSWER_BYTES_MAX, len(rows) * self._settings.result_bytes_max)
         try:
             body = self._poster.post(self._form.path, self._form.request(rows), limit, self._settings.timeout_s)
-        except Disputed as error:
+        except (Disputed, Refusal) as error:
             try:
-                self._poster.check_ready()
+                self._poster.check_ready(isinstance(error, Disputed))
             except ServerAway as away:
                 raise ServerAway(f"{str(error).partition(':')[0]}; {away}") from error
             raise

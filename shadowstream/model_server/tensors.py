@@ -107,6 +107,8 @@ class _Tensor(NamedTuple):
 
     def row(self, i: int) -> Any:
         size = math.prod(self.dimensions)
+        if not size:
+            return []  # whatever the other dimensions are: a row of no elements must take no memory
         part = self.elements[i * size : (i + 1) * size]
         return part[0] if self.dimensions in ([], [1]) else _nested(part, self.dimensions)
 

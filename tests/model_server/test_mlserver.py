@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shadowstream.model_server.failures import ServerAway
 from tests.model_server import mlserver
 from tests.model_server.servers import OIP
 from tests.model_server.test_in_its_process import answered, isolated
@@ -30,9 +31,9 @@ def test_batches_are_answered_and_one_record_is_refused(url: str, batch: int, ch
     assert found[2] == 'error HttpStatus400: {"error":"refused"}'
 
 
-def test_a_model_that_it_does_not_have_fails_each_record(url: str) -> None:
-    (found,) = called(config(url, **{**OIP, "model": "absent"}), records([""]))
-    assert found.startswith('error HttpStatus404: {"error":"Model absent')
+def test_a_model_that_it_has_not_loaded_is_away(url: str) -> None:
+    with pytest.raises(ServerAway, match="HttpStatus404; not ready: status 404 of /v2/models/absent"):
+        called(config(url, **{**OIP, "model": "absent"}), records([""]))
 
 
 def test_its_answers_come_through_the_candidates_process(url: str) -> None:

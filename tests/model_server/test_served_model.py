@@ -151,6 +151,13 @@ def test_a_server_that_is_not_ready_is_away(server: Server, form: dict[str, Any]
         called(config(server.url, **form, retries=1), records(["", "", ""]))
 
 
+def test_a_model_that_is_not_loaded_is_away(server: Server) -> None:
+    with pytest.raises(ServerAway, match="HttpStatus404; not ready: status 404 of /v2/models/absent/versions/7/ready"):
+        called(config(server.url, **{**OIP, "model": "absent"}), records([""]))
+    (found,) = called(config(f"{server.url}/score", **JSON), records(["refuse"]))  # whether it is ready is unknown
+    assert found.startswith("error HttpStatus422: ")
+
+
 def test_a_server_that_goes_away_keeps_its_first_answers(server: Server) -> None:
     found = settings_of(config(server.url, **OIP), RESULT_BYTES_MAX)
     assert found is not None

@@ -93,6 +93,7 @@ def test_rows_of_an_answer_are_outputs_of_their_records() -> None:
         {"scores": {"all": [1.0, 2.0]}},
         {"scores": {"all": [3.0, 4.0]}},
     ]
+    assert tensors().outputs(answer(shape=[1, 10**12, 0]), 1) == [{"y": []}]
     whole = tensors(outputs=[{"name": "y", "path": "$"}])
     assert whole.outputs(answer(1, 2, 3, 4, shape=[1, 2, 2]), 1) == [[[1.0, 2.0], [3.0, 4.0]]]
 
