@@ -27,7 +27,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-compare chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost pictures docs-site
+.PHONY: sim-loop eos-cost pictures docs-site model-server
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ sim-loop: setup ## the same trials by the real roles, dying and coming back, on 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)
 
+model-server: setup ## candidates behind a real MLServer, installed once beside the locked packages, and their throughput
+	@$(BIN)/python -m pytest -m "long or not long" -s tests/model_server $(PYTEST_ARGS)
+
 docs: setup ## write what is made from the code anew: metrics, rules, topics, outcomes, events, commands, config, Python API
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
 	@$(BIN)/python -m tests.monitoring
@@ -129,6 +132,7 @@ lock: setup ## write requirements.lock anew from pyproject.toml (LOCK_ARGS=--upg
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet $(LOCK_ARGS) \
 	  --output-file requirements.lock
+	@$(BIN)/python -m tests.model_server.mlserver
 
 clean: ## remove .venv and the caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 
 from shadowstream.config import Config, Model
 from shadowstream.errors import ConfigError
-from shadowstream.masking import is_secret
+from shadowstream.masking import is_secret, without_userinfo
 from shadowstream.masking import masked as _masked
 from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, read
 
@@ -120,6 +120,7 @@ def _take_as_written(document: Document) -> None:
     judge = data.get("judge") if isinstance(data, dict) else None
     if isinstance(judge, dict) and judge.get("commands_key", "") is None:
         judge["commands_key"] = ""  # a key that this process lacks, and not a trial without one
+    _take_lacking_headers(document)
     kafka = data.get("kafka") if isinstance(data, dict) else None
     if not isinstance(kafka, dict):
         return
@@ -137,6 +138,16 @@ def _take_as_written(document: Document) -> None:
                 client[name] = ""  # a variable that is set for another role
 
 
+def _take_lacking_headers(document: Document) -> None:
+    """Take headers of a model server without their variables as empty: other roles than the runner lack them."""
+    part = document.data
+    for name in ("candidate", "http", "headers"):
+        part = part.get(name) if isinstance(part, dict) else None
+    for name, value in part.items() if isinstance(part, dict) else ():
+        if value is None and "${" in document.raw.get(("candidate", "http", "headers", name), ""):
+            part[name] = ""
+
+
 def _make_absolute(data: Any, folder: Path) -> None:
     def absolute(value: Any) -> Any:
         return os.path.normpath(folder / value) if isinstance(value, str) and value else value
@@ -146,8 +157,16 @@ def _make_absolute(data: Any, folder: Path) -> None:
     schemas, candidate = data.get("schemas"), data.get("candidate")
     if isinstance(schemas, dict) and "dir" in schemas:
         schemas["dir"] = absolute(schemas["dir"])
-    if isinstance(candidate, dict) and isinstance(candidate.get("files"), list):
+    if not isinstance(candidate, dict):
+        return
+    if isinstance(candidate.get("files"), list):
         candidate["files"] = [absolute(value) for value in candidate["files"]]
+    http = candidate.get("http")
+    for part in (http.get("tls"), http.get("header_files")) if isinstance(http, dict) else ():
+        if isinstance(part, dict):
+            part.update({name: absolute(value) for name, value in part.items()})
+    if isinstance(pickled := candidate.get("pickle"), dict) and "path" in pickled:
+        pickled["path"] = absolute(pickled["path"])
 
 
 def _problem(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: str, line: int = 0) -> Problem:
@@ -227,7 +246,7 @@ def _shown(value: Any, where: KeyPath, document: Document) -> str:
         return "another kind of value"
     if any(isinstance(part, str) and (is_secret(part) or part == "headers") for part in where):
         return "a value that is not shown"
-    raw = document.raw.get(where, str(value))
+    raw = without_userinfo(document.raw.get(where, str(value)))
     return repr(raw if len(raw) <= _SHOWN_MAX else raw[:_SHOWN_MAX] + "…")
 
 

@@ -20,8 +20,9 @@ A package beyond `FILES_MAX` files or `BYTES_MAX` bytes is not hashed silently: 
 relevant files, and the module itself is hashed with them. Imports from other distributions are not covered: name the
 candidate's lock file in `candidate.files`.
 
-An external candidate (`candidate.topic`) has no code here: `candidate.version` represents it, and each deployment of
-the job must change the version. `candidate.files`, if given, are hashed as well.
+An external candidate (`candidate.topic`) and a model server (`candidate.http`) have no code here: `candidate.version`
+represents them, and each deployment of the job or model must change the version. A pickled model is its digest.
+`candidate.files`, if given, are hashed as well.
 """
 
 import ast
@@ -110,7 +111,10 @@ def _candidate_config(candidate: Candidate) -> dict[str, Any]:
     """Return the config of the candidate, in addition to its files."""
     if candidate.topic is not None:
         return {"topic": candidate.topic, "group": candidate.group, "version": candidate.version}
+    http, pickled = candidate.http, candidate.pickle
     return {
+        **({"http": http.identity(), "version": candidate.version} if http is not None else {}),
+        **({"pickle": pickled.model_dump(mode="json", exclude={"path"})} if pickled is not None else {}),
         "call": candidate.call,
         "takes": candidate.takes,
         "output_format": candidate.output_format,

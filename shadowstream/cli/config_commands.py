@@ -14,6 +14,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.kafka.trial.config_paths import wrong_paths
 from shadowstream.paths import parse_path
+from shadowstream.pickled_models import check_digest
 from shadowstream.revision import revision_of
 from shadowstream.runner.candidate import check_trusted
 from shadowstream.signatures import problems_of
@@ -58,6 +59,8 @@ def _outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
     revision, problems = None, []
     try:
         check_trusted(source.config.candidate)
+        if (pickled := source.config.candidate.pickle) is not None:
+            check_digest(pickled)
     except ConfigError as error:
         problems.append(source.problem(str(error)))
     alerts = source.config.alerts_problem

@@ -26,6 +26,7 @@ from shadowstream.kafka.role_report import Report
 from shadowstream.kafka.supervisor import end_with_supervisor
 from shadowstream.revision import revision_of
 from shadowstream.web.probes import serve
+from shadowstream.worker.confinement import hide_process
 
 Instance = Annotated[str, typer.Option(help="stable name of this process among those of its role")]
 Listen = Annotated[
@@ -114,6 +115,7 @@ def play(
 ) -> dict[str, Any]:
     """Run one role in this process, to its end; return its figures. The role's module is loaded only here, so that a
     process has the dependencies of its own role alone. `more`: further arguments of the role."""
+    hide_process()
     stop = stop_on_signals()
     server = serve(listen, watch) if listen else None
     try:

@@ -24,6 +24,7 @@ from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.logs import get_logger
 from shadowstream.revision import revision_of
 from shadowstream.web.probes import split
+from shadowstream.worker.confinement import hide_process
 
 log = get_logger("up")
 CONNECT_S = 2.0
@@ -46,6 +47,7 @@ def up(
     alerts. The labels role runs where the config names labels, the alerts role where it names a channel. Where alerts
     cannot run, the others run without it. With --web the live page is one more process; its end ends no role.
     """
+    hide_process()
     trial = load(config)
     revision = revision_of(trial)  # reports a missing candidate once, instead of once a role
     stop = stop_on_signals()

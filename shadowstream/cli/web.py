@@ -14,6 +14,7 @@ from shadowstream.cli.output import Json
 from shadowstream.cli.roles import stop_on_signals
 from shadowstream.errors import ConfigError
 from shadowstream.web.probes import split
+from shadowstream.worker.confinement import hide_process
 
 if TYPE_CHECKING:
     from shadowstream.web.trial_watch import Gate, TrialWatch
@@ -46,6 +47,7 @@ def web(
 
     It reads topics only. Beyond this machine it needs a token or a trusted proxy.
     """
+    hide_process()
     access = importlib.import_module("shadowstream.web.access")
     address = split(listen)
     rules = access.rules_of(address[0], _token(token_file), tuple(proxy or ()), proxy_header)

@@ -116,8 +116,11 @@ def comparer(schemas: SchemaSource, compare: Compare) -> Comparing:
     return Comparing(lambda _: decoders, compare)
 
 
-def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Comparing:
-    """The comparer of a trial; use its `of` for each topic. `loads` loads the functions of the config."""
+def comparer_of(schemas: SchemaSource, config: Config, loads: Load) -> Comparing:
+    """The comparer of a trial; use its `of` for each topic. `loads` loads the functions of the config.
+
+    It has no default: a role must not import the user's code beside its credentials.
+    """
     names = config.compare.duplicate_names
     sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max, names=names) for _ in Side]
 

@@ -18,7 +18,7 @@ from shadowstream.codecs.far_times import FarTime, instant, instant_ns
 from shadowstream.codecs.json_values import read
 from shadowstream.codecs.numbers import number
 from shadowstream.entry_points import load_entry_point, refusal
-from shadowstream.errors import ConfigError
+from shadowstream.errors import ConfigError, ShadowstreamBug
 
 Hook = Callable[..., Any]
 Load = Callable[[str, str, int], Hook]
@@ -44,6 +44,15 @@ def load(entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
     if (refused := refusal(function, arguments)) is not None:
         raise ConfigError(f"{key}: {entry!r} {refused}")
     return function
+
+
+def not_loaded(entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
+    """Return a function in place of an entry point that is not imported: the caller compares nothing."""
+
+    def call(*values: Any) -> Any:
+        raise ShadowstreamBug(f"{key}: {entry} is called with {len(values)} of {arguments} values, and was not loaded")
+
+    return call
 
 
 def fenced(entry: str, function: Hook) -> Hook:

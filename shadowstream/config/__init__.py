@@ -23,6 +23,8 @@ from shadowstream.config.sides import Candidate, CandidateLimits, Failure, Ident
 from shadowstream.errors import ConfigError
 from shadowstream.topics import TopicPlan
 
+HTTP_CALLS = 4
+"""A request and its answer take up to twice the time; a failed batch is followed by a single record."""
 __all__ = [
     "DAY_MS",
     "HOUR_MS",
@@ -131,6 +133,9 @@ class Config(Model):
         Raises `ConfigError` if this process has not what the role needs: a password, or the key of commands.
         """
         changed: dict[str, object] = {"kafka": self.kafka.of(principal)}
+        http = self.candidate.http
+        if http is not None and principal != "runner":
+            changed["candidate"] = self.candidate.model_copy(update={"http": http.model_copy(update={"headers": {}})})
         if principal in ("runner", "joiner", "labels"):
             changed["judge"] = self.judge.model_copy(update={"commands_key": None})
         elif principal in ("judge", "alerts"):  # they check commands from their start on
@@ -163,15 +168,27 @@ class Config(Model):
         """Maximum time of one call of the candidate, with the default resolved."""
         if "timeout_ms" in self.candidate.model_fields_set:
             return self.candidate.timeout_ms
-        return min(self.candidate.timeout_ms, self.kafka.poll_interval_ms * 2 // 3)
+        return min(self.candidate.timeout_ms, self.kafka.poll_interval_ms * 2 // (3 * self._calls_of_a_failure))
+
+    @property
+    def _calls_of_a_failure(self) -> int:
+        """How many times `candidate_timeout_ms` pass until a failure is known: a model server is asked again."""
+        return HTTP_CALLS if self.candidate.http is not None else 1
+
+    @property
+    def call_limit_ms(self) -> int:
+        """Time after which the runner ends the candidate's process."""
+        return self._calls_of_a_failure * self.candidate_timeout_ms
 
     @model_validator(mode="after")
     def _calls_between_polls(self) -> Config:
         """A call longer than the poll interval removes the runner from its group before its input can be reported."""
-        if self.candidate_timeout_ms >= self.kafka.poll_interval_ms:
+        tries = self._calls_of_a_failure
+        if tries * self.candidate_timeout_ms >= self.kafka.poll_interval_ms:
+            part = "" if tries == 1 else f"a {('half', 'third', 'quarter')[tries - 2]} of "
             raise ValueError(
-                f"candidate.timeout_ms: {self.candidate.timeout_ms} must be below max.poll.interval.ms of kafka.client "
-                f"({self.kafka.poll_interval_ms}): the group would take the runner's partitions away first"
+                f"candidate.timeout_ms: {self.candidate.timeout_ms} must be below {part}max.poll.interval.ms of "
+                f"kafka.client ({self.kafka.poll_interval_ms}): the group would take the runner's partitions away first"
             )
         return self
 
@@ -266,7 +283,7 @@ class Config(Model):
                 "limits.overflow: spill goes with identity.kind key, coordinate or id, and identity.outputs: one"
             )
         cost = [criterion for criterion in self.judge.criteria if criterion.rate == "cost"]
-        if cost and self.candidate.topic:
+        if cost and self.candidate.kind in ("topic", "http"):
             raise ValueError(
                 "judge.criteria: cost needs candidate.call; the cost of an external candidate is not measured"
             )

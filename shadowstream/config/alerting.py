@@ -8,14 +8,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import Model, PositiveMillis
+from shadowstream.config.model import Model, PositiveMillis, check_headers
 
 CHANNELS_MAX = 20
 EXAMPLES_MAX = 3
 LOG = "log"
 """Name of the channel that every trial has."""
 _HTTP = r"^https?://"
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_HEADERS = {"content-type", "content-length", "host", "idempotency-key", "transfer-encoding"}
 _OWN_HEADERS |= {"x-shadowstream-signature"}
@@ -92,11 +91,7 @@ class Channel(Model):
             raise ValueError("headers: belong to webhook and alertmanager; apprise takes all its settings in the URL")
         if self.labels and self.alertmanager is None:
             raise ValueError("labels: belong to alertmanager; remove them here")
-        for name, value in self.headers.items():
-            if not _TOKEN.fullmatch(name) or not (value.isascii() and value.isprintable()):
-                raise ValueError(f"headers: {name!r} is no HTTP header with a value of printable ASCII characters")
-            if name.lower() in _OWN_HEADERS:
-                raise ValueError(f"headers: {name} is set by shadowstream; remove it here")
+        check_headers(self.headers, _OWN_HEADERS)
         for name in self.labels:
             if not _LABEL.fullmatch(name) or name in _OWN_LABELS:
                 raise ValueError(

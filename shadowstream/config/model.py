@@ -1,6 +1,7 @@
 """Base of all parts of the config: closed and frozen models, and the units of their numbers."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Set
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -62,6 +63,18 @@ Tolerance = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _DECIMAL_TEXT}]}),
 ]
 """A decimal number of at least 0: the text in the YAML file counts, digit by digit."""
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def check_headers(headers: Mapping[str, str], own: Set[str]) -> None:
+    """Raise `ValueError` for a header that HTTP does not allow, or that shadowstream sets itself (`own`)."""
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or not (value.isascii() and value.isprintable()):
+            raise ValueError(f"headers: {name!r} is no HTTP header with a value of printable ASCII characters")
+        if name.lower() in own:
+            raise ValueError(f"headers: {name} is set by shadowstream; remove it here")
 
 
 class Model(BaseModel):

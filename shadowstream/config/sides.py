@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 from shadowstream.config.model import DAY_MS, Model, PositiveMillis, SinglePath, Tolerance
+from shadowstream.config.model_server import Http, Pickle
 
 CANDIDATE_TIMEOUT_MS = 30_000
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -95,20 +96,44 @@ class CandidateLimits(Model):
     )
 
 
+Kind = Literal["call", "pickle", "http", "topic"]
+_OF_A_PROCESS = frozenset(("timeout_ms", "isolation", "limits", "sample", "exclude"))
+_OF_CODE = _OF_A_PROCESS | {"takes", "env", "network"}
+_KEYS: dict[Kind, frozenset[str]] = {
+    "call": _OF_CODE | {"state", "warm_up_records", "warm_up_ms"},
+    "pickle": _OF_CODE,
+    "http": _OF_A_PROCESS | {"version"},
+    "topic": frozenset(("group", "commits", "version")),
+}
+"""Keys that go with some kinds of candidate only."""
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+_OWN_KEYS = frozenset.union(*_KEYS.values())
+
+
 class Candidate(Model):
-    """The code under trial: a function that the runner calls, or an external job that writes its own topic."""
+    """The candidate: a function or a pickled model that the runner calls, a model server, or an external job."""
 
     call: str | None = Field(
         None,
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
         description="entry point package.module:callable of the candidate",
     )
+    pickle: Pickle | None = Field(
+        None,
+        description="instead of call: a pickled model that is called. Reading a pickle runs what it holds, so it is "
+        "read in the candidate's process only, after its bounds are set",
+    )
+    http: Http | None = Field(
+        None,
+        description="instead of call: a model server that answers. It must have no effect on production or on people: "
+        "every input is sent to it, some more than once",
+    )
     takes: Literal["value", "batch"] = Field("value", description="what the callable takes: one value or a list")
     timeout_ms: PositiveMillis = Field(
         CANDIDATE_TIMEOUT_MS,
         description="longest time of one call, ms; one that takes longer ends the candidate's process (in-process: the "
-        "runner's), and its input ends as timeout. Below max.poll.interval.ms of kafka.client; default: two thirds of "
-        "that where it is shorter",
+        "runner's; http: nothing), and its input ends as timeout. http: of one request with all its tries. Below "
+        "max.poll.interval.ms of kafka.client (http: a quarter of it); default: two thirds of that where it is shorter",
     )
     isolation: Literal["process", "in-process"] = Field(
         "process",
@@ -179,24 +204,29 @@ class Candidate(Model):
         "unknown", description="topic: as production.commits, for the job's group; makes missing exact"
     )
     version: str | None = Field(
-        None, min_length=1, description="topic: names what runs there; evidence is bound to it, so change it with it"
+        None,
+        min_length=1,
+        description="topic, http: names what runs there; evidence is bound to it, so change it with it",
     )
 
-    @model_validator(mode="after")
-    def _single_kind(self) -> Candidate:
-        if (self.call is None) == (self.topic is None):
-            raise ValueError("give either call (the runner calls it) or topic (an external job writes it)")
-        if self.topic is None and (self.group or self.version or self.commits != "unknown"):
-            raise ValueError("group, commits and version go with topic")
-        if self.topic is not None and "timeout_ms" in self.model_fields_set:
-            raise ValueError("timeout_ms goes with call; the runner does not call an external candidate")
-        if self.topic is not None and (own := {"isolation", "env", "network", "limits"} & self.model_fields_set):
-            raise ValueError(f"{', '.join(sorted(own))}: goes with call; the runner does not run an external candidate")
-        if self.isolation == "in-process" and (own := {"env", "network", "limits"} & self.model_fields_set):
-            raise ValueError(f"{', '.join(sorted(own))}: goes with isolation: process; in-process bounds nothing")
-        if self.topic is not None and not (self.group and self.version):
-            raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
-        return self
+    @property
+    def kind(self) -> Kind:
+        """The kind of candidate: the key that names it."""
+        return next(kind for kind in _KINDS if getattr(self, kind) is not None)
+
+    @property
+    def shown(self) -> str:
+        """The candidate for people."""
+        if self.http is not None:
+            return self.http.shown
+        if self.pickle is not None:
+            return f"{self.pickle.format} {self.pickle.path}"
+        return self.call or f"topic {self.topic}"
+
+    @property
+    def values_at_once(self) -> int:
+        """The number of values that a call can answer in the time of one."""
+        return 1 if self.http is None else self.http.batch * self.http.concurrency
 
     @property
     def leaves_out(self) -> bool:
@@ -204,9 +234,35 @@ class Candidate(Model):
         return self.sample < 1.0 or bool(self.exclude)
 
     @model_validator(mode="after")
-    def _leaves_out_its_own(self) -> Candidate:
-        if self.leaves_out and self.topic is not None:
-            raise ValueError("sample and exclude go with call; an external candidate chooses its inputs itself")
+    def _single_kind(self) -> Candidate:
+        if len([kind for kind in _KINDS if getattr(self, kind) is not None]) != 1:
+            raise ValueError(
+                "give either call (the runner calls it) or topic (an external job writes it), or http (a model server "
+                "answers) or pickle (a pickled model); exactly one of them"
+            )
+        fields = type(self).model_fields
+        given = {name for name in _OWN_KEYS & self.model_fields_set if getattr(self, name) != fields[name].default}
+        for name in sorted(given - _KEYS[self.kind]):
+            kinds = " or ".join(kind for kind in _KINDS if name in _KEYS[kind])
+            raise ValueError(f"{name}: goes with {kinds}, and this candidate is given by {self.kind}")
+        if self.topic is not None and not (self.group and self.version):
+            raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_where_it_may(self) -> Candidate:
+        if self.isolation == "in-process":
+            if self.kind != "call":
+                raise ValueError(f"isolation: in-process goes with call only; {self.kind} needs a process of its own")
+            if own := {"env", "network", "limits"} & self.model_fields_set:
+                raise ValueError(f"{', '.join(sorted(own))}: goes with isolation: process; in-process bounds nothing")
+        if self.http is not None and self.http.version is None and self.version is None:
+            raise ValueError(
+                "http needs http.version, or version: a name of what the server answers with. Evidence is bound to it, "
+                "so change it with the model"
+            )
+        if self.http is not None and self.output_format == "bytes":
+            raise ValueError("output_format: bytes needs a candidate that returns bytes; a model server answers JSON")
         return self
 
     @model_validator(mode="after")
@@ -216,8 +272,6 @@ class Candidate(Model):
             raise ValueError("warm_up_records and warm_up_ms go with state: snapshot or warm_up")
         if len(lengths) > 1 or (self.state == "warm_up" and not lengths):
             raise ValueError("state: warm_up needs one of warm_up_records and warm_up_ms, state: snapshot at most one")
-        if self.state != "none" and self.call is None:
-            raise ValueError("state goes with call; an external candidate keeps its own state")
         if self.state != "none" and self.takes != "value":
             raise ValueError("state goes with takes: value; a batch that fails is called again, one value at a time")
         return self

@@ -11,7 +11,7 @@ FIRST_RECORDS = 128  # Records in the first transaction of a process. A larger o
 
 
 class CallSize:
-    """Number of values in one call, from the duration of the last calls.
+    """Number of values in one call, from the duration of the last calls; never fewer than `smallest`.
 
     >>> size = CallSize(1_000)
     >>> size.limit
@@ -20,18 +20,21 @@ class CallSize:
     64
     >>> size.took(64, 64.0); size.limit
     1
+    >>> size = CallSize(1_000, smallest=32)
+    >>> size.took(32, 64.0); size.limit
+    32
     """
 
-    def __init__(self, largest: int) -> None:
-        self._largest = largest
-        self.limit = 1
+    def __init__(self, largest: int, smallest: int = 1) -> None:
+        self._largest, self._smallest = largest, smallest
+        self.limit = smallest
 
     def took(self, values: int, seconds: float) -> None:
         """Adapt `limit` to a call with this number of values and this duration."""
         if not values:
             return
         fitting = int(GOAL_S * values / seconds) if seconds > 0 else self._largest
-        self.limit = max(1, min(self._largest, fitting, self.limit * GROWTH))
+        self.limit = max(self._smallest, min(self._largest, fitting, self.limit * GROWTH))
 
 
 class CommitSize:

@@ -17,7 +17,6 @@ from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.cpu_cost import Meter, meter_of
 from shadowstream.runner.outputs import Call, CandidateObject
-from shadowstream.worker.confinement import hide_process
 from shadowstream.worker.isolated import CallNotes, IsolatedCandidate
 
 
@@ -78,7 +77,6 @@ def load(
         else:
             call = timing(candidate.load(config.candidate, meter, observer))
     else:
-        hide_process()
         isolated = IsolatedCandidate(config, meter, CallNotes(waiting, failures.described))
         isolated.start()
         make, call = isolated.make, timing(isolated.call)

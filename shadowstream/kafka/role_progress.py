@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Message
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import BrokerError, ConfigError, RecordError
 from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
@@ -37,6 +38,8 @@ class TrialProgress(NamedTuple):
     last_stats_ms: int | None
     last_input_ms: int | None
     now_ms: int
+    held: str = ""
+    """Why the runner waits, by its newest done mark."""
 
 
 def find_obstacles(config: Config, waits: bool = False) -> list[str]:
@@ -62,7 +65,9 @@ def _seen(config: Config, client: AdminClient) -> TrialProgress:
     stats = offsets.ends(client, offsets.places({stats_topic: known.get(stats_topic, 0)}))
     stats_ms = _newest_ms(config, stats) if unjoined else None
     input_ms = None if waiting else _newest_ms(config, ends)
-    return TrialProgress(waiting, unjoined, _newest_ms(config, marks), stats_ms, input_ms, time.time_ns() // 1_000_000)
+    newest = _newest(config, marks)
+    times = _time_of(newest), stats_ms, input_ms, time.time_ns() // 1_000_000
+    return TrialProgress(waiting, unjoined, *times, _held(newest))
 
 
 def _lag(
@@ -75,21 +80,41 @@ def _lag(
 
 
 def _newest_ms(config: Config, ends: dict[Partition, int]) -> int | None:
+    return _time_of(_newest(config, ends))
+
+
+def _time_of(newest: Sequence[Message]) -> int | None:
+    times_ms = (message.timestamp()[1] for message in newest)
+    return max((time_ms for time_ms in times_ms if time_ms >= 0), default=None)
+
+
+def _held(newest: Sequence[Message]) -> str:
+    held = ""
+    for message in newest:
+        with contextlib.suppress(RecordError):  # the joiner logs it
+            record = own.read("mark", message.value())
+            if record["kind"] == "done":
+                held = next(iter(record["texts"]), "")
+    return held
+
+
+def _newest(config: Config, ends: dict[Partition, int]) -> list[Message]:
+    """Return the newest records of partitions."""
     spans: dict[Partition, Span] = {place: (max(0, end - BACK), end) for place, end in ends.items() if end > 0}
-    newest: list[int] = []
+    newest: list[Message] = []
     with (
         contextlib.closing(reading_consumer(config.kafka, config.plan, "explain")) as consumer,
         contextlib.suppress(NotReadToEnd),
     ):
         for polled in read_spans(consumer, spans, within(READ_S), ignore, short=True):
-            newest += [message.timestamp()[1] for message in polled.records]
-    return max((time_ms for time_ms in newest if time_ms >= 0), default=None)
+            newest += polled.records
+    return newest
 
 
 def obstacles(config: Config, seen: TrialProgress, waits: bool = False) -> list[str]:
     found = []
     waits = waits and not seen.unjoined
-    if config.candidate.call is not None and not waits and not (config.bounded and seen.waiting == 0):
+    if config.candidate.topic is None and not waits and not (config.bounded and seen.waiting == 0):
         found += _of_runner(config, seen)
     if seen.unjoined and _is_still(seen.last_stats_ms, seen.now_ms):
         last = _last("statistics", seen.last_stats_ms, seen.now_ms)
@@ -102,7 +127,7 @@ def _of_runner(config: Config, seen: TrialProgress) -> list[str]:
         last = _last("mark", seen.last_mark_ms, seen.now_ms)
         return [_still("runner", "run", f"{last}; {seen.waiting:,} inputs wait")]
     if seen.waiting:
-        return []
+        return [f"the runner pauses, and {seen.waiting:,} inputs wait: {seen.held}"] if seen.held else []
     topics = ", ".join(config.inputs)
     if seen.last_input_ms is None:
         return [f"no input yet: no record in {topics}"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shadowstream.entry_points import load_entry_point, refusal
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
+from shadowstream.pickled_models import load_pickled
 from shadowstream.runner.outputs import Call, CandidateObject, outputs_of, outputs_of_each
 
 if TYPE_CHECKING:  # the candidate's own process starts faster without these
@@ -95,15 +96,20 @@ def check_trusted(candidate: Candidate) -> None:
 
 def _imported(candidate: Candidate) -> Callable[..., Any]:
     """Import `candidate.call`. Raises `ConfigError` if it cannot be imported or called, or is not trusted."""
-    if candidate.call is None:
-        raise ShadowstreamBug("an external candidate cannot be called: candidate.call is not set")
+    pickled = candidate.pickle
+    if bool(candidate.call) == (pickled is not None) or (pickled is not None and candidate.isolation != "process"):
+        raise ShadowstreamBug("only a function, or a pickled model in a process of its own, can be called")
     check_trusted(candidate)
     if "" not in sys.path:
         sys.path.insert(0, "")  # finds a candidate next to the config, like `python -m`
-    function = load_entry_point(candidate.call, "candidate.call")
+    if pickled is not None:
+        function = load_pickled(pickled)
+    else:
+        function = load_entry_point(candidate.call or "", "candidate.call")
     refused = refusal(function, 0 if candidate.state != "none" else 1)
     if refused is not None:  # all its calls would fail, or return an awaitable
-        raise ConfigError(f"candidate.call: {candidate.call!r} {refused}")
+        named = f"candidate.call: {candidate.call!r}" if pickled is None else f"candidate.pickle: {pickled.path}"
+        raise ConfigError(f"{named} {refused}")
     return function
 
 

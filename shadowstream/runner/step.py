@@ -100,6 +100,7 @@ class RunnerStep:
     records: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     exceptions: Counter[str] = field(default_factory=Counter)
+    held: list[str] = field(default_factory=list)  # why inputs wait, for the done marks
 
     def __post_init__(self) -> None:
         outputs, identity = self.config.production.outputs, self.config.identity
@@ -373,14 +374,13 @@ class RunnerStep:
         """
         if self.dirty():
             raise ShadowstreamBug("done marks requested while inputs are uncommitted")
-        topic = self.config.plan.of("progress")
-        ends_field = marks.ends_field(ends)
+        topic, fields = self.config.plan.of("progress"), {"ends": marks.ends_field(ends), "texts": self.held}
         done = [place for place, state in self.inputs.items() if again or state.position != state.announced]
         ended = [place for place, state in self.inputs.items() if state.ended]
         for place in done:
             self.inputs[place].announced = self.inputs[place].position
         kinds = [("done", place) for place in done] + [("end", place) for place in ended]
-        return [marks.write(topic, self._mark(kind, place, ends=ends_field)) for kind, place in kinds]
+        return [marks.write(topic, self._mark(kind, place, **fields)) for kind, place in kinds]
 
     def finished(self) -> bool:
         """Return whether at least one partition is assigned, and all are bounded and completed."""

@@ -46,7 +46,7 @@ def status_of(config: Config, look: Look, answer: Decision) -> Status:
     status = Status(
         name=config.name,
         revision=answer.revision,
-        candidate=config.candidate.call or f"topic {config.candidate.topic}",
+        candidate=config.candidate.shown,
         now_ms=look.now_ms,
         decision=answer.decision,
         final=final,

@@ -4,6 +4,8 @@
 of a call go back in parts, as soon as they have taken `PART_S`, so that the runner sees the call advance.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
@@ -11,21 +13,31 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from shadowstream.errors import CandidateError, ConfigError
+from shadowstream.model_server.failures import ServerAway
 from shadowstream.runner import candidate
 from shadowstream.runner.cpu_cost import Meter
 from shadowstream.runner.outputs import BARE, Call, CandidateObject, Output
 from shadowstream.worker import confinement, frames, serving
 from shadowstream.worker.values import joined, packed, packed_result
 
+if TYPE_CHECKING:  # the process of a function starts faster without these
+    from shadowstream.config.model_server import Pickle
+    from shadowstream.model_server.settings import Settings
+
+AWAY = "away"
+"""The kind of an answer without results: the model server cannot answer now."""
 PART_S = 0.02
 PART_VALUES = 256
 
 
 class Loading(NamedTuple):
-    """How the candidate is loaded and called: keys of config `candidate`, and the runner's search path of modules."""
+    """How the candidate is loaded and called: keys of config `candidate`, and the runner's search path of modules.
+
+    `server`: settings of the model server that answers in its place.
+    """
 
     call: str
     takes: str
@@ -33,6 +45,8 @@ class Loading(NamedTuple):
     path: list[str]
     measured: bool
     result_bytes_max: int
+    pickle: Pickle | None = None
+    server: Settings | None = None
 
 
 class CallBounds(NamedTuple):
@@ -67,7 +81,11 @@ class Worker:
         spec = SimpleNamespace(**loading._asdict(), isolation="process", trusted=False)
         observer = candidate.CallObserver(cast("Any", self), self._raised, self._enough)
         try:
-            if loading.state == "none":
+            if loading.server is not None:
+                from shadowstream.model_server.served_model import served  # a local import: few candidates are served
+
+                self._calls[""] = served(loading.server, self.answer, self._enough)
+            elif loading.state == "none":
                 self._calls[""] = candidate.load(cast("Any", spec), self._meter, observer)
             else:
                 self._make = candidate.load_stateful(cast("Any", spec), self._meter, observer)
@@ -101,7 +119,12 @@ class Worker:
         self._sent = self._sent_bytes = self._waiting_bytes = 0
         now = time.monotonic()
         self._ends, self._part_ends = now + bounds.seconds, now + PART_S
-        self._send("done", self._calls[key](values))
+        try:
+            results = self._calls[key](values)
+        except ServerAway as away:
+            frames.send(self._pipe, packed([[AWAY, [], []], str(away)]))
+        else:
+            self._send("done", results)
 
     # The next two are of an observer of calls (`runner.candidate`).
 

@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 from shadowstream.config import CandidateLimits, Config
 from shadowstream.errors import CandidateDown, CandidateError, ConfigError
 from shadowstream.logs import get_logger
+from shadowstream.model_server.settings import settings_of
 from shadowstream.runner.cpu_cost import Meter
 from shadowstream.runner.outputs import BARE, CandidateObject, Output
-from shadowstream.worker.candidate_worker import CallBounds, Loading
+from shadowstream.worker.candidate_worker import AWAY, CallBounds, Loading
 from shadowstream.worker.confinement import Bounds
 from shadowstream.worker.process import Ended, WorkerProcess
 
@@ -28,6 +29,7 @@ log = get_logger("runner")
 MODULE = "shadowstream.worker.candidate_worker"
 BACK_OFF_S = (0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """By the number of ends without an answer in between. One bad input ends the process three times, two in a row six."""
+AWAY_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEP_S = 1.0
 ANSWER_BYTES_MAX = 8_000_000  # of one call, after which it takes no further value: they take far more memory decoded
 CALL_BYTES_MAX = 64_000_000  # of one batch
@@ -64,18 +66,18 @@ class IsolatedCandidate:
 
     def __init__(self, config: Config, meter: Meter | None, notes: CallNotes) -> None:
         candidate, self._config, self._meter, self._notes = config.candidate, config, meter, notes
-        self._timeout_s = config.candidate_timeout_ms / 1000
+        self._timeout_s, http = config.call_limit_ms / 1000, candidate.http
         self._load_s = config.kafka.poll_interval_ms / 2000  # the group takes the partitions of a longer load away
         self._result_bytes_max = 2 * config.limits.value_bytes_max + 100_000
         measured, largest = meter is not None, self._result_bytes_max
-        self._loading = Loading(
-            candidate.call or "", candidate.takes, candidate.state, module_path(), measured, largest
-        )
+        called = candidate.call or "", candidate.takes, candidate.state
+        self._loading = Loading(*called, module_path(), measured, largest, candidate.pickle)
         cpu_ms = candidate.limits.cpu_ms or 4 * config.candidate_timeout_ms
         self._call_bounds = CallBounds(math.ceil(cpu_ms / 1000), STEP_S, ANSWER_BYTES_MAX)
-        self._bounds = bounds_of(config, candidate.limits, candidate.network)
+        self._bounds = bounds_of(config, candidate.limits, candidate.network if http is None else [http.network])
+        self._reads_secrets = http is not None and bool(http.header_files or http.tls)
         self._process: WorkerProcess | None = None
-        self._generation = self._objects = self._ends = 0
+        self._generation = self._objects = self._ends = self._aways = 0
         self._rests_until = 0.0
         self._ending_snapshots: set[bytes] = set()
         self.enforced = ""
@@ -85,7 +87,8 @@ class IsolatedCandidate:
         try:
             self._started()
         except CandidateDown as down:
-            raise ConfigError(f"candidate.call: {self._loading.call}: its process {down}") from down
+            candidate = self._config.candidate
+            raise ConfigError(f"candidate.{candidate.kind}: {candidate.shown}: its process {down}") from down
 
     def close(self) -> None:
         if self._process is not None:
@@ -94,6 +97,8 @@ class IsolatedCandidate:
 
     def call(self, values: Sequence[Any]) -> list[Any]:
         """Call with values and return their results in order, maybe only the first ones. Raises `CandidateDown`."""
+        if self._aways and (pause_s := self._rests_until - time.monotonic()) > 0:
+            raise CandidateDown(f"{self._config.candidate.shown} is away", pause_s=pause_s)
         return self._called(self._started(), "", values)
 
     def make(self) -> CandidateObject:
@@ -159,10 +164,15 @@ class IsolatedCandidate:
         if pause_s > 0:
             raise CandidateDown(f"rests for {pause_s:.1f} s: it has ended {self._ends} times in a row", pause_s=pause_s)
         try:
+            loading = self._loading._replace(server=settings_of(self._config, self._result_bytes_max))
             names, shown = self._config.candidate.env, self._config.compare.redact is None
             process = self._process = WorkerProcess(MODULE, self._bounds, names, shown)
-            process.send(("load", self._loading), self._load_s)
+            process.send(("load", loading), self._load_s)
             kind, text = process.receive(CALL_BYTES_MAX, self._load_s, self._notes.waiting)
+        except ConfigError as error:
+            if not self._generation:
+                raise
+            raise self._down(Ended(f"cannot be started again: {error}"), absence=False) from error
         except TimeoutError as error:
             late = Ended(f"was not loaded within {self._load_s:.0f} s, half of max.poll.interval.ms of kafka.client")
             raise self._down(late, absence=False) from error
@@ -174,8 +184,10 @@ class IsolatedCandidate:
                 raise self._down(Ended(f"cannot load it any more: {text}"), absence=False)
             raise ConfigError(str(text))
         self._generation += 1
-        if self.enforced != process.enforced:
-            self.enforced = str(process.enforced)
+        http = self._config.candidate.http
+        enforced = process.enforced if http is None else f"{process.enforced}; {http.shown} is not restricted"
+        if self.enforced != enforced:
+            self.enforced = enforced
             log.info("candidate_isolated", pid=process.pid, enforced=self.enforced)
         return process
 
@@ -191,6 +203,8 @@ class IsolatedCandidate:
                 limit_s = min(self._timeout_s, ends - time.monotonic())
                 about, part = process.receive(room, limit_s, self._notes.waiting)
                 kind, measured, failures = about
+                if kind == AWAY and self._config.candidate.http is not None:
+                    raise self._away(str(part))
                 room -= process.received
                 results += _checked(part)
                 entries += [min(max(0, int(ns)), _COST_NS_MAX) for ns in measured]
@@ -205,8 +219,21 @@ class IsolatedCandidate:
             raise self._down(Ended(f"sent an answer of another form: {error}")) from error
         if self._meter is not None:
             self._meter.add(entries)
-        self._ends = 0
+        if self._aways:
+            log.info("model_server_answers", server=self._config.candidate.shown, tries=self._aways)
+        self._ends = self._aways = 0
         return results
+
+    def _away(self, text: str) -> CandidateDown:
+        """Note that the model server is away; return the error for the inputs of the call, which wait for it."""
+        pause_s = AWAY_S[min(self._aways, len(AWAY_S) - 1)]
+        self._aways += 1
+        self._rests_until = time.monotonic() + pause_s
+        server = self._config.candidate.shown
+        log.warning("model_server_away", server=server, reason=text, tries=self._aways, next_try_in_s=pause_s)
+        if self._reads_secrets:
+            self.close()  # the next process gets the secrets that the files hold then
+        return CandidateDown(f"{server} is away: {text}", pause_s=pause_s)
 
     def _down(self, error: Exception, *, absence: bool = True) -> CandidateDown:
         """End the process; return the error for the inputs of the call, none of which is answered."""

@@ -27,7 +27,7 @@ _FLAT_BYTES_MAX = 2 * DIGITS_MAX
 """Maximum bytes of a value that holds no others. It is checked first, because the digits of a long text take memory."""
 NESTING_MAX = 64
 """Maximum levels of tuples in tuples: each is read within the other, and takes 40 kB of the runner's stack."""
-_FAR_TIME = "FarTime"
+_FAR_TIME, _LATE = "FarTime", b"t"
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -69,7 +69,12 @@ def _output(parts: Any) -> Output:
 
 
 def _failure(data: bytes) -> CandidateError:
-    return CandidateError(data.decode("utf-8", "replace")[:600])
+    absence = "timeout" if data[:1] == _LATE else "error"
+    return CandidateError(data[1:].decode("utf-8", "replace")[:600], absence=absence)
+
+
+def _failure_bytes(failure: CandidateError) -> bytes:
+    return (_LATE if failure.absence == "timeout" else b"e") + str(failure).encode("utf-8", "replace")
 
 
 _Kind = tuple[int, type, Callable[[Any], bytes], Callable[[bytes], Any]]
@@ -82,7 +87,7 @@ _KINDS: tuple[_Kind, ...] = (
     (7, UUID, lambda value: value.bytes, lambda data: UUID(bytes=data)),
     (8, timedelta, lambda value: _int_bytes(value // _MICROSECOND), lambda data: _int(data) * _MICROSECOND),
     (9, ExactFloat, lambda v: str(_bounded(v.exact)).encode(), lambda d: ExactFloat(_bounded(Decimal(d.decode())))),
-    (12, CandidateError, lambda value: str(value).encode("utf-8", "replace"), _failure),
+    (12, CandidateError, _failure_bytes, _failure),
 )
 _FAR_TIME_CODE = 10
 _NESTED_KINDS: tuple[tuple[int, type, Callable[[Any], list[Any]], Callable[[Any], Any]], ...] = (

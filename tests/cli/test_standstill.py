@@ -31,6 +31,11 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
             {"waiting": 0, "last_input_ms": NOW_MS - 7_200_000},
             "no input since 2023-11-14T20:13:20Z (event time): all of still-in is read",
         ),
+        ({"held": "model m is away: status 503"}, "the runner pauses, and 7 inputs wait: model m is away: status 503"),
+        (
+            {"held": "model m is away: status 503", "waiting": 0},
+            "no input since 2023-11-14T22:13:20Z (event time): all of still-in is read",
+        ),
         ({"waiting": 0, "last_input_ms": None}, "no input yet: no record in still-in"),
         ({"unjoined": 9}, []),
         (
@@ -40,7 +45,7 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
         ),
     ],
 )
-def test_each_standstill_is_one_sentence(changes: dict[str, int | None], expected: str | list[str]) -> None:
+def test_each_standstill_is_one_sentence(changes: dict[str, int | str | None], expected: str | list[str]) -> None:
     found = obstacles(config(), GOES_ON._replace(**changes))
     assert found == (expected if isinstance(expected, list) else [expected])
 

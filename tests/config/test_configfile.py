@@ -155,7 +155,7 @@ ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
     [
         ("candidate: {trusted: true}", 4, "candidate", "give either call (the runner calls it) or topic"),
         ("candidate: {call: 'a:b', topic: next}", 4, "candidate", "give either call (the runner calls it) or topic"),
-        ("candidate: {call: 'a:b', version: '7'}", 4, "candidate", "group, commits and version go with topic"),
+        ("candidate: {call: 'a:b', version: '7'}", 4, "candidate.version", "goes with http or topic, and this"),
         ("candidate: {topic: next, group: g}", 4, "candidate", "topic needs group (its commits say how far it is)"),
         (ADOPTED + "\nbounded: true", 5, "bounded", "needs candidate.call"),
         (ADOPTED + f"\n{COST}", 5, "judge.criteria", "cost needs candidate.call"),

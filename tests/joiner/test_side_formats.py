@@ -6,6 +6,7 @@ from typing import Any
 from shadowstream.codecs.framing import SchemaId, framed
 from shadowstream.codecs.schemas import NoSchemas, parse
 from shadowstream.compare.comparer import comparer_of
+from shadowstream.compare.hooks import load
 from shadowstream.records import Side
 from tests.joiner.joiner_world import Record, config
 from tests.joiner.outcome_cases import restart
@@ -26,7 +27,7 @@ def world(formats: dict[str, Any], **more: Any) -> WorldWithSinks:
     candidate = {"topic": "next", "group": "next", "version": "1", "commits": "after_output"}
     schemas = {"dir": "given", "formats": formats}
     found = WorldWithSinks(config(schemas=schemas, candidate=candidate, compare={"match_sample": 1}, **more))
-    found.compare = comparer_of(Texts(), found.config)
+    found.compare = comparer_of(Texts(), found.config, load)
     found.start()
     found.start_joiner()
     return found

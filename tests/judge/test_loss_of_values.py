@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shadowstream.compare.comparer import comparer_of
+from shadowstream.compare.hooks import load
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.judge.evidence.bounded_mean import log_e_grid
@@ -173,7 +174,7 @@ def test_a_function_is_loaded_at_the_start_and_belongs_to_the_revision(tmp_path:
     with pytest.raises(ConfigError, match=r"judge\.criteria: there is no module 'money'"):
         revision_of(settings)
     with pytest.raises(ConfigError, match=r"judge\.criteria: cannot load"):
-        comparer_of(schema_source(settings.schemas), settings)
+        comparer_of(schema_source(settings.schemas), settings, load)
 
 
 @pytest.mark.parametrize(

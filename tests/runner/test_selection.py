@@ -102,7 +102,7 @@ def test_each_cause_of_the_selection_has_an_outcome() -> None:
         ({"candidate": {**CALL, "exclude": [{"equals": "x"}]}}, "give either header or path"),
         ({"candidate": {**CALL, "sample": 0.1}, "identity": {"kind": "id", "path": "id"}}, "identity.kind coordinate"),
         ({"candidate": {**CALL, "exclude": [{"path": "a"}]}, "identity": {"kind": "occurrence"}}, "comes again"),
-        ({"candidate": {"topic": "b", "group": "g", "version": "1", "sample": 0.1}}, "go with call"),
+        ({"candidate": {"topic": "b", "group": "g", "version": "1", "sample": 0.1}}, "sample: goes with call"),
     ],
 )
 def test_a_selection_that_could_not_be_attributed_is_refused(sections: dict[str, Any], message: str) -> None:

@@ -27,12 +27,12 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # `runner.candidate` calls it.
 _RANKS = (
     "errors future_dates paths public_records records thinned_queue",
-    "config entry_points shipped topics",
+    "config entry_points pickled_models shipped topics",
     "codecs",
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "configfile configschema masking runner.candidate status topic_pairs yamlfile",
+    "configfile configschema masking model_server runner.candidate status topic_pairs yamlfile",
     "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",

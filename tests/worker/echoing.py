@@ -38,3 +38,13 @@ def odd(value: Any) -> Any:
     deep = reduce(lambda inner, _: (inner,), range(NESTING_MAX + 1), ())
     known = {"object": Odd(), "long": b"x" * 3_000_000, "digits": Decimal(f"1e{DIGITS_MAX + 1}"), "deep": deep}
     return known.get(value, value)
+
+
+class Multiplying:
+    """A model that can be pickled."""
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def __call__(self, value: Any) -> Any:
+        return {"score": self.factor * value["x"]}

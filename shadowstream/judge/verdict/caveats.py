@@ -102,7 +102,7 @@ def _of_identity(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 def _of_ends(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Say that the candidate's process keeps ending: the trial is slow then, as the runner rests between starts."""
     ended = sum(outcomes.get(name, 0) for name in ("crashed", "timeout"))
-    if not ended or config.candidate.isolation == "in-process" or config.candidate.topic is not None:
+    if not ended or config.candidate.isolation == "in-process" or config.candidate.kind in ("topic", "http"):
         return []
     inputs = "one input" if ended == 1 else f"{ended:,} inputs"
     return [

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
-from shadowstream.errors import ConfigError
+from shadowstream.errors import CandidateDown, ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka import candidate_loading
@@ -45,6 +45,7 @@ from shadowstream.protocol import marks
 from shadowstream.protocol.size_limits import MARK_BYTES
 from shadowstream.records import Batch, Partition, Prepared
 from shadowstream.runner import commit_metadata
+from shadowstream.runner.absences import short
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.step import RunnerStep
 
@@ -202,7 +203,12 @@ class RunnerRole(Role):
             return len(batch)
         self._step_time.begin()
         try:
-            return self._step.step(batch, now_ms)
+            done = self._step.step(batch, now_ms)
+            self._step.held = []
+            return done
+        except CandidateDown as down:
+            self._step.held = [short(str(down))]
+            raise
         finally:
             if self._step.attempts is not None:
                 log_ended(self._step.attempts.ended_inputs)
@@ -278,7 +284,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     """Run the runner until it has finished or is stopped; return its figures."""
     figures, client = RoleFigures("runner"), admin(config.kafka)
     bound_topics.check(config, client)
-    marks_writer, call_size, step_time = plain_writer(config), CallSize(BATCH), StepTime()
+    marks_writer, step_time = plain_writer(config), StepTime()
+    call_size = CallSize(BATCH, config.candidate.values_at_once)
     loaded = candidate_loading.load(config, revision, marks_writer, watch, (call_size, step_time))
     with loaded.watched(config, watch):
         sources = topic_admin.ensure(client, config)

@@ -9,6 +9,7 @@ from collections import Counter
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.compare.comparer import comparer_of
+from shadowstream.compare.hooks import not_loaded
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamError
 from shadowstream.joiner.intake.dedupe import DedupeWindow
@@ -54,7 +55,7 @@ def _warn_of_misfits(config: Config, topic: str, outcomes: Counter[str]) -> None
 
 def sampled_outcomes(config: Config, sampler: Sampler, topic: str) -> Counter[str]:
     """Count the outcomes of a topic's newest records, as if each that has an id matched."""
-    identity = Identity(config, comparer_of(schema_source(config.schemas), config).decode)
+    identity = Identity(config, comparer_of(schema_source(config.schemas), config, not_loaded).decode)
     reader = HeaderReader(config, topic)
     limit = max(20, min(PER_PARTITION, IN_ALL // max(1, sampler.counts[topic])))
     seen: dict[Partition, DedupeWindow] = {}
