@@ -25,8 +25,8 @@ _Walk = Callable[[bytes, int, ValuesMax, int], int]
 """Bytes, index, what may still be claimed, and depth to the index behind a value. It charges what exceeds the least."""
 
 
-class _Most(NamedTuple):
-    """The most values of a body of n bytes: `fixed` + n · `per_byte`; and the fewest bytes of a body."""
+class _Claim(NamedTuple):
+    """The largest number of values of a body of n bytes: `fixed` + n · `per_byte`; and the fewest bytes of a body."""
 
     fixed: float
     per_byte: float
@@ -78,7 +78,7 @@ class AvroClaims:
         self._least: dict[str, float] = {}
         self._fixed: dict[str, int | None] = {}
         self._walks: dict[str, _Walk] = {}
-        self._mosts: dict[str, _Most] = {}
+        self._claims: dict[str, _Claim] = {}
         self._top = self._types.of(schema) if not isinstance(schema, list) else schema
         self._find_least()
         self._least_of_top = self._least_of(self._top)
@@ -100,10 +100,10 @@ class AvroClaims:
             return
 
     def _safe_bytes(self) -> int:
-        most = self._most(self._top)
-        if most.fixed > self._max:
+        claim = self._claim(self._top)
+        if claim.fixed > self._max:
             return -1
-        return 2**62 if not most.per_byte else int((self._max - most.fixed) / most.per_byte)
+        return 2**62 if not claim.per_byte else int((self._max - claim.fixed) / claim.per_byte)
 
     def _find_least(self) -> None:
         """Find the fewest values of each record. A record that holds itself needs the others first, so this repeats."""
@@ -125,32 +125,32 @@ class AvroClaims:
             return self._least_of(schema["type"])
         return self._least[schema["name"]] if kind_of(schema) == "record" else 1
 
-    def _most(self, schema: Any) -> _Most:
+    def _claim(self, schema: Any) -> _Claim:
         """Only for a schema that is not recursive."""
         if isinstance(schema, list):
-            of_branches = [self._most(branch) for branch in schema] or [_Most(1, 0, 0)]
+            of_branches = [self._claim(branch) for branch in schema] or [_Claim(1, 0, 0)]
             least = 1 + min(one.least_bytes for one in of_branches)
-            return _Most(max(one.fixed for one in of_branches), max(one.per_byte for one in of_branches), least)
+            return _Claim(max(one.fixed for one in of_branches), max(one.per_byte for one in of_branches), least)
         schema = self._types.of(schema)
         kind = kind_of(schema)
         if isinstance(schema["type"], list):
-            return self._most(schema["type"])
+            return self._claim(schema["type"])
         if kind in ("array", "map"):
-            item = self._most(schema["items" if kind == "array" else "values"])
+            item = self._claim(schema["items" if kind == "array" else "values"])
             keys = int(kind == "map")
-            return _Most(1, (item.fixed + keys) / max(1, item.least_bytes + keys) + item.per_byte + 1, 1)
+            return _Claim(1, (item.fixed + keys) / max(1, item.least_bytes + keys) + item.per_byte + 1, 1)
         if kind == "record":
-            return self._mosts.get(schema["name"]) or self._most_of_record(schema)
+            return self._claims.get(schema["name"]) or self._claim_of_record(schema)
         if logical_of(schema) == "decimal":
-            return _Most(1, 1, 1)
-        return _Most(1, 0, schema["size"] if kind == "fixed" else _SIZES.get(kind, 1))
+            return _Claim(1, 1, 1)
+        return _Claim(1, 0, schema["size"] if kind == "fixed" else _SIZES.get(kind, 1))
 
-    def _most_of_record(self, schema: dict[str, Any]) -> _Most:
-        fields = [self._most(field["type"]) for field in schema["fields"]]
+    def _claim_of_record(self, schema: dict[str, Any]) -> _Claim:
+        fields = [self._claim(field["type"]) for field in schema["fields"]]
         fixed = 1 + sum(one.fixed for one in fields)
         per_byte = max((one.per_byte for one in fields), default=0)
-        most = self._mosts[schema["name"]] = _Most(fixed, per_byte, sum(one.least_bytes for one in fields))
-        return most
+        claim = self._claims[schema["name"]] = _Claim(fixed, per_byte, sum(one.least_bytes for one in fields))
+        return claim
 
     def _size_of(self, schema: Any) -> int | None:
         """The bytes of every value of a type; None if they differ."""

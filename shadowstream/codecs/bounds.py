@@ -1,9 +1,10 @@
 """Bounds on the memory, the time and the stack that a few bytes can claim.
 
 Three shapes need a bound. The first is a list whose items take no bytes (``array<null>``): five bytes can claim 20
-million items. The second is a value of many small parts: a list of empty lists takes 60 times its bytes of memory. Its parts are counted before any of them is made (`ValuesMax`). The third is depth: a recursive schema needs one
-byte a level, JSON one bracket. fastavro's compiled reader ends the whole process with a segmentation fault somewhere
-between 900 and 5,000 levels, and comparison is recursive too.
+million items. The second is a value of many small parts: a list of empty lists takes 60 times its bytes of memory. Its
+parts are counted before any of them is made (`ValuesMax`). The third is depth: a recursive schema needs one byte a
+level, JSON one bracket. fastavro's compiled reader ends the whole process with a segmentation fault somewhere between
+900 and 5,000 levels, and comparison is recursive too.
 """
 
 from typing import Any, NamedTuple
@@ -20,8 +21,8 @@ VALUES_MAX = 100_000
 
 
 class DecodedBounds(NamedTuple):
-    """Bounds of one record: config `limits.decoded_bytes_max` and `decoded_values_max`; and whether native code may read
-    many at once: config `schemas.native`."""
+    """Bounds of one record (config `limits.decoded_bytes_max`, `decoded_values_max`), and whether native code may read
+    many at once (config `schemas.native`)."""
 
     bytes_max: int = BYTES_MAX
     values_max: int = VALUES_MAX

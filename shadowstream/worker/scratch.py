@@ -1,8 +1,8 @@
 """Scratch folder of a process: bounded in all its files together, and removed in the end, also after a kill.
 
 The kernel bounds each file, and no folder. So the role measures the folder while it waits, and ends the process that
-has filled it. A role that is killed leaves its folders behind; the next role of this user on the machine removes them. A
-lock, which the kernel releases with its holder, shows which folders are in use.
+has filled it. A role that is killed leaves its folders behind; the next role of this user on the machine removes them.
+A lock, which the kernel releases with its holder, shows which folders are in use.
 """
 
 import contextlib

@@ -37,12 +37,12 @@ def measured(act: Callable[[], str]) -> Cost:
         os._exit(0)
     os.close(far)
     with open(near, "rb") as pipe:
-        told = pipe.read()
+        written = pipe.read()
     _, status, used = os.wait4(pid, 0)
-    if os.WIFSIGNALED(status) or not told:
+    if os.WIFSIGNALED(status) or not written:
         ended = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit {status}"
         return Cost(f"ended by {ended}", used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3)
-    return Cost(*json.loads(told))
+    return Cost(*json.loads(written))
 
 
 def _act(act: Callable[[], str]) -> tuple[str, float, float]:

@@ -78,7 +78,7 @@ def test_no_input_of_a_few_bytes_takes_memory_or_time(ways: str, say: Callable[[
     say(f"{len(found)} inputs; at most {worst[0].cpu_s:.2f} CPU s and {worst[1].megabytes:.0f} MB")
 
 
-def test_every_decoder_of_a_role_or_command_has_the_bounds_of_its_config() -> None:
+def test_every_decoder_has_the_bounds_of_its_config() -> None:
     without = []
     for path in (ROOT / "shadowstream").rglob("*.py"):
         if not {"kafka", "cli", "alerts", "web", "report"} & set(path.parts):

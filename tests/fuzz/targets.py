@@ -133,7 +133,7 @@ def _texts(value: bytes) -> None:
     parse_one(value.decode("latin-1"))
 
 
-def _ours() -> list[bytes]:
+def _own_records() -> list[bytes]:
     return [own.encode(name, least(own.schema(name), {})) for name in own.NAMES]
 
 
@@ -148,7 +148,7 @@ TARGETS = {
     "comparison": Target(_comparing, _values()),
     "config": Target(_config, [TRIAL], (ConfigError, IsolationError)),
     "headers": Target(_header, [headers.pack("00" * 8, _AT, 5, 6), headers.pack_origin(3, 12), b"payments/3/17/0"]),
-    "our topics": Target(_own, _ours()),
+    "our topics": Target(_own, _own_records()),
     "commit metadata": Target(
         _metadata, [checkpoint.encode(checkpoint.Checkpoint(3, 20, frozenset([5, 6, 9]))).encode(), _COUNTERS.encode()]
     ),

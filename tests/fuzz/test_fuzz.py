@@ -29,7 +29,7 @@ def test_found_cases_stay_answered(path: Path) -> None:
     assert fuzzer.run_one(name, path.read_bytes()) is None
 
 
-def test_every_format_of_a_topic_and_every_record_of_ours_is_tried() -> None:
+def test_every_format_and_every_kind_of_own_record_is_tried() -> None:
     assert {f"{n} {one.format}" for n, one in enumerate(FORMATS)} == {
         name.removeprefix("values ").removesuffix(" header") for name in TARGETS if name.startswith("values ")
     }

@@ -27,7 +27,7 @@ def test_the_bill_names_each_package_of_the_image_once() -> None:
     assert json.dumps(bill) == json.dumps(sbom.bill(LOCK, PYPROJECT, sbom.IMAGE_EXTRAS))
 
 
-def test_the_lock_has_a_pin_and_a_hash_of_each_package_also_of_its_writer() -> None:
+def test_the_lock_pins_and_hashes_each_package_its_writer_too() -> None:
     assert list(audit.of_lock(LOCK)) == []
     assert "uv" in {name for name, _, _ in runtime_lock.parts_of(LOCK)}
     assert "install uv" not in (ROOT / "Makefile").read_text("utf-8")
