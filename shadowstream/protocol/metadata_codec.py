@@ -26,9 +26,9 @@ def pack(data: bytes) -> str:
     return base64.b85encode(zlib.compress(data, 6)).decode()
 
 
-def unpack(text: str) -> bytes:
-    """Return the bytes that `pack` compressed; raise ValueError or zlib.error for any other text."""
-    return inflated(base64.b85decode(text))
+def unpack(text: str, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
+    """Return the bytes that `pack` compressed; raise ValueError or zlib.error for any other text, or a larger one."""
+    return inflated(base64.b85decode(text), bytes_max)
 
 
 def inflated(data: bytes, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
