@@ -19,15 +19,15 @@ CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 TESTERS     ?= 3
 BENCH_ARGS  ?=
-UV_VERSION  ?= 0.13.9
 LOCK_ARGS   ?=
+SECONDS     ?= 600
 
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-compare chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost pictures docs-site model-server
+.PHONY: sim-loop eos-cost pictures docs-site model-server fuzz sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -127,8 +127,18 @@ lint: setup ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict shadowstream
 
+# One thread a process: the fuzzer forks.
+fuzz: setup ## foreign bytes by chance against every reader; exit 1 on a crash, a hang or memory (SECONDS=600 SEED=1)
+	@OPENBLAS_NUM_THREADS=1 ARROW_DEFAULT_MEMORY_POOL=system $(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
+
+sbom: setup ## what the image holds, as CycloneDX, from the lock and the installed packages: sbom.cdx.json
+	@$(BIN)/python helm/image/sbom.py > sbom.cdx.json
+	@echo "sbom: sbom.cdx.json"
+
+audit: setup ## licences of all that is installed against the allow list, pins and hashes of the lock; exit 1 on any offence
+	@$(BIN)/python helm/image/audit.py
+
 lock: setup ## write requirements.lock anew from pyproject.toml (LOCK_ARGS=--upgrade takes newer releases)
-	@$(PIP) install uv==$(UV_VERSION)
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet $(LOCK_ARGS) \
 	  --output-file requirements.lock

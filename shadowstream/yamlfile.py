@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-BYTES_MAX = 1_000_000
+BYTES_MAX = 200_000
+EVENTS_MAX = 5_000  # each takes 20 µs; a config has some hundred
+_PROBLEMS_MAX = 50
 DEPTH_MAX = 32
 
 KeyPath = tuple[str | int, ...]
@@ -81,7 +83,7 @@ class _Unreadable(Exception):
 
 
 def read(path: Path, environ: Mapping[str, str]) -> Document:
-    """Read a file of at most 1 MB. Never raises for the content of the file: see `Document.problems`."""
+    """Read a file of at most `BYTES_MAX` bytes. Never raises for the content of the file: see `Document.problems`."""
     document = Document(lines={(): 1})
     try:
         with path.open("rb") as file:
@@ -107,7 +109,7 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
     ({'grace_ms': 500}, 1)
     """
     document = Document(lines={(): 1})
-    builder = _Builder(document, environ, yaml.parse(text, Loader=yaml.SafeLoader))
+    builder = _Builder(document, environ, _bounded(yaml.parse(text, Loader=yaml.SafeLoader)))
     try:
         document.data = builder.document()
     except _Unreadable as unreadable:
@@ -125,13 +127,20 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
     return document
 
 
+def _bounded(events: Iterator[yaml.Event]) -> Iterator[yaml.Event]:
+    for n, event in enumerate(events):
+        if n >= EVENTS_MAX:
+            raise _Unreadable(_line(event), (), f"holds more than {EVENTS_MAX} values; is this the right file?")
+        yield event
+
+
 def _line(event: yaml.Event) -> int:
     """Return the line that an event begins in, counted from 1."""
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
 class _Builder:
-    """Builder of data from events by recursive descent; `DEPTH_MAX` bounds the descent, `BYTES_MAX` all else."""
+    """Builder of data from events by recursive descent; `DEPTH_MAX` bounds the descent, `EVENTS_MAX` all else."""
 
     def __init__(self, document: Document, environ: Mapping[str, str], events: Iterator[yaml.Event]) -> None:
         self._document = document
@@ -156,6 +165,8 @@ class _Builder:
 
     def _problem(self, event: yaml.Event, where: KeyPath, message: str) -> None:
         self._document.problems.append((_line(event), where, message))
+        if len(self._document.problems) >= _PROBLEMS_MAX:
+            raise _Unreadable(_line(event), where, f"has {_PROBLEMS_MAX} errors up to here; the rest was not read")
 
     def _node(self, event: yaml.Event, where: KeyPath) -> Any:
         if len(where) > DEPTH_MAX:

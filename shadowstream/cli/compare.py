@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from shadowstream.cli.compare_output import show
 from shadowstream.cli.durations import seconds_of, time_ms_of
 from shadowstream.cli.output import ExitCode, Json, put_json, say
+from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.compare.comparer import Comparing
@@ -24,7 +25,6 @@ from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, is_compacted
 from shadowstream.topic_pairs.pairing import by_time, in_order, newest
 from shadowstream.topic_pairs.tally import Answer, Tally
 
-BYTES_MAX = 10_000_000
 PROGRESS_RECORDS = 500_000
 _EXIT = {Answer.EQUAL: ExitCode.OK, Answer.DIFFER: ExitCode.REJECT, Answer.UNKNOWN: ExitCode.NOT_YET}
 
@@ -177,7 +177,8 @@ def _sides(trial: Config | None, access: _Access) -> tuple[_Side, _Side]:
 
 
 def _decoder(side: _Side, topic: str, rules: Compare) -> Decoder:
-    made = Decoder(side.source, side.schemas.formats, BYTES_MAX, names=rules.duplicate_names)
+    bounds = DecodedBounds(native=side.schemas.native)
+    made = Decoder(side.source, side.schemas.formats, bounds, names=rules.duplicate_names)
     return made.of(topic)
 
 

@@ -30,7 +30,12 @@ from shadowstream.worker.confinement import hide_process
 
 Instance = Annotated[str, typer.Option(help="stable name of this process among those of its role")]
 Listen = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="[HOST:]PORT",
+        help="serve /metrics, /healthz and /readyz; by default to this machine only",
+        show_default=False,
+    ),
 ]
 GRACE_S = 1.0
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}

@@ -13,8 +13,9 @@ from typing import Any
 from fastavro import _read_py, schemaless_reader, schemaless_writer
 from fastavro.validation import ValidationError, validate
 
+from shadowstream.codecs.avro_claims import AvroClaims
 from shadowstream.codecs.avro_types import as_written, value_in
-from shadowstream.codecs.bounds import check_depth, is_deep
+from shadowstream.codecs.bounds import VALUES_MAX, check_depth, is_deep
 from shadowstream.codecs.far_times import with_exact_values, with_far_times
 from shadowstream.codecs.schemas import ParsedSchema
 from shadowstream.codecs.shapes import fit, shape_of
@@ -27,13 +28,15 @@ class AvroReader:
     """Reader of bodies of one writer schema. Raises `RecordError` (``bounds``) for a schema whose values have no bound.
     With `typed`, values keep their written form, and each value of a union of several types is a `typed.Branch`."""
 
-    def __init__(self, schema: ParsedSchema, named: str, typed: bool = False) -> None:
+    def __init__(self, schema: ParsedSchema, named: str, typed: bool = False, values_max: int = VALUES_MAX) -> None:
         self._schema = as_written(schema) if typed else with_exact_values(schema)
         self._named = named
         try:
             self._recursive = is_deep(schema)
         except RecordError as error:
             raise RecordError(f"{named}: {error}", reason=error.reason) from error
+        self._claims = AvroClaims(schema, values_max, self._recursive)
+        self.safe_bytes = self._claims.safe_bytes
         # On a value that nests too deep, the Python reader raises an error; the compiled one ends the process.
         self._read: _Read = _read_py.schemaless_reader if self._recursive else schemaless_reader
         self._with_far_times = None if typed else with_far_times(self._schema)
@@ -41,6 +44,10 @@ class AvroReader:
 
     def read(self, value: bytes, start: int) -> Any:
         """Decode the body that begins at `start`; raise `RecordError` (``decode``, ``bounds``)."""
+        try:
+            self._claims.check(value, start)
+        except RecordError as error:
+            raise RecordError(f"{self._named}: {error}", reason=error.reason) from error
         buffer = io.BytesIO(value)
         buffer.seek(start)
         try:
@@ -75,7 +82,7 @@ class AvroReader:
     def read_all(self, values: Sequence[bytes], start: int) -> list[Any] | None:
         """Decode many bodies; None if at least one of them must be read individually by `read`."""
         read, schema, decoded = self._read, self._schema, []
-        if self._recursive or self._typed:
+        if self._recursive or self._typed or max(map(len, values), default=0) > self.safe_bytes:
             return None
         try:
             for value in values:

@@ -1,18 +1,54 @@
-"""Bounds on the memory and the stack that a few bytes can claim.
+"""Bounds on the memory, the time and the stack that a few bytes can claim.
 
-Two shapes need a bound. The first is a list whose items take no bytes (``array<null>``): five bytes can claim 20
-million items. The second is depth: a recursive schema needs one byte a level, JSON one bracket. fastavro's compiled
-reader ends the whole process with a segmentation fault somewhere between 900 and 5,000 levels, and comparison is
-recursive too.
+Three shapes need a bound. The first is a list whose items take no bytes (``array<null>``): five bytes can claim 20
+million items. The second is a value of many small parts: a list of empty lists takes 60 times its bytes of memory. Its
+parts are counted before any of them is made (`ValuesMax`). The third is depth: a recursive schema needs one byte a
+level, JSON one bracket. fastavro's compiled reader ends the whole process with a segmentation fault somewhere between
+900 and 5,000 levels, and comparison is recursive too.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from shadowstream.codecs.typed import Branch
 from shadowstream.errors import RecordError
 
 DEPTH_MAX = 100
 """Maximum levels of lists and objects in one value."""
+
+BYTES_MAX = 10_000_000
+VALUES_MAX = 100_000
+"""Maximum values (fields, items, entries) in one record, by default: some 25 MB of memory and 0.1 s of CPU time."""
+
+
+class DecodedBounds(NamedTuple):
+    """Bounds of one record (config `limits.decoded_bytes_max`, `decoded_values_max`), and whether native code may read
+    many at once (config `schemas.native`)."""
+
+    bytes_max: int = BYTES_MAX
+    values_max: int = VALUES_MAX
+    native: bool = True
+
+
+class ValuesMax:
+    """The number of values that a record may still claim."""
+
+    def __init__(self, values_max: int) -> None:
+        self._max = self._left = values_max
+
+    def take(self, count: float) -> None:
+        """Count values; raise `RecordError` (``bounds``) if they are too many."""
+        self._left -= count  # type: ignore[assignment]  # infinity is the count of a record that can never be read
+        if self._left < 0:
+            raise too_many(self._max)
+
+
+def too_many(values_max: int) -> RecordError:
+    return RecordError(f"holds more than {values_max} values (limits.decoded_values_max)", reason="bounds")
+
+
+def too_deep() -> RecordError:
+    return RecordError(f"nested deeper than {DEPTH_MAX} levels", reason="bounds")
+
 
 _LEAST_BYTES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 
@@ -36,7 +72,7 @@ def check_depth(value: Any) -> None:
         if not below:
             return
         level = list(below.values())
-    raise RecordError(f"nested deeper than {DEPTH_MAX} levels", reason="bounds")
+    raise too_deep()
 
 
 def is_deep(schema: Any) -> bool:

@@ -11,18 +11,24 @@ from pyarrow import RecordBatch
 
 from shadowstream.codecs import json_values
 from shadowstream.codecs.blame import is_of_bytes, record_error
+from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.columns import ColumnReader, Indexes, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.json_values import DuplicateNames
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
 from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
-from shadowstream.config import Format
+from shadowstream.config import Config, Format
 from shadowstream.errors import RecordError, RegistryError
 from shadowstream.records import Headers
 
-BYTES_MAX = 10_000_000
 ROWS_FROM = 64
-_AUTO = Format()
+_AUTO, _BOUNDS = Format(), DecodedBounds()
+
+
+def decoded_bounds(config: Config) -> DecodedBounds:
+    """The bounds of each record that a trial's roles and commands decode."""
+    limits = config.limits
+    return DecodedBounds(limits.decoded_bytes_max, limits.decoded_values_max, config.schemas.native)
 
 
 class Decoder:
@@ -30,26 +36,28 @@ class Decoder:
 
     Avro gives dict, list, str, bytes, int, float, bool, None and, for logical types, Decimal, datetime, date, time,
     UUID. For JSON see `codecs.json_values` (`names` decides about duplicate names in an object), for Protobuf see
-    `codecs.protobuf`. A tombstone is None. Values of more than `bytes_max` bytes are not decoded.
+    `codecs.protobuf`. A tombstone is None. Values beyond `bounds` are not decoded.
     """
 
     def __init__(
         self,
         schemas: SchemaSource,
         formats: Mapping[str, Format] | None = None,
-        bytes_max: int = BYTES_MAX,
+        bounds: DecodedBounds = _BOUNDS,
         format: Format = _AUTO,
         names: DuplicateNames = "error",
         is_typed: bool = False,
     ) -> None:
-        self._schemas, self._formats, self._bytes_max, self._names = schemas, formats or {}, bytes_max, names
+        self._schemas, self._formats, self._bounds, self._names = schemas, formats or {}, bounds, names
+        self._bytes_max = bounds.bytes_max
         self.format = format
         self._is_typed = is_typed
         self._typed: Decoder | None = None
         self.head = head_of(format)
         """The part of a value that must be equal among the values given to `columns`."""
         self._frame = framing_of(format)
-        self._unschemed = Unschemed(format.format if format.format in ("text", "bytes") else "json", names)
+        unschemed = format.format if format.format in ("text", "bytes") else "json"
+        self._unschemed = Unschemed(unschemed, names, bounds.values_max)
         self._readers: dict[SchemaId, Reader | RecordError] = {}
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Indexes] | None] = (None, None)
@@ -65,14 +73,14 @@ class Decoder:
             return self
         key = format.model_dump_json()
         if key not in self._of:
-            self._of[key] = Decoder(self._schemas, self._formats, self._bytes_max, format, self._names)
+            self._of[key] = Decoder(self._schemas, self._formats, self._bounds, format, self._names)
         return self._of[key]
 
     @property
     def typed(self) -> Decoder:
         """The decoder of the same values with their types, for the comparison across schemas (`codecs.typed`)."""
         if self._typed is None:
-            self._typed = Decoder(self._schemas, self._formats, self._bytes_max, self.format, self._names, True)
+            self._typed = Decoder(self._schemas, self._formats, self._bounds, self.format, self._names, True)
         return self._typed
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
@@ -145,7 +153,7 @@ class Decoder:
 
     def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Indexes] | None:
         framed = self._frame_or_error(values[0])
-        if isinstance(framed, RecordError):
+        if isinstance(framed, RecordError) or not self._bounds.native:
             return None
         schema_id, start = framed
         if schema_id is None or (start > HEAD_BYTES and len({value[:start] for value in values}) > 1):
@@ -154,8 +162,9 @@ class Decoder:
             usable = not isinstance(self._reader_or_error(schema_id), RecordError)
             schema = self._by_id(schema_id) if usable else None
             self._columns[schema_id] = column_reader(schema) if usable and is_avro(schema) else None
-        reader = self._columns[schema_id]
-        if reader is None:
+        reader, rows = self._columns[schema_id], self._reader_or_error(schema_id)
+        # Rust allocates what a body claims: only bodies that cannot claim too much are given to it.
+        if reader is None or isinstance(rows, RecordError) or max(map(len, values)) > rows.safe_bytes:
             return None
         try:
             return reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)
@@ -261,7 +270,8 @@ class Decoder:
             except Exception as error:  # noqa: BLE001 - `record_error` re-raises errors that the bytes do not cause
                 return record_error(error, f"{named(schema_id)} cannot be used", "schema")
             try:
-                reader = reader_of(schema, named(schema_id), self.format.message, self._names, self._is_typed)
+                name, message, values_max = named(schema_id), self.format.message, self._bounds.values_max
+                reader = reader_of(schema, name, message, self._names, self._is_typed, values_max)
             except BaseException as error:  # noqa: BLE001 - as above; schemas are foreign input, too
                 reader = record_error(error, f"{named(schema_id)} cannot be used", "schema")
             self._readers[schema_id] = reader

@@ -8,6 +8,8 @@ import json
 from typing import Any
 
 from shadowstream.codecs import json_values
+from shadowstream.codecs.bounds import VALUES_MAX
+from shadowstream.codecs.json_schema_work import check_work
 from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.schemas import JsonSchema
 from shadowstream.errors import ConfigError, RecordError
@@ -19,12 +21,20 @@ class JsonReader:
     """Reader of texts that must conform to one schema. Raises `RecordError` (``schema``) for an invalid schema or a
     missing reference. Nothing is fetched."""
 
-    def __init__(self, schema: JsonSchema, named: str, names: json_values.DuplicateNames = "error") -> None:
+    safe_bytes = 0  # it reads values one by one
+
+    def __init__(
+        self,
+        schema: JsonSchema,
+        named: str,
+        names: json_values.DuplicateNames = "error",
+        values_max: int = VALUES_MAX,
+    ) -> None:
         try:
             import jsonschema_rs
         except ImportError as error:
             raise ConfigError(f"{named} is a JSON Schema: install shadowstream[jsonschema]") from error
-        self._named, self._names = named, names
+        self._named, self._names, self._values_max = named, names, values_max
         self._error = jsonschema_rs.ValidationError
         references = dict(schema.references)
 
@@ -36,13 +46,17 @@ class JsonReader:
             return json.loads(references[name])
 
         try:
-            self._validator = jsonschema_rs.validator_for(json.loads(schema.text), retriever=retrieve)
+            parsed = json.loads(schema.text)
+            check_work(parsed, {name: json.loads(text) for name, text in references.items()})
+            self._validator = jsonschema_rs.validator_for(parsed, retriever=retrieve)
+        except RecordError as error:
+            raise RecordError(f"{named}: {error}", reason=error.reason) from error
         except Exception as error:  # ValueError, ReferencingError, ValidationError, and errors of `retrieve`
             raise RecordError(f"{named} is no usable JSON Schema: {_first_line(error)}", reason="schema") from error
 
     def read(self, value: bytes, start: int) -> Any:
         """Parse and validate the text that begins at `start`; raise `RecordError` (``decode``, ``bounds``)."""
-        decoded = json_values.read(value[start:], self._names)
+        decoded = json_values.read(value[start:], self._names, self._values_max)
         try:
             self._validator.validate(_doubles(decoded))
         except self._error as error:

@@ -27,7 +27,7 @@ from typing import Any, Literal, NoReturn
 
 import orjson
 
-from shadowstream.codecs.bounds import DEPTH_MAX, check_depth
+from shadowstream.codecs.bounds import DEPTH_MAX, VALUES_MAX, too_deep, too_many
 from shadowstream.codecs.numbers import ExactFloat, fraction
 from shadowstream.errors import CandidateError, RecordError
 
@@ -42,25 +42,56 @@ _CLASSES = bytes(
 _LONG, _LONG_INTEGER = b"0" * 16, 19
 _EXPONENT, _SIGNED_EXPONENT = b"0e000", b"0e-000"
 _NUMBER = re.compile(rb"[\d.]+(?:[eE][-+]?\d+)?")
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_LISTS, _OTHERS = bytes.maketrans(b"{}", b"[]"), bytes(set(range(256)) - set(b"[]{},"))
 _BEFORE = b" \t\n\r:,[-"
 
 
-def read(value: bytes, names: DuplicateNames = "error") -> Any:
-    """Parse a JSON text; raise `RecordError` (``decode``, or ``bounds`` if nested too deep).
+def read(value: bytes, names: DuplicateNames = "error", values_max: int = VALUES_MAX) -> Any:
+    """Parse a JSON text; raise `RecordError` (``decode``, or ``bounds`` if nested too deep or of too many values).
 
     >>> read(b'{"id": 123456789012345678901234567890}')
     {'id': 123456789012345678901234567890}
     """
+    check_claims(value, values_max)
     try:
         parse = float if names == "plain" else fraction
         decoded = _exactly(value, parse) if _has_long_numbers(value) else orjson.loads(value)
-        if value.count(b"{") + value.count(b"[") > DEPTH_MAX:
-            check_depth(decoded)
         if names == "error" and _may_repeat_names(value, decoded):
             json.loads(value, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"not JSON: {error}", reason="decode") from error
     return decoded
+
+
+def check_claims(value: bytes, values_max: int) -> None:
+    """Raise `RecordError` (``bounds``) for a text that is nested too deep or claims too many values, before any of them
+    is made.
+
+    >>> check_claims(b"[[],[],[]]", 3)
+    Traceback (most recent call last):
+    ...
+    shadowstream.errors.RecordError: holds more than 3 values (limits.decoded_values_max)
+    """
+    # Each value but the first comes after a comma or is the first of a list or object.
+    opened = value.count(b"[") + value.count(b"{")
+    if opened <= DEPTH_MAX and len(value) <= 2 * values_max:
+        return
+    if opened + value.count(b",") >= values_max or opened > DEPTH_MAX:
+        # Each value has one name at most. Quotes are counted first, for texts are cut out one by one.
+        if value.count(b'"') - value.count(b'\\"') > 4 * values_max:
+            raise too_many(values_max)
+        # The same without texts. A text without end is no JSON, and is left to the parser.
+        plain = _TEXT.sub(b"", value).translate(_LISTS, _OTHERS)
+        if plain.count(b"[") + plain.count(b",") >= values_max:
+            raise too_many(values_max)
+        brackets = plain.translate(None, b",")
+        for _ in range(DEPTH_MAX):
+            if not brackets:
+                return
+            brackets = brackets.replace(b"[]", b"")
+        if b"[]" in brackets or brackets.count(b"[") > DEPTH_MAX:
+            raise too_deep()
 
 
 def _has_long_numbers(value: bytes) -> bool:

@@ -19,13 +19,12 @@ Fields that the writer schema does not have are an error: they would not be comp
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from shadowstream.codecs.bounds import DEPTH_MAX
+from shadowstream.codecs.bounds import DEPTH_MAX, VALUES_MAX
+from shadowstream.codecs.protobuf_claims import MessageClaims
 from shadowstream.codecs.schemas import ProtobufSchema
 from shadowstream.codecs.typed import Message
 from shadowstream.errors import ConfigError, RecordError
 
-NODES_MAX = 1_000_000
-"""Maximum values in one message: two bytes of an empty message may stand for as many values as its type has fields."""
 TEXTS = frozenset(("google.protobuf.Timestamp", "google.protobuf.Duration"))
 """Message types whose values become texts."""
 _INDEXES_MAX = 64
@@ -46,7 +45,16 @@ class ProtobufReader:
     """Reader of messages of one schema. Framed values name their message type; bare values are of type `message`. With
     `typed`, each value is a `typed.Message`. Raises `RecordError` (``schema``) for unusable descriptors."""
 
-    def __init__(self, schema: ProtobufSchema, named: str, message: str | None = None, typed: bool = False) -> None:
+    safe_bytes = 0  # it reads values one by one
+
+    def __init__(
+        self,
+        schema: ProtobufSchema,
+        named: str,
+        message: str | None = None,
+        typed: bool = False,
+        values_max: int = VALUES_MAX,
+    ) -> None:
         try:
             from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
             from google.protobuf.message import DecodeError
@@ -58,7 +66,7 @@ class ProtobufReader:
         self._error, self._unknown = DecodeError, UnknownFieldSet
         self._fields: dict[str, list[_Field]] = {}
         self._classes: dict[tuple[int, ...] | None, Any] = {}
-        self._nodes = 0
+        self._claims = MessageClaims(values_max)
         try:
             # Each schema has its own pool: two schemas may use one name for two messages.
             self._pool = descriptor_pool.DescriptorPool()
@@ -78,12 +86,15 @@ class ProtobufReader:
         if kind is None:
             kind = self._classes[indexes] = self._make(self._descriptor(indexes))
         try:
+            self._claims.check(kind.DESCRIPTOR, value, start)
+        except RecordError as error:
+            raise RecordError(f"{self._named}: {error}", reason=error.reason) from error
+        try:
             message = kind.FromString(value[start:])
         except self._error as error:
             raise RecordError(f"{self._named}: broken after byte {start} of {len(value)}", reason="decode") from error
         if not message.IsInitialized():
             raise RecordError(f"{self._named}: a required field is missing", reason="decode")
-        self._nodes = 0
         decoded = self._object(message, 1)
         return Message(message.DESCRIPTOR, decoded) if self._typed else decoded
 
@@ -141,7 +152,6 @@ class ProtobufReader:
         if name not in self._fields:
             self._fields[name] = [_field(field) for field in message.DESCRIPTOR.fields]
         fields = self._fields[name]
-        self._count(len(fields))
         return {field.name: self._value(field, message, depth) for field in fields}
 
     def _value(self, field: _Field, message: Any, depth: int) -> Any:
@@ -149,10 +159,8 @@ class ProtobufReader:
             return None
         value = getattr(message, field.name)
         if field.is_map:
-            self._count(len(value))
             return {_key(name): self._single(field, value[name], depth) for name in value}
         if field.is_list:
-            self._count(len(value))
             return [self._single(field, item, depth) for item in value]
         return self._single(field, value, depth)
 
@@ -160,11 +168,6 @@ class ProtobufReader:
         if field.kind == "message":
             return self._object(value, depth + 1)
         return field.names.get(value, value) if field.kind == "enum" else value
-
-    def _count(self, nodes: int) -> None:
-        self._nodes += nodes
-        if self._nodes > NODES_MAX:
-            raise RecordError(f"{self._named}: more than {NODES_MAX} values in one message", reason="bounds")
 
 
 def _field(field: Any) -> _Field:

@@ -7,12 +7,15 @@ from typing import Any, Literal, Protocol
 from shadowstream.codecs import json_values
 from shadowstream.codecs.avro import AvroReader
 from shadowstream.codecs.blame import record_error
+from shadowstream.codecs.bounds import VALUES_MAX
 from shadowstream.codecs.schemas import JsonSchema, ProtobufSchema, Schema
 from shadowstream.errors import RecordError
 
 
 class Reader(Protocol):
-    """Reader of bodies of one schema."""
+    """Reader of bodies of one schema. No body of up to `safe_bytes` bytes claims more values than it may."""
+
+    safe_bytes: int
 
     def read(self, value: bytes, start: int) -> Any:
         """Decode the body that begins at `start`; raise `RecordError` (``decode``, ``bounds``)."""
@@ -25,8 +28,9 @@ def reader_of(
     message: str | None = None,
     names: json_values.DuplicateNames = "error",
     typed: bool = False,
+    values_max: int = VALUES_MAX,
 ) -> Reader:
-    """Create the reader of a schema.
+    """Create the reader of a schema, for records of at most `values_max` values.
 
     `message` is the full name of a bare Protobuf body's type; for `names` see `json_values.read`; for `typed` see
     the module `typed`. Raises `RecordError` (``bounds``, ``schema``) for an unusable schema, and `ConfigError` if
@@ -35,19 +39,26 @@ def reader_of(
     if isinstance(schema, JsonSchema):
         from shadowstream.codecs.json_schema import JsonReader
 
-        return JsonReader(schema, named, names)
+        return JsonReader(schema, named, names, values_max)
     if isinstance(schema, ProtobufSchema):
         from shadowstream.codecs.protobuf import ProtobufReader
 
-        return ProtobufReader(schema, named, message, typed)
-    return AvroReader(schema, named, typed)
+        return ProtobufReader(schema, named, message, typed, values_max)
+    return AvroReader(schema, named, typed, values_max)
 
 
 class Unschemed:
     """Reader of values without a schema: JSON, texts in UTF-8, or bytes."""
 
-    def __init__(self, format: Literal["json", "text", "bytes"], names: json_values.DuplicateNames = "error") -> None:
-        json: Callable[[bytes], Any] = partial(json_values.read, names=names)
+    safe_bytes = 0  # it reads values one by one
+
+    def __init__(
+        self,
+        format: Literal["json", "text", "bytes"],
+        names: json_values.DuplicateNames = "error",
+        values_max: int = VALUES_MAX,
+    ) -> None:
+        json: Callable[[bytes], Any] = partial(json_values.read, names=names, values_max=values_max)
         readers: dict[str, Callable[[bytes], Any]] = {"json": json, "text": _text, "bytes": bytes}
         self._read = readers[format]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.codecs.side_formats import side_formats
 from shadowstream.compare.dimension_codes import Coded
@@ -122,7 +122,7 @@ def comparer_of(schemas: SchemaSource, config: Config, loads: Load) -> Comparing
     It has no default: a role must not import the user's code beside its credentials.
     """
     names = config.compare.duplicate_names
-    sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max, names=names) for _ in Side]
+    sides = [Decoder(schemas, bounds=decoded_bounds(config), names=names) for _ in Side]
 
     def decoders(topic: str) -> Decoders:
         formats = side_formats(config, topic)

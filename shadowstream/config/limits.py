@@ -25,6 +25,12 @@ class Limits(Model):
     decoded_bytes_max: int = Field(
         10_000_000, ge=1, description="larger values are not decoded: they are undecodable, bytes"
     )
+    decoded_values_max: int = Field(
+        100_000,
+        ge=1,
+        description="records that hold more values (fields, items, entries) are not decoded: they are undecodable. A "
+        "record of the default takes some 25 MB of memory at most",
+    )
     snapshot_bytes_max: int = Field(
         900_000, ge=1, le=900_000, description="largest snapshot of a candidate's state, per input partition, bytes"
     )

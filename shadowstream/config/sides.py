@@ -88,6 +88,12 @@ class CandidateLimits(Model):
     )
     open_files: int = Field(256, ge=16, description="most open files and pipes")
     file_bytes: int = Field(64_000_000, ge=0, description="largest file in its scratch folder, bytes")
+    scratch_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="most bytes of all files in its scratch folder; measured twice a second while it answers, and "
+        "with each answer",
+    )
     processes: int = Field(
         0,
         ge=0,

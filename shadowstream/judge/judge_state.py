@@ -7,6 +7,8 @@ from typing import Any
 from shadowstream.protocol.metadata_codec import pack, unpack
 
 VERSION = 9
+_BYTES_MAX = 100_000_000
+"""Maximum bytes of a state; a message of a broker holds a tenth of that at most."""
 
 
 def packed(body: Mapping[str, Any]) -> str:
@@ -15,4 +17,4 @@ def packed(body: Mapping[str, Any]) -> str:
 
 
 def unpacked(text: str) -> Any:
-    return json.loads(unpack(text))
+    return json.loads(unpack(text, _BYTES_MAX))

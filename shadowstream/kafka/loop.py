@@ -32,7 +32,7 @@ from shadowstream.kafka.client.messages import columns, is_end, is_fatal, is_off
 from shadowstream.kafka.partition_state import Assignment, Event, State
 from shadowstream.kafka.paused_partitions import PausedPartitions
 from shadowstream.kafka.rate_limit import RateLimit
-from shadowstream.kafka.read_ahead import LoopTurn, ReadAhead
+from shadowstream.kafka.read_ahead import LoopTurn, ReadAhead, parts_of
 from shadowstream.kafka.role import Role
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_at_least_once, commit_exactly_once
@@ -166,8 +166,9 @@ class Loop:
         """Pass records to the role; return those left over because the turn would take too long."""
         left: list[Message] = []
         self._step_time.begin()
-        for place, group in groups.items():
-            if place not in self._assignment.owned:
+        stopped: set[Partition] = set()
+        for place, group in parts_of(groups):
+            if place not in self._assignment.owned or place in stopped:
                 continue
             if left or self._step_time.up():
                 left += group
@@ -177,6 +178,7 @@ class Loop:
             except (RegistryError, CandidateDown) as error:
                 if isinstance(error, CandidateDown) and error.state_lost:
                     raise
+                stopped.add(place)
                 ends.pop(place, None)
                 self._read_ahead.drop(place)
                 self._paused.pause(place, offset_of(group[0]), error)

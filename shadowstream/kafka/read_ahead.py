@@ -1,6 +1,6 @@
 """Messages that the client has delivered and the role has not consumed yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from confluent_kafka import Message
 
@@ -9,6 +9,26 @@ from shadowstream.records import Partition
 
 LoopTurn = tuple[dict[Partition, Sequence[Message]], list[Message]]
 """Records by partition, and events (ends and errors), of one turn of the loop."""
+
+
+PART_BYTES_MAX = 4_000_000
+"""Maximum bytes of the values that a role decodes at once, beside the last one: they take up to 30 times as much."""
+
+
+def parts_of(groups: Mapping[Partition, Sequence[Message]]) -> Iterator[tuple[Partition, Sequence[Message]]]:
+    """Yield the records of each partition, in parts of at most `PART_BYTES_MAX`."""
+    for place, group in groups.items():
+        sizes = [len(message.value() or b"") for message in group]
+        if sum(sizes) <= PART_BYTES_MAX:
+            yield place, group
+            continue
+        begin = held = 0
+        for n, size in enumerate(sizes):
+            if held and held + size > PART_BYTES_MAX:
+                yield place, group[begin:n]
+                begin, held = n, 0
+            held += size
+        yield place, group[begin:]
 
 
 class ReadAhead:

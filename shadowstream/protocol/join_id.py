@@ -19,6 +19,8 @@ import json
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from shadowstream.codecs.bounds import VALUES_MAX
+from shadowstream.codecs.json_values import check_claims
 from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
@@ -57,8 +59,9 @@ def found_in_broken(value: bytes | None, path: Sequence[str]) -> bytes | None:
     (b'17', None)
     """
     try:
+        check_claims(value or b"", VALUES_MAX)
         return text_id(json.loads(value or b""), path)
-    except (ValueError, RecursionError):
+    except (RecordError, ValueError, RecursionError):
         return None
 
 

@@ -11,6 +11,8 @@ from typing import TypeVar
 from shadowstream.errors import ConfigError
 
 WHOLE, OVERFLOW = "1", "2"
+INFLATED_BYTES_MAX = 10_000_000
+"""Maximum bytes of a compressed text: 24 characters can hold a gigabyte."""
 
 T = TypeVar("T")
 
@@ -24,9 +26,18 @@ def pack(data: bytes) -> str:
     return base64.b85encode(zlib.compress(data, 6)).decode()
 
 
-def unpack(text: str) -> bytes:
-    """Return the bytes that `pack` compressed; raise ValueError or zlib.error for any other text."""
-    return zlib.decompress(base64.b85decode(text))
+def unpack(text: str, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
+    """Return the bytes that `pack` compressed; raise ValueError or zlib.error for any other text, or a larger one."""
+    return inflated(base64.b85decode(text), bytes_max)
+
+
+def inflated(data: bytes, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
+    """Return the bytes that zlib compressed; raise ValueError if they are more than `bytes_max`, or zlib.error."""
+    stream = zlib.decompressobj()
+    whole = stream.decompress(data, bytes_max)
+    if not stream.eof:
+        raise ValueError(f"it is cut off, or takes more than {bytes_max} bytes when it is decompressed")
+    return whole
 
 
 def overflows(metadata: str) -> bool:

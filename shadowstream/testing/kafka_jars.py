@@ -1,6 +1,8 @@
 """The jars of the embedded broker: what Maven resolves for Kafka, pinned, each with its sha256.
 
 Made by resolving `org.apache.kafka:kafka_2.13:4.1.1+org.slf4j:slf4j-simple:1.7.36` with jgo and reading its lock file.
+Two jars are newer than Maven resolves. Kafka's own build forces them, which its POM does not tell: lz4-java, now of
+another group (CVE-2025-12183, CVE-2025-66566), and commons-beanutils (CVE-2025-48734).
 Pinned here, so that a first start downloads no POMs, needs no Maven rules, and runs no jar that is not this one.
 slf4j-simple is the one jar Kafka does not ask for: without a binding the broker says nothing, not even why it died.
 """
@@ -40,7 +42,7 @@ fb49ccd9cac7464486ab993cda20a3c1569d8ef26f052e897577ad2a4970fb1d org.scala-lang:
 d3ef575e3e4979678dc01bf1dcce51021493b4d11fb7f1be8ad982877c16a1c0 org.slf4j:slf4j-api:1.7.36
 7b52c72156dd7f98b3237a5b35c1d34fba381b21048c89208913ad80a45dfbd7 com.google.re2j:re2j:1.8
 b6c3237e24b8252a5a9c3a0e1ae30ef8f323412e74bd358548b7a9e527d676df com.github.luben:zstd-jni:1.5.6-10
-d74a3334fb35195009b338a951f918203d6bbca3d1d359033dc33edd1cadc9ef org.lz4:lz4-java:1.8.0
+a58a84c4271e50df4c96ed916ccb7e48a869f8ed9cdcda1ad5d3d4c33b0214a3 at.yawk.lz4:lz4-java:1.10.1
 4c766cb3f855415ee734b2392949a0b6f12a60879334a74518deaf6270d32e36 org.xerial.snappy:snappy-java:1.1.10.7
 2bbeef5797a241300c4f7513cd546239629ed7deda4fc0c31df90bb95f5f13ef org.pcollections:pcollections:4.0.2
 22d1d4316c4ec13a68b559e98c8256d69071593731da96136640f864fa14fad8 org.hdrhistogram:HdrHistogram:2.2.2
@@ -48,7 +50,7 @@ d74a3334fb35195009b338a951f918203d6bbca3d1d359033dc33edd1cadc9ef org.lz4:lz4-jav
 ec411dfdf0c03f25218648ce89861630b71680e5858a9a7278ebac8e55cab3d7 com.github.ben-manes.caffeine:caffeine:3.2.0
 5b4a0a0cd0e751ded431c162442bdbdd53328d1f8bb2bae5fc1bbeee0f66d80f org.apache.logging.log4j:log4j-api:2.24.3
 7eb4084596ae25bd3c61698e48e8d0ab65a9260758884ed5cbb9c6e55c44a56a org.apache.logging.log4j:log4j-core:2.24.3
-7d938c81789028045c08c065e94be75fc280527620d5bd62b519d5838532368a commons-beanutils:commons-beanutils:1.9.4
+9e44ba68ec9a3f21286fa2a8bbb003b735c0f69101bb43144b79f4f8aaa74709 commons-beanutils:commons-beanutils:1.11.0
 e0b2b980a84fc6533c5ce291f1917b32c507f62bcad64198fff44368c2196a3d commons-digester:commons-digester:2.1
 6b858424f518015f32bfcd1183a373f4a827d72d026b6031da0c91cf0e8f3489 commons-logging:commons-logging:1.3.2
 eeeae917917144a68a741d4c0dff66aa5c5c5fd85593ff217bced3fc8ca783b8 commons-collections:commons-collections:3.2.2

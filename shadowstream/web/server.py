@@ -1,8 +1,7 @@
 """Server of the live page: NiceGUI behind the guard, in this thread until it is asked to end."""
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.logs import get_logger
 from shadowstream.web import rows
 from shadowstream.web.access import Guard, Rules
+from shadowstream.web.bounded_server import SETTINGS, BoundedServer
 from shadowstream.web.live_table import LiveTable, text
 from shadowstream.web.trial_page import TrialPage
 from shadowstream.web.trial_watch import TrialWatch
@@ -44,21 +44,6 @@ _NEXT_THEME = """
 """
 
 
-class _Server(uvicorn.Server):
-    """Server that ends at the stop flag of the command, whose handlers of signals stay."""
-
-    def __init__(self, settings: uvicorn.Config, stop: Stoppable) -> None:
-        super().__init__(settings)
-        self._stop = stop
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def on_tick(self, counter: int) -> bool:
-        return self._stop.stopped or await super().on_tick(counter)
-
-
 def serve(watches: Sequence[TrialWatch], address: tuple[str, int], rules: Rules, stop: Stoppable) -> None:
     """Serve the page of these trials until `stop`. Raises `ConfigError` if the address is unavailable."""
     host, port = address[0].strip("[]"), address[1]
@@ -81,12 +66,13 @@ def serve(watches: Sequence[TrialWatch], address: tuple[str, int], rules: Rules,
             server_header=False,
             timeout_graceful_shutdown=CLOSE_S,
             ws_max_size=MESSAGE_BYTES_MAX,
+            **SETTINGS,
         )
         for watch in watches:
             watch.start()
         log.info("page", url=f"http://{address[0]}:{listening.getsockname()[1]}/")
         stop.begin()
-        _Server(settings, stop).run([listening])
+        BoundedServer(settings, stop).run([listening])
         for watch in watches:
             watch.stop()
 

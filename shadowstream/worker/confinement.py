@@ -6,6 +6,7 @@ what               by                                                           
 memory, CPU        resource limits; the limit of CPU time is set anew for each call          never on Linux
 files: read-only   Landlock; the scratch folder is writable; files of secrets are hidden     Linux before 5.13;
                                                                                              emptying: before 6.2
+scratch folder     a limit of each file; all together are measured by the role (`scratch`)   never
 other processes    Landlock and the filter of system calls: no look, no signal, no trace     neither of them
 network            the filter of system calls; with allowed ports, Landlock as well          other machines; TCP ports
                                                                                              need Linux 6.7
@@ -41,6 +42,7 @@ class Bounds:
     hidden: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     parent: int = 0
+    scratch_bytes: int = 0  # of all files in the folder together
 
 
 def _libc() -> ctypes.CDLL:

@@ -24,6 +24,7 @@ from shadowstream.runner.outputs import BARE, CandidateObject, Output
 from shadowstream.worker.candidate_worker import AWAY, CallBounds, Loading
 from shadowstream.worker.confinement import Bounds
 from shadowstream.worker.process import Ended, WorkerProcess
+from shadowstream.worker.values import Room
 
 log = get_logger("runner")
 MODULE = "shadowstream.worker.candidate_worker"
@@ -32,7 +33,9 @@ BACK_OFF_S = (0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 AWAY_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEP_S = 1.0
 ANSWER_BYTES_MAX = 8_000_000  # of one call, after which it takes no further value: they take far more memory decoded
-CALL_BYTES_MAX = 64_000_000  # of one batch
+CALL_BYTES_MAX = 64_000_000  # of one batch with state; without, further values are called again
+ROOM_BYTES = 2 * ANSWER_BYTES_MAX
+_HEAD_BYTES = 1_000_000  # of costs and failures, beside the results
 _COST_NS_MAX = 10**15  # 11 days of CPU time for one value: no sum of such costs is beyond the range of a record
 SECRET_FILES = ("sasl.kerberos.keytab", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location")
 """Properties of the client that name a file with a secret. A file of authorities holds none, and a candidate with
@@ -53,7 +56,8 @@ def bounds_of(config: Config, limits: CandidateLimits, network: Sequence[str] = 
     hidden = [path for path in (*named, *SECRET_FOLDERS) if Path(path).exists()]
     ports = sorted({int(address.rpartition(":")[2]) for address in network})
     sizes = limits.memory_bytes, limits.open_files, limits.file_bytes, limits.processes
-    return Bounds(*sizes, "", tuple(map(os.path.abspath, hidden)), tuple(ports))
+    folders = tuple(map(os.path.abspath, hidden))
+    return Bounds(*sizes, "", folders, tuple(ports), scratch_bytes=limits.scratch_bytes)
 
 
 def module_path() -> list[str]:
@@ -194,14 +198,16 @@ class IsolatedCandidate:
     def _called(self, process: WorkerProcess, key: str, values: Sequence[Any]) -> list[Any]:
         results: list[Any] = []
         entries: list[int] = []
-        room, kind = max(CALL_BYTES_MAX, 2 * self._result_bytes_max), "some"
+        largest = self._result_bytes_max + _HEAD_BYTES
+        room, kind = (CALL_BYTES_MAX if key else ROOM_BYTES) + 2 * largest, "some"
+        containers = Room()
         # The first part takes one value's time at most, and the last value is called within `STEP_S` of it.
         ends = time.monotonic() + 2 * self._timeout_s + STEP_S
         try:
             process.send(("call", key, list(values), self._call_bounds), self._timeout_s)
             while kind == "some":
                 limit_s = min(self._timeout_s, ends - time.monotonic())
-                about, part = process.receive(room, limit_s, self._notes.waiting)
+                about, part = process.receive(min(room, largest), limit_s, self._notes.waiting, containers)
                 kind, measured, failures = about
                 if kind == AWAY and self._config.candidate.http is not None:
                     raise self._away(str(part))

@@ -6,13 +6,11 @@ The runner calls the candidate in one, the joiner the functions of `compare`.
 import contextlib
 import os
 import pickle
-import shutil
 import signal
 import site
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +21,7 @@ from shadowstream.logs import get_logger
 from shadowstream.worker import frames, values
 from shadowstream.worker.confinement import Bounds
 from shadowstream.worker.frames import BrokenFrame
+from shadowstream.worker.scratch import Overfull, Scratch
 
 log = get_logger("worker")
 READY_S = 60.0
@@ -80,8 +79,8 @@ class WorkerProcess:
     """One process, with one request at a time. `module`: what it runs, with the number of its end of the pipe."""
 
     def __init__(self, module: str, bounds: Bounds, names: Sequence[str], shown: bool) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="shadowstream-worker-")
-        bounds = replace(bounds, scratch=self._scratch, parent=os.getpid())
+        self._scratch = Scratch(bounds.scratch_bytes)
+        bounds = replace(bounds, scratch=self._scratch.path, parent=os.getpid())
         self._pipe, others = socket.socketpair()
         self.received = 0  # bytes of the last answer
         for end in (self._pipe, others):
@@ -91,7 +90,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 # Without -P a module in the working folder could run in place of one that is loaded before the bounds.
                 [sys.executable, "-P", "-m", module, str(others.fileno())],
-                env=environment(names, self._scratch),
+                env=environment(names, self._scratch.path),
                 stdin=subprocess.DEVNULL,
                 stdout=prints,
                 stderr=prints,
@@ -123,17 +122,38 @@ class WorkerProcess:
         except BrokenFrame as error:
             raise Ended(self._end_text(error)) from error
 
-    def receive(self, bytes_max: int, limit_s: float, waiting: Callable[[float], None] | None = None) -> list[Any]:
-        """Receive an answer of two parts. Raises `TimeoutError` or, without a usable answer, `Ended`."""
+    def receive(
+        self,
+        bytes_max: int,
+        limit_s: float,
+        waiting: Callable[[float], None] | None = None,
+        room: values.Room | None = None,
+    ) -> list[Any]:
+        """Receive an answer of two parts; `room` is for the containers of all parts.
+
+        Raises `TimeoutError` or, without a usable answer, `Ended`.
+        """
+
+        def look(seconds: float) -> None:
+            self._scratch.check()
+            if waiting is not None:
+                waiting(seconds)
+
         try:
-            data = frames.receive(self._pipe, bytes_max, limit_s, waiting)
-            self.received, answer = len(data), values.unpacked(data)
+            data = frames.receive(self._pipe, bytes_max, limit_s, look)
+            self._scratch.check()
+            self.received, answer = len(data), values.unpacked(data, room)
             if not isinstance(answer, list) or len(answer) != 2:
                 raise BrokenFrame("it sent an answer of another form")
         except BrokenFrame as error:
             raise Ended(self._end_text(error)) from error
         except TimeoutError:
             raise
+        except Overfull as error:
+            self.close()
+            raise Ended(f"ended by the runner: {error}") from error
+        except ValueError as error:
+            raise Ended(self._end_text(f"it sent what is no answer: {error}")) from error
         except Exception as error:  # its bytes can be anything
             raise Ended(self._end_text(f"it sent what is no answer: {type(error).__name__}")) from error
         return answer
@@ -159,4 +179,4 @@ class WorkerProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()

@@ -27,6 +27,8 @@ _FLAT_BYTES_MAX = 2 * DIGITS_MAX
 """Maximum bytes of a value that holds no others. It is checked first, because the digits of a long text take memory."""
 NESTING_MAX = 64
 """Maximum levels of tuples in tuples: each is read within the other, and takes 40 kB of the runner's stack."""
+CONTAINERS_MAX = 1_000_000
+"""Maximum containers in all answers to one request."""
 _FAR_TIME, _LATE = "FarTime", b"t"
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -131,9 +133,25 @@ def _extended(value: Any, levels: int) -> Any:
     raise TypeError(f"{kind.__name__} is no plain value")
 
 
-def _restored(levels: int, code: int, data: bytes) -> Any:
+class Room:
+    """The lists, objects and values of a kind of their own that an answer may still hold. Each takes up to 60 times its
+    bytes in the runner, so that a few megabytes of empty lists would take gigabytes."""
+
+    def __init__(self, containers: int = CONTAINERS_MAX) -> None:
+        self._left = containers
+
+    def take(self, container: Any = None) -> Any:
+        """Count a container and return it; raise ValueError if there are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("it holds more lists and objects than are read")
+        return container
+
+
+def _restored(levels: int, room: Room, code: int, data: bytes) -> Any:
+    room.take()
     if code in _NESTED_READ:
-        return _NESTED_READ[code](unpacked(data, _below(levels)))
+        return _NESTED_READ[code](unpacked(data, room, _below(levels)))
     if code not in _READ or len(data) > _FLAT_BYTES_MAX:
         raise ValueError(f"no value has the code {code} and {len(data)} bytes")
     return _READ[code](data)
@@ -156,10 +174,25 @@ def packed(value: Any, levels: int = NESTING_MAX) -> bytes:
     return data
 
 
-def unpacked(data: bytes, levels: int = NESTING_MAX) -> Any:
-    """Convert bytes to a value. Raises ValueError, TypeError or another error of that kind if they are no value."""
-    restored = partial(_restored, levels)
-    return msgpack.unpackb(data, ext_hook=restored, strict_map_key=False, unicode_errors="surrogatepass")
+def unpacked(data: bytes, room: Room | None = None, levels: int = NESTING_MAX) -> Any:
+    """Convert bytes to a value. Raises ValueError, TypeError or another error of that kind if they are no value, or if
+    there is no `room` for their containers."""
+    room = room or Room()
+    # A list is made with as many places as it claims, at each of its levels. Skipping finds false claims first.
+    claims = msgpack.Unpacker(max_buffer_size=max(1, len(data)))
+    claims.feed(data)
+    try:
+        claims.skip()
+    except msgpack.OutOfData as error:
+        raise ValueError("it is cut off") from error
+    return msgpack.unpackb(
+        data,
+        ext_hook=partial(_restored, levels, room),
+        list_hook=room.take,
+        object_hook=room.take,
+        strict_map_key=False,
+        unicode_errors="surrogatepass",
+    )
 
 
 def packed_result(result: Any, bytes_max: int) -> bytes:

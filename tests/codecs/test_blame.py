@@ -220,7 +220,7 @@ def test_columns_that_fail_in_any_way_leave_the_records_to_rows(
     value = framed(AVRO) + columns._encoded(schema, columns._sample(schema, 3))  # type: ignore[arg-type]  # of Avro
     decoder = Decoder(SOURCE)
     assert decoder.columns([value] * 80) is not None
-    monkeypatch.setattr(columns.pyruhvro, "deserialize_array", fail)
+    monkeypatch.setattr("pyruhvro.deserialize_array", fail)
     assert decoder.columns([value] * 80) is None
     assert [type(one) for one in decoder.decode_many([value] * 80)] == [dict] * 80
 

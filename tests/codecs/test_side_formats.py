@@ -8,10 +8,10 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from pydantic import ValidationError
 
+from shadowstream.codecs.bounds import VALUES_MAX, DecodedBounds
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.framing import framed
-from shadowstream.codecs.protobuf import NODES_MAX
 from shadowstream.codecs.schemas import JsonSchema, NoSchemas, ProtobufSchema, fingerprint_of, parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Format, Rule, Schemas
@@ -243,7 +243,7 @@ def test_a_message_may_neither_nest_nor_spread_without_end(source: FolderSchemas
     for _ in range(101):
         deep = b"\x1a" + varint(len(deep)) + deep
     assert why(Decoder(source), framed(3) + b"\4\0\0" + deep) in ("bounds", "decode")
-    wide = b"\x1a\0" * (NODES_MAX // 3 + 1)  # an empty message of three fields takes two bytes
+    wide = b"\x1a\0" * (VALUES_MAX // 3 + 1)  # an empty message of three fields takes two bytes
     assert why(Decoder(source), framed(3) + b"\4\0\0" + wide) == "bounds"
 
 
@@ -274,7 +274,7 @@ def test_every_format_reaches_the_same_rules(source: FolderSchemas) -> None:
 
 
 def test_a_value_beyond_the_bound_is_not_decoded(source: FolderSchemas) -> None:
-    reader = Decoder(source, bytes_max=100)
+    reader = Decoder(source, bounds=DecodedBounds(bytes_max=100))
     large, small = framed(1) + avro({**VALUE, "label": "x" * 100}), framed(1) + avro(VALUE)
     found = reader.decode_many([small, large, b"[" + b"1," * 60 + b"1]", small])
     assert [one.reason if isinstance(one, RecordError) else one for one in found] == [VALUE, "bounds", "bounds", VALUE]

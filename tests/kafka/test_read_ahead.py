@@ -6,7 +6,7 @@ from typing import Any, cast
 from confluent_kafka import Message
 
 from shadowstream.kafka.client.messages import offset_of, records_from
-from shadowstream.kafka.read_ahead import ReadAhead
+from shadowstream.kafka.read_ahead import PART_BYTES_MAX, ReadAhead, parts_of
 from shadowstream.records import Partition
 
 A, B = Partition("orders", 0), Partition("orders", 1)
@@ -57,3 +57,11 @@ def test_returned_messages_come_before_waiting_ones_and_partitions_can_drop() ->
     ahead.put_back(records(A, 0))
     ahead.clear()
     assert cast(Any, ahead.next([], 10, 100, all_new)) == ({}, [])
+
+
+def test_a_role_gets_large_values_in_parts_in_their_order() -> None:
+    half = b"x" * (PART_BYTES_MAX // 2)
+    sizes = [half, half, b"y", b"x" * (PART_BYTES_MAX + 1), None, half]
+    large = [Message(topic=A.topic, partition=A.partition, offset=n, value=value) for n, value in enumerate(sizes)]
+    found = [(place, [offset_of(one) for one in part]) for place, part in parts_of({A: large, B: records(B, 7, 8)})]
+    assert found == [(A, [0, 1]), (A, [2]), (A, [3]), (A, [4, 5]), (B, [7, 8])]

@@ -12,7 +12,9 @@ SIDE_BY_SIDE = ("shadowstream.runner", "shadowstream.joiner", "shadowstream.judg
 # Folders of tests that run whole roles, or check something else than a package.
 NO_PACKAGE = {
     "bench",
+    "bombs",
     "chaos",
+    "fuzz",
     "contracts",
     "docs",
     "helm",

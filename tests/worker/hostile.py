@@ -64,7 +64,7 @@ def closes_the_pipe() -> None:
 def _forges(message: bytes) -> None:
     for descriptor in range(3, 64):
         try:
-            socket.socket(fileno=os.dup(descriptor)).send(len(message).to_bytes(8, "little") + message)
+            socket.socket(fileno=os.dup(descriptor)).sendall(len(message).to_bytes(8, "little") + message)
         except OSError:
             continue
 
@@ -75,6 +75,10 @@ def forges_an_answer() -> None:
 
 def forges_an_infinite_cost() -> None:
     _forges(msgpack.packb([["done", [float("inf")], []], [1.0]]))
+
+
+def claims_lists_in_lists() -> None:
+    _forges(msgpack.packb([["done", [], []], []])[:-1] + (b"\xdd" + (1_900_000).to_bytes(4)) * 380_000)
 
 
 def sends_no_last_part() -> None:
@@ -97,6 +101,11 @@ def fills_the_disk() -> None:
             file.write(MEGABYTE)
 
 
+def fills_the_folder() -> None:
+    for n in range(100):
+        Path(os.environ["TMPDIR"], str(n)).write_bytes(MEGABYTE)
+
+
 def sleeps() -> None:
     time.sleep(600)
 
@@ -106,7 +115,8 @@ ACTS: dict[str, Callable[[], None]] = {
     for act in (
         exits, segfaults, kills_itself, kills_the_runner, forks_for_ever, takes_all_memory, loops_for_ever,
         prints, prints_a_gigabyte, closes_the_pipe, forges_an_answer, forges_an_infinite_cost, sends_no_last_part,
-        connects, writes_a_file, fills_the_disk, sleeps,
+        connects, writes_a_file, fills_the_disk, fills_the_folder, claims_lists_in_lists,
+        sleeps,
     )
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ from tests.worker import hostile
 
 IN, REVISION, BAD, INPUTS = Partition("in", 0), "ab" * 16, 3, 8
 TIMEOUT_MS = 2_500
-LIMITS = {"memory_bytes": 300_000_000, "file_bytes": 5_000_000}
+LIMITS = {"memory_bytes": 300_000_000, "file_bytes": 5_000_000, "scratch_bytes": 50_000_000}
 CRASHED = "the process ended while the candidate worked on this input alone, twice: "
 ENDS = {
     "exits": ("crashed", f"{CRASHED}ended with exit code 0"),
@@ -45,6 +45,8 @@ ENDS = {
     "connects": ("error", "PermissionError: [Errno 13] Permission denied"),
     "writes_a_file": ("error", "PermissionError: [Errno 13] Permission denied"),
     "fills_the_disk": ("error", "OSError: [Errno 27] File too large"),
+    "fills_the_folder": ("crashed", f"{CRASHED}ended by the runner: more than 50000000 bytes in its scratch folder"),
+    "claims_lists_in_lists": ("crashed", CRASHED),
     "sleeps": ("timeout", f"no answer within candidate.timeout_ms: {TIMEOUT_MS}"),
 }
 

@@ -22,7 +22,7 @@ from shadowstream.runner.candidate import load
 from shadowstream.runner.cpu_cost import Meter
 from shadowstream.runner.outputs import BARE, Output
 from shadowstream.worker.isolated import ANSWER_BYTES_MAX, CallNotes, IsolatedCandidate
-from shadowstream.worker.values import DIGITS_MAX, NESTING_MAX, packed, packed_result, unpacked
+from shadowstream.worker.values import DIGITS_MAX, NESTING_MAX, Room, packed, packed_result, unpacked
 from tests.least_config import least_config
 
 VALUES: list[Any] = [
@@ -151,3 +151,13 @@ def test_a_module_beside_the_candidate_does_not_run_before_the_bounds(
     with isolated(config("echo")) as candidate:
         assert candidate.call([7]) == [7]
     assert not Path("ran").exists()
+
+
+def test_answers_claim_no_more_than_they_hold_and_there_is_room_for() -> None:
+    inner = msgpack.packb(msgpack.ExtType(1, b"\x94" + b"\x90" * 4))
+    for data in (b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", (b"\xdd" + (9_000).to_bytes(4)) * 900):
+        with pytest.raises(ValueError, match="cut off"):
+            unpacked(data)
+    for data in (b"\x9a" + b"\x90" * 10, b"\x8a" + b"".join(bytes((n, 0x80)) for n in range(10)), b"\x92" + inner * 2):
+        with pytest.raises(ValueError, match="more lists and objects than are read"):
+            unpacked(data, Room(9))

@@ -13,7 +13,10 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
+from shadowstream.codecs import json_values
+from shadowstream.errors import ConfigError, RecordError
 from shadowstream.protocol.marks import Counters, ends_of, identity_hash, partitioners_of
+from shadowstream.protocol.metadata_codec import inflated
 from shadowstream.records import REVISION_BYTES, Partition
 from shadowstream.thinned_queue import ThinnedQueue
 
@@ -92,8 +95,18 @@ def of_kind(counts: Mapping[str, int], kind: str) -> dict[str, int]:
 
 def position_of(snapshot: bytes) -> int:
     """Return the offset of the progress topic at which a snapshot was taken."""
-    position: int = json.loads(zlib.decompress(snapshot))["position"]
+    position: int = _opened(snapshot)["position"]
     return position
+
+
+def _opened(snapshot: bytes) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json_values.read(inflated(snapshot))
+    except (RecordError, ValueError, zlib.error) as error:
+        raise ConfigError(
+            f"the joiner's state record has marks that cannot be read: {error}; did another program write it?"
+        ) from error
+    return body
 
 
 class MarksLog:
@@ -187,7 +200,7 @@ class MarksLog:
 
     def restore(self, snapshot: bytes) -> None:
         """Restore a snapshot; the marks from its `needed_from` on must be added next."""
-        body = json.loads(zlib.decompress(snapshot))
+        body = _opened(snapshot)
         self.position, self.refused = body["position"], body.get("refused", 0)
         if body["start"] is not None:
             self.begin(body["start"])

@@ -15,6 +15,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack, unpack
 from shadowstream.records import METADATA_CHARS_MAX
 
+_BITS_MAX = 63
 PENDING_MAX = 100_000_000  # limit of the pending set, because a few characters can encode any number of offsets
 
 
@@ -54,6 +55,8 @@ def _varints(numbers: Iterable[int]) -> bytes:
 def _numbers(data: bytes) -> list[int]:
     numbers, number, shift = [], 0, 0
     for byte in data:
+        if shift >= _BITS_MAX:  # the time to add to a number grows with its length
+            raise ValueError("it holds a number beyond all offsets")
         number |= (byte & 127) << shift
         shift += 7
         if byte < 128:

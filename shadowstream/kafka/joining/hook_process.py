@@ -25,7 +25,7 @@ FAILURES_MAX = 5
 REST_S = 60.0
 TURN_SHARE = 3  # all calls of one turn of the loop may take this part of max.poll.interval.ms
 MODULE = "shadowstream.kafka.joining.hook_worker"
-ANSWER_BYTES_MAX = 64_000_000
+ANSWER_BYTES_MAX = 16_000_000
 FAILED_MAX = 64  # number of failed calls that are remembered and not repeated
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.side_formats import side_formats
 from shadowstream.config import Config, Format
 from shadowstream.errors import RecordError, ShadowstreamError
@@ -43,9 +43,9 @@ class PairReader:
     def __init__(self, config: Config) -> None:
         self._config = config
         schemas = schema_source(config.schemas)
-        bytes_max, names = config.limits.decoded_bytes_max, config.compare.duplicate_names
-        self._of_sides = Decoder(schemas, bytes_max=bytes_max, names=names)
-        self._of_inputs = Decoder(schemas, config.schemas.formats, bytes_max, names="plain")
+        bounds, names = decoded_bounds(config), config.compare.duplicate_names
+        self._of_sides = Decoder(schemas, bounds=bounds, names=names)
+        self._of_inputs = Decoder(schemas, config.schemas.formats, bounds, names="plain")
 
     def read(self, row: Mapping[str, Any]) -> PairRecords:
         """Read the records of a row of diff (schemas/diff.avsc)."""

@@ -29,7 +29,7 @@ group that go back (a replay) revoke nothing.
 import time
 from typing import Any, NamedTuple
 
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import RoleHealth
@@ -184,9 +184,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     pinned = start_mark.pin_until_stopped(config, revision, (client, writer), stop, watch)
     if pinned is not None:
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
-        decode = Decoder(
-            schema_source(config.schemas), bytes_max=config.limits.decoded_bytes_max, names="last"
-        ).decode_many
+        decode = Decoder(schema_source(config.schemas), bounds=decoded_bounds(config), names="last").decode_many
         copies = CopyProgress(config, client, pinned, decode)
         watcher = Watcher(config, revision, writer, copies)
         rechecks = PartitionerRechecks(config, client, pinned.partitioners)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, get_args
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.config import Config, Labels
 from shadowstream.errors import BrokerError, ConfigError, RecordError
 from shadowstream.health import RoleHealth
@@ -65,8 +65,8 @@ class LabelsRole(Role):
         self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
         self._store, self._client, self._tasks, self._hooks = clients
         names = config.compare.duplicate_names
-        schemas, bytes_max = schema_source(config.schemas), config.limits.decoded_bytes_max
-        self._decoder = Decoder(schemas, config.schemas.formats, bytes_max, names=names).of(labels.topic)
+        schemas, bounds = schema_source(config.schemas), decoded_bounds(config)
+        self._decoder = Decoder(schemas, config.schemas.formats, bounds, names=names).of(labels.topic)
         self._path = parse_one(labels.label_path or labels.path)
         self._id_path = None if labels.id == "key" else parse_one(labels.id)
         self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import CandidateDown, ConfigError
@@ -291,7 +291,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         sources = topic_admin.ensure(client, config)
         start_check.check(client, config, "runner", sources)
         schemas = schema_source(config.schemas)
-        decoder = Decoder(schemas, config.schemas.formats, config.limits.decoded_bytes_max, names="plain")
+        decoder = Decoder(schemas, config.schemas.formats, decoded_bounds(config), names="plain")
         partitions = {topic: sources[topic] for topic in config.production.outputs}
         encoders = {topic: Encoder(schemas, f"{topic}-value", config.candidate.output_format) for topic in partitions}
         writer = role_writer(config, "runner", instance)
