@@ -60,9 +60,8 @@ def chosen(pattern: str) -> list[Part]:
     """The parts whose title has a match of a regular expression. ValueError if none has."""
     found = [part for part in PARTS if re.search(pattern, part.title)]
     if not found:
-        raise ValueError(
-            f"no part has a match of {pattern!r}; subjects: {', '.join({one.subject: 0 for one in PARTS})}"
-        )
+        subjects = ", ".join(dict.fromkeys(part.subject for part in PARTS))
+        raise ValueError(f"no part has a match of {pattern!r}; subjects: {subjects}")
     return found
 
 
@@ -78,15 +77,13 @@ def printed(parts: Sequence[Part], seed: int, share: float, processes: int | Non
     began, cpu_s, refuted = time.monotonic(), 0.0, list[str]()
     for number, (part, found) in enumerate(run(parts, seed, share, processes), start=1):
         cpu_s += found.cpu_s
-        print(
-            f"[{number}/{len(parts)}] {part.subject}, {found.cpu_s:.0f} s of CPU, {time.monotonic() - began:.0f} s in"
-        )
+        at = f"[{number}/{len(parts)}, {time.monotonic() - began:.0f} s]"
+        print(f"{at} {part.subject}, {found.cpu_s:.0f} s of CPU")
         for line, holds in found.lines:
             print(line if holds else f"{line}   <- REFUTED", flush=True)
         refuted += [f"{found.lines[0][0]}\n{line}" for line, holds in found.lines if not holds]
-    print(
-        f"{len(parts)} parts in {time.monotonic() - began:.0f} s, {cpu_s:.0f} s of CPU; {len(refuted)} claims refuted"
-    )
+    took = f"{time.monotonic() - began:.0f} s, {cpu_s:.0f} s of CPU"
+    print(f"{len(parts)} parts in {took}, {share:g} of the runs; {len(refuted)} claims refuted")
     print(*refuted, sep="\n", end="\n" if refuted else "")
     return int(bool(refuted))
 

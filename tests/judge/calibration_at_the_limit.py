@@ -16,7 +16,7 @@ from scipy.stats import binom
 from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import b_of, log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
-from tests.judge.claims import Line, Part, at_most, just, shown_only
+from tests.judge.claims import Line, Part, bounded, just, shown_only
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -166,7 +166,7 @@ def at_the_limit(setting: Setting, seed: int) -> Iterator[Line]:
         ("promoted", "good", setting.exactly_good),
         ("rejected", "bad", setting.exactly_bad),
     ):
-        yield at_most(f"falsely {word}", share(runs, word), setting.runs, setting.alpha, INDEPENDENT)
+        yield bounded(f"falsely {word}", share(runs, word), setting.runs, setting.alpha, INDEPENDENT)
         evidence = share(runs, by_itself)
         yield just("its evidence alone, at window ends", evidence, setting.runs, exact, exact_max=setting.alpha)
     every = promotion_probability(setting.limit, setting.limit, setting.alpha, setting.units * setting.windows)
@@ -191,7 +191,7 @@ def in_clusters(setting: Setting, seed: int, *, never: bool = True) -> Iterator[
         True,
     )
     assumed = f"bad records cluster, and {hours} h show it"
-    line, rare = at_most("promoted", promoted, setting.runs, setting.alpha, assumed)
+    line, rare = bounded("promoted", promoted, setting.runs, setting.alpha, assumed)
     yield (f"{line}; claim: never", promoted == 0) if never else (line, rare)
     line, _ = shown_only("  by the evidence alone", good, setting.runs, f"but over alpha {setting.alpha:g}")
     yield line, good > setting.alpha * setting.runs
@@ -206,7 +206,7 @@ def within_sixteen(setting: Setting, seed: int) -> Iterator[Line]:
     promoted, good = share(runs, "promoted"), share(runs, "good")
     yield f"a quarter of the limit: p = {setting.rate:g}, p0 = {setting.limit:g}, {_size(setting)} = 16/p0", True
     yield (
-        f"  E_below reaches 1/alpha, looked at after every pair: exact {every:.6f}; claim: at least .92",
+        f"  by E_below, looked at after every pair: exact {every:.6f}; claim: at least .92",
         every >= 0.92,
     )
     yield just("at window ends", good, setting.runs, setting.exactly_good)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.key_buckets import KeyOutcomes
 from shadowstream.protocol.task_names import task_of
-from tests.judge.claims import Line, Part, at_most, shown_only
+from tests.judge.claims import Line, Part, bounded, shown_only
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -196,7 +196,7 @@ def of_a_case(case: Case, seed: int) -> Iterator[Line]:
     for word, decision in (("promoted", "promote"), ("rejected", "reject")):
         count = decisions.count(decision)
         if word in case.holds:
-            yield at_most(word, count, case.runs, case.alpha, case.assumption)
+            yield bounded(word, count, case.runs, case.alpha, case.assumption)
         else:
             yield shown_only(word, count, case.runs, f"assumption: {case.assumption}")
 

@@ -17,7 +17,7 @@ from shadowstream.judge.distributions.stability import Samples, stability_of
 from shadowstream.judge.distributions.watch import levels
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.value_bins import Doubles, fine_bins
-from tests.judge.claims import Line, Part, at_most
+from tests.judge.claims import Line, Part, bounded
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -141,8 +141,8 @@ def of_the_law(law: Law, seed: int) -> Lines:
         alarms = sum(one is not None and one.alarms(level, 0.0) for one in found)
         named = f"at level {level:g}"
         # A limit law: not beyond its level by more than a fifth.
-        yield at_most(f"beyond its null law {named}", beyond, law.runs, 1.2 * level, kind)
-        yield at_most(f"alarms {named}", alarms, law.runs, level, kind)
+        yield bounded(f"beyond its null law {named}", beyond, law.runs, 1.2 * level, kind)
+        yield bounded(f"alarms {named}", alarms, law.runs, level, kind)
 
 
 def of_the_judge(setting: Values, seed: int, *, name: str) -> Lines:
@@ -162,7 +162,7 @@ def of_the_judge(setting: Values, seed: int, *, name: str) -> Lines:
         True,
     )
     for kind, level in zip(opened, levels(setting.settings), strict=True):
-        yield at_most(f"incidents, {kind}", opened[kind], tests[kind], level, name)
+        yield bounded(f"incidents, {kind}", opened[kind], tests[kind], level, name)
 
 
 def power(setting: Values, seed: int, compared: str, comparisons_max: int) -> Lines:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from shadowstream.config import Config
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.signed_means import SignedSums
-from tests.judge.claims import Line, Part, at_most, share_of
+from tests.judge.claims import Line, Part, bounded, share_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -94,7 +94,7 @@ def at_the_margin(setting: LossSetting, seed: int) -> Iterator[Line]:
     yield f"loss at the margin: {setting.words}", True
     for word in ("promoted", "rejected"):
         happened = sum(getattr(run, word) is not None for run in runs)
-        yield at_most(f"falsely {word}", happened, setting.runs, setting.alpha, MARTINGALE)
+        yield bounded(f"falsely {word}", happened, setting.runs, setting.alpha, MARTINGALE)
 
 
 def within_the_margin(setting: LossSetting, seed: int, least: float = 0.9) -> Iterator[Line]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from shadowstream.judge.paired.comparison import compare, terms_of
 from shadowstream.judge.paired.judged_records import JudgedRecords
-from tests.judge.claims import Line, Part, at_most, share_of
+from tests.judge.claims import Line, Part, bounded, share_of
 from tests.judge.stats_records import HOUR_MS, REVISION
 
 ALPHA = 0.05
@@ -57,7 +57,7 @@ def of_pairs(setting: PairedRuns, seed: int) -> Iterator[Line]:
     size = f"{setting.runs} runs of {setting.windows} windows of {setting.units} records"
     yield f"two candidates wrong on {setting.of_first:g} and {setting.of_second:g} of {setting.keys} keys, {size}", True
     if setting.of_first == setting.of_second:
-        yield at_most("one shown to be better", apart, setting.runs, ALPHA, "keys do not depend on each other")
+        yield bounded("one shown to be better", apart, setting.runs, ALPHA, "keys do not depend on each other")
     else:
         yield (
             f"  the better one shown: {share_of(second, setting.runs)}, the worse one: {apart - second}; claim: at "

@@ -15,7 +15,7 @@ from shadowstream.judge.evidence.quantiles import RatioEvidence
 from shadowstream.judge.latency_sketch import Sketch
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.latency_buckets import LOG_GROWTH
-from tests.judge.claims import Line, Part, at_most, share_of, shown_only
+from tests.judge.claims import Line, Part, bounded, share_of, shown_only
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -116,8 +116,8 @@ def at_the_ratio(setting: Pairs, seed: int) -> Iterator[Line]:
     """The evidence alone: of a candidate exactly at the ratio it ever errs in at most alpha of all runs, either way."""
     found = [setting.evidence(seed, run) for run in range(setting.runs)]
     yield f"latency at the ratio: {setting.named}", True
-    yield at_most("falsely shown good", sum(good for good, _ in found), setting.runs, setting.alpha, APART)
-    yield at_most("falsely shown bad", sum(bad for _, bad in found), setting.runs, setting.alpha, APART)
+    yield bounded("falsely shown good", sum(good for good, _ in found), setting.runs, setting.alpha, APART)
+    yield bounded("falsely shown bad", sum(bad for _, bad in found), setting.runs, setting.alpha, APART)
 
 
 def in_bursts(setting: Pairs, seed: int) -> Iterator[Line]:

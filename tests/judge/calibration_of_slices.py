@@ -8,7 +8,7 @@ import numpy as np
 
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.slice_guard import guard
-from tests.judge.claims import Line, Part, at_most, share_of
+from tests.judge.claims import Line, Part, bounded, share_of
 from tests.judge.stats_records import HOUR_MS, REVISION, stats
 from tests.judge.trials_by_slice import TASK, hour, sliced
 
@@ -58,7 +58,7 @@ def at_the_limit_in_slices(setting: SliceSummary, seed: int) -> Iterator[Line]:
     """Where every slice lies exactly at the limit, one of them is shown bad in at most alpha of all runs."""
     yield f"slices: {setting.values} values, each at p = p0 = {setting.limit:g} of two criteria, {_size(setting)}", True
     assumed = "pairs do not depend on each other"
-    yield at_most("falsely held back by some slice", setting.held(seed), setting.runs, setting.alpha, assumed)
+    yield bounded("falsely held back by some slice", setting.held(seed), setting.runs, setting.alpha, assumed)
 
 
 def one_bad_slice(setting: SliceSummary, seed: int) -> Iterator[Line]:

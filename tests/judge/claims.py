@@ -41,7 +41,7 @@ def share_of(happened: int, runs: int) -> str:
     return f"{happened} of {runs} ({happened / runs:.4f} [{low:.4f}, {high:.4f}])"
 
 
-def at_most(word: str, happened: int, runs: int, alpha: float, assumption: str) -> Line:
+def bounded(word: str, happened: int, runs: int, alpha: float, assumption: str) -> Line:
     """The claim that something happens in at most alpha of all runs, where its assumption holds."""
     p = rate_max(happened, runs, alpha)
     claim = f"claim: at most alpha {alpha:g}, assumption: {assumption}"
@@ -63,8 +63,11 @@ def just(word: str, happened: int, runs: int, exact: float, *, exact_max: float 
 
 @dataclass(frozen=True)
 class Part:
-    """A check of one setting. `check`: called with the setting, a seed and `more`; gives lines. `least`: runs that any share
-    of the setting's runs keeps, where it has as many."""
+    """A check of one setting.
+
+    `check`: called with the setting, a seed and `more`; gives lines. `least`: as many runs stay at any share, where the
+    setting has them.
+    """
 
     subject: str
     check: Callable[..., Iterable[Line]]

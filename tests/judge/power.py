@@ -159,8 +159,12 @@ class Detection:
             early += sum(watched.opened(self.units, self.before) > 0 for _ in range(200))
             hours = ((hour, watched.opened(self.units, self.after)) for hour in range(200))
             judged.append(next((hour * self.units + records for hour, records in hours if records), 200 * self.units))
+        return Compared(sorted(judged), self.cusum(seed), early)
+
+    def cusum(self, seed: int) -> float:
+        """The median of CUSUM, with the judge's mean time between false alarms."""
         run_length = alarm_level(CRITERIA, HORIZON_WINDOWS, FALSE_ALARMS) * self.units
-        return Compared(sorted(judged), cusum_median(self.before, self.after, run_length, seed), early)
+        return cusum_median(self.before, self.after, run_length, seed)
 
 
 def compared(setting: Race | Detection, seed: int) -> Iterator[Line]:
@@ -170,7 +174,8 @@ def compared(setting: Race | Detection, seed: int) -> Iterator[Line]:
     early = f"; {found.early} incidents before, in {200 * setting.runs} windows" if known == "CUSUM" else ""
     yield (
         f"{setting.words}: {found.median:.0f} units (median of {setting.runs}), {known} that knows the rates "
-        f"{found.best:.0f}: ratio {found.ratio:.2f} [{low:.2f}, {high:.2f}]; claim: at most {setting.ratio_max:g}{early}",
+        f"{found.best:.0f}: ratio {found.ratio:.2f} [{low:.2f}, {high:.2f}]; claim: at most "
+        f"{setting.ratio_max:g}{early}",
         found.ratio <= setting.ratio_max and not found.early,
     )
 
