@@ -141,7 +141,7 @@ class Detection:
 
     units: int
     ratio_max: float = 1.6
-    runs: int = 100
+    runs: int = 600
     before: float = 0.01
     after: float = 0.05
     limit: float = 0.02

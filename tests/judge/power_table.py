@@ -3,12 +3,13 @@
 `tests/judge/test_power_table.py` holds the table against its limits, its medians and the tests that know the rates.
 """
 
+import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.judge.claims import limits
 from tests.judge.power import DETECTIONS, QUIET, RACES, Compared, Detection, Quiet, Race
@@ -18,6 +19,7 @@ BEGIN = "<!-- power of the judge: begin (make judge-power) -->"
 END = "<!-- power of the judge: end -->"
 SEED = 8
 SETTINGS: tuple[Race | Detection, ...] = (*RACES, *DETECTIONS)
+ALL: tuple[Any, ...] = (*SETTINGS, *QUIET)
 HEAD = "| case | records of the judge (median) | runs | a test that knows the rates | ratio | 95 % interval | at most |"
 
 
@@ -49,15 +51,26 @@ def table(compared: dict[Race | Detection, Compared], incidents: dict[Quiet, int
     )
 
 
-def measured(seed: int = SEED) -> tuple[dict[Race | Detection, Compared], dict[Quiet, int]]:
-    """Run everything on all cores."""
-    with ProcessPoolExecutor() as pool:
-        races, quiet = (pool.map(_found, some, repeat(seed)) for some in (SETTINGS, QUIET))
-        return dict(zip(SETTINGS, races, strict=True)), dict(zip(QUIET, quiet, strict=True))
+def measured(
+    seed: int = SEED, processes: int | None = None
+) -> tuple[dict[Race | Detection, Compared], dict[Quiet, int]]:
+    """Run everything; a line on stderr for each setting as it ends."""
+    with ProcessPoolExecutor(processes) as pool:
+        found = {}
+        for setting, one in zip(ALL, pool.map(_found, ALL, repeat(seed)), strict=True):
+            found[setting] = one.value
+            print(f"{setting.words}: {one.cpu_s:.0f} s of CPU", file=sys.stderr, flush=True)
+    return {one: found[one] for one in SETTINGS}, {one: found[one] for one in QUIET}
 
 
-def _found(setting: Any, seed: int) -> Any:
-    return setting.found(seed)
+class _Found(NamedTuple):
+    value: Any
+    cpu_s: float
+
+
+def _found(setting: Any, seed: int) -> _Found:
+    began = time.process_time()
+    return _Found(setting.found(seed), time.process_time() - began)
 
 
 def table_of(page: str) -> str:
@@ -67,7 +80,9 @@ def table_of(page: str) -> str:
 
 def main() -> int:
     """Write the table into the page and print it; 1 where a limit is not held."""
-    began, (compared, incidents) = time.monotonic(), measured()
+    parser = argparse.ArgumentParser(prog="make judge-power", description=__doc__)
+    parser.add_argument("--processes", type=int, help="as many as there are cores unless given")
+    began, (compared, incidents) = time.monotonic(), measured(processes=parser.parse_args().processes)
     text, page = table(compared, incidents), PAGE.read_text("utf-8")
     PAGE.write_text(f"{page.split(BEGIN)[0]}{BEGIN}\n{text}\n{END}{page.split(END)[1]}", "utf-8")
     over = [setting.words for setting, found in compared.items() if found.ratio > setting.ratio_max or found.early]
