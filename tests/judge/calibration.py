@@ -40,7 +40,7 @@ ROOMS = (
 )
 PARTS: tuple[Part, ...] = tuple(part for room in ROOMS for part in room.PARTS)
 SHARE = 0.2
-"""Of the full number of runs: the default takes about half an hour on two cores, and all runs two hours."""
+"""Of the full number of runs: the default takes 17 to 30 minutes on two cores, and all runs about an hour."""
 
 
 class Measured(NamedTuple):
