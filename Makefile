@@ -10,6 +10,8 @@ DEMO_ARGS  ?=
 SEEDS      ?= 500
 FIRST_SEED ?= 0
 SIM_ARGS   ?=
+RUNS       ?=
+PARTS      ?=
 EOS_ARGS   ?=
 KILLS      ?= 200
 CASES      ?= 20000
@@ -26,8 +28,8 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-compare chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost pictures docs-site model-server fuzz sbom audit
+.PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-power judge-compare chaos chaos-broker restart
+.PHONY: bench helm docs lint lock clean sim-loop eos-cost pictures docs-site model-server fuzz sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,8 +71,11 @@ resolution: setup ## 5,000 pairs of Avro schemas beside Apache Avro's Java reade
 sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 SIM_ARGS=--shed|--spill)
 	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(SIM_ARGS)
 
-calibrate: setup ## 2,000 seeded candidates at the limit through the judge, beside the exact probabilities
-	@$(BIN)/python -m tests.judge.calibration
+calibrate: setup ## the judge's promises by seeded runs, about half an hour on two cores (RUNS=1 for all runs, PARTS=clusters)
+	@$(BIN)/python -m tests.judge.calibration $(if $(RUNS),--runs $(RUNS)) --parts '$(PARTS)'
+
+judge-power: setup ## how soon the judge decides, beside SPRT and CUSUM, into docs/judging.md
+	@$(BIN)/python -m tests.judge.power_table
 
 pictures: setup ## the live page of the demo as docs/pictures/*.png, and the README's lines of it (needs Chromium; a few minutes)
 	@$(BIN)/python -m tests.web.pictures

@@ -4,10 +4,9 @@ Each side's score is normal, with a higher mean for true labels, so the AUC of e
 How many labels are true, and how high all scores of a window are, changes from window to window.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm
@@ -24,6 +23,7 @@ from tests.judge.calibration_of_losses import (
     beyond_the_margin,
     within_the_margin,
 )
+from tests.judge.claims import Part
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, stats
 from tests.labels.labelled_trial import TASK, config_of
 
@@ -82,17 +82,11 @@ class AucSetting(LossSetting):
 
 SHARES = {"even": 0.5, "rare": 0.05}
 
-
-def _part(check: Callable[..., Any], *numbers: Any) -> Callable[[int], Iterator[tuple[str, bool]]]:
-    shape, worse_by, margin, units, windows, runs = numbers
-    return lambda seed: check(AucSetting(shape, worse_by, margin, units, windows, runs), seed)
-
-
-AUC_PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
-    _part(at_the_margin, "even", 0.02, 0.02, 100, 30, 300),
-    _part(at_the_margin, "rare", 0.05, 0.05, 300, 30, 300),
-    _part(within_the_margin, "even", 0.0, 0.02, 500, 60, 100),
-    _part(within_the_margin, "rare", 0.0, 0.05, 500, 60, 100),
-    _part(within_the_margin, "even", -0.02, 0.02, 500, 40, 100),
-    _part(beyond_the_margin, "even", 0.1, 0.02, 500, 40, 100),
+PARTS = (
+    Part("auc", at_the_margin, AucSetting("even", 0.02, 0.02, units=100, windows=30, runs=300)),
+    Part("auc", at_the_margin, AucSetting("rare", 0.05, 0.05, units=300, windows=30, runs=300)),
+    Part("auc", within_the_margin, AucSetting("even", 0.0, 0.02, units=500, windows=60, runs=100)),
+    Part("auc", within_the_margin, AucSetting("rare", 0.0, 0.05, units=500, windows=60, runs=100)),
+    Part("auc", within_the_margin, AucSetting("even", -0.02, 0.02, units=500, windows=40, runs=100)),
+    Part("auc", beyond_the_margin, AucSetting("even", 0.1, 0.02, units=500, windows=40, runs=100)),
 )

@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.key_buckets import KeyOutcomes
 from shadowstream.protocol.task_names import task_of
+from tests.judge.claims import Line, Part, bounded, shown_only
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
 BUCKETS = 1_024
 UNITS = 500
 DAY = 24
-DOUBT = 0.001
 Dice = np.random.Generator
 Ints = npt.NDArray[np.int64]
 
@@ -186,20 +185,20 @@ CASES = (
 )  # fmt: skip
 
 
-def lines(case: Case, seed: int) -> Iterator[tuple[str, bool]]:
+def of_a_case(case: Case, seed: int) -> Iterator[Line]:
     """The figures of a case, and whether each holds."""
     decisions = [case.one(seed, run) for run in range(case.runs)]
     yield (
         f"{case.name}, unit: {case.unit}, {case.rate}, limit {case.limit:g}, {case.runs} runs of {case.windows} h "
-        f"of {case.units}; assumption: {case.assumption}",
+        f"of {case.units}",
         True,
     )
     for word, decision in (("promoted", "promote"), ("rejected", "reject")):
         count = decisions.count(decision)
-        test = binomtest(count, case.runs, case.alpha, alternative="greater")
-        low, high = binomtest(count, case.runs).proportion_ci(0.95)
-        bound = f", at most {case.alpha:g}" if word in case.holds else ""
-        yield (
-            f"  {word}: {count} ({count / case.runs:.3f}, 95 % {low:.3f} to {high:.3f}){bound}",
-            word not in case.holds or test.pvalue >= DOUBT,
-        )
+        if word in case.holds:
+            yield bounded(word, count, case.runs, case.alpha, case.assumption)
+        else:
+            yield shown_only(word, count, case.runs, f"assumption: {case.assumption}")
+
+
+PARTS = tuple(Part("clusters", of_a_case, case) for case in CASES)

@@ -11,10 +11,12 @@ import numpy.typing as npt
 from shadowstream.config import Config
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.signed_means import SignedSums
+from tests.judge.claims import Line, Part, bounded, share_of
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
 BOUND = 1.0
+MARTINGALE = "the mean of each difference, given the past, is the margin"
 CRITERION = {"rate": "loss", "loss": "cost", "path": "price", "bound": BOUND}
 Shape = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
 """Differences of so many pairs, with a mean of 0 and within a bound of 1 after a shift by a few hundredths."""
@@ -86,57 +88,49 @@ class LossSetting:
         )
 
 
-def at_the_margin(setting: LossSetting, seed: int) -> Iterator[tuple[str, bool]]:
+def at_the_margin(setting: LossSetting, seed: int) -> Iterator[Line]:
     """A candidate that is worse by just the margin is promoted, and rejected, in at most alpha of all runs."""
-    from tests.judge.calibration import DOUBT, rate_max
-
     runs = setting.all(seed)
     yield f"loss at the margin: {setting.words}", True
     for word in ("promoted", "rejected"):
         happened = sum(getattr(run, word) is not None for run in runs)
-        p_max = rate_max(happened, setting.runs, setting.alpha)
-        yield (
-            f"  falsely {word}: {happened} of {setting.runs} ({happened / setting.runs:.4f}), at most "
-            f"{setting.alpha:g}: binomial test p = {p_max:.3g}",
-            p_max >= DOUBT,
-        )
+        yield bounded(f"falsely {word}", happened, setting.runs, setting.alpha, MARTINGALE)
 
 
-def within_the_margin(setting: LossSetting, seed: int, least: float = 0.9) -> Iterator[tuple[str, bool]]:
+def within_the_margin(setting: LossSetting, seed: int, least: float = 0.9) -> Iterator[Line]:
     """An equal or a better candidate is promoted in `least` of all runs, and at most alpha are rejected before."""
-    runs = setting.all(seed)
-    pairs = sorted(run.promoted for run in runs if run.promoted is not None)
-    rejected = sum(run.rejected is not None for run in runs)
-    median, ninth = (int(np.quantile(pairs, share)) if pairs else None for share in (0.5, 0.9))
     yield f"loss within the margin: {setting.words}", True
-    yield (
-        f"  promoted: {len(pairs)} of {setting.runs}, after {median} pairs (median), {ninth} (nine in ten); rejected: "
-        f"{rejected}",
-        len(pairs) >= least * setting.runs and rejected <= setting.alpha * setting.runs,
-    )
+    yield from _decided(setting, seed, ("promoted", "rejected"), least)
 
 
-def beyond_the_margin(setting: LossSetting, seed: int, least: float = 0.9) -> Iterator[tuple[str, bool]]:
-    """A candidate that is clearly worse is rejected in `least` of all runs."""
-    runs = setting.all(seed)
-    pairs = sorted(run.rejected for run in runs if run.rejected is not None)
-    promoted = sum(run.promoted is not None for run in runs)
-    median = int(np.quantile(pairs, 0.5)) if pairs else None
+def beyond_the_margin(setting: LossSetting, seed: int, least: float = 0.9) -> Iterator[Line]:
+    """A candidate that is clearly worse is rejected in `least` of all runs, and at most alpha are promoted before."""
     yield f"loss beyond the margin: {setting.words}", True
+    yield from _decided(setting, seed, ("rejected", "promoted"), least)
+
+
+def _decided(setting: LossSetting, seed: int, words: tuple[str, str], least: float) -> Iterator[Line]:
+    right, wrong = ([pairs for run in setting.all(seed) if (pairs := getattr(run, word)) is not None] for word in words)
+    median, ninth = (int(np.quantile(right, share)) if right else None for share in (0.5, 0.9))
     yield (
-        f"  rejected: {len(pairs)} of {setting.runs}, after {median} pairs (median); promoted: {promoted}",
-        len(pairs) >= least * setting.runs and promoted <= setting.alpha * setting.runs,
+        f"  {words[0]}: {share_of(len(right), setting.runs)}; claim: at least {least:g}; after {median} pairs "
+        f"(median), {ninth} (nine in ten)",
+        len(right) >= least * setting.runs,
+    )
+    yield (
+        f"  {words[1]}: {share_of(len(wrong), setting.runs)}; claim: at most alpha {setting.alpha:g}",
+        len(wrong) <= setting.alpha * setting.runs,
     )
 
 
-LOSS_PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
-    lambda seed: at_the_margin(LossSetting("narrow", 0.01, 0.01, units=200, windows=30, runs=500), seed),
-    lambda seed: at_the_margin(LossSetting("right_or_wrong", 0.05, 0.05, units=100, windows=30, runs=500), seed),
-    lambda seed: at_the_margin(LossSetting("seldom_dear", 0.02, 0.02, units=200, windows=30, runs=500), seed),
-    lambda seed: within_the_margin(LossSetting("narrow", 0.0, 0.01, units=200, windows=40, runs=200), seed),
-    lambda seed: within_the_margin(LossSetting("narrow", -0.01, 0.01, units=200, windows=40, runs=200), seed),
-    lambda seed: within_the_margin(LossSetting("right_or_wrong", 0.0, 0.05, units=200, windows=60, runs=200), seed),
-    lambda seed: within_the_margin(LossSetting("right_or_wrong", -0.05, 0.05, units=200, windows=40, runs=200), seed),
-    lambda seed: within_the_margin(LossSetting("seldom_dear", 0.0, 0.02, units=200, windows=60, runs=200), seed),
-    lambda seed: beyond_the_margin(LossSetting("narrow", 0.03, 0.01, units=200, windows=40, runs=200), seed),
+PARTS = (
+    Part("loss", at_the_margin, LossSetting("narrow", 0.01, 0.01, units=200, windows=30, runs=500)),
+    Part("loss", at_the_margin, LossSetting("right_or_wrong", 0.05, 0.05, units=100, windows=30, runs=500)),
+    Part("loss", at_the_margin, LossSetting("seldom_dear", 0.02, 0.02, units=200, windows=30, runs=500)),
+    Part("loss", within_the_margin, LossSetting("narrow", 0.0, 0.01, units=200, windows=40, runs=200)),
+    Part("loss", within_the_margin, LossSetting("narrow", -0.01, 0.01, units=200, windows=40, runs=200)),
+    Part("loss", within_the_margin, LossSetting("right_or_wrong", 0.0, 0.05, units=200, windows=60, runs=200)),
+    Part("loss", within_the_margin, LossSetting("right_or_wrong", -0.05, 0.05, units=200, windows=40, runs=200)),
+    Part("loss", within_the_margin, LossSetting("seldom_dear", 0.0, 0.02, units=200, windows=60, runs=200)),
+    Part("loss", beyond_the_margin, LossSetting("narrow", 0.03, 0.01, units=200, windows=40, runs=200)),
 )

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from shadowstream.judge.paired.comparison import compare, terms_of
 from shadowstream.judge.paired.judged_records import JudgedRecords
+from tests.judge.claims import Line, Part, bounded, share_of
 from tests.judge.stats_records import HOUR_MS, REVISION
 
-ALPHA, DOUBT = 0.05, 0.001
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,23 +50,24 @@ def _row(offset: int, time_ms: int, key: int) -> dict[str, Any]:
     return {"revision": REVISION, "production": record, "outcome": "mismatch", "time_ms": time_ms, "key": b"%d" % key}
 
 
-def of_pairs(setting: PairedRuns, seed: int) -> Iterator[tuple[str, bool]]:
+def of_pairs(setting: PairedRuns, seed: int) -> Iterator[Line]:
     """Equal candidates are distinguished at most alpha of the time; the better of two unequal ones is shown."""
     found = [setting.shown(seed, run) for run in range(setting.runs)]
     apart, second = sum(one is not None for one in found), found.count("second")
     size = f"{setting.runs} runs of {setting.windows} windows of {setting.units} records"
     yield f"two candidates wrong on {setting.of_first:g} and {setting.of_second:g} of {setting.keys} keys, {size}", True
     if setting.of_first == setting.of_second:
-        limits = binomtest(apart, setting.runs, ALPHA).proportion_ci(0.95)
-        no_more = float(binomtest(apart, setting.runs, ALPHA, alternative="greater").pvalue)
-        interval = f"[{limits.low:.3f}, {limits.high:.3f}]"
-        yield f"  one shown to be better: {apart} {interval}, at most {ALPHA:g} may be", no_more >= DOUBT
+        yield bounded("one shown to be better", apart, setting.runs, ALPHA, "keys do not depend on each other")
     else:
-        yield f"  the better one shown: {second}, the worse one: {apart - second}", second >= 0.9 * setting.runs
+        yield (
+            f"  the better one shown: {share_of(second, setting.runs)}, the worse one: {apart - second}; claim: at "
+            f"least 0.9",
+            second >= 0.9 * setting.runs,
+        )
 
 
 PARTS = (
-    partial(of_pairs, PairedRuns(0.1, 0.1, keys=1_000)),
-    partial(of_pairs, PairedRuns(0.1, 0.1, keys=100_000)),
-    partial(of_pairs, PairedRuns(0.1, 0.05, keys=2_000, runs=100)),
+    Part("pairs", of_pairs, PairedRuns(0.1, 0.1, keys=1_000)),
+    Part("pairs", of_pairs, PairedRuns(0.1, 0.1, keys=100_000)),
+    Part("pairs", of_pairs, PairedRuns(0.1, 0.05, keys=2_000, runs=100)),
 )

@@ -1,26 +1,25 @@
 """Latency quantiles: how often equal sides are ever promoted or rejected, and how soon unequal ones are decided.
 
-The assumption printed beside: slow pairs do not come together. Part of `make calibrate` (tests/judge/calibration.py).
+Part of `make calibrate` (tests/judge/calibration.py).
 """
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from shadowstream.judge.evidence.quantiles import RatioEvidence
 from shadowstream.judge.latency_sketch import Sketch
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.latency_buckets import LOG_GROWTH
+from tests.judge.claims import Line, Part, bounded, share_of, shown_only
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
-DOUBT = 0.001
+APART = "slow pairs do not come together"
 Latencies = npt.NDArray[np.float64]
 
 
@@ -113,64 +112,45 @@ def counted(latencies_ms: Latencies) -> Mapping[int, int]:
     return dict(zip(found.tolist(), n.tolist(), strict=True))
 
 
-def at_the_ratio(setting: Pairs, seed: int) -> Iterator[tuple[str, bool]]:
+def at_the_ratio(setting: Pairs, seed: int) -> Iterator[Line]:
     """The evidence alone: of a candidate exactly at the ratio it ever errs in at most alpha of all runs, either way."""
     found = [setting.evidence(seed, run) for run in range(setting.runs)]
-    yield f"latency at the ratio: {setting.named}; assumed: slow pairs do not come together", True
-    yield _rare("shown good", sum(good for good, _ in found), setting)
-    yield _rare("shown bad", sum(bad for _, bad in found), setting)
+    yield f"latency at the ratio: {setting.named}", True
+    yield bounded("falsely shown good", sum(good for good, _ in found), setting.runs, setting.alpha, APART)
+    yield bounded("falsely shown bad", sum(bad for _, bad in found), setting.runs, setting.alpha, APART)
 
 
-def in_bursts(setting: Pairs, seed: int) -> Iterator[tuple[str, bool]]:
+def in_bursts(setting: Pairs, seed: int) -> Iterator[Line]:
     """The whole judge where the assumption is broken: shown, and no promise."""
-    runs = setting.all(seed)
-    yield f"latency at the ratio: {setting.named}; assumption broken: slow pairs come in bursts", True
+    runs, broken = setting.all(seed), f"broken: {APART}"
+    yield f"latency at the ratio: {setting.named}", True
     for word in ("promoted", "rejected"):
-        yield _rare(word, sum(getattr(run, word) is not None for run in runs), setting)[0], True
-    yield f"    by the evidence alone shown good: {sum(run.good for run in runs)}", True
+        happened = sum(getattr(run, word) is not None for run in runs)
+        yield shown_only(f"falsely {word}", happened, setting.runs, broken)
+    yield shown_only("  by the evidence alone shown good", sum(run.good for run in runs), setting.runs, broken)
 
 
-def _rare(word: str, happened: int, setting: Pairs) -> tuple[str, bool]:
-    test = binomtest(happened, setting.runs, setting.alpha, alternative="greater")
-    low, high = binomtest(happened, setting.runs).proportion_ci(method="exact")
-    return (
-        f"  falsely {word}: {happened} of {setting.runs} ({happened / setting.runs:.4f} [{low:.4f}, {high:.4f}]), "
-        f"at most {setting.alpha:g}: p = {test.pvalue:.3g}",
-        bool(test.pvalue >= DOUBT),
-    )
-
-
-def power(setting: Pairs, seed: int, word: str, least: float) -> Iterator[tuple[str, bool]]:
+def power(setting: Pairs, seed: int, word: str, least: float) -> Iterator[Line]:
     """A candidate beside the ratio is promoted, or rejected, in at least that share of all runs."""
     pairs = [getattr(run, word) for run in setting.all(seed)]
     decided = sorted(n for n in pairs if n is not None)
     median = f", median {decided[len(decided) // 2]:,} pairs" if 2 * len(decided) > setting.runs else ""
-    share = len(decided) / setting.runs
-    yield f"latency power: {setting.named}: {word} {share:.2f}{median}", share >= least
+    found = share_of(len(decided), setting.runs)
+    yield (
+        f"latency power: {setting.named}: {word} {found}; claim: at least {least:g}{median}",
+        len(decided) >= least * setting.runs,
+    )
 
 
-PARTS: tuple[tuple[Callable[..., Iterator[tuple[str, bool]]], tuple[Pairs], dict[str, Any]], ...] = (
-    (at_the_ratio, (Pairs(1.0, runs=2_000),), {}),
-    (at_the_ratio, (Pairs(1.0, quantile=0.5, units=100, runs=2_000),), {}),
-    (at_the_ratio, (Pairs(1.2, slower=1.2, runs=2_000),), {}),
-    (in_bursts, (Pairs(1.0, burst=10, runs=100),), {}),
-    (in_bursts, (Pairs(1.0, burst=50, runs=100),), {}),
-    (power, (Pairs(1.2, windows=80, runs=40),), {"word": "promoted", "least": 0.9}),
-    (power, (Pairs(1.5, runs=40),), {"word": "promoted", "least": 0.9}),
-    (power, (Pairs(2.0, runs=40),), {"word": "promoted", "least": 0.9}),
-    (power, (Pairs(1.2, slower=2.0, runs=40),), {"word": "rejected", "least": 0.9}),
-    (power, (Pairs(1.2, slower=3.0, runs=40),), {"word": "rejected", "least": 0.9}),
+PARTS = (
+    Part("latency", at_the_ratio, Pairs(1.0, runs=2_000)),
+    Part("latency", at_the_ratio, Pairs(1.0, quantile=0.5, units=100, runs=2_000)),
+    Part("latency", at_the_ratio, Pairs(1.2, slower=1.2, runs=2_000)),
+    Part("latency", in_bursts, Pairs(1.0, burst=10, runs=100)),
+    Part("latency", in_bursts, Pairs(1.0, burst=50, runs=100)),
+    Part("latency", power, Pairs(1.2, windows=80, runs=40), {"word": "promoted", "least": 0.9}),
+    Part("latency", power, Pairs(1.5, runs=40), {"word": "promoted", "least": 0.9}),
+    Part("latency", power, Pairs(2.0, runs=40), {"word": "promoted", "least": 0.9}),
+    Part("latency", power, Pairs(1.2, slower=2.0, runs=40), {"word": "rejected", "least": 0.9}),
+    Part("latency", power, Pairs(1.2, slower=3.0, runs=40), {"word": "rejected", "least": 0.9}),
 )
-"""Function, its setting, and what else it takes; the seed comes from the caller."""
-
-
-def lines(part: int, seed: int) -> list[tuple[str, bool]]:
-    """The lines of one part, and whether each holds."""
-    function, settings, more = PARTS[part]
-    return list(function(*settings, seed=seed, **more))
-
-
-if __name__ == "__main__":
-    for part in map(int, sys.argv[1:] or range(len(PARTS))):
-        for line, holds in lines(part, 8):
-            print(line if holds else f"{line}   <- FAILED", flush=True)

@@ -5,9 +5,9 @@ is a promise of the judge; `make calibrate` prints it and fails beyond it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binom
@@ -19,16 +19,40 @@ from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.judge.step import JudgeStep
 from shadowstream.records import SUB_WINDOWS
 from tests.judge.calibration_of_clusters import BUCKETS, TASK, Case, records_of
+from tests.judge.claims import Line, Part, share_of
 from tests.judge.stats_records import HOUR_MS, REVISION, config
 
 UNITS = 50
 WINDOWS_MAX = 600
 RECORDS_MAX = 60_000
 ALPHA = 0.05
-DETECTED_MAX = 1.6
 SEASON_MS = 24 * HOUR_MS
 CRITERIA = 5
 """A config of one criterion has four guards beside it."""
+
+
+class Compared(NamedTuple):
+    """The units of each run in order, and the median of a test that knows the rates. `early`: incidents before."""
+
+    judged: Sequence[int]
+    best: float
+    early: int = 0
+
+    @property
+    def median(self) -> float:
+        """That of the judge."""
+        return float(np.median(self.judged))
+
+    @property
+    def ratio(self) -> float:
+        """The judge's median by the best."""
+        return self.median / self.best
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of the ratio, by the exact distribution of ranks around a median."""
+        low, high = (int(place) for place in binom.interval(0.95, len(self.judged) - 1, 0.5))
+        return self.judged[low] / self.best, self.judged[high] / self.best
 
 
 @dataclass(frozen=True)
@@ -71,18 +95,15 @@ class Race:
         )
         return int(np.argmax(ratio >= -math.log(alpha))) + 1
 
+    @property
+    def words(self) -> str:
+        """The setting as text."""
+        return f"{self.name}, windows of {self.units}"
 
-def raced(race: Race, seed: int) -> Iterator[tuple[str, bool]]:
-    """The medians of both, and whether their ratio holds."""
-    judged = sorted(race.judged(seed, run) for run in range(race.runs))
-    best = float(np.median([race.sprt(seed, run) for run in range(4_000)]))
-    ratio = float(np.median(judged)) / best
-    low, high = (judged[int(place)] / best for place in binom.interval(0.95, race.runs - 1, 0.5))
-    yield (
-        f"{race.name}: median {np.median(judged):.0f} units in windows of {race.units}, SPRT that knows the rate "
-        f"{best:.0f}: {bounded(ratio, race.ratio_max)} (95 % interval {low:.2f} to {high:.2f}, {race.runs} runs)",
-        ratio <= race.ratio_max,
-    )
+    def found(self, seed: int) -> Compared:
+        """The units until a decision of all runs, beside the median of the test that knows the rate."""
+        judged = sorted(self.judged(seed, run) for run in range(self.runs))
+        return Compared(judged, float(np.median([self.sprt(seed, run) for run in range(4_000)])))
 
 
 @dataclass
@@ -114,21 +135,48 @@ class Watched:
         return found or n * any(event["event"] == "opened" for event in events)
 
 
-def detected(units: int, ratio_max: float, seed: int, runs: int = 100) -> Iterator[tuple[str, bool]]:
-    """1 % to 5 % after 200 windows, limit 2 %: records until an incident, and until CUSUM at the same alarm rate."""
-    before, after, limit, early = 0.01, 0.05, 0.02, 0
-    judged = []
-    for run in range(runs):
-        watched = Watched(limit, np.random.default_rng([seed, run]))
-        early += sum(watched.opened(units, before) > 0 for _ in range(200))
-        hours = ((hour, watched.opened(units, after)) for hour in range(200))
-        judged.append(next((hour * units + records for hour, records in hours if records), 200 * units))
-    cusum = cusum_median(before, after, alarm_level(CRITERIA, HORIZON_WINDOWS, FALSE_ALARMS) * units, seed)
-    ratio = float(np.median(judged)) / cusum
+@dataclass(frozen=True)
+class Detection:
+    """Runs of 1 % to 5 % after 200 windows, limit 2 %, with so many records an hour."""
+
+    units: int
+    ratio_max: float = 1.6
+    runs: int = 600
+    before: float = 0.01
+    after: float = 0.05
+    limit: float = 0.02
+
+    @property
+    def words(self) -> str:
+        """The setting as text."""
+        return f"{self.before:.0%} to {self.after:.0%}, limit {self.limit:.0%}, {self.units:,} an hour"
+
+    def found(self, seed: int) -> Compared:
+        """The records until an incident of all runs, and until CUSUM at the same alarm rate; incidents before."""
+        judged, early = [], 0
+        for run in range(self.runs):
+            watched = Watched(self.limit, np.random.default_rng([seed, run]))
+            early += sum(watched.opened(self.units, self.before) > 0 for _ in range(200))
+            hours = ((hour, watched.opened(self.units, self.after)) for hour in range(200))
+            judged.append(next((hour * self.units + records for hour, records in hours if records), 200 * self.units))
+        return Compared(sorted(judged), self.cusum(seed), early)
+
+    def cusum(self, seed: int) -> float:
+        """The median of CUSUM, with the judge's mean time between false alarms."""
+        run_length = alarm_level(CRITERIA, HORIZON_WINDOWS, FALSE_ALARMS) * self.units
+        return cusum_median(self.before, self.after, run_length, seed)
+
+
+def compared(setting: Race | Detection, seed: int) -> Iterator[Line]:
+    """The medians of both, and whether their ratio is within its bound."""
+    found, known = setting.found(seed), "SPRT" if isinstance(setting, Race) else "CUSUM"
+    low, high = found.interval
+    early = f"; {found.early} incidents before, in {200 * setting.runs} windows" if known == "CUSUM" else ""
     yield (
-        f"1 % to 5 %, limit 2 %, {units} an hour: an incident after {np.median(judged):.0f} records (median), CUSUM "
-        f"that knows both rates {cusum:.0f}: {bounded(ratio, ratio_max)}; {early} early in {200 * runs} windows",
-        ratio <= ratio_max and early == 0,
+        f"{setting.words}: {found.median:.0f} units (median of {setting.runs}), {known} that knows the rates "
+        f"{found.best:.0f}: ratio {found.ratio:.2f} [{low:.2f}, {high:.2f}]; claim: at most "
+        f"{setting.ratio_max:g}{early}",
+        found.ratio <= setting.ratio_max and not found.early,
     )
 
 
@@ -153,26 +201,31 @@ class Quiet:
     units: int
     jump: int = 1
     windows: int = 10_000
+    runs: int = 1
 
-    def lines(self, seed: int) -> Iterator[tuple[str, bool]]:
-        """Count the incidents, which must be none."""
+    @property
+    def words(self) -> str:
+        """The setting as text."""
+        jumps = f", {self.jump} times that each seventh day" if self.jump > 1 else ""
+        return f"{self.share:g} of the limit, season +-{self.season:.0%}, {self.units:,} an hour{jumps}"
+
+    def found(self, seed: int) -> int:
+        """The incidents in all windows."""
         dice = np.random.default_rng([seed, self.units, int(1000 * self.share)])
         watched, phase, opened = Watched(0.01, dice), dice.uniform(0, 24), 0
         for hour in range(self.windows):
             rate = watched.limit * self.share * (1.0 + self.season * math.sin(2.0 * math.pi * (hour + phase) / 24))
             opened += watched.opened(self.units * (self.jump if hour // 24 % 7 == 6 else 1), rate) > 0
-        jumps = f", {self.jump} times that each seventh day" if self.jump > 1 else ""
-        named = f"{self.share:g} of the limit, season +-{self.season:.0%}, {self.units} an hour{jumps}"
-        yield f"no change, {named}: {opened} incidents in {self.windows} windows", not opened
+        return opened
 
 
-def bounded(ratio: float, ratio_max: float) -> str:
-    """Return a ratio beside its bound.
-
-    >>> bounded(1.504, 1.5)
-    'ratio 1.50, at most 1.5: over'
-    """
-    return f"ratio {ratio:.2f}, at most {ratio_max:g}: {'within' if ratio <= ratio_max else 'over'}"
+def quiet(setting: Quiet, seed: int) -> Iterator[Line]:
+    """Count the incidents, which must be none."""
+    opened = setting.found(seed)
+    yield (
+        f"no change, {setting.words}: incidents in {share_of(opened, setting.windows)} windows; claim: none",
+        not opened,
+    )
 
 
 RACES = (
@@ -182,13 +235,14 @@ RACES = (
     Race("five times the limit, rejected", "reject", 0.01, 0.05, 1.4, units=10),
     Race("an equal candidate, twin at 0.6, promoted", "promote", 0.6, 0.5, 2.5, rate="twin", units=10),
 )
+DETECTIONS = tuple(Detection(units) for units in (38, 100, 500, 5_000))
 QUIET = (
     *(Quiet(1.0, 0.0, units) for units in (38, 500, 5_000)),
     *(Quiet(0.55, 0.8, units) for units in (38, 500, 5_000)),
     *(Quiet(0.9, 0.0, 500), Quiet(0.5, 0.0, 100), Quiet(0.5, 1.0, 1_000), Quiet(0.9, 0.0, 300, jump=100)),
 )
-POWER = (
-    *(partial(raced, race) for race in RACES),
-    *(partial(detected, units, DETECTED_MAX) for units in (38, 100, 500, 5_000)),
-    *(quiet.lines for quiet in QUIET),
+PARTS = (
+    *(Part("power", compared, setting, least=setting.runs) for setting in (*RACES, *DETECTIONS)),
+    *(Part("power", quiet, setting) for setting in QUIET),
 )
+"""Never with fewer runs: they cost little, and a median of few is no bound."""

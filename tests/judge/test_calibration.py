@@ -1,16 +1,18 @@
 """`make calibrate` in short: the same kinds of runs, fewer and smaller."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from shadowstream.judge.evidence.rates import false_promotion
-from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
+from tests.judge.calibration import chosen, printed
+from tests.judge.calibration_at_the_limit import Setting, at_the_limit, in_clusters, within_sixteen
 from tests.judge.calibration_of_auc import AucSetting
-from tests.judge.calibration_of_clusters import CASES, Case, lines
+from tests.judge.calibration_of_clusters import BOTH, CASES, Case, of_a_case
 from tests.judge.calibration_of_losses import LossSetting, at_the_margin, beyond_the_margin, within_the_margin
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
-from tests.judge.power import DETECTED_MAX, RACES, Quiet, Race, detected, raced
+from tests.judge.claims import RUNS_LEAST, Part, limits
+from tests.judge.power import RACES, Detection, Quiet, Race, compared, quiet
 from tests.judge.stats_records import HOUR_MS
 
 AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=120)
@@ -78,15 +80,54 @@ SHORT = [case for case in CASES if case.holds and case.name.startswith(STATED)]
 
 @pytest.mark.parametrize("case", SHORT, ids=lambda case: f"{case.name}, {case.source}")
 def test_where_bad_records_cluster_the_promises_hold_as_stated(case: Case) -> None:
-    assert [line for line, holds in lines(replace(case, runs=8, windows=30), seed=1) if not holds] == []
+    assert [line for line, holds in of_a_case(replace(case, runs=8, windows=30), seed=1) if not holds] == []
 
 
 @pytest.mark.parametrize("race", [RACES[0], RACES[3], RACES[4]], ids=lambda race: race.name)
 def test_a_decision_comes_nearly_as_soon_as_with_a_known_rate(race: Race) -> None:
-    assert [line for line, holds in raced(replace(race, runs=25), seed=3) if not holds] == []
+    assert [line for line, holds in compared(replace(race, runs=25), seed=3) if not holds] == []
 
 
 def test_a_change_is_detected_and_a_quiet_rate_never_is() -> None:
-    assert [line for line, holds in detected(500, DETECTED_MAX, seed=3, runs=16) if not holds] == []
-    for quiet in (Quiet(0.55, 0.8, 500, windows=1_000), Quiet(0.9, 0.0, 100, jump=100, windows=500)):
-        assert [line for line, holds in quiet.lines(seed=3) if not holds] == []
+    assert [line for line, holds in compared(Detection(500, runs=16), seed=3) if not holds] == []
+    for setting in (Quiet(0.55, 0.8, 500, windows=1_000), Quiet(0.9, 0.0, 100, jump=100, windows=500)):
+        assert [line for line, holds in quiet(setting, seed=3) if not holds] == []
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A setting of which only the number of runs counts."""
+
+    runs: int
+
+
+@pytest.mark.parametrize(("share", "runs", "kept"), [(0.2, 2_000, 400), (0.2, 200, 80), (0.2, 40, 40), (1.0, 200, 200)])
+def test_a_share_of_the_runs_keeps_enough_for_a_claim(share: float, runs: int, kept: int) -> None:
+    part = Part("runs", lambda setting, seed: [(f"{setting.runs} of seed {seed}", True)], Runs(runs))
+    assert part.lines(8, share) == [(f"{kept} of seed 8", True)]
+
+
+def test_none_in_the_least_number_of_runs_is_under_alpha() -> None:
+    assert limits(0, RUNS_LEAST)[1] < 0.05 < limits(0, RUNS_LEAST // 2)[1]
+
+
+@pytest.mark.parametrize(("holds", "refuted"), [(("promoted",), 0), (BOTH, 1)])
+def test_a_refuted_claim_is_named_and_fails(
+    holds: tuple[str, ...], refuted: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worse = next(case for case in CASES if case.name.startswith("worse twin"))
+    part = Part("clusters", of_a_case, replace(worse, holds=holds, runs=8))
+    assert printed([part], seed=8, share=1.0, processes=1) == refuted
+    text = capsys.readouterr().out
+    assert f"{refuted} claims refuted" in text
+    assert text.count("<- REFUTED") == refuted
+    assert ("rejected: 8 of 8 (1.0000 [0.6306, 1.0000]); claim: at most alpha 0.05" in text) == bool(refuted)
+
+
+def test_parts_are_chosen_by_their_title() -> None:
+    assert {part.subject for part in chosen("^(loss|auc)")} == {"loss", "auc"}
+    assert [part.setting.name for part in chosen("labels of equal sides")] == [
+        case.name for case in CASES if case.name.startswith("labels of equal sides")
+    ]
+    with pytest.raises(ValueError, match="subjects: clusters, power"):
+        chosen("no such part")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, mannwhitneyu
 
-from tests.judge.calibration import DOUBT, judge_of, rate_max
+from tests.judge.calibration_at_the_limit import judge_of
+from tests.judge.claims import DOUBT, rate_max
 from tests.judge.comparison.__main__ import RULE_TEXTS, page, plot
 from tests.judge.comparison.peers import (
     ALPHA,

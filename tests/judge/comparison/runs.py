@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from shadowstream.judge.evidence.rates import log_e_below
 from shadowstream.judge.step import JudgeStep
-from tests.judge.calibration import TASK, judge_of
+from tests.judge.calibration_at_the_limit import TASK, judge_of
 from tests.judge.comparison.peers import ALPHA, LIMIT, PRODUCTION, RULES, Array, Counts, Decisions, drawn
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, stats
 

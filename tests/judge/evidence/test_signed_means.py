@@ -9,8 +9,8 @@ import pytest
 from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
 from shadowstream.protocol.mean_sums import bets
 from shadowstream.protocol.signed_means import SignedSums, between, units_of
-from tests.judge.calibration import DOUBT, rate_max
 from tests.judge.calibration_of_losses import SHAPES
+from tests.judge.claims import DOUBT, rate_max
 
 BOUND, MARGIN = 2.0, 0.04
 LIMIT = (MARGIN / BOUND + 1) / 2
