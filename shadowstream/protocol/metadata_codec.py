@@ -50,3 +50,15 @@ def opened(metadata: str, parse: Callable[[bytes], T]) -> T:
         return parse(unpack(metadata[1:]))
     except (ValueError, zlib.error) as error:
         raise ConfigError(f"{shown} cannot be read: {error}; did another program change it?") from error
+
+
+def numbers_of(data: bytes) -> list[int]:
+    """Return the numbers of a row of varints: seven bits a byte, the lowest first."""
+    numbers, number, shift = [], 0, 0
+    for byte in data:
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            numbers.append(number)
+            number = shift = 0
+    return numbers
