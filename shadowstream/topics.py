@@ -7,13 +7,39 @@ writer around the client checks each write again.
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shadowstream.errors import ConfigError, IsolationError
 
 NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
 _TOPIC_CHARS_MAX = 249
 TIMESTAMP_AFTER = "message.timestamp.after.max.ms"
-_ANY_SIZE = str(100 * 1024 * 1024)
+_ANY_SIZE = 100 * 1024 * 1024
+UNBOUNDED = -1
+SEGMENT_BYTES_MIN = 16 * 1024 * 1024
+"""A segment must hold the largest batch of a producer: about 1 MB, unless brokers and clients allow more."""
+SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
+SEGMENTS = 10
+"""Segments of a bounded partition. Brokers delete whole segments, so it takes up to one more than its bound."""
+
+
+class Kept(NamedTuple):
+    """Bounds of the trial's topics: ms by the clock, ms by event time, bytes of a partition; `UNBOUNDED` is none."""
+
+    ms: int = UNBOUNDED
+    event_ms: int = UNBOUNDED
+    bytes: int = UNBOUNDED
+
+    def settings(self, *, by_event_time: bool, segment_min: int = SEGMENT_BYTES_MIN) -> tuple[tuple[str, str], ...]:
+        """Return the settings of a topic, whose records have event times or the times of their writing."""
+        by_time = ("retention.ms", str(self.event_ms if by_event_time else self.ms))
+        if self.bytes == UNBOUNDED:
+            return by_time, ("retention.bytes", str(UNBOUNDED))
+        segment = min(SEGMENT_BYTES_MAX, max(segment_min, self.bytes // SEGMENTS))
+        return by_time, ("retention.bytes", str(self.bytes)), ("segment.bytes", str(segment))
+
+
+NOT_BOUNDED = Kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,52 +132,55 @@ class TopicPlan:
         diff_json: bool = False,
         repartitioned: Collection[str] = (),
         labels: bool = False,
+        kept: Kept = NOT_BOUNDED,
     ) -> list[TopicSpec]:
         """Return all topics of the trial, given production's output topics and their partition counts.
 
         `diff_json` is the config's: the topic diff.json exists only if requested. `repartitioned` are the output
-        topics copied by identity. `labels`: whether the trial has late labels. Cleanup and retention follow the
-        topic table of the design (docs/architecture.md).
+        topics copied by identity. `labels`: whether the trial has late labels. `kept`: the bounds of what grows.
         """
-        forever = ("retention.ms", "-1")
+        # Few records, which every start or verdict reads: marks of starts, people's commands, events and verdicts.
+        whole = (("retention.ms", str(UNBOUNDED)),)
+        by_clock = kept.settings(by_event_time=False)
         # The broker rolls segments by the records' time: replaying a year would create hundreds of files a partition.
         long_segments = ("segment.ms", str(10 * 365 * 86_400_000))
         # The broker rejects event times over an hour ahead. It accepted production's record, so it must accept a copy.
         any_time = (TIMESTAMP_AFTER, str(2**63 - 1))
+        # Candidate outputs carry the inputs' (old) timestamps: time retention may delete them at once.
+        by_event = (*kept.settings(by_event_time=True), long_segments, any_time)
         widest = max(outputs.values(), default=1)
-        specs = [
-            # Candidate outputs carry the inputs' (old) timestamps: time retention would delete them at once.
-            TopicSpec(self.out(topic), partitions, (forever, long_segments, any_time, ("cleanup.policy", "delete")))
-            for topic, partitions in outputs.items()
-        ]
+        delete = ("cleanup.policy", "delete")
+        specs = [TopicSpec(self.out(topic), partitions, (*by_event, delete)) for topic, partitions in outputs.items()]
         # Copies keep production's timestamps and sizes, independent of the limits of its topic.
-        copies = (forever, long_segments, any_time, ("cleanup.policy", "delete"), ("max.message.bytes", _ANY_SIZE))
+        wide = kept.settings(by_event_time=True, segment_min=2 * _ANY_SIZE)
+        copies = (*wide, long_segments, any_time, delete, ("max.message.bytes", str(_ANY_SIZE)))
         specs += [TopicSpec(self.repartition(t), n, copies) for t, n in outputs.items() if t in repartitioned]
-        compact = ("cleanup.policy", "compact")
-        # Rows of diff carry event times too, so only their size may delete them.
-        rows = (("cleanup.policy", "compact,delete"), forever, long_segments, any_time)
+        # Brokers compact all but the newest segment, which is 1 GiB by default.
+        compact = (("cleanup.policy", "compact"), ("segment.bytes", str(SEGMENT_BYTES_MIN)))
+        # Rows of diff carry event times too.
+        rows = (("cleanup.policy", "compact,delete"), *by_event)
         specs += [
-            TopicSpec(self.of("progress"), 1, (forever,)),
-            TopicSpec(self.of("starts"), 1, (forever,)),
+            TopicSpec(self.of("progress"), 1, by_clock),
+            TopicSpec(self.of("starts"), 1, whole),
             TopicSpec(self.of("diff"), widest, rows),
             *([TopicSpec(self.of("diff.json"), widest, rows)] if diff_json else []),
-            TopicSpec(self.of("stats"), widest, (forever,)),
-            TopicSpec(self.of("state"), widest, (compact,)),
-            TopicSpec(self.of("runner-state"), widest, (compact,)),
-            TopicSpec(self.of("attempts"), 1, (compact, ("segment.bytes", "1048576"))),
-            TopicSpec(self.of("judge-state"), 1, (compact,)),
-            TopicSpec(self.of("drift"), 1, (forever,)),
-            TopicSpec(self.of("verdict"), 1, (compact,)),
-            TopicSpec(self.of("audit"), 1, (forever,)),
-            TopicSpec(self.of("commands"), 1, (forever,)),
-            TopicSpec(self.of("deliveries"), 1, (compact,)),
-            TopicSpec(self.dead_letter("runner"), 1, (forever, long_segments, any_time)),
-            TopicSpec(self.dead_letter("joiner"), 1, (forever, long_segments, any_time)),
+            TopicSpec(self.of("stats"), widest, by_clock),
+            TopicSpec(self.of("state"), widest, compact),
+            TopicSpec(self.of("runner-state"), widest, compact),
+            TopicSpec(self.of("attempts"), 1, (compact[0], ("segment.bytes", "1048576"))),
+            TopicSpec(self.of("judge-state"), 1, compact),
+            TopicSpec(self.of("drift"), 1, whole),
+            TopicSpec(self.of("verdict"), 1, compact),
+            TopicSpec(self.of("audit"), 1, whole),
+            TopicSpec(self.of("commands"), 1, whole),
+            TopicSpec(self.of("deliveries"), 1, compact),
+            TopicSpec(self.dead_letter("runner"), 1, by_event),
+            TopicSpec(self.dead_letter("joiner"), 1, by_event),
         ]
         if labels:
             specs += [
-                TopicSpec(self.of("scored"), widest, (forever, long_segments, any_time)),
-                TopicSpec(self.of("labels-state"), 1, (compact,)),
+                TopicSpec(self.of("scored"), widest, by_event),
+                TopicSpec(self.of("labels-state"), 1, compact),
             ]
         for spec in specs:
             self.check_write(spec.name)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from shadowstream.disk import topic_bytes, unbounded_topics
 from shadowstream.errors import ConfigError, IsolationError
-from shadowstream.topics import TopicPlan
+from shadowstream.topics import SEGMENT_BYTES_MIN, Kept, TopicPlan
 
 GOOD_NAMES = st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?", fullmatch=True)
 TOPICS = st.from_regex(r"[A-Za-z0-9._-]{1,249}", fullmatch=True)
@@ -135,6 +136,36 @@ def test_topics_keep_old_timestamps_and_pairs_keep_their_partition(outputs: dict
         settings = dict(spec.config)
         if "delete" in settings.get("cleanup.policy", "delete"):
             assert settings["retention.ms"] == "-1", f"{spec.name} holds event times, which age at once"
+
+
+BOUNDED = Kept(1_000, 2_000, 500_000_000)
+KEPT_WHOLE = {"starts", "drift", "audit", "commands"}
+"""Few records, each of which some command or start needs."""
+
+
+@given(st.integers(1, 10**13))
+def test_every_growing_topic_has_a_bound_that_its_segments_fit(kept_bytes: int) -> None:
+    plan = TopicPlan("fraud")
+    options = {"diff_json": True, "labels": True}
+    specs = plan.specs({"scores": 3}, repartitioned=["scores"], kept=BOUNDED._replace(bytes=kept_bytes), **options)
+    assert {name.removeprefix(plan.prefix) for name in unbounded_topics(specs)} == KEPT_WHOLE
+    for spec in specs:
+        settings = dict(spec.config)
+        if "retention.bytes" in settings:
+            assert int(settings["segment.bytes"]) >= max(SEGMENT_BYTES_MIN, int(settings.get("max.message.bytes", 0)))
+            written = topic_bytes(spec, float("inf"))
+            assert written == spec.partitions * (kept_bytes + int(settings["segment.bytes"]))
+
+
+def test_topics_with_event_times_have_a_bound_of_time_of_their_own() -> None:
+    plan = TopicPlan("fraud")
+    specs = plan.specs({"scores": 3}, labels=True, kept=BOUNDED)
+    times = {spec.name.removeprefix(plan.prefix): dict(spec.config).get("retention.ms") for spec in specs}
+    assert {name for name, ms in times.items() if ms == "1000"} == {"progress", "stats"}
+    assert {name for name, ms in times.items() if ms == "2000"} == {
+        *("out.scores", "diff", "scored", "dlq.runner", "dlq.joiner"),
+    }
+    assert {name for name, ms in times.items() if ms == "-1"} == KEPT_WHOLE
 
 
 def test_a_copy_of_productions_output_is_planned_only_where_it_is_needed() -> None:

@@ -30,6 +30,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
 from shadowstream.health import OwnershipClaim, RoleHealth
 from shadowstream.judge.verdict.verdict_notes import notes_of
+from shadowstream.kafka import role_report
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin
 from shadowstream.kafka.doctor import start_check
@@ -111,7 +112,7 @@ class AlertsRole:
             self.deliverer.deliver(alert)
         if kind == "verdict" and is_new:
             self._take_verdict(context, record)
-        if kind == "verdict" and self._config.bounded and record["final"] and record["revision"] == self._revision:
+        if kind == "verdict" and self._config.ends_itself and record["final"] and record["revision"] == self._revision:
             # Drift of the same transaction may arrive later than the verdict, even after the role's end.
             await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)
             await self._read("drift")
@@ -227,6 +228,7 @@ async def _play(
 
     def ready() -> None:
         watch.ready = True
+        role_report.send(role_report.Report.CAUGHT_UP)
 
     app = make_app(config, role.take, instance, ready)
     app.owes = lambda: role.deliverer.owes

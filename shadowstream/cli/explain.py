@@ -12,6 +12,7 @@ from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped
 from shadowstream.cli.status import status_now
 from shadowstream.judge.verdict.explain import Explanation, explain, span
 from shadowstream.kafka.role_progress import find_obstacles
+from shadowstream.kafka.trial.expiry import expiring
 from shadowstream.kafka.trial.trial_begin import began_of
 from shadowstream.status.lines import open_lines
 
@@ -28,12 +29,14 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     began = began_of(trial, answer.revision, READ_TIMEOUT_S)
     still = find_obstacles(trial, began is not None and began.waits) if answer.decision == "not_yet" else []
     now = status_now(trial, answer)
+    soon = expiring(trial)
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
         asked_for = {"name": trial.name, "revision": answer.revision, "began": where}
-        put_json({**asked_for, **as_data(explanation), "standstill": still, "open": [asdict(w) for w in now.windows]})
+        beside = {"standstill": still, "expiring": soon, "open": [asdict(w) for w in now.windows]}
+        put_json({**asked_for, **as_data(explanation), **beside})
         return
-    decision, *rest = lines(explanation, answer.verdict, still)
+    decision, *rest = lines(explanation, answer.verdict, still, soon)
     put(decision)
     if began is not None:
         put_wrapped(f"  {began.sentence}")
@@ -70,9 +73,11 @@ def as_data(explanation: Explanation) -> dict[str, Any]:
     return {**parts, "criteria": criteria}
 
 
-def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Sequence[str] = ()) -> list[str]:
+def lines(
+    explanation: Explanation, verdict: dict[str, Any] | None, still: Sequence[str] = (), soon: Sequence[str] = ()
+) -> list[str]:
     """The explanation as text. In this order: the decision and its basis, a line a criterion, the other obstacles, the
-    roles without progress, and the remedies."""
+    roles without progress, records that expire soon, and the remedies."""
     printed = [explanation.decision.replace("_", " ")]
     if verdict is not None:
         printed += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
@@ -83,6 +88,7 @@ def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Seque
     for title, parts in (
         (why, explanation.blockers),
         ("who does not go on:", still),
+        ("what expires soon:", soon),
         ("incidents:", explanation.incidents),
         ("where the excess lies:", explanation.slices),
         ("what to do:", explanation.todo),

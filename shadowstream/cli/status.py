@@ -3,7 +3,7 @@
 import sys
 import time
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +13,8 @@ from shadowstream.cli.answer import Answer, MaxAge, Question, Revision, question
 from shadowstream.cli.output import ConfigPath, Json, console, put, put_json
 from shadowstream.config import Config
 from shadowstream.kafka.status_reader import StatusReader
+from shadowstream.kafka.throttle import Throttle
+from shadowstream.kafka.trial.expiry import expiring
 from shadowstream.status.figures import Status
 from shadowstream.status.lines import lines, minute_line
 from shadowstream.status.summary import Decision, status_of
@@ -20,6 +22,8 @@ from shadowstream.status.summary import Decision, status_of
 Follow = Annotated[
     bool, typer.Option("--follow/--no-follow", help="repeat it: on a terminal in place, elsewhere a line each minute")
 ]
+
+EXPIRY_EVERY_S = 30.0
 
 
 def status_now(trial: Config, answer: Answer) -> Status:
@@ -39,13 +43,17 @@ class Watch:
     def __init__(self, asked: Question) -> None:
         self._asked = asked
         self._reader: StatusReader | None = None
+        self._expiring: list[str] = []
+        self._ask_again = Throttle(EXPIRY_EVERY_S)
 
     def look(self) -> Status:
         """Look now. Raises `BrokerError` if no broker answers."""
         answer = self._asked.ask()
         if self._reader is None or self._reader.revision != answer.revision:
             self._reader = StatusReader(self._asked.trial, answer.revision)
-        return _status(self._asked.trial, self._reader, answer)
+        if self._ask_again.is_due():
+            self._expiring = expiring(self._asked.trial)
+        return replace(_status(self._asked.trial, self._reader, answer), expiring=self._expiring)
 
     def close(self) -> None:
         if self._reader is not None:

@@ -15,7 +15,15 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.trial import bound_topics
-from shadowstream.kafka.trial.topic_admin import TopicState, create, planned, source_counts, sources_of, survey
+from shadowstream.kafka.trial.topic_admin import (
+    TopicState,
+    alter_command,
+    create,
+    planned,
+    source_counts,
+    sources_of,
+    survey,
+)
 from shadowstream.topics import TopicSpec
 
 Row = dict[str, Any]
@@ -61,7 +69,7 @@ def plan(
     states: list[str] = [topic.state for topic in surveyed]
     words = (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
     summary = f"{len(surveyed)} topics: " + ", ".join(f"{states.count(state)} {word}" for state, word in words)
-    _print(trial, [_standing(topic) for topic in surveyed], as_json, summary, counts)
+    _print(trial, [_standing(trial, topic) for topic in surveyed], as_json, summary, counts)
 
 
 def apply(
@@ -81,12 +89,15 @@ def apply(
     surveyed = survey(client, trial)
     misfits = [f"topic {topic.spec.name} {problem}" for topic in surveyed for problem in topic.problems]
     if misfits:
-        raise ConfigError("\n".join([*misfits, "nothing was created; topics are never altered here"]))
+        fixes = [
+            alter_command(trial, one.spec.name, one.differing) for one in surveyed if one.problems and one.differing
+        ]
+        raise ConfigError("\n".join([*misfits, "nothing was created; topics are never altered here", *fixes]))
     missing = [topic.spec for topic in surveyed if topic.partitions is None]
     if not dry_run:
         create(client, missing, replication)
     word = "would be created" if dry_run else "created"
-    rows = [_row(topic.spec, word) if topic.partitions is None else _standing(topic) for topic in surveyed]
+    rows = [_row(topic.spec, word) if topic.partitions is None else _standing(trial, topic) for topic in surveyed]
     _print(trial, rows, as_json, f"{len(missing)} topics {word}, {len(surveyed) - len(missing)} were there")
 
 
@@ -126,9 +137,11 @@ def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:
     return {**about, "state": state, "notes": list(notes)}
 
 
-def _standing(standing: TopicState) -> Row:
+def _standing(trial: Config, standing: TopicState) -> Row:
     existing = None if standing.partitions is None else {"partitions": standing.partitions, "config": standing.config}
-    return {**_row(standing.spec, standing.state, [*standing.problems, *standing.notes]), "found": existing}
+    row = {**_row(standing.spec, standing.state, [*standing.problems, *standing.notes]), "found": existing}
+    fix = alter_command(trial, standing.spec.name, standing.differing)
+    return {**row, **({"fix": fix} if standing.differing else {})}
 
 
 def _print(
@@ -154,4 +167,6 @@ def _print(
             state = f"only read: {source['side']}"
             table.add_row(cell(str(source["name"])), cell(partitions), cell("-"), cell(state))
         console().print(table)
+        for fix in [row["fix"] for row in rows if "fix" in row]:
+            put(fix)
     say(summary)

@@ -10,8 +10,11 @@ from typing import Any
 
 from shadowstream import shipped
 from shadowstream.codecs.own import JSON_BYTES_MAX, NAMES
-from shadowstream.topics import TopicPlan
+from shadowstream.config.retention import Retention
+from shadowstream.topics import UNBOUNDED, Kept, TopicPlan
 
+_DEFAULTS = {name: field.default for name, field in Retention.model_fields.items()}
+_KEPT = Kept(_DEFAULTS["ms"], UNBOUNDED, _DEFAULTS["bytes"])
 _TOPICS = {
     "judge_state": "judge-state",
     "mark": "progress",
@@ -36,6 +39,7 @@ _HEAD = """\
 
 Made from `shadowstream/topics.py` and `schemas/` by `python -m shadowstream.codecs.described`; a test compares.
 Every topic begins with `shadow.<name>.`, the trial's name. `shadowstream topics plan` shows those of a trial.
+[Disk](operations.md#disk) explains the bounds, which `retention` in the config sets.
 
 | topic `shadow.<name>.…` | partitions | settings | holds |
 |---|---|---|---|
@@ -58,9 +62,8 @@ def page() -> str:
 def _topics() -> Iterator[str]:
     """One table line a topic. Two plans with different partition counts show which topics follow production's."""
     plan = TopicPlan("name")
-    plans = [
-        plan.specs({"TOPIC": partitions}, diff_json=True, repartitioned=["TOPIC"], labels=True) for partitions in (2, 3)
-    ]
+    options: dict[str, Any] = {"diff_json": True, "repartitioned": ["TOPIC"], "labels": True, "kept": _KEPT}
+    plans = [plan.specs({"TOPIC": partitions}, **options) for partitions in (2, 3)]
     for spec, wider in zip(*plans, strict=True):
         name = spec.name.removeprefix(plan.prefix)
         partitions = str(spec.partitions) if spec.partitions == wider.partitions else "as production's output"

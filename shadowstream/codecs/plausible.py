@@ -34,7 +34,7 @@ TEXT_CHARS_MAX = 10_000
 _BUCKETED = ("buckets", "outcome_buckets")
 DIGITS_MAX = 9
 """Maximum digits of a partition number."""
-MARKS = frozenset(("begin", "start", "range", "done", "end", "warm", "tried", "said", "moved", "confined"))
+MARKS = frozenset(("begin", "start", "range", "done", "end", "warm", "tried", "said", "moved", "confined", "until"))
 
 Record = Mapping[str, Any]
 

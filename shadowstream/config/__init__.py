@@ -6,7 +6,7 @@ Unknown keys are errors. All fields have defaults except `name`, `inputs`, `prod
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,10 +18,11 @@ from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
 from shadowstream.config.judging import Criterion, Judge
 from shadowstream.config.limits import Isolation, Limits
-from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
+from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis
+from shadowstream.config.retention import RECORD_BYTES_MIN, Retention
 from shadowstream.config.sides import Candidate, CandidateLimits, Failure, Identity, Labels, Production, Twin
 from shadowstream.errors import ConfigError
-from shadowstream.topics import TopicPlan
+from shadowstream.topics import UNBOUNDED, Kept, TopicPlan
 
 HTTP_CALLS = 4
 """A request and its answer take up to twice the time; a failed batch is followed by a single record."""
@@ -56,6 +57,7 @@ __all__ = [
     "Principal",
     "Production",
     "Redact",
+    "Retention",
     "Rule",
     "Schemas",
     "Twin",
@@ -95,6 +97,13 @@ class Config(Model):
         False,
         description="for inputs that do not grow: end where they end at the start, then close everything",
     )
+    until: Annotated[int, Field(ge=1)] | Literal["decision"] | AwareTime | None = Field(
+        None,
+        union_mode="left_to_right",
+        description="where the trial ends by itself, as a bounded one does: after so many inputs; at the first input "
+        "of this time (2026-12-24T00:00:00Z) once it has come; or with the first promote or reject (decision). What "
+        "production answers beyond it ends as sampled_out and is no evidence",
+    )
     grace_ms: Millis = Field(60_000, description="event time waited beyond the watermark where no mark decides, ms")
     future_ms_max: PositiveMillis = Field(
         HOUR_MS, description="a record dated further ahead of the clock than this moves no watermark, ms"
@@ -106,6 +115,7 @@ class Config(Model):
     judge: Judge = Field(default_factory=Judge)
     alerts: Alerts = Field(default_factory=Alerts)
     limits: Limits = Field(default_factory=Limits)
+    retention: Retention = Field(default_factory=Retention)
     isolation: Isolation = Field(default_factory=Isolation)
     delivery: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
@@ -156,6 +166,11 @@ class Config(Model):
     def starts(self) -> Literal["production-group", "latest", "earliest"]:
         """The start of the candidate, with the default resolved."""
         return self.start or ("production-group" if self.production.group else "latest")
+
+    @property
+    def ends_itself(self) -> bool:
+        """Whether the trial has an end, at which its roles end too."""
+        return self.bounded or self.until is not None
 
     @property
     def shown_quality(self) -> list[str]:
@@ -238,6 +253,46 @@ class Config(Model):
             )
         return self
 
+    @property
+    def kept_ms_min(self) -> int:
+        """The event time of the trial's records that corrections and open windows may need, ms."""
+        return self.correctable_ms + self.grace_ms + self.judge.window_ms
+
+    @property
+    def kept_bytes_min(self) -> int:
+        """The bytes of a partition that recovery needs at the least: what may be pending, and the dedupe span."""
+        return self.limits.pending_bytes_max + self.identity.dedupe_span * RECORD_BYTES_MIN
+
+    @property
+    def kept(self) -> Kept:
+        """The bounds of the trial's topics, with the defaults resolved."""
+
+        def bound(name: str, needed: int) -> int:
+            value: int | None = getattr(self.retention, name)
+            if value is None:
+                return UNBOUNDED
+            return value if name in self.retention.model_fields_set else max(value, needed)
+
+        kept_ms = bound("ms", self.kept_ms_min), bound("event_ms", self.kept_ms_min)
+        return Kept(*kept_ms, bound("bytes", self.kept_bytes_min))
+
+    @model_validator(mode="after")
+    def _keeps_what_it_needs(self) -> Config:
+        kept, needed_ms = self.kept, self.kept_ms_min
+        why = "correctable_ms, grace_ms and judge.window_ms"
+        if UNBOUNDED != kept.ms < needed_ms:
+            raise ValueError(f"retention.ms: {kept.ms} must be at least {needed_ms}, the sum of {why}")
+        if self.labels is not None:
+            needed_ms, why = needed_ms + self.labels.horizon_ms, f"{why} and labels.horizon_ms"
+        if UNBOUNDED != kept.event_ms < needed_ms:
+            raise ValueError(f"retention.event_ms: {kept.event_ms} must be at least {needed_ms}, the sum of {why}")
+        if UNBOUNDED != kept.bytes < self.kept_bytes_min:
+            raise ValueError(
+                f"retention.bytes: {kept.bytes} must be at least {self.kept_bytes_min}: limits.pending_bytes_max, and "
+                f"{RECORD_BYTES_MIN} bytes for each record of identity.dedupe_span; lower these, or keep more"
+            )
+        return self
+
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
         others = [side for side in (self.production, self.candidate, self.twin) if side is not None]
@@ -263,6 +318,8 @@ class Config(Model):
             raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:
             raise ValueError("production.commits: after_output needs production.group")
+        if self.until is not None:
+            self._can_end_early()
         if self.start == "production-group" and not self.production.group:
             raise ValueError("start: production-group needs production.group")
         several = len(self.production.outputs) > 1
@@ -303,6 +360,19 @@ class Config(Model):
         if self.identity.path and compared & self.schemas.formats.keys():
             raise ValueError("identity.path needs self-describing outputs; remove their topics from schemas.formats")
         return self
+
+    def _can_end_early(self) -> None:
+        """Raise `ValueError` if production's answers beyond the end could not be told from missing ones."""
+        obstacles = {
+            "bounded: true, which ends where its inputs end": self.bounded,
+            "candidate.topic: the inputs of an external candidate cannot be ended": self.candidate.topic is not None,
+            "twin: its records beyond the end would count as noise": self.twin is not None,
+            "labels: they come after the end": self.labels is not None,
+        }
+        if named := [text for text, is_set in obstacles.items() if is_set]:
+            raise ValueError(f"until: does not go with {'; '.join(named)}")
+        if not self.production.group:
+            raise ValueError("until: needs production.group; without it the end of production is unknown")
 
 
 def _unknown_part(criterion: Criterion, compare: Compare, outputs: list[str]) -> str | None:

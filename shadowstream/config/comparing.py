@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from shadowstream.config.distributions import FIELDS_MAX, Distribution
-from shadowstream.config.model import AnyPath, Millis, Model, PositiveMillis, Rate, SinglePath, Tolerance
+from shadowstream.config.model import AnyPath, AwareTime, Millis, Model, PositiveMillis, Rate, SinglePath, Tolerance
 from shadowstream.paths import STAR, parse_path
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
@@ -140,23 +139,7 @@ class Expected(Model):
         description="entry point of a function of production's and the candidate's value there; true: it is the change",
     )
     rate_max: Rate = Field(lt=0.99, description="bound on the share of pairs; a rate above it holds back the verdict")
-    until: datetime = Field(description="event time from which on it is a mismatch again, with its offset from UTC")
-
-    @field_validator("until", mode="before")
-    @classmethod
-    def _written(cls, until: object) -> object:
-        """Parse the time. The YAML reader has no times, and strict validation accepts no text for one."""
-        try:
-            return datetime.fromisoformat(until) if isinstance(until, str) else until
-        except ValueError:
-            raise ValueError(f"until: {until!r} is no ISO 8601 time, for example 2027-01-31T00:00:00Z") from None
-
-    @field_validator("until")
-    @classmethod
-    def _aware(cls, until: datetime) -> datetime:
-        if until.tzinfo is None:
-            raise ValueError("until: give the offset from UTC, for example 2027-01-31T00:00:00Z")
-        return until
+    until: AwareTime = Field(description="event time from which on it is a mismatch again, with its offset from UTC")
 
 
 class Dimension(Model):

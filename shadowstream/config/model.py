@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Set
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -75,6 +76,21 @@ def check_headers(headers: Mapping[str, str], own: Set[str]) -> None:
             raise ValueError(f"headers: {name!r} is no HTTP header with a value of printable ASCII characters")
         if name.lower() in own:
             raise ValueError(f"headers: {name} is set by shadowstream; remove it here")
+
+
+def _time(value: Any) -> Any:
+    """The time of an ISO 8601 text with its offset from UTC."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"{value!r} is no ISO 8601 time, for example 2027-01-31T00:00:00Z") from None
+    if isinstance(found, datetime) and found.tzinfo is None:
+        raise ValueError("give the offset from UTC, for example 2027-01-31T00:00:00Z")
+    return found
+
+
+AwareTime = Annotated[datetime, BeforeValidator(_time)]
+"""A time with its offset from UTC."""
 
 
 class Model(BaseModel):

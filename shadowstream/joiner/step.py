@@ -94,7 +94,8 @@ class JoinerStep:
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         task, side = self._by_place[place]
-        task.sides[side].end(offset, now_ms)
+        if not task.completeness.has_ended_early:  # records before that end are left out, and no position passes them
+            task.sides[side].end(offset, now_ms)
 
     def resume_marks(self, states: Mapping[str, Mapping[str, Any]], begins: Mapping[str, int]) -> int:
         """Restore the marks from the last commits of the assigned tasks; return the offset to read the marks from.

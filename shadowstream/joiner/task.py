@@ -107,6 +107,10 @@ class Task:
 
         In that case, or if `RegistryError` is raised, the batch is not consumed and can be offered again.
         """
+        if self.completeness.has_ended_early:  # only what was read before a restart is read again
+            batch = batch.below(self.sides[side].position.accounted_to)
+            if not len(batch):
+                return set()
         admitted = self.sides[side].admit(batch, now_ms)
         if admitted.unknown_revisions:
             return set(admitted.unknown_revisions)

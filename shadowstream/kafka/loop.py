@@ -22,6 +22,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, CandidateDown, ConfigError, RegistryError
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
+from shadowstream.kafka import role_report
 from shadowstream.kafka.batch_size import CommitSize
 from shadowstream.kafka.client.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.client.client_log import is_outage
@@ -74,7 +75,7 @@ class Loop:
         self._read_ahead = ReadAhead()
         self._rate_limit = RateLimit(config, watch.role)
         self.records = self.commits = self._since_commit = 0
-        self._has_more = False
+        self._has_more = self._has_reported = False
         timeout_s = config.limits.transaction_timeout_ms / 1000
         self._transaction_max_s = max(CALL_MAX_S, timeout_s + SETTLE_S)
         self._step_time = StepTime()
@@ -101,6 +102,7 @@ class Loop:
                 self._paused.resume()
                 self._assignment.follow(self._role.restored())
                 self._watch.ready = self._assignment.restored and not self._paused
+                self._report_start()
                 self._watch.turned()
                 if time.monotonic() >= next_commit or self._has_more or self._full():
                     self._commit()
@@ -113,6 +115,12 @@ class Loop:
             with self._watchdog.call("close"):
                 self._assignment.close()  # first, because closing the consumer revokes and must not commit half a turn
                 self._consumer.close()
+
+    def _report_start(self) -> None:
+        """Report once that all that a restart needs has been read again: the next start waits by what this one cost."""
+        if self._watch.ready and not self._has_reported:
+            self._has_reported = True
+            role_report.send(role_report.Report.CAUGHT_UP)
 
     def _full(self) -> bool:
         read = self._since_commit >= self._config.limits.commit_records

@@ -114,7 +114,7 @@ def _newest(config: Config, ends: dict[Partition, int]) -> list[Message]:
 def obstacles(config: Config, seen: TrialProgress, waits: bool = False) -> list[str]:
     found = []
     waits = waits and not seen.unjoined
-    if config.candidate.topic is None and not waits and not (config.bounded and seen.waiting == 0):
+    if config.candidate.topic is None and not waits and not (config.ends_itself and seen.waiting == 0):
         found += _of_runner(config, seen)
     if seen.unjoined and _is_still(seen.last_stats_ms, seen.now_ms):
         last = _last("statistics", seen.last_stats_ms, seen.now_ms)

@@ -9,6 +9,8 @@ report              the role sends it                                      the s
 finished            once its bounded trial is done and committed           never starts it again, if it exits 0
 config_error        before it exits 2, after its message on stderr         ends all roles
 taken_over          before it exits 5, because another run took over       ends all roles
+caught_up           once it has read again what a restart needs            counts it as started; an earlier end
+                                                                           lengthens the wait for the next start
 broker_unreachable  whenever a client cannot reach a broker                logs it once for all roles
 ==================  =====================================================  =====================================
 
@@ -30,6 +32,7 @@ class Report(StrEnum):
     FINISHED = "finished"
     CONFIG_ERROR = "config_error"
     TAKEN_OVER = "taken_over"
+    CAUGHT_UP = "caught_up"
     BROKER_UNREACHABLE = "broker_unreachable"
 
 

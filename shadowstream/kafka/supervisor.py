@@ -20,6 +20,9 @@ log = get_logger("supervisor")
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """In an outage a child fails repeatedly, and its work must continue within 45 s after the outage."""
 STEADY_S = 10.0  # running time after which a child counts as steady: outages a minute apart are no crash loop
+CHEAP_START_S = 5.0  # a start that takes no longer costs brokers and machine little, however often it comes
+COST_WAIT_MAX_S = 600.0
+"""Longest wait because of the cost of a start: a joiner reads its dedupe span again, up to gigabytes at each start."""
 STOP_S = 10.0
 FINAL = (Report.CONFIG_ERROR, Report.TAKEN_OVER)  # reports after which a restart of the child would only fail again
 OUTAGE_S = 5.0  # A child that exits 1 so soon after it could not reach a broker has ended because of that
@@ -70,6 +73,7 @@ class RoleProcess:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     unreachable_at: float = -OUTAGE_S
+    caught_up_at: float | None = None
     next_start: float = 0.0
     failures: int = 0
     restarts: int = 0
@@ -81,6 +85,16 @@ class RoleProcess:
     final: Report | None = None  # the report after which the supervisor does not start it again
     final_text: str = ""
     reports: Reports | None = None
+
+    def start_s(self, now: float) -> float:
+        """Return how long the last start took, until the child had read again what it needs, or until it ended."""
+        return (now if self.caught_up_at is None else self.caught_up_at) - self.started
+
+    def is_steady(self, now: float) -> bool:
+        """Return whether the child has run long enough, measured by the cost of its start, to forget its failures."""
+        if self.caught_up_at is None:
+            return now - self.started > COST_WAIT_MAX_S
+        return now - self.caught_up_at > max(STEADY_S, self.start_s(now))
 
     @property
     def pid(self) -> int | None:
@@ -157,8 +171,10 @@ class Supervisor:
             if report == Report.BROKER_UNREACHABLE:
                 child.unreachable_at = now
                 self._outage.seen(text)
+            elif report == Report.CAUGHT_UP and child.caught_up_at is None:
+                child.caught_up_at = now
         if code is None:
-            if child.failures and now - child.started > STEADY_S:
+            if child.failures and child.is_steady(now):
                 child.failures = 0
             return
         child.exit_codes.append(code)
@@ -181,14 +197,18 @@ class Supervisor:
             others = "continue" if child.spared else "end"
             log.error("failed", role=child.name, exit_code=code, reason=str(final), others=others)
         else:
-            wait_s = self._back_off(child, now)
-            if code == 1 and now - child.unreachable_at < OUTAGE_S:  # `OutageLog` logs it once for all children
+            in_outage = code == 1 and now - child.unreachable_at < OUTAGE_S
+            wait_s = self._back_off(child, now, 0.0 if in_outage else child.start_s(now))
+            if in_outage:  # `OutageLog` logs it once for all children
                 log.debug("waiting_for_broker", role=child.name, in_s=wait_s)
             else:
                 log.warning("restarting", role=child.name, exit_code=code, reason=end_text(code), in_s=wait_s)
 
-    def _back_off(self, child: RoleProcess, now: float) -> float:
+    def _back_off(self, child: RoleProcess, now: float, start_s: float = 0.0) -> float:
+        """Return the time until the next start: with each failure in a row longer, and with what a start costs."""
         wait = BACK_OFF_S[min(child.failures, len(BACK_OFF_S) - 1)]
+        if child.failures and start_s > CHEAP_START_S:
+            wait = max(wait, min(COST_WAIT_MAX_S, start_s * 2 ** min(child.failures - 1, 10)))
         child.failures += 1
         child.restarts += 1
         child.next_start = now + wait
@@ -201,7 +221,7 @@ class Supervisor:
         except OSError as error:
             log.error("not_started", role=child.name, error=str(error), in_s=self._back_off(child, now))
             return
-        child.started = now
+        child.started, child.caught_up_at = now, now if child.name in self._silent else None
         log.info("started", role=child.name, pid=child.process.pid)
 
     def _start(self, child: RoleProcess) -> subprocess.Popen[bytes]:

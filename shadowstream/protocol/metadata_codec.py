@@ -12,6 +12,7 @@ from shadowstream.errors import ConfigError
 
 WHOLE, OVERFLOW = "1", "2"
 INFLATED_BYTES_MAX = 10_000_000
+_BITS_MAX = 63
 """Maximum bytes of a compressed text: 24 characters can hold a gigabyte."""
 
 T = TypeVar("T")
@@ -61,3 +62,17 @@ def opened(metadata: str, parse: Callable[[bytes], T]) -> T:
         return parse(unpack(metadata[1:]))
     except (ValueError, zlib.error) as error:
         raise ConfigError(f"{shown} cannot be read: {error}; did another program change it?") from error
+
+
+def numbers_of(data: bytes) -> list[int]:
+    """Return the numbers of a row of varints: seven bits a byte, the lowest first. Raises `ValueError` beyond 63 bits."""
+    numbers, number, shift = [], 0, 0
+    for byte in data:
+        if shift >= _BITS_MAX:  # the time to add to a number grows with its length
+            raise ValueError("it holds a number beyond all offsets")
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            numbers.append(number)
+            number = shift = 0
+    return numbers

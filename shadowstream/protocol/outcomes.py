@@ -182,8 +182,8 @@ RULES: Mapping[Outcome, Rule] = MappingProxyType({
         declared="candidate.warm_up_records or warm_up_ms", cause="warm_up",
     ),
     Outcome.SAMPLED_OUT: Rule(
-        means="the candidate was not called: its share of the inputs does not hold this one", ends=_P,
-        declared="candidate.sample", cause="sampled_out", sampled=True,
+        means="the candidate was not called: its share of the inputs does not hold this one, or the trial had ended",
+        ends=_P, declared="candidate.sample or until", cause="sampled_out", sampled=True,
     ),
     Outcome.FILTERED: Rule(
         means="the candidate was not called: the input is excluded", ends=_P, declared="candidate.exclude",

@@ -53,12 +53,13 @@ class ValueEncoder(Protocol):
 
 @dataclass(slots=True)
 class InputProgress:
-    """Position of an input partition, and the results since its last commit."""
+    """Position of an input partition, and the results since its last commit. `is_final`: its bound will not move."""
 
     position: int
     committed: int
     counters: marks.Counters
     bound: int = -1
+    is_final: bool = True
     floor_ms: int | None = None
     absences: list[dict[str, Any]] = field(default_factory=list)
     absent: int = 0  # inputs in `absences`
@@ -69,7 +70,7 @@ class InputProgress:
 
     @property
     def ended(self) -> bool:
-        return 0 <= self.bound <= self.committed
+        return self.is_final and 0 <= self.bound <= self.committed
 
 
 Encoded = tuple[str, bytes | None, bytes | None]  # an output to be written: its production topic, its key and its bytes
@@ -125,7 +126,7 @@ class RunnerStep:
 
     def assign(self, place: Partition, position: int, counters: marks.Counters, bound: int) -> None:
         """Start an input partition at `position`; `bound` is -1 for an unbounded run."""
-        self.inputs[place] = InputProgress(position, position, counters, bound)
+        self.inputs[place] = InputProgress(position, position, counters, bound, self.config.until is None)
 
     def drop(self) -> None:
         """Forget everything: only committed state is restored."""
@@ -296,8 +297,7 @@ class RunnerStep:
         carried = [(name, content) for name, content in found if content is not None]
         ks: dict[str, int] = {}
         for topic, key, value in encoded:
-            k = ks.get(topic, 0)
-            ks[topic] = k + 1
+            k = ks[topic] = ks.get(topic, -1) + 1
             kind, partitions = self.kinds[topic], self.partitions[topic]
             if kind == REPARTITION:
                 partition = self._partitioner.of_output(key, value, carried, place.partition, partitions)

@@ -44,7 +44,7 @@ class Status:
 
     `began`: the sentence on its start, None before it began. `windows`: the open ones. `passed_ms`: the event time that
     every task has passed. `holding`: the task that holds the next window open. `so_far`: outcomes, reasons and fields.
-    `problem`: why the figures are old, if the last look failed.
+    `problem`: why the figures are old, if the last look failed. `expiring`: needed records that retention deletes soon.
     """
 
     name: str
@@ -65,3 +65,4 @@ class Status:
     incidents: Sequence[str] = ()
     roles: Sequence[Role] = ()
     problem: str | None = None
+    expiring: Sequence[str] = ()

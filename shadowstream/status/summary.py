@@ -80,7 +80,7 @@ def _resting(config: Config, sides: Sequence[Side], final: bool) -> Collection[s
         return _SHOWN_BY
     outputs = [side.lag for side in sides[1:]]
     done = outputs and not any(outputs) and None not in outputs
-    runner = {"runner"} if config.bounded and sides and sides[0].lag == 0 else set()
+    runner = {"runner"} if config.ends_itself and sides and sides[0].lag == 0 else set()
     return runner | ({"joiner", "labels"} if done else set())
 
 

@@ -46,7 +46,7 @@ def test_a_plan_needs_no_cluster_where_the_partitions_are_given(cli: Cli, make_t
     assert (result.code, result.json["trial"]) == (0, "fraud")
     assert states(result.json) == {"unknown": len(result.json["topics"])}
     topics = {one["name"]: one for one in result.json["topics"]}
-    expected = load(path).plan.specs({"scores": 6}, diff_json=True)
+    expected = load(path).plan.specs({"scores": 6}, diff_json=True, kept=load(path).kept)
     assert {spec.name: (spec.partitions, dict(spec.config)) for spec in expected} == {
         topic: (one["partitions"], one["config"]) for topic, one in topics.items()
     }
@@ -121,8 +121,9 @@ def test_misfitting_topics_are_shown_and_nothing_is_created_or_altered(
         "diff": "exists",
     }
     assert "has 2 partitions and needs 3" in topics["stats"]["notes"][0]
-    assert topics["verdict"]["notes"] == ["has cleanup.policy=delete and needs compact"]
-    assert topics["diff"]["notes"][0].startswith("has segment.ms=")
+    assert topics["verdict"]["notes"][0] == "has cleanup.policy=delete and needs compact"
+    assert topics["diff"]["notes"][0] == "has retention.bytes=-1 and needs 10000000000"
+    assert f"--entity-name {prefix}diff --add-config retention.bytes=10000000000," in topics["diff"]["fix"]
     assert topics["stats"]["found"]["partitions"] == 2
 
     refused = cli("topics", "apply", trial)
@@ -130,6 +131,7 @@ def test_misfitting_topics_are_shown_and_nothing_is_created_or_altered(
     assert f"{prefix}stats has 2 partitions" in refused.err
     assert f"{prefix}verdict has cleanup.policy=delete" in refused.err
     assert "nothing was created" in refused.err
+    assert f"--entity-name {prefix}verdict --add-config cleanup.policy=compact," in refused.err
     assert on_cluster(kafka.bootstrap, prefix) == before
 
 

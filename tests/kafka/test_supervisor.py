@@ -42,10 +42,24 @@ def test_the_waits_of_a_child_that_fails_at_once_grow(monkeypatch: pytest.Monkey
 
 def test_the_waits_of_a_child_that_has_worked_in_between_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STEADY_S", 0.3)
-    waits = starts("import time; time.sleep(1); raise SystemExit(1)", 3)
+    waits = starts(f"{CATCHES_UP}; time.sleep(1); raise SystemExit(1)", 3)
     assert are(waits, [supervisor.BACK_OFF_S[0]] * 3)
 
 
+def test_waits_grow_with_what_a_start_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.01,))
+    monkeypatch.setattr(supervisor, "CHEAP_START_S", 0.3)
+    monkeypatch.setattr(supervisor, "STEADY_S", 0.1)
+    first, *later = starts("import time; time.sleep(0.5)", 3)
+    assert first < 0.5 <= later[0] < later[1]
+    # The start takes as long, and the child works for less than that before it ends: no steady child.
+    first, *later = starts(f"import time; time.sleep(0.5); {CATCHES_UP}; time.sleep(0.2)", 3)
+    assert first < 0.5 <= later[0] < later[1]
+    monkeypatch.setattr(supervisor, "COST_WAIT_MAX_S", 0.1)
+    assert max(starts("import time; time.sleep(0.5)", 3)) <= 0.1
+
+
+CATCHES_UP = f"import os, time; os.write(int(os.environ['{VARIABLE}']), b'caught_up\\n')"
 WORKS = "import time; time.sleep(60)"
 ENDS_WELL = """
 import signal, sys, time

@@ -27,7 +27,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # `runner.candidate` calls it.
 _RANKS = (
     "errors future_dates paths public_records records thinned_queue",
-    "config entry_points pickled_models shipped topics",
+    "config disk entry_points pickled_models shipped topics",
     "codecs",
     "protocol",
     "compare",
@@ -49,12 +49,12 @@ RANKS = {f"shadowstream.{name}": rank for rank, names in enumerate(_RANKS) for n
 DOOR = "shadowstream"
 
 _PURE = (
-    "codecs compare errors joiner judge labels paths protocol public_records records status thinned_queue topic_pairs "
-    "topics"
+    "codecs compare disk errors joiner judge labels paths protocol public_records records status thinned_queue "
+    "topic_pairs topics"
 )
 _PURE_RUNNER = (
-    "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call outputs partitioner "
-    "partitioner_detection selection step"
+    "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call early_end outputs "
+    "partitioner partitioner_detection selection step"
 )
 _PURE_NAMES = [*_PURE.split(), *(f"runner.{module}" for module in _PURE_RUNNER.split())]
 PURE = tuple(f"shadowstream.{name}" for name in _PURE_NAMES)

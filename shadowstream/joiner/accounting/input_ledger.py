@@ -40,7 +40,7 @@ class InputLedger:
         self._lines[place] = conservation.inputs_lines(str(place), counters.read, ended, by_window)
 
     def is_complete(self) -> bool:
-        bounds = self._marks.start.bounds if self._marks.start else {}
+        bounds = self._marks.bounds
         return all(self._counted_to(place) >= bounds.get(place, 0) for place in self._inputs)
 
     def _counted_to(self, place: Partition) -> int:

@@ -49,6 +49,7 @@ from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitConditio
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import InputCoordinate, Partition, Side
 
+_BEYOND = "beyond"  # kind of the count in the state record: where the trial ended early
 STILL_OBSERVATIONS = 3  # observations without growth, one a second, after which the inputs count as idle
 
 
@@ -93,7 +94,9 @@ class Completeness:
         self.stated_ms: list[int | None] = [None] * len(places)
         self.last_read_ms = 0
         self.finished = False
-        """Whether all sides of a bounded run are done with every input and all their outputs have been read."""
+        """Whether all sides of a run with an end are done with every input and all their outputs have been read."""
+        self._beyond: int | None = None
+        """Offset from which on an unmatched output of production may answer an input beyond `until`."""
         sides = (config.production, config.candidate, config.twin)
         self._exact = [side is not None and side.commits == "after_output" for side in sides]
         self._exact[Side.SHADOW] |= config.candidate.topic is None  # the runner writes exact marks
@@ -107,11 +110,14 @@ class Completeness:
 
     def snapshot(self) -> dict[str, int]:
         """Return counts for the state record: replays of production, and the shadow side's done marks."""
-        return self.replays.snapshot(self._config.inputs) | self.passed.snapshot()
+        counts = self.replays.snapshot(self._config.inputs) | self.passed.snapshot()
+        return counts if self._beyond is None else {**counts, f"{_BEYOND}:{self._progress.revision}": self._beyond}
 
     def restore(self, counts: Mapping[str, int]) -> None:
         self.replays.restore(counts, self._config.inputs)
         self.passed.restore(counts)
+        self._beyond = counts.get(f"{_BEYOND}:{self._progress.revision}")
+        self.finished = self._beyond is not None
 
     def observe_born(self, end: int, inputs: dict[Partition, int], side: Side = Side.PRODUCTION) -> None:
         """Add a born mark of a side: the `end` of its outputs was read before `inputs`."""
@@ -145,7 +151,10 @@ class Completeness:
             done = self._done(way[1])
             while queue and all(done.get(place, 0) >= end for place, end in queue[0].inputs.items()):
                 self.born_below[way] = max(self.born_below[way], queue.popleft().end)
-        self.finished = self.finished or self._is_finished()
+        if not self.finished and self._is_finished():
+            self.finished = True
+            if self._progress.until is not None:
+                self._beyond = self.born_below[Side.PRODUCTION, Side.SHADOW]
 
     def _done(self, side: Side) -> dict[Partition, int]:
         """Return the input offsets to which a side is done, with its outputs read."""
@@ -155,15 +164,32 @@ class Completeness:
 
     def _is_finished(self) -> bool:
         progress = self._progress
-        if progress.start is None or not self._config.bounded or not progress.all_ended():
+        has_end = self._config.bounded or progress.until is not None
+        if progress.start is None or not has_end or not progress.all_ended():
             return False
         shadow, position = self._places[Side.SHADOW], self.positions[Side.SHADOW]
         by_commits = [self.production.done, *([self.twin.done] if self._has_twin else [])]
         return all(
             progress.ends[place].ends.get(shadow, math.inf) <= position
             and all(done.get(place, 0) >= bound for done in by_commits)
-            for place, bound in progress.start.bounds.items()
+            for place, bound in progress.bounds.items()
         )
+
+    @property
+    def has_ended_early(self) -> bool:
+        """Whether the trial has ended by `until`: what is read from now on belongs to no trial."""
+        return self._beyond is not None
+
+    def is_beyond_end(self, row: PendingRecord) -> bool:
+        """Return whether an unmatched output of production may answer an input on which the candidate did not run.
+
+        An output below the last born mark that was passed answers an input within the trial.
+        """
+        if self._beyond is None:
+            return False
+        if row.at is not None and (end := self._progress.bounds.get(self._input(row.at))) is not None:
+            return row.at.offset >= end
+        return row.offset >= self._beyond
 
     def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
         """Return the lanes in which a row waits for a record of side `awaited`; empty if none can come any more.
@@ -299,8 +325,8 @@ class Completeness:
         """
         if not self._has_marks[side]:
             return self._still >= STILL_OBSERVATIONS and self.positions[side] >= self._ends[side]
-        start, done = self._progress.start, self._done(side)
-        bounds = start.bounds if start is not None and self._config.bounded else {}
+        has_end, done = self._config.bounded or self._progress.until is not None, self._done(side)
+        bounds = self._progress.bounds if has_end else {}
         ends = {place: min(end, bounds.get(place, end)) for place, end in self.input_ends.items()}
         return bool(ends) and all(done.get(place, 0) >= end for place, end in ends.items())
 

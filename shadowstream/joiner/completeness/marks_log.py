@@ -116,6 +116,8 @@ class MarksLog:
         self.revision = revision
         self.start: TrialStart | None = None
         self.warm_ends: dict[Partition, int] | None = None
+        self.until: dict[Partition, int] | None = None
+        """Where the inputs end by `until`, once that is fixed; the runner may have committed a little more."""
         self.ends: dict[Partition, DoneMark] = {}
         self.latest: dict[Partition, DoneMark] = {}
         self.absences_dropped = 0
@@ -140,7 +142,7 @@ class MarksLog:
         at = self.position if at is None else at
         again = at < self.position
         self.position = max(self.position, at + 1)
-        if kind not in ("done", "end", "range", "start", "warm"):
+        if kind not in ("done", "end", "range", "start", "warm", "until"):
             return None  # a mark of the topic starts or of a newer release, without content for the joiner
         self._full[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if kind in ("done", "end"):
@@ -155,6 +157,8 @@ class MarksLog:
                 self.begin(record)
             elif kind == "warm" and self.warm_ends is None:
                 self.warm_ends = ends_of(record)
+            elif kind == "until" and self.until is None:
+                self.until = TrialStart.of(record).bounds
         return None
 
     def refuse(self, at: int) -> None:
@@ -190,6 +194,7 @@ class MarksLog:
                 "refused": self.refused,
                 "start": self._start_record,
                 "warm": None if self.warm_ends is None else _plain(self.warm_ends),
+                "until": None if self.until is None else _plain(self.until),
                 "latest": _plain({place: done.offset for place, done in self.latest.items()}),
                 "floors": _plain(self._floors),
                 "reigns": [[*place, [list(one) for one in ranges]] for place, ranges in self._ranges.items()],
@@ -205,6 +210,7 @@ class MarksLog:
         if body["start"] is not None:
             self.begin(body["start"])
         self.warm_ends = None if body["warm"] is None else _places(body["warm"])
+        self.until = None if body.get("until") is None else _places(body["until"])
         self.latest = {place: DoneMark(place, offset, {}, None) for place, offset in _places(body["latest"]).items()}
         self._floors = _places(body["floors"])
         ranges = _places(body["reigns"])
@@ -303,9 +309,17 @@ class MarksLog:
             if named is not None and self._by_hash.get(named) == at:
                 del self._by_hash[named]
 
+    @property
+    def bounds(self) -> dict[Partition, int]:
+        """Where the inputs end: -1 where that is unknown. Beyond `until`, what the runner committed counts too."""
+        if self.until is None:
+            return self.start.bounds if self.start is not None else {}
+        ended = {place: done.offset for place, done in self.ends.items()}
+        return {place: max(bound, ended.get(place, bound)) for place, bound in self.until.items()}
+
     def all_ended(self) -> bool:
-        """Return whether every input partition has its end mark; in bounded runs only."""
-        bounds = self.start.bounds if self.start is not None else {}
+        """Return whether every input partition has its end mark; in runs with an end only."""
+        bounds = self.bounds
         # An end mark of an earlier revision may lie below the bound of this one.
         return bool(bounds) and all(p in self.ends and self.ends[p].offset >= end for p, end in bounds.items())
 

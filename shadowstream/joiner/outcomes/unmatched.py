@@ -17,6 +17,7 @@ from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Partition, Side
 
 GONE = Result(Outcome.EVICTED, MAY_BE_GONE)
+BEYOND = Result(Outcome.SAMPLED_OUT, "beyond the end of the trial (until)")
 NEITHER_READ = Result(Outcome.EVICTED, "neither its identity nor that of a record of production could be read")
 SOME_GONE = Result(Outcome.EVICTED, "outputs of its input may have been deleted before they were read")
 SOME_UNREAD = Result(Outcome.EVICTED, "outputs of its input may be among those that could not be read")
@@ -91,6 +92,8 @@ class UnmatchedOutcomes:
                 absence, revision = found[0], marks.revision_at(*found[1:])
             else:
                 revision = marks.revision_at_time(self._sources.topic, self._sources.inputs, row.time_ms)
+        if absence is None and self._completeness.is_beyond_end(row):
+            return BEYOND, revision
         if absence is None:
             return self.lacking(Side.PRODUCTION, row, Outcome.MISSING), revision
         outcome = BY_CAUSE.get(absence.reason, Outcome.CANDIDATE_ERROR)

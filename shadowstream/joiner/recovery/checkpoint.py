@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from shadowstream.errors import ConfigError
-from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack, unpack
+from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, numbers_of, opened, overflows, pack, unpack
 from shadowstream.records import METADATA_CHARS_MAX
 
-_BITS_MAX = 63
 PENDING_MAX = 100_000_000  # limit of the pending set, because a few characters can encode any number of offsets
 
 
@@ -52,19 +51,6 @@ def _varints(numbers: Iterable[int]) -> bytes:
     return bytes(out)
 
 
-def _numbers(data: bytes) -> list[int]:
-    numbers, number, shift = [], 0, 0
-    for byte in data:
-        if shift >= _BITS_MAX:  # the time to add to a number grows with its length
-            raise ValueError("it holds a number beyond all offsets")
-        number |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            numbers.append(number)
-            number = shift = 0
-    return numbers
-
-
 def pending_text(pending: Iterable[int]) -> str:
     """Convert a pending set to text of any length, for the state record.
 
@@ -75,7 +61,7 @@ def pending_text(pending: Iterable[int]) -> str:
 
 
 def pending_of(text: str) -> frozenset[int]:
-    return _spread(_numbers(unpack(text)))
+    return _spread(numbers_of(unpack(text)))
 
 
 def _spread(numbers: list[int]) -> frozenset[int]:
@@ -105,7 +91,7 @@ def encode(checkpoint: Checkpoint) -> str:
 
 
 def _fields(data: bytes) -> tuple[int, int, int, int, int, list[int]]:
-    sequence, high, progress, correctable_floor, runs, *rest = _numbers(data)
+    sequence, high, progress, correctable_floor, runs, *rest = numbers_of(data)
     return sequence, high, progress, correctable_floor, runs, rest
 
 

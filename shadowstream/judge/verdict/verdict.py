@@ -252,7 +252,7 @@ def _caveats(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _final(given: VerdictInput) -> bool:
-    return given.config.bounded and given.windows.all_complete
+    return given.config.ends_itself and given.windows.all_complete
 
 
 def _rejected(given: VerdictInput) -> list[str]:

@@ -99,6 +99,11 @@ def ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, in
     return _list(client, wanted)
 
 
+def at_time(client: AdminClient, wanted: Iterable[Partition], time_ms: int) -> dict[Partition, int]:
+    """Return the first offset of each partition whose record has this time or a later one; -1 if none has."""
+    return _list(client, wanted, OffsetSpec.for_timestamp(time_ms))
+
+
 def stable_ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Return the last stable offsets, at which open transactions stop read_committed readers."""
     return _list(client, wanted, LATEST, IsolationLevel.READ_COMMITTED)
@@ -124,7 +129,10 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dic
 
     The admin API can only read: no code here could ever join or commit to production's group.
     """
-    request = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in wanted])
+    places = [TopicPartition(*place) for place in wanted]
+    if not places:
+        return {}
+    request = ConsumerGroupTopicPartitions(group, places)
 
     def ask() -> list[TopicPartition]:
         _find_coordinator(client, group)

@@ -7,8 +7,12 @@ import json
 from typing import Any
 
 from shadowstream.health import RoleHealth
+from shadowstream.kafka.throttle import Throttle
+from shadowstream.logs import get_logger
 
+log = get_logger("client")
 EVERY_MS = 2_000
+REPORT_EVERY_S = 60.0
 
 
 class TrafficMeter:
@@ -17,6 +21,7 @@ class TrafficMeter:
     def __init__(self, watch: RoleHealth) -> None:
         self._watch = watch
         self.total = 0
+        self._report = Throttle(REPORT_EVERY_S)
 
     def settings(self) -> dict[str, Any]:
         """Return settings of one consumer that report its statistics here (librdkafka's STATISTICS.md: rx_bytes)."""
@@ -31,6 +36,8 @@ class TrafficMeter:
             metrics.set("brokers_up", sum(broker["state"] == "UP" for broker in brokers), role=role)
             throttled_ms = max((broker["throttle"]["max"] for broker in brokers), default=0)
             metrics.set("throttled_seconds", throttled_ms / 1000, role=role)
+            if throttled_ms and self._report.is_due():
+                log.warning("throttled", role=role, longest_s=throttled_ms / 1000, received_bytes=bytes_)
             self.total += bytes_ - last
             last = bytes_
 

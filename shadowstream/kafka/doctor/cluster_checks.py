@@ -29,20 +29,13 @@ def topic_findings(client: AdminClient, config: Config) -> Iterator[Finding]:
         yield Finding("topics", Severity.NOTE, text, ", ".join(missing[:3]), "shadowstream topics apply")
     for state in surveyed:
         topic = state.spec.name
-        fix = _configured(config, topic, dict(state.spec.config)) if state.config is not None else ""
+        fix = topic_admin.alter_command(config, topic, state.differing) if state.differing else ""
         for problem in state.problems:
             yield Finding("topics", Severity.REFUSE, f"topic {topic} {problem}", "", fix)
         for note in state.notes:
             yield Finding("topics", Severity.WARN, f"topic {topic} {note}", "", fix)
     yield from _of_sources(client, config)
     yield from _of_copies(client, [state.spec.name for state in surveyed if state.partitions is not None], config)
-
-
-def _configured(config: Config, topic: str, settings: dict[str, str]) -> str:
-    """Return the kafka-configs command that sets these; a value with a comma is in brackets there."""
-    values = ",".join(f"{name}=[{value}]" if "," in value else f"{name}={value}" for name, value in settings.items())
-    words = f"kafka-configs --bootstrap-server {config.kafka.bootstrap} --alter --entity-type topics"
-    return f"{words} --entity-name {topic} --add-config {values}"
 
 
 def _of_sources(client: AdminClient, config: Config) -> Iterator[Finding]:
@@ -59,7 +52,7 @@ def _of_sources(client: AdminClient, config: Config) -> Iterator[Finding]:
         if 0 <= kept_ms < needed_ms:
             text = f"topic {topic} is kept for {kept_ms / 3_600_000:.4g} h, and a correction may need records of "
             text += f"{needed_ms / 3_600_000:.4g} h (correctable_ms and grace_ms)"
-            fix = _configured(config, topic, {"retention.ms": str(needed_ms)})
+            fix = topic_admin.alter_command(config, topic, [("retention.ms", str(needed_ms))])
             yield Finding("retention", Severity.WARN, text, f"retention.ms={kept_ms}", fix)
         policy = found.get("cleanup.policy", "delete")
         if "compact" in policy:

@@ -128,6 +128,7 @@ def _topics(config: Config, principal: Principal) -> Iterator[Right]:
     makes = (Operation.CREATE, Operation.DELETE, Operation.DESCRIBE_CONFIGS)
     yield Right(topic, plan.prefix, makes if principal == "operator" else DESCRIBE, is_prefix=True)
     reads, writes = set(_READS[principal].split()), set(_WRITES[principal].split())
+    reads |= {"verdict"} if principal == "runner" and config.until == "decision" else set()
     for kind in sorted(reads | writes):
         if _is_planned(config, kind):
             operations = (*(READ if kind in reads else ()), *(WRITE if kind in writes else ()))

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import RecordError
+from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import offset_of, poll
@@ -47,9 +47,16 @@ class MarksReader:
         self._refusals = Refusals()
         self.restart()
 
-    def restart(self, begin: int = 0) -> None:
+    def restart(self, begin: int | None = None) -> None:
+        """Read from `begin` on, or else from the oldest mark. Raises `ConfigError` if `begin` is gone."""
         low, _ = offset_range(self._consumer, TopicPartition(self._topic, 0))
-        self._consumer.assign([TopicPartition(self._topic, 0, max(low, begin))])
+        if begin is not None and begin < low:
+            raise ConfigError(
+                f"{self._topic}: retention deleted the marks at {begin} to {low - 1} before they were read, so it is "
+                "unknown which inputs have no output. Refused to guess: remove the topics and groups of this trial and "
+                "start anew, with a longer retention.ms"
+            )
+        self._consumer.assign([TopicPartition(self._topic, 0, low if begin is None else begin)])
         self.caught_up = False
 
     def poll(self, wait_s: float = 0.0) -> list[Mark]:

@@ -33,6 +33,7 @@ from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import RoleHealth
+from shadowstream.kafka import role_report
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.doctor import start_check
@@ -214,3 +215,4 @@ def _turn(watcher: Watcher, watch: RoleHealth) -> None:
     if lag is not None:
         watch.metrics.set("lag_records", lag, role=watch.role, side="input")
         watch.ready = True
+        role_report.send(role_report.Report.CAUGHT_UP)

@@ -15,6 +15,7 @@ from shadowstream.health import RoleHealth
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.alpha_spending import attempt_of
 from shadowstream.judge.windows.expected_tasks import expected_tasks
+from shadowstream.kafka import role_report
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.client.errors import event_error, translated_errors
@@ -254,6 +255,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     topics = JudgedTopics(config, revision, client)
     loop = JudgeLoop(config, step, (consumer, writer), watch, topics, check_topics)
     watch.ready = True
+    role_report.send(role_report.Report.CAUGHT_UP)
     with contextlib.closing(consumer):
         loop.run(stop)
     figures.add(records=loop.records, commits=loop.commits)

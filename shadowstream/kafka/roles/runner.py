@@ -40,6 +40,7 @@ from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_
 from shadowstream.kafka.trial.attempt_log import log_ended, read_attempts
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
+from shadowstream.kafka.trial.until import Until
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.protocol.size_limits import MARK_BYTES
@@ -47,6 +48,7 @@ from shadowstream.records import Batch, Partition, Prepared
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.absences import short
 from shadowstream.runner.candidate_state import Stateful
+from shadowstream.runner.early_end import end_after, end_inputs
 from shadowstream.runner.step import RunnerStep
 
 log = get_logger("runner")
@@ -63,6 +65,7 @@ class RunnerParts(NamedTuple):
     rechecks: PartitionerRechecks
     call_size: CallSize
     step_time: StepTime
+    until: Until
     forget: Callable[[], None] = lambda: None
     """Drop the objects of the candidate in its own process."""
 
@@ -74,7 +77,8 @@ class RunnerRole(Role):
         self, config: Config, step: RunnerStep, parts: RunnerParts, pinned: start_mark.PinnedStart, watch: RoleHealth
     ) -> None:
         self._config, self._step, self._pinned, self._watch = config, step, pinned, watch
-        self._client, self._marks, self._copies, self._rechecks, self._call_size, self._step_time, self._forget = parts
+        self._client, self._marks, self._copies, self._rechecks, self._call_size, self._step_time = parts[:6]
+        self._until, self._forget = parts.until, parts.forget
         client = parts.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
@@ -111,6 +115,7 @@ class RunnerRole(Role):
         counted |= self._overflows([one for one in inputs if one.place not in counted])
         lows = offsets.beginnings(self._client, [one.place for one in inputs]) if inputs else {}
         begins: dict[Partition, int] = {}
+        self._until.turn(now=True)
         for place, offset, metadata in inputs:
             if offset >= 0:
                 position, counters = offset, counted.get(place) or commit_metadata.of_metadata(metadata)
@@ -133,6 +138,7 @@ class RunnerRole(Role):
             bound = self._pinned.start.bounds.get(place, -1) if self._config.bounded else -1
             self._step.assign(place, position, counters, bound)
             begins[place] = position
+        end_inputs(self._step.inputs, self._until.bounds or {})
         self._next_marks_at = self._repeat_at = 0.0
         self._assign_attempts(begins)
         return begins | {one.place: self._copies.begin(one) for one in committed if self._is_copied(one.place)}
@@ -201,6 +207,9 @@ class RunnerRole(Role):
         if self._is_copied(batch.place):
             self._copies.step.copy(batch, now_ms)
             return len(batch)
+        left = self._until.left({place: state.position for place, state in self._step.inputs.items()})
+        if left is not None:
+            end_after(self._step.inputs, batch, left)
         self._step_time.begin()
         try:
             done = self._step.step(batch, now_ms)
@@ -219,6 +228,8 @@ class RunnerRole(Role):
 
     def tick(self, now_ms: int) -> None:
         """Repeat the marks each second while nothing is uncommitted, and check partitioners and topics."""
+        self._until.turn()
+        end_inputs(self._step.inputs, self._until.bounds or {})
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
             publish_marks(self._write_marks)
         self._rechecks.turn(time.monotonic())
@@ -254,10 +265,13 @@ class RunnerRole(Role):
         repeat = time.monotonic() >= self._repeat_at
         if repeat:
             self._repeat_at = time.monotonic() + REPEAT_S
+        if repeat or self._step.finished():
+            self._marks.write(self._until.writes())
         self._marks.write(self._step.done_marks(offsets.ends(self._client, self._outputs), again=repeat))
         self._marks.producer.poll(0)
         # The joiner waits for the end of the warm-up, and for copies of all of production's outputs of these inputs.
-        if self._step.finished() and self._warm and self._copies.ended():
+        is_fixed = self._config.until is None or self._until.bounds is not None
+        if self._step.finished() and is_fixed and self._warm and self._copies.ended():
             if self._copies.topics:
                 log.info("copy_finished", topics=self._copies.topics)
             self._marks.flush(30)
@@ -303,10 +317,11 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         if loaded.isolated is not None:
             start_log.note_confinement(config, marks_writer, revision, loaded.isolated.enforced)
         kinds, meter = pinned.partitioners, loaded.meter
+        until = Until(config, revision, pinned.start, (client, marks_writer))
         step = RunnerStep(config, revision, call, decoder, encoders, partitions, kinds, now_ms, meter, attempts)
         copies = CopyProgress(config, client, pinned, decoder.decode_many)
         rechecks = PartitionerRechecks(config, client, kinds)
-        parts = RunnerParts(client, marks_writer, copies, rechecks, call_size, step_time, loaded.forget)
+        parts = RunnerParts(client, marks_writer, copies, rechecks, call_size, step_time, until, loaded.forget)
         role = RunnerRole(config, step, parts, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)

@@ -8,6 +8,7 @@ begin     the start of a revision, pinned before any wait; the newest counts unt
 start     a revision's start mark; a process that finds none writes one, and reads back which was first
 said      `progress` holds this start mark too, which names the revision to the readers of marks
 confined  how the candidate's process was confined, once for each wording
+until     where the inputs of the revision end by the config's `until`; the first counts
 warm      the warm-up of the revision is closed, and `progress` holds its warm mark
 moved     all start marks that an earlier release wrote to `progress` are above, so `progress` need not be searched
 ========  =============================================================================================================
@@ -42,6 +43,8 @@ class Starts:
         self.announced: set[str] = set()
         self.warm: set[str] = set()
         self.moved = False
+        self.until: dict[str, dict[str, Any]] = {}
+        """The mark of the trial's end by `until`, by revision: the first counts."""
         self.confined: dict[str, list[str]] = {}
         """How the candidate's process was confined, by revision; runners on several machines may differ."""
 
@@ -72,6 +75,8 @@ class Starts:
             self.announced.add(revision)
         elif kind == "warm":
             self.warm.add(revision)
+        elif kind == "until":
+            self.until.setdefault(revision, record)
         elif kind == "moved":
             self.moved = True
         elif kind == "confined":

@@ -124,6 +124,11 @@ def pin(
                 "check retention and the right to write and read it"
             )
         log.info("trial_started", revision=revision, began=began_at(record), partitioners=_partitioners(config, record))
+    if config.until is not None and REPARTITION in _partitioners(config, record).values():
+        raise ConfigError(
+            "until: no known partitioner explains production's outputs, so they are copied, and copies have no end "
+            "while production goes on; set candidate.partitioner, or end the trial by hand"
+        )
     if revision not in known.announced:
         start_log.announce(config, writer, record)
     warm = revision in known.warm

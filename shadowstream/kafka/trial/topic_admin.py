@@ -1,7 +1,7 @@
 """Topics of the trial on the cluster: their state, and creation of missing ones; none is altered or deleted."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import advice, translated_errors
 from shadowstream.logs import get_logger
-from shadowstream.topics import TIMESTAMP_AFTER, TopicSpec
+from shadowstream.topics import TIMESTAMP_AFTER, UNBOUNDED, TopicSpec
 
 log = get_logger("topics")
 LEADERS_WAIT_S = 15.0
@@ -26,8 +26,8 @@ _NO_LEADER = {
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
 }
-BINDING = ("cleanup.policy", "retention.ms")
-"""Settings that must be as planned, since records would be lost or kept for ever; the others may differ."""
+RETENTION = ("retention.ms", "retention.bytes")
+"""Settings that may keep more than planned, and less as far as recovery allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class TopicState:
     config: dict[str, str] | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    differing: tuple[tuple[str, str], ...] = ()
+    """Planned settings that the topic does not have."""
 
     @property
     def state(self) -> Literal["missing", "exists", "does not fit"]:
@@ -66,7 +68,7 @@ def planned(config: Config, counts: dict[str, int], repartitioned: Collection[st
     """Return every topic of the trial, given `counts` of production's outputs and those of them copied by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
     settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
-    specs = config.plan.specs(outputs, repartitioned=repartitioned, **settings)
+    specs = config.plan.specs(outputs, repartitioned=repartitioned, kept=config.kept, **settings)
     if config.candidate.topic is None:
         return specs
     # The runner neither calls an external candidate nor writes its outputs, except as copies.
@@ -102,7 +104,15 @@ def survey(client: AdminClient, config: Config) -> list[TopicState]:
     copies = [topic for topic in config.production.outputs if config.plan.repartition(topic) in existing]
     specs = planned(config, source_counts(client, config), copies)
     settings = settings_of(client, [spec.name for spec in specs if spec.name in existing])
-    return [_state(spec, existing.get(spec.name), settings.get(spec.name)) for spec in specs]
+    needed = {"retention.ms": config.kept_ms_min, "retention.bytes": config.kept_bytes_min}
+    return [_state(spec, existing.get(spec.name), settings.get(spec.name), needed) for spec in specs]
+
+
+def alter_command(config: Config, topic: str, settings: Iterable[tuple[str, str]]) -> str:
+    """Return the kafka-configs command that sets these; a value with a comma is in brackets there."""
+    values = ",".join(f"{name}=[{value}]" if "," in value else f"{name}={value}" for name, value in settings)
+    words = f"kafka-configs --bootstrap-server {config.kafka.bootstrap} --alter --entity-type topics"
+    return f"{words} --entity-name {topic} --add-config {values}"
 
 
 def ensure(
@@ -202,22 +212,32 @@ def settings_of(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str
     return found
 
 
-def _state(spec: TopicSpec, partitions: int | None, settings: dict[str, str] | None) -> TopicState:
+def _state(
+    spec: TopicSpec, partitions: int | None, settings: dict[str, str] | None, needed: Mapping[str, int]
+) -> TopicState:
     if partitions is None:
         return TopicState(spec)
     problem = _miscounted(spec, partitions)
-    problems = () if problem is None else (problem,)
+    problems: tuple[str, ...] = () if problem is None else (problem,)
     if settings is None:
         return TopicState(spec, partitions, None, problems, ("its settings cannot be seen",))
-    differing = [
-        (name, f"has {name}={settings.get(name)} and needs {wanted}")
-        for name, wanted in spec.config
-        if _parts(settings.get(name)) != _parts(wanted)
-    ]
+    differing = tuple((name, wanted) for name, wanted in spec.config if _parts(settings.get(name)) != _parts(wanted))
     shown = {name: settings[name] for name, _ in spec.config if name in settings}
-    binding = [text for name, text in differing if name in BINDING]
-    notes = tuple(text for name, text in differing if name not in BINDING)
-    return TopicState(spec, partitions, shown, (*problems, *binding), notes)
+    texts = {name: f"has {name}={settings.get(name)} and needs {wanted}" for name, wanted in differing}
+    binding = {name for name, wanted in differing if _is_binding(name, settings.get(name), wanted, needed)}
+    problems += tuple(text for name, text in texts.items() if name in binding)
+    notes = tuple(text for name, text in texts.items() if name not in binding)
+    return TopicState(spec, partitions, shown, problems, notes, differing)
+
+
+def _is_binding(name: str, found: str | None, wanted: str, needed: Mapping[str, int]) -> bool:
+    """Return whether a setting must be as planned: with the present one records would be lost, or kept for ever."""
+    if name not in RETENTION:
+        return name == "cleanup.policy"
+    kept, planned = int(found or UNBOUNDED), int(wanted)
+    if kept == UNBOUNDED or UNBOUNDED != planned <= kept:
+        return False
+    return kept < needed[name] or (planned == UNBOUNDED and name == "retention.ms")
 
 
 def _miscounted(spec: TopicSpec, partitions: int | None) -> str | None:

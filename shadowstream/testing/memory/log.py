@@ -80,6 +80,9 @@ class Log:
             return self.low, -1
         if spec == LATEST:
             return (self.stable if committed else self.end), -1
+        if spec >= 0:  # a time: the first record of it or a later one
+            later = ((at, entry.time_ms) for at, entry in enumerate(self.entries) if at >= self.low)
+            return next(((at, time_ms) for at, time_ms in later if time_ms >= spec), (-1, -1))
         known = [(entry.time_ms, -at) for at, entry in enumerate(self.entries) if at >= self.low]
         if not known:
             return -1, -1

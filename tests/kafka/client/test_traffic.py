@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 
 from shadowstream.health import RoleHealth
@@ -33,3 +34,14 @@ def test_bytes_add_up_and_brokers_and_delays_are_the_present_ones() -> None:
     first(report(140, a=("DOWN", 0)))
     assert (shown("brokers_up"), shown("throttled_seconds"), shown("received_bytes_total")) == (0, 0, 170)
     assert meter.total == 170
+
+
+def test_throttling_is_an_event_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    show = TrafficMeter(RoleHealth("metered", "joiner")).settings()["stats_cb"]
+    show(report(100, a=("UP", 0)))
+    assert not caplog.records
+    for _ in range(3):
+        show(report(200, a=("UP", 1_500)))
+    (event,) = [record.msg for record in caplog.records]
+    assert isinstance(event, dict)
+    assert (event["event"], event["longest_s"], event["role"]) == ("throttled", 1.5, "joiner")
