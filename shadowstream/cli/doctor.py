@@ -10,6 +10,7 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, cell, console, p
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
+from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.doctor.cluster_checks import sample_findings, topic_findings
 from shadowstream.kafka.doctor.finding import Finding, Severity
@@ -52,10 +53,11 @@ def _of_role(trial: Config, role: Principal) -> list[Finding]:
     try:
         acting = trial.acting_as(role)
         client = admin(acting.kafka)
-        found = rights_findings(client, acting, role)
+        existing = offsets.existing(client)
+        found = rights_findings(client, acting, role, existing)
         if any(finding.severity == Severity.REFUSE for finding in found):
             return found
-        found += foreign_findings(client, acting, role)
+        found += foreign_findings(client, acting, role, existing)
         if role == "operator":
             found += topic_findings(client, acting)
         if role == "runner":
