@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shadowstream.config.client_properties import Value, canonical
 from shadowstream.config.model import Model
+from shadowstream.config.registry_properties import checked
 from shadowstream.errors import ConfigError
 
 POLL_INTERVAL_MS = 300_000
@@ -123,6 +124,11 @@ class Schemas(Model):
         "config file",
     )
     registry: str | None = Field(None, description="URL of a Confluent-compatible schema registry")
+    client: Annotated[dict[str, str], AfterValidator(checked)] = Field(
+        default_factory=dict,
+        description="properties of the registry's client: basic.auth.user.info, bearer.auth.*, ssl.ca.location, "
+        "ssl.certificate.location, ssl.key.location, ssl.key.password",
+    )
     formats: dict[str, Format] = Field(
         default_factory=dict,
         description="by topic that production, the candidate's or the twin's job writes, inputs and labels: how its "
@@ -133,6 +139,8 @@ class Schemas(Model):
     def _single_source(self) -> Schemas:
         if self.dir and self.registry:
             raise ValueError("give either dir or registry, not both")
+        if self.client and not self.registry:
+            raise ValueError("client: goes with registry, the URL of the registry that it logs in to")
         if not (self.dir or self.registry) and any(format.schema_ids for format in self.formats.values()):
             raise ValueError("formats: schema_ids name schemas of dir or registry; give one of them")
         return self
