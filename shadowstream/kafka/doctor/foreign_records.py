@@ -51,7 +51,8 @@ def foreign_findings(
                     return []
                 place = f"{place_of(message)}/{offset_of(message)}"
                 text = f"topic {topic} holds records that shadowstream did not write; it is not adopted"
-                fix = "give the trial another name, or remove the topic"
+                words = f"kafka-topics --bootstrap-server {config.kafka.bootstrap} --delete --topic {topic}"
+                fix = f"{words} (or give the trial another name)"
                 return [Finding("foreign_records", Severity.REFUSE, text, place, fix)]
     return []
 

@@ -83,6 +83,12 @@ def _unproven(config: Config, *, is_loopback: bool) -> Finding:
     return Finding("rights", Severity.REFUSE, text, evidence, fix + "{unproven: accept}, which every verdict shows")
 
 
+def user_of(config: Config) -> str:
+    """Return the user of this process's credentials for a printed line, as far as the config shows it."""
+    username = config.kafka.client.get("sasl.username") or config.kafka.client.get("sasl.oauthbearer.client.id")
+    return f"User:{username}" if username else "User:<principal>"
+
+
 class _Asked:
     """Findings about one principal's rights. `rights`: the least ones."""
 
@@ -93,8 +99,7 @@ class _Asked:
         self.rights = merged(right for one in several for right in rights_of(config, one))
         self._own = merged(rights_of(config, principal))
         self.findings: list[Finding] = []
-        username = config.kafka.client.get("sasl.username") or config.kafka.client.get("sasl.oauthbearer.client.id")
-        self._user = f"User:{username}" if username else "User:<principal>"
+        self._user = user_of(config)
 
     @property
     def groups(self) -> list[Right]:
