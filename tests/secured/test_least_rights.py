@@ -11,8 +11,9 @@ from shadowstream.config import PRINCIPALS, Principal
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.client.offsets import existing
 from shadowstream.kafka.doctor.finding import Finding, Severity
-from shadowstream.kafka.doctor.proof_of_rights import rights_findings
+from shadowstream.kafka.doctor.proof_of_rights import rights_findings, user_of
 from shadowstream.kafka.doctor.start_check import ensure_topics
+from shadowstream.kafka.doctor.transaction_checks import TRANSACTIONAL, right_findings
 from tests.alerts.webhook import Webhook
 from tests.secured.granted_rights import bindings, run_line
 from tests.secured.secured_kafka import SecuredKafka, right
@@ -79,6 +80,21 @@ def test_a_right_that_lacks_is_named_and_its_printed_line_mends_it(one: SecuredT
         for fix in fixes:
             run_line(one.secured, fix)
         assert refused(one, principal) == [], f"{principal} lacks {lacks.operation} on {lacks.name}"
+
+
+def test_a_lacking_right_to_begin_transactions_is_named_and_mended(one: SecuredTrial) -> None:
+    one.allow()
+    transactional = [right for right in one.rights if right.restype == ResourceType.TRANSACTIONAL_ID]
+    assert {lacks.principal for lacks in transactional} == {f"User:{name}" for name in TRANSACTIONAL}
+    for lacks in transactional:
+        principal = next(name for name in PRINCIPALS if lacks.principal == f"User:{name}")
+        acting, _ = one.access(principal)
+        user = user_of(acting)
+        one.secured.withdraw(lacks)
+        (found,) = right_findings(acting, principal, user)
+        assert found.text.startswith(f"the {principal} cannot begin transactions")
+        run_line(one.secured, found.fix)
+        assert [*right_findings(acting, principal, user)] == []
 
 
 HARM = [
