@@ -5,14 +5,13 @@ import time
 from typing import Annotated
 
 import typer
-from confluent_kafka.admin import AdminClient
 
 from shadowstream.cli.output import ConfigPath, Json, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.kafka.trial.removal import KEPT_ON_REQUEST, TrialRemains, remains_of, remove
+from shadowstream.kafka.trial.removal import KEPT_ON_REQUEST, TrialRemains, remains_of, remains_of_stopped, remove
 
 GONE_WITHIN_S = 30.0
 
@@ -34,14 +33,14 @@ def down(
     """
     trial = load(config).acting_as("operator")
     client = admin(trial.kafka)
-    found = _of_stopped(client, trial)
+    found = remains_of_stopped(client, trial)
     kept = {trial.plan.of(kind) for kind in KEPT_ON_REQUEST} if keep_audit else set()
     topics = [topic for topic in (*found.topics, *(found.foreign if foreign else ())) if topic not in kept]
     groups = [group.name for group in found.groups]
     if (topics or groups) and not (yes or _agreed(trial, topics, groups)):
         say("nothing was removed")
         return
-    _of_stopped(client, trial)  # a role may have been started while the question was open
+    remains_of_stopped(client, trial)  # a role may have been started while the question was open
     remove(client, trial, topics, groups)
     left = _await_removal(trial, topics)
     if as_json:
@@ -58,18 +57,6 @@ def down(
     say(
         "rights of the trial: `shadowstream topics acls` prints them; with --remove instead of --add each is taken back"
     )
-
-
-def _of_stopped(client: AdminClient, trial: Config) -> TrialRemains:
-    """Return the trial's remains. Raises `ConfigError` while a role runs."""
-    found = remains_of(client, trial.plan)
-    if found.running:
-        running = ", ".join(f"{group.name} ({group.members})" for group in found.running)
-        raise ConfigError(
-            f"trial {trial.name!r} is running: these groups have members: {running}. Nothing was removed. Stop `up` or "
-            "its roles, then call `down` again; a role that was killed leaves its group within a minute"
-        )
-    return found
 
 
 def _agreed(trial: Config, topics: list[str], groups: list[str]) -> bool:

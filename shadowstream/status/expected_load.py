@@ -1,8 +1,8 @@
 """Expected load of a trial before it begins, from samples of the topics that it reads. Pure.
 
 Bytes are those of records, not compressed: brokers that compress hold less. The trial's small topics grow with its
-commits and partitions, not with the records. The constants are measured (tests/pipeline/test_plan.py compares them with
-a running trial).
+commits and partitions, not with the records. The constants were measured on trials of the tests, with the schemas of
+this release.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,19 +12,19 @@ from shadowstream.config import Config
 from shadowstream.judge.verdict.outlook import outlook_of
 from shadowstream.judge.windows.expected_tasks import expected_tasks
 
-OUTPUT_OVERHEAD = 110
+OUTPUT_OVERHEAD = 60
 """Bytes that a candidate's output has beside its key and value: the packed header, and the record's own frame."""
-MARK_BYTES = 200
+MARK_BYTES = 240
 """Bytes of a done or range mark; a commit writes two for each input partition that had records."""
-COMMIT_BYTES = {"stats": 450, "state": 600}
+COMMIT_BYTES = {"stats": 730, "state": 1_120}
 """Bytes that a commit of the joiner writes for each task."""
-JUDGE_BYTES = {"verdict": 2_500, "audit": 2_500, "judge-state": 4_000}
-"""Bytes that the judge writes at each of its heartbeats, and when a window closes."""
-HEARTBEAT_S = 30
-ROW_OVERHEAD = 400
+JUDGE_BYTES = {"verdict": 1_400, "audit": 1_400, "judge-state": 3_100}
+"""Bytes that the judge writes as its evidence grows, about each `JUDGE_EVERY_S`."""
+JUDGE_EVERY_S = 5
+ROW_OVERHEAD = 200
 """Bytes of a row of diff beside the two values that it may show."""
-ROLE_BYTES = {"runner": 160_000_000, "joiner": 200_000_000, "judge": 170_000_000}
-"""Memory of a role that has next to nothing to do."""
+ROLE_BYTES = {"runner": 160_000_000, "joiner": 110_000_000, "judge": 100_000_000}
+"""Memory of a role that has next to nothing to do, the candidate's process without its model included."""
 DAY_S, HOUR_S = 86_400, 3_600
 
 
@@ -80,8 +80,7 @@ def expected_load(config: Config, sources: Sequence[Source], differing: float) -
     places, tasks = (sum(one.partitions for one in some) for some in (inputs, outputs))
     written["progress"] = MARK_BYTES * (places * 2 * min(commits, _per_place(inputs)) + places)
     written |= {kind: size * tasks * min(commits, _per_place(outputs)) for kind, size in COMMIT_BYTES.items()}
-    beats = 1 / HEARTBEAT_S + 1_000 / config.judge.window_ms
-    written |= {kind: size * beats for kind, size in JUDGE_BYTES.items()}
+    written |= {kind: size / JUDGE_EVERY_S for kind, size in JUDGE_BYTES.items()}
     mean = _bytes(outputs) / max(1e-9, sum(one.records_per_s for one in outputs))
     rows = per_s * (differing + (1 - differing) * config.compare.match_sample)
     written["diff"] = rows * (ROW_OVERHEAD + 2 * mean)

@@ -95,7 +95,7 @@ def test_a_trial_is_removed_without_a_trace_once_its_roles_have_ended(
     }  # fmt: skip
 
 
-def test_a_judge_that_runs_alone_is_seen_until_it_ends(kafka: Broker, trial: Judged, cli: Cli, name: str) -> None:
+def test_a_judge_without_other_roles_is_seen_until_it_ends(kafka: Broker, trial: Judged, cli: Cli, name: str) -> None:
     def roles() -> list[str]:
         (shown,) = [one for one in rows(cli("list", trial.path, "--json").out) if one["name"] == name]
         return list(shown["roles"])

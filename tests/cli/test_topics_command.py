@@ -207,8 +207,8 @@ def test_quotas_follow_from_the_ceiling_on_bytes(cli: Cli, make_trial: MakeTrial
     for rate, found in ((1_000_000, small), (9_000_000, large)):
         assert min(found["a"]) > rate, "the ceiling of the config acts first"
         assert min(found["CN=b"]) > 2 * rate, "a joiner reads both sides"
-    alone = quotas(cli, make_trial(extra="limits: {bytes_per_s: 1000000}\n"), "--principal", "runner=User:a")
-    assert alone["a"] < small["a"], "a user with two roles has the quotas of both"
+    single = quotas(cli, make_trial(extra="limits: {bytes_per_s: 1000000}\n"), "--principal", "runner=User:a")
+    assert single["a"] < small["a"], "a user with two roles has the quotas of both"
     users = cli("topics", "acls", make_trial(extra="limits: {bytes_per_s: 1000000}\n"), *given, "--format", "strimzi")
     specs = {user["metadata"]["name"]: [*user["spec"]["quotas"].values()] for user in yaml.safe_load_all(users.out)}
     assert specs == {"a": small["a"], "b": small["CN=b"]}

@@ -150,12 +150,12 @@ def test_members_of_other_programs_are_named_until_they_leave(trial: Trial) -> N
         reading(trial.bootstrap, trial.topic("joiner"), trial.input),
     ):
         done = trial.ask("doctor", "--role", "operator", "--json")
-        told = [one for one in map(json.loads, done.stdout.splitlines()) if one["check"] == "groups"]
-        assert [one["severity"] for one in told] == ["warn", "warn"]
-        texts = " ".join(one["text"] for one in told)
+        named = [one for one in map(json.loads, done.stdout.splitlines()) if one["check"] == "groups"]
+        assert [one["severity"] for one in named] == ["warn", "warn"]
+        texts = " ".join(one["text"] for one in named)
         assert f"production.group {trial.group} reads none of the inputs: {trial.output}" in texts
         assert f"group {trial.topic('joiner')} is not of this trial" in texts
-        assert all("client id other, host 127.0.0.1" in one["fix"] for one in told)
+        assert all("client id other, host 127.0.0.1" in one["fix"] for one in named)
     assert findings(trial)["groups"]["text"].startswith(f"production.group {trial.group} has no members")
 
 
@@ -175,9 +175,9 @@ def test_an_open_transaction_is_named_until_it_ends(trial: Trial) -> None:
 def test_a_timeout_beyond_the_brokers_is_named_by_each_transactional_role(trial: Trial) -> None:
     trial.write_config(limits={"transaction_timeout_ms": 900_001})
     done = trial.ask("doctor", "--json")
-    told = [one for one in map(json.loads, done.stdout.splitlines()) if one["check"] == "transactions"]
-    assert (done.returncode, [one["role"] for one in told]) == (2, ["runner", "joiner", "judge"])
-    limit = int(re.search(r"[0-9]+", told[0]["fix"])[0])  # type: ignore[index]  # it names the limit
+    named = [one for one in map(json.loads, done.stdout.splitlines()) if one["check"] == "transactions"]
+    assert (done.returncode, [one["role"] for one in named]) == (2, ["runner", "joiner", "judge"])
+    limit = int(re.search(r"[0-9]+", named[0]["fix"])[0])  # type: ignore[index]  # it names the limit
     trial.write_config(limits={"transaction_timeout_ms": limit})
     assert "transactions" not in findings(trial)
 

@@ -50,7 +50,7 @@ def schema(one: Registry, client: Client) -> object:
     return schema_source(Schemas(registry=one.url(), client=client)).by_id(7)
 
 
-def test_a_user_and_password_reach_a_registry_behind_tls(authority: Authority) -> None:
+def test_a_user_and_password_reach_a_registry_of_tls(authority: Authority) -> None:
     trusting = {"ssl.ca.location": str(authority.file)}
     with registry(authority, BASIC) as one:
         assert schema(one, {**trusting, "basic.auth.user.info": "ada:sesame"}) == "string"

@@ -74,7 +74,7 @@ def test_hours_are_those_of_the_slowest_criterion_and_whole_windows() -> None:
     assert hours_until_shown(config(), fast) == pytest.approx(24 + grace), "a day of event time in any case"
 
 
-def test_a_wait_that_depends_on_keys_or_windows_is_told_as_such() -> None:
+def test_a_wait_that_depends_on_keys_or_windows_is_not_known() -> None:
     by_key = least_config(judge={"criteria": [{"rate": "mismatch", "limit": 0.01, "unit": "key"}]})
     found = waits(by_key, SOURCES)
     assert [one.hours for one in found if one.criterion == "mismatch"] == [None]

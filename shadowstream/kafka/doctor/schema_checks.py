@@ -44,7 +44,7 @@ def _undecodable(topic: str, decoder: Decoder, batches: list[Batch]) -> Iterator
     if failed:
         text = f"topic {topic}: {sum(failed.values())} of {len(decoded)} sampled records cannot be decoded"
         fix = "name the format of the topic in schemas.formats, or its schemas in schemas.dir or schemas.registry"
-        yield Finding("schemas", Severity.WARN, text, failed.most_common(1)[0][0], fix)
+        yield Finding("schemas", Severity.WARN, text, max(failed, key=failed.__getitem__), fix)
 
 
 def _schema_ids(decoder: Decoder, batches: list[Batch]) -> set[SchemaId]:
