@@ -233,6 +233,7 @@ def measured(bootstrap: str, folder: Path, asked: argparse.Namespace) -> Iterato
         )
         reader.start()
         _await("production does not answer", lambda: any(turn["latencies"] for _, turn in [*turns]))
+        time.sleep(asked.settle_s)
         for pair in range(asked.pairs):
             for with_trial in (False, True) if pair % 2 == 0 else (True, False):
                 with trial(bootstrap, config, asked.ceiling) if with_trial else contextlib.nullcontext():

@@ -48,6 +48,9 @@ def test_exactly_the_printed_rights_run_every_role_and_command(one: SecuredTrial
     assert decided.returncode == 0, decided.stderr
     gate = json.loads(trial.ask("gate", "--json").stdout)
     assert gate["gate"]["override"]["by"] == "ana"
+    doctor = trial.ask("doctor", "--json")
+    found = [(one["role"], one["check"]) for one in map(json.loads, doctor.stdout.splitlines())]
+    assert (doctor.returncode, found) == (0, [("operator", "groups")]), "only production runs no more"
 
 
 def refused(one: SecuredTrial, principal: Principal) -> list[Finding]:
