@@ -109,7 +109,7 @@ def test_a_judge_without_other_roles_is_seen_until_it_ends(kafka: Broker, trial:
     finally:
         judge.terminate()
         assert judge.wait(LIMIT_S) == 0
-    assert roles() == []
+    await_that("it has left", lambda: roles() == [])
     assert cli("down", trial.path, "--yes").code == 0
 
 
