@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from shadowstream.config import Config
+from shadowstream.errors import ConfigError
 from shadowstream.kafka.client.consumers import SESSION, client_config, make_client
 from shadowstream.logs import get_logger
 
@@ -46,7 +47,10 @@ def shown(config: Config, role: str) -> Iterator[None]:
 
 def _be_present(config: Config, role: str, over: threading.Event) -> None:
     group = config.plan.group(role) + SUFFIX
-    consumer = make_client(Consumer, client_config(config.kafka, **_SETTINGS, **{"group.id": group}))
+    try:
+        consumer = make_client(Consumer, client_config(config.kafka, **_SETTINGS, **{"group.id": group}))
+    except ConfigError:
+        return  # the role's own clients report it
     try:
         consumer.subscribe([config.plan.of("starts")], on_assign=_take_nothing)
         while not over.is_set():
