@@ -116,6 +116,13 @@ def test_samples_of_production_are_held_against_config_and_clock(trial: Trial) -
     assert not findings(trial).keys() & {"clock", "identity"}
 
 
+def test_a_partitioner_that_nothing_explains_is_noted(make_trial: MakeTrial) -> None:
+    trial = make_trial("doctor-").answered(300, partitioner=lambda key: sum(key) // 2 % PARTITIONS)
+    found = findings(trial)["partitioner"]
+    assert (found["severity"], found["fix"]) == ("note", "")
+    assert f"will be copied to {trial.topic('repartition.')}{trial.output}" in found["text"]
+
+
 def test_commits_come_once_production_has_the_named_group(trial: Trial) -> None:
     late = Trial(trial.bootstrap, trial.name, trial.folder, settings={"start": "earliest", "bounded": True})
     late.write_config(production={"outputs": [trial.output], "group": f"{trial.name}-other", "commits": "after_output"})

@@ -127,9 +127,9 @@ def _of_partitioner(config: Config, sampler: Sampler, topic: str) -> Iterator[Fi
         return
     choice = choose([*sampler.evidence(topic).values()])
     if choice is not None and choice.kind == REPARTITION:
-        text = f"topic {topic}: no known partitioner explains its records, so both sides will be copied"
-        fix = "set candidate.partitioner, or plan for copies of both sides"
-        yield Finding("partitioner", Severity.WARN, text, f"{choice.keys} keys", fix)
+        copies = config.plan.repartition(topic)
+        text = f"topic {topic}: no known partitioner explains its records, so both sides will be copied to {copies}"
+        yield Finding("partitioner", Severity.NOTE, text, f"{choice.keys} keys")
 
 
 def _of_times(config: Config, sampler: Sampler) -> Iterator[Finding]:
