@@ -33,9 +33,10 @@ def schema_findings(config: Config, sampler: Sampler) -> Iterator[Finding]:
         decoder = plain.formatted(side_formats(config, topic)[0])
         batches = [*sampler.newest(topic, SAMPLED, True)]
         yield from _undecodable(topic, decoder, batches)
-        written = _schema_ids(decoder, batches)
-        for candidates in _of_candidate(config, schemas, plain, sampler, topic) if written else ():
-            yield from _changes(config, schemas, topic, max(written, key=str), candidates)
+        written = _newest_schema(decoder, batches)
+        shadow = None if written is None else _of_candidate(config, schemas, plain, sampler, topic)
+        if written is not None and shadow is not None:
+            yield from _changes(config, schemas, topic, written, shadow)
 
 
 def _undecodable(topic: str, decoder: Decoder, batches: list[Batch]) -> Iterator[Finding]:
@@ -47,34 +48,36 @@ def _undecodable(topic: str, decoder: Decoder, batches: list[Batch]) -> Iterator
         yield Finding("schemas", Severity.WARN, text, max(failed, key=failed.__getitem__), fix)
 
 
-def _schema_ids(decoder: Decoder, batches: list[Batch]) -> set[SchemaId]:
-    ids = {decoder.schema_id(value) for batch in batches for value in batch.values if value is not None}
-    return {one for one in ids if one is not None}
+def _newest_schema(decoder: Decoder, batches: list[Batch]) -> SchemaId | None:
+    """Return the schema of the newest record that names one."""
+    values = [pair for batch in batches for pair in zip(batch.times_ms, batch.values, strict=True)]
+    for _, value in sorted(values, key=lambda pair: -pair[0]):
+        if value is not None and (named_id := decoder.schema_id(value)) is not None:
+            return named_id
+    return None
 
 
 def _of_candidate(
     config: Config, schemas: SchemaSource, plain: Decoder, sampler: Sampler, topic: str
-) -> Iterator[SchemaId]:
-    """Yield the schemas that the candidate writes a topic's outputs with: an external job's own, or the latest."""
+) -> SchemaId | None:
+    """Return the schema that the candidate writes a topic's outputs with: an external job's newest, or the latest."""
     if config.candidate.topic is not None:
         decoder = plain.formatted(side_formats(config, topic)[1])
-        yield from _schema_ids(decoder, [*sampler.newest(config.candidate.topic, SAMPLED, True)])
-    elif config.candidate.output_format in (None, "avro"):
-        latest = schemas.latest_id(f"{topic}-value")
-        if latest is not None:
-            yield latest
+        return _newest_schema(decoder, [*sampler.newest(config.candidate.topic, SAMPLED, True)])
+    return schemas.latest_id(f"{topic}-value") if config.candidate.output_format in (None, "avro") else None
 
 
-def _changes(
-    config: Config, schemas: SchemaSource, topic: str, written: SchemaId, candidates: SchemaId
-) -> Iterator[Finding]:
-    production, shadow = schemas.by_id(written), schemas.by_id(candidates)
+def _changes(config: Config, schemas: SchemaSource, topic: str, written: SchemaId, own: SchemaId) -> Iterator[Finding]:
+    try:
+        production, shadow = schemas.by_id(written), schemas.by_id(own)
+    except RecordError:
+        return  # records of an unknown schema are undecodable, which is a finding of its own
     if not (is_avro(production) and is_avro(shadow)):
         return
     changes = evolution(production, shadow).changes
     texts = [f"{kind} {', '.join(changes[kind][:PATHS_SHOWN])}" for kind in BREAKING if kind in changes]
     if texts:
-        text = f"topic {topic}: production writes {named(written)} and the candidate {named(candidates)}: "
+        text = f"topic {topic}: production writes {named(written)} and the candidate {named(own)}: "
         text += f"{'; '.join(texts)}; every pair will differ there"
         yield Finding("schemas", Severity.WARN, text, "", _same_schema(config, topic, written))
 
