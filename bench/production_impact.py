@@ -32,7 +32,7 @@ GROUP, INPUT, OUTPUT = "impact-production", "impact-orders", "impact-scores"
 OUT = f"shadow.impact.out.{OUTPUT}"
 ROLES = ("run", "join", "judge")
 LEVEL = 0.95
-READY_S, LOOK_S = 120.0, 1.0
+READY_S, LOOK_S, STEADY_MS = 120.0, 1.0, 500.0
 CANDIDATE = "def score(order):\n    return {'n': order['n'], 'score': order['n'] * 7}\n"
 VALUE = '{{"n":{n},"at":{at},"text":"{text}"}}'
 TEXT = "x" * 200
@@ -232,7 +232,8 @@ def measured(bootstrap: str, folder: Path, asked: argparse.Namespace) -> Iterato
             target=lambda: turns.extend((time.monotonic(), json.loads(line)) for line in process.stdout or ())
         )
         reader.start()
-        _await("production does not answer", lambda: any(turn["latencies"] for _, turn in [*turns]))
+        # Inputs were written before production had joined its group: it must have answered these first.
+        _await("production does not keep up", lambda: any(_is_steady(turn["latencies"]) for _, turn in [*turns]))
         time.sleep(asked.settle_s)
         for pair in range(asked.pairs):
             for with_trial in (False, True) if pair % 2 == 0 else (True, False):
@@ -246,6 +247,10 @@ def measured(bootstrap: str, folder: Path, asked: argparse.Namespace) -> Iterato
         process.stdin.close()
         process.wait(30)
         reader.join()
+
+
+def _is_steady(latencies: Sequence[float]) -> bool:
+    return bool(latencies) and statistics.median(latencies) < STEADY_MS
 
 
 def lines(periods: Sequence[Period]) -> list[str]:
