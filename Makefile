@@ -13,6 +13,7 @@ SIM_ARGS   ?=
 RUNS       ?=
 PARTS      ?=
 EOS_ARGS   ?=
+IMPACT_ARGS ?=
 KILLS      ?= 200
 CASES      ?= 20000
 SEED       ?= 1
@@ -29,7 +30,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-power judge-compare chaos chaos-broker restart
-.PHONY: bench helm docs lint lock clean sim-loop eos-cost pictures docs-site model-server fuzz sbom audit
+.PHONY: bench helm docs lint lock clean sim-loop eos-cost impact pictures docs-site model-server fuzz sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +97,9 @@ chaos-broker: setup ## kill -9 of the broker within transactions, hangs, full di
 
 eos-cost: setup ## CPU in transactions beside at-least-once, at commits of 100, 500 and 2000 ms (EOS_ARGS)
 	@$(BIN)/python -m bench.eos_cost $(EOS_ARGS)
+
+impact: setup ## production's lag and p99 latency with and without a trial at its ceiling, with intervals (IMPACT_ARGS)
+	@$(BIN)/python -m bench.production_impact $(IMPACT_ARGS)
 
 restart: setup ## from kill -9 to the successor's first new commit, with a large span and with millions of marks, as tables
 	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py tests/pipeline/test_start_of_old_trials.py $(PYTEST_ARGS)

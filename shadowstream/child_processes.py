@@ -1,6 +1,7 @@
-"""CPU time and memory of the child processes of this process, as the kernel counts them."""
+"""Child processes of this process: the command line of a module, and CPU time and memory as the kernel counts them."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,14 @@ from typing import NamedTuple
 PROC = Path("/proc")
 UTIME, STIME, RSS = 11, 12, 21
 """Places after the name of the program in /proc/PID/stat (proc(5))."""
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command line that runs a module of an installed package, as `python -m` does.
+
+    Without -P the working folder is first on the path, and a file there could replace any module, unnoticed.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 class Usage(NamedTuple):

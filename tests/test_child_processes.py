@@ -1,12 +1,14 @@
-"""CPU and memory of real child processes, and of their children."""
+"""CPU and memory of real child processes, and of their children; and the modules that such a process loads."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 from prometheus_client import generate_latest
 
-from shadowstream.child_processes import usage
+from shadowstream.child_processes import module_command, usage
 from shadowstream.health import RoleHealth
+from tests.forked import ROOT
 from tests.metrics.scraping import Scrape
 
 MEGABYTES = 60
@@ -35,3 +37,17 @@ def test_children_and_their_children_count_while_they_run() -> None:
     assert scrape.value("children_cpu_seconds", role="runner") >= found.cpu_s
     assert scrape.value("children_resident_memory_bytes", role="runner") > MEGABYTES * 2**20
     assert usage().resident_bytes < before.resident_bytes + MEGABYTES * 2**20
+
+
+def test_no_file_of_the_working_folder_replaces_a_module_of_a_child(tmp_path: Path) -> None:
+    for name in ("typer", "json", "shadowstream"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} was replaced')")
+    done = subprocess.run(
+        module_command("shadowstream", "judge", "--help"), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_child_that_runs_a_module_has_the_safe_path() -> None:
+    starts = {path for path in (ROOT / "shadowstream").rglob("*.py") if '"-m"' in path.read_text("utf-8")}
+    assert starts == {ROOT / "shadowstream/child_processes.py"}

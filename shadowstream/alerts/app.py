@@ -102,7 +102,7 @@ def make_app(config: Config, take: RecordHandler, instance: str, ready: Callable
     app = App(
         group,
         broker=urls,
-        broker_credentials=credentials_of(config.kafka.client),
+        broker_credentials=credentials_of(config.kafka),
         key_serializer="raw",
         value_serializer="raw",
         store="memory://",

@@ -8,6 +8,7 @@ import base64
 import os
 import ssl
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 
 import aiohttp
@@ -15,7 +16,10 @@ import faust
 from aiokafka.abc import AbstractTokenProvider  # type: ignore[import-untyped]  # it publishes no types
 from faust.auth import Credentials
 
+from shadowstream.config import Kafka
+from shadowstream.config.cluster import Msk
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka.client.msk_token import token_source
 
 TOKEN_TIMEOUT_S = 10.0
 TOKEN_SHARE = 0.8
@@ -25,11 +29,14 @@ TOKEN_LIFE_S = 60.0
 Properties = Mapping[str, str | int | float | bool]
 
 
-def credentials_of(client: Properties) -> Credentials | None:
+def credentials_of(kafka: Kafka) -> Credentials | None:
     """Return the credentials of Faust's client; None for a plaintext listener without a login.
 
-    Raises `ConfigError` if a certificate or key cannot be read.
+    Raises `ConfigError` if a certificate or key cannot be read, or the extra `msk` is missing.
     """
+    client = kafka.client
+    if kafka.msk is not None:
+        return faust.OAuthCredentials(oauth_cb=MskTokenProvider(kafka.msk), ssl_context=_context(client))
     protocol = str(client.get("security.protocol", "plaintext")).upper()
     context = _context(client) if protocol.endswith("SSL") else None
     if protocol == "SSL":
@@ -75,12 +82,10 @@ def _trusting(client: Properties, kind: str) -> ssl.SSLContext:
         raise ConfigError(f"kafka.client: {kind}.{'location' if place else 'pem'}: {error}") from error
 
 
-class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # it publishes no types
-    """Provider of tokens by client credentials (`sasl.oauthbearer.method: oidc`), as librdkafka asks for them."""
+class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # it publishes no types
+    """Provider that uses a token again for a share of its lifetime."""
 
-    def __init__(self, client: Properties) -> None:
-        self._client = client
-        self._context = _trusting(client, "https.ca")
+    def __init__(self) -> None:
         self._token, self._until = "", 0.0
         self._asking = asyncio.Lock()
 
@@ -91,6 +96,31 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # it publishe
                 self._token, life_s = await self._asked()
                 self._until = time.monotonic() + life_s * TOKEN_SHARE
         return self._token
+
+    @abstractmethod
+    async def _asked(self) -> tuple[str, float]:
+        """Return a new token and its lifetime in seconds."""
+
+
+class MskTokenProvider(_Tokens):
+    """Provider of tokens of AWS IAM, as the other roles' client has them."""
+
+    def __init__(self, msk: Msk) -> None:
+        super().__init__()
+        self._ask = token_source(msk)
+
+    async def _asked(self) -> tuple[str, float]:
+        token, ends_s = await asyncio.to_thread(self._ask)
+        return token, ends_s - time.time()
+
+
+class TokenProvider(_Tokens):
+    """Provider of tokens by client credentials (`sasl.oauthbearer.method: oidc`), as librdkafka asks for them."""
+
+    def __init__(self, client: Properties) -> None:
+        super().__init__()
+        self._client = client
+        self._context = _trusting(client, "https.ca")
 
     def extensions(self) -> dict[str, str]:
         """Return the SASL extensions of the config: ``name=value`` by comma."""

@@ -27,7 +27,7 @@ from shadowstream.alerts.messages import (
 )
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
+from shadowstream.errors import BrokerError, IsolationError, RecordError
 from shadowstream.health import OwnershipClaim, RoleHealth
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka import role_report
@@ -40,7 +40,6 @@ from shadowstream.kafka.reading.stable import await_settled
 from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.kafka.role import process_seconds
-from shadowstream.kafka.trial import topic_admin
 from shadowstream.logs import get_logger
 
 log = get_logger("alerts")
@@ -186,23 +185,14 @@ class AlertsRole:
 
 
 def _topics_are_there(config: Config) -> bool:
-    """Return whether the needed topics exist; create them if production's topics exist."""
-    client = admin(config.kafka)
+    """Return whether the needed topics exist, or production's, so that they can be created."""
+    existing = offsets.existing(admin(config.kafka))
     needed = [config.plan.of(kind) for kind in (*KINDS, "deliveries")]
-    for topics, create in (([*config.inputs, *config.production.outputs], topic_admin.ensure), (needed, None)):
-        try:
-            offsets.partition_counts(client, topics)
-        except ConfigError:
-            continue
-        if create is not None:
-            create(client, config)
-        return True
-    return False
+    return any(existing.keys() >= {*topics} for topics in ([*config.inputs, *config.production.outputs], needed))
 
 
-def _check_start(config: Config) -> None:
-    client = admin(config.kafka)
-    start_check.check(client, config, "alerts", topic_admin.source_counts(client, config))
+def _ensure_topics(config: Config) -> None:
+    start_check.ensure_topics(admin(config.kafka), config, "alerts")
 
 
 async def _start(config: Config, role: AlertsRole, app: App, claim: OwnershipClaim) -> None:
@@ -212,7 +202,7 @@ async def _start(config: Config, role: AlertsRole, app: App, claim: OwnershipCla
             log.warning("waiting_for_topics", inputs=config.inputs, outputs=config.production.outputs)
             is_logged = True
         await asyncio.sleep(LOOK_S)
-    await asyncio.to_thread(_check_start, config)
+    await asyncio.to_thread(_ensure_topics, config)
     await asyncio.to_thread(claim.take)
     await role.deliverer.load()
     await role.catch_up()

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
@@ -13,6 +14,7 @@ from shadowstream.config import PRINCIPALS, Config, Principal
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.doctor.least_rights import Right, acl_line, merged, principals_of, rights_of
+from shadowstream.kafka.doctor.quotas import Quota, quota_line, quota_of, total
 
 Form = Literal["kafka-acls", "strimzi"]
 Cluster = Annotated[str, typer.Option(help="strimzi: name of the Kafka object of the cluster")]
@@ -42,7 +44,8 @@ def acls(
     users = _users(principal, wanted)
     found = granted(trial, users)
     if form == "strimzi":
-        put(yaml.safe_dump_all([_kafka_user(user, rights, cluster) for user, (_, rights) in found.items()]).rstrip())
+        objects = [_kafka_user(trial, user, roles, rights, cluster) for user, (roles, rights) in found.items()]
+        put(yaml.safe_dump_all(objects).rstrip())
     elif as_json:
         put_json({"trial": trial.name, "principals": [_plain(trial, user, *of) for user, of in found.items()]})
     else:
@@ -51,6 +54,35 @@ def acls(
             put("\n".join(acl_line(trial.kafka.bootstrap, user, right) for right in rights))
     if without := [name for name in wanted if name not in users]:
         say(f"no principal was given for {', '.join(without)}; add --principal {without[0]}=User:NAME")
+
+
+def quotas(
+    config: ConfigPath,
+    principal: Annotated[
+        list[str],
+        typer.Option(
+            metavar="[ROLE=]User:NAME", help="who plays a role, as the brokers know it; without a role: all of them"
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Print a client quota of each principal as kafka-configs commands, by limits.bytes_per_s: a runaway role cannot
+    take more of a broker than that. An administrator runs them; nothing is changed here."""
+    trial = load(config)
+    users = _users(principal, principals_of(trial))
+    found = [(user, of) for user, of in _quotas(trial, users).items()]
+    if as_json:
+        put_json({"trial": trial.name, "quotas": [{"principal": user, **asdict(of)} for user, of in found]})
+        return
+    for user, of in found:
+        put(quota_line(trial.kafka.bootstrap, user, of))
+
+
+def _quotas(trial: Config, users: Mapping[Principal, str]) -> dict[str, Quota]:
+    roles: dict[str, list[Principal]] = {}
+    for role, user in users.items():
+        roles.setdefault(user, []).append(role)
+    return {user: total(quota_of(trial, role) for role in of) for user, of in roles.items()}
 
 
 def granted(trial: Config, users: Mapping[Principal, str]) -> Grants:
@@ -117,8 +149,14 @@ def _user_name(user: str) -> str:
 _STRIMZI = {"transactional-id": "transactionalId"}
 
 
-def _kafka_user(user: str, rights: Sequence[Right], cluster: str) -> dict[str, Any]:
+def _kafka_user(
+    trial: Config, user: str, roles: Sequence[Principal], rights: Sequence[Right], cluster: str
+) -> dict[str, Any]:
     """Return the KafkaUser object of a user; how it logs in is for the cluster's operator to add."""
+    spec: dict[str, Any] = {}
+    if trial.limits.bytes_per_s is not None:
+        of = total(quota_of(trial, role) for role in roles)
+        spec["quotas"] = {"consumerByteRate": of.consumer_byte_rate, "producerByteRate": of.producer_byte_rate}
     entries = [
         {
             "resource": {
@@ -138,5 +176,5 @@ def _kafka_user(user: str, rights: Sequence[Right], cluster: str) -> dict[str, A
             "name": _user_name(user),
             "labels": {"strimzi.io/cluster": cluster},
         },
-        "spec": {"authorization": {"type": "simple", "acls": entries}},
+        "spec": {"authorization": {"type": "simple", "acls": entries}, **spec},
     }

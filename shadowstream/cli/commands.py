@@ -22,6 +22,10 @@ COMMANDS = {
     ),
     "up": Command("up", "Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C."),
     "validate": Command("config_commands", "Check a config offline: every problem with its file, line and key."),
+    "plan": Command(
+        "plan",
+        "Show what a trial will take, from a sample of its topics: load, disk, memory, and hours until it can decide.",
+    ),
     "gate": Command(
         "gate",
         "May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.",

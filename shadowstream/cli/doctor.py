@@ -1,5 +1,6 @@
 """`doctor`: what the brokers allow each role, and whether the cluster fits the trial; each finding with its fix."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -10,12 +11,15 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, cell, console, p
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
+from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.doctor.cluster_checks import sample_findings, topic_findings
 from shadowstream.kafka.doctor.finding import Finding, Severity
 from shadowstream.kafka.doctor.foreign_records import foreign_findings
+from shadowstream.kafka.doctor.group_checks import group_findings, own_client_ids
 from shadowstream.kafka.doctor.least_rights import principals_of
-from shadowstream.kafka.doctor.proof_of_rights import rights_findings
+from shadowstream.kafka.doctor.proof_of_rights import rights_findings, user_of
+from shadowstream.kafka.doctor.transaction_checks import held_findings, right_findings
 
 _STYLES = {Severity.REFUSE: "red", Severity.WARN: "yellow", Severity.NOTE: ""}
 
@@ -31,11 +35,12 @@ def doctor(
 ) -> None:
     """Check rights and cluster with each role's credentials. Exit code 0, or 2 where a role would refuse to start.
 
-    Writes nothing. Each finding has a severity, its evidence, and the command that removes it.
+    Writes no record. Each finding has a severity, its evidence, and the command that removes it.
     """
     trial = load(config)
     roles = [role_named(name, "--role") for name in role or ()] or principals_of(trial)
-    found = [(one, finding) for one in roles for finding in _of_role(trial, one)]
+    own_ids = own_client_ids(trial)
+    found = [(one, finding) for one in roles for finding in _of_role(trial, one, own_ids)]
     if as_json:
         for of, finding in found:
             put_json({"role": of, **finding.plain()})
@@ -47,17 +52,21 @@ def doctor(
         raise typer.Exit(ExitCode.USAGE)
 
 
-def _of_role(trial: Config, role: Principal) -> list[Finding]:
+def _of_role(trial: Config, role: Principal, own_ids: Collection[str]) -> list[Finding]:
     """Findings by the credentials of a role; a missing topic or password is one too."""
     try:
         acting = trial.acting_as(role)
         client = admin(acting.kafka)
-        found = rights_findings(client, acting, role)
+        existing = offsets.existing(client)
+        found = rights_findings(client, acting, role, existing)
         if any(finding.severity == Severity.REFUSE for finding in found):
             return found
-        found += foreign_findings(client, acting, role)
+        found += foreign_findings(client, acting, role, existing)
+        found += right_findings(acting, role, user_of(acting))
         if role == "operator":
             found += topic_findings(client, acting)
+            found += group_findings(client, acting, own_ids)
+            found += held_findings(client, acting)
         if role == "runner":
             found += sample_findings(client, acting)
     except ConfigError as error:

@@ -11,7 +11,7 @@ from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.kafka.trial.removal import KEPT_ON_REQUEST, TrialRemains, remains_of, remove
+from shadowstream.kafka.trial.removal import KEPT_ON_REQUEST, TrialRemains, remains_of, remains_of_stopped, remove
 
 GONE_WITHIN_S = 30.0
 
@@ -29,24 +29,18 @@ def down(
 ) -> None:
     """Remove a trial from the cluster: its topics and groups under shadow.<name>., and nothing else.
 
-    It asks first, and refuses while roles of the trial run. A judge that runs alone has no group and is not seen: stop
-    it first. Production's topics and groups are not touched.
+    It asks first, and refuses while roles of the trial run. Production's topics and groups are not touched.
     """
     trial = load(config).acting_as("operator")
     client = admin(trial.kafka)
-    found = remains_of(client, trial.plan)
-    if found.running:
-        running = ", ".join(f"{group.name} ({group.members})" for group in found.running)
-        raise ConfigError(
-            f"trial {trial.name!r} is running: these groups have members: {running}. Stop `up` or its roles, then call "
-            "`down` again; a role that was killed leaves its group within a minute"
-        )
+    found = remains_of_stopped(client, trial)
     kept = {trial.plan.of(kind) for kind in KEPT_ON_REQUEST} if keep_audit else set()
     topics = [topic for topic in (*found.topics, *(found.foreign if foreign else ())) if topic not in kept]
     groups = [group.name for group in found.groups]
     if (topics or groups) and not (yes or _agreed(trial, topics, groups)):
         say("nothing was removed")
         return
+    remains_of_stopped(client, trial)  # a role may have been started while the question was open
     remove(client, trial, topics, groups)
     left = _await_removal(trial, topics)
     if as_json:

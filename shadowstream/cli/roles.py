@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
 from shadowstream.health import RoleHealth
-from shadowstream.kafka import role_report
+from shadowstream.kafka import presence, role_report
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.client.errors import is_unreachable
 from shadowstream.kafka.ownership import RoleClaim
@@ -141,7 +141,9 @@ def _play(role: Principal, path: str, instance: str, listen: str | None, as_json
     watch.own_process = True
     is_external = role == "runner" and config.candidate.topic is not None
     module = f"shadowstream.kafka.roles.{'external_candidate' if is_external else role}"
-    figures = play(watch, module, config, instance, listen)
+    # These two work outside any group, so that `down` and `list` would not see them.
+    with presence.shown(config, role) if is_external or role == "judge" else nullcontext():
+        figures = play(watch, module, config, instance, listen)
     put_or_say(figures, figures_line(figures), as_json=as_json)
 
 

@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 def register(app: typer.Typer) -> None:
     topics = typer.Typer(help="the trial's own topics and rights")
-    for command in (plan, apply, acls.acls):
+    for command in (plan, apply, acls.acls, acls.quotas):
         topics.command()(command)
     app.add_typer(topics, name="topics")
 

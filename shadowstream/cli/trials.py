@@ -25,10 +25,7 @@ def list_trials(
     bootstrap: Annotated[str | None, typer.Option(help="the cluster's address, instead of a config")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the trials on a cluster: last verdict, its time and revision, topics, and the roles that run.
-
-    A judge has no group, so it is not among the roles.
-    """
+    """Show the trials on a cluster: last verdict, its time and revision, topics, and the roles that run."""
     if (config is None) == (bootstrap is None):
         raise ConfigError("give a config or --bootstrap HOST:PORT, and not both")
     kafka = Kafka(bootstrap=bootstrap) if bootstrap is not None else load(str(config)).acting_as("reader").kafka

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from shadowstream.child_processes import module_command
 from shadowstream.cli import live
 from shadowstream.cli.answer import Question
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, say
@@ -92,14 +93,14 @@ def _commands(
             host, port = split(listen)
             flags += ["--listen", f"{host}:{port + i if port else 0}"]
         level = ["--log-level", context.find_root().params["log_level"]]
-        commands[command[0]] = [sys.executable, "-m", "shadowstream", *level, *command, path, *flags]
+        commands[command[0]] = module_command("shadowstream", *level, *command, path, *flags)
     return commands
 
 
 def web_command(path: str, address: str, log_level: str) -> list[str]:
     """The command line of the live page of a trial. Raises `ConfigError` for an address that is not HOST:PORT."""
     split(address)
-    return [sys.executable, "-m", "shadowstream", "--log-level", log_level, "web", path, "--listen", address]
+    return module_command("shadowstream", "--log-level", log_level, "web", path, "--listen", address)
 
 
 def begin(trial: Config, stop: Stoppable) -> str | None:

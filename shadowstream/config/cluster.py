@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shadowstream.config.client_properties import Value, canonical
 from shadowstream.config.model import Model
+from shadowstream.config.registry_properties import checked
 from shadowstream.errors import ConfigError
 
 POLL_INTERVAL_MS = 300_000
@@ -21,6 +22,22 @@ PRINCIPALS: tuple[Principal, ...] = get_args(Principal)
 Client = Annotated[dict[str, Value], AfterValidator(canonical)]
 
 
+class Msk(Model):
+    """Login to Amazon MSK by AWS IAM (extra `msk`)."""
+
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", description="AWS region of the cluster")
+    role_arn: str | None = Field(
+        None, pattern=r"^arn:[^\s]+$", description="role to assume; default: the credentials that AWS's chain finds"
+    )
+    profile: str | None = Field(None, min_length=1, description="named profile of AWS's configuration files")
+
+    @model_validator(mode="after")
+    def _single_source(self) -> Msk:
+        if self.role_arn and self.profile:
+            raise ValueError("give either role_arn or profile; a profile can name a role itself")
+        return self
+
+
 class PrincipalClient(Model):
     """Client properties of one principal."""
 
@@ -28,6 +45,7 @@ class PrincipalClient(Model):
         default_factory=dict,
         description="librdkafka properties, in addition to those of kafka.client or in their place",
     )
+    msk: Msk | None = Field(None, description="login to Amazon MSK, in place of kafka.msk")
 
 
 class Kafka(Model):
@@ -37,6 +55,7 @@ class Kafka(Model):
     client: Client = Field(
         default_factory=dict, description="librdkafka properties for every client, for example security settings"
     )
+    msk: Msk | None = Field(None, description="login to Amazon MSK by AWS IAM, of every client")
     roles: dict[Principal, PrincipalClient] = Field(
         default_factory=dict,
         description="credentials of each role: runner, joiner, judge, labels and alerts; operator, for override, "
@@ -64,12 +83,26 @@ class Kafka(Model):
             raise ConfigError(
                 f"kafka.client: {', '.join(empty)} is empty for {principal}; set its variable for this process"
             )
-        return self.model_copy(update={"client": client, "roles": {}})
+        return self.model_copy(update={"client": client, "msk": self._msk_of(principal), "roles": {}})
 
     def client_of(self, principal: Principal) -> Client:
         """Return the client properties of one principal."""
         own = self.roles.get(principal)
         return {**self.client, **(own.client if own is not None else {})}
+
+    def _msk_of(self, principal: Principal) -> Msk | None:
+        own = self.roles.get(principal)
+        return self.msk if own is None or own.msk is None else own.msk
+
+    @model_validator(mode="after")
+    def _single_login(self) -> Kafka:
+        for principal in PRINCIPALS:
+            if self._msk_of(principal) is None:
+                continue
+            logins = [name for name in self.client_of(principal) if name == "security.protocol" or "sasl." in name]
+            if logins:
+                raise ValueError(f"msk sets the login itself; remove {', '.join(logins)} from client ({principal})")
+        return self
 
 
 class Format(Model):
@@ -123,6 +156,11 @@ class Schemas(Model):
         "config file",
     )
     registry: str | None = Field(None, description="URL of a Confluent-compatible schema registry")
+    client: Annotated[dict[str, str], AfterValidator(checked)] = Field(
+        default_factory=dict,
+        description="properties of the registry's client: basic.auth.user.info, bearer.auth.*, ssl.ca.location, "
+        "ssl.certificate.location, ssl.key.location, ssl.key.password",
+    )
     formats: dict[str, Format] = Field(
         default_factory=dict,
         description="by topic that production, the candidate's or the twin's job writes, inputs and labels: how its "
@@ -139,6 +177,8 @@ class Schemas(Model):
     def _single_source(self) -> Schemas:
         if self.dir and self.registry:
             raise ValueError("give either dir or registry, not both")
+        if self.client and not self.registry:
+            raise ValueError("client: goes with registry, the URL of the registry that it logs in to")
         if not (self.dir or self.registry) and any(format.schema_ids for format in self.formats.values()):
             raise ValueError("formats: schema_ids name schemas of dir or registry; give one of them")
         return self

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from shadowstream.child_processes import module_command
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load
@@ -49,11 +49,11 @@ class Stage:
 
     def commands(self) -> dict[str, list[str]]:
         """The command line of each role's process; production is a separate program without shadowstream's roles."""
-        module = [sys.executable, "-m", "shadowstream"]
+        module = module_command("shadowstream")
         places = ["--bootstrap", self.config.kafka.bootstrap, "--input", self.config.inputs[0]]
         places += ["--output", self.config.production.outputs[0], "--group", str(self.config.production.group)]
         model = ["--model", self.environment[MODEL_VARIABLE]]
-        production = [sys.executable, "-m", "shadowstream.demo.production", *places, *model, "--until-end"]
+        production = module_command("shadowstream.demo.production", *places, *model, "--until-end")
         roles = {name: [*module, name, str(self.config_path), "--json"] for name in ("run", "join", "judge")}
         web = {} if self.page is None else {"web": [*module, "web", str(self.config_path), "--listen", self.page]}
         return {"production": production, **roles, **web}

@@ -12,8 +12,8 @@ from shadowstream.errors import ConfigError
 
 WHOLE, OVERFLOW = "1", "2"
 INFLATED_BYTES_MAX = 10_000_000
-_BITS_MAX = 63
 """Maximum bytes of a compressed text: 24 characters can hold a gigabyte."""
+_BITS_MAX = 63
 
 T = TypeVar("T")
 

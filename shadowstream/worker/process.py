@@ -10,13 +10,13 @@ import signal
 import site
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from shadowstream.child_processes import module_command
 from shadowstream.logs import get_logger
 from shadowstream.worker import frames, values
 from shadowstream.worker.confinement import Bounds
@@ -88,8 +88,7 @@ class WorkerProcess:
         printed, prints = os.pipe()
         try:
             self._process = subprocess.Popen(
-                # Without -P a module in the working folder could run in place of one that is loaded before the bounds.
-                [sys.executable, "-P", "-m", module, str(others.fileno())],
+                module_command(module, str(others.fileno())),
                 env=environment(names, self._scratch.path),
                 stdin=subprocess.DEVNULL,
                 stdout=prints,

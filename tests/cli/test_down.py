@@ -1,6 +1,9 @@
 """`down` and `list` on a broker: a trial is shown, and removed without a trace; nothing else is touched."""
 
+import io
 import json
+import os
+import sys
 import time
 from typing import Any
 
@@ -12,10 +15,19 @@ from shadowstream.errors import IsolationError
 from shadowstream.kafka.trial.removal import groups_of, remove
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import create_topics
+from tests import forked
 from tests.cli.conftest import Cli, MakeTrial
 from tests.cli.verdict_topic import Judged
+from tests.pipeline.written_records import await_that
 
 LIMIT_S = 30.0
+
+
+class Terminal(io.StringIO):
+    """Standard input of a person."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def topics_under(bootstrap: str, prefix: str) -> set[str]:
@@ -81,6 +93,42 @@ def test_a_trial_is_removed_without_a_trace_once_its_roles_have_ended(
     assert cli("down", trial.path, "--yes", "--json").json == {
         "trial": name, "topics": [], "groups": [], "left": []
     }  # fmt: skip
+
+
+def test_a_judge_without_other_roles_is_seen_until_it_ends(kafka: Broker, trial: Judged, cli: Cli, name: str) -> None:
+    def roles() -> list[str]:
+        (shown,) = [one for one in rows(cli("list", trial.path, "--json").out) if one["name"] == name]
+        return list(shown["roles"])
+
+    command = [sys.executable, "-m", "shadowstream", "judge", str(trial.path)]
+    judge = forked.Forked(command, cwd=trial.path.parent, env={**os.environ, "PYTHONPATH": str(trial.path.parent)})
+    try:
+        await_that("the judge is shown", lambda: roles() == ["judge"])
+        refused = cli("down", trial.path, "--yes")
+        assert (refused.code, "judge.present (1)" in refused.err) == (2, True)
+    finally:
+        judge.terminate()
+        assert judge.wait(LIMIT_S) == 0
+    await_that("it has left", lambda: roles() == [])
+    assert cli("down", trial.path, "--yes").code == 0
+
+
+def test_a_role_that_starts_while_the_question_is_open_keeps_the_trial(
+    kafka: Broker, trial: Judged, cli: Cli, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = trial.config.plan.prefix
+    before, started = topics_under(kafka.bootstrap, prefix), []
+
+    def answer(question: str) -> bool:
+        started.append(member(kafka.bootstrap, f"{prefix}runner", f"{name}-in"))
+        return True
+
+    monkeypatch.setattr("typer.confirm", answer)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    refused = cli("down", trial.path)
+    assert (refused.code, f"{prefix}runner (1)" in refused.err) == (2, True)
+    assert topics_under(kafka.bootstrap, prefix) == before
+    started[0].close()
 
 
 def test_nothing_outside_the_prefix_can_be_removed(kafka: Broker, trial: Judged) -> None:

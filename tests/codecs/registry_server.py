@@ -2,15 +2,22 @@
 
 import http.server
 import json
+import ssl
 import threading
 from typing import Any
 
 
 class Registry(http.server.ThreadingHTTPServer):
-    """What it was `asked`; `answers` by path; `failing`: it says 500 to everything."""
+    """What it was `asked`; `answers` by path; `failing`: it says 500 to everything.
 
-    def __init__(self, port: int = 0) -> None:
+    `secured`: the TLS context of its side. `authorization`: the header that it demands.
+    """
+
+    def __init__(self, port: int = 0, secured: ssl.SSLContext | None = None, authorization: str = "") -> None:
         super().__init__(("127.0.0.1", port), _Handler)
+        self._scheme, self.authorization = "https" if secured else "http", authorization
+        if secured is not None:
+            self.socket = secured.wrap_socket(self.socket, server_side=True)
         self.answers: dict[str, Any] = {}
         self.asked: list[str] = []
         self.failing = False
@@ -19,7 +26,7 @@ class Registry(http.server.ThreadingHTTPServer):
 
     def url(self, user: str = "") -> str:
         """Where it is."""
-        return f"http://{user}127.0.0.1:{self.server_address[1]}"
+        return f"{self._scheme}://{user}127.0.0.1:{self.server_address[1]}"
 
     def close(self) -> None:
         """Nobody answers any more."""
@@ -35,7 +42,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.asked.append(path)
         status, answer = 200, self.server.answers.get(path)
-        if self.server.failing:
+        if self.server.authorization not in ("", self.headers["Authorization"]):
+            status, answer = 401, {"error_code": 40101, "message": "unauthorized"}
+        elif self.server.failing:
             status, answer = 500, {"error_code": 50001, "message": "no store"}
         elif answer is None:
             status, answer = 404, {"error_code": 40403, "message": "not found"}

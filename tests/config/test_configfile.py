@@ -64,7 +64,7 @@ def test_four_keys_are_enough(write: Write) -> None:
             GOOD + "kafka:\n  zzz: 1\n",
             6,
             "kafka.zzz",
-            "unknown key; known are bootstrap, client, group_protocol, roles",
+            "unknown key; known are bootstrap, client, group_protocol, msk, roles",
         ),
         (
             "name: a\ninputs: [b]\nproduction:\n  group: x\ncandidate: {call: 'a:b'}\n",

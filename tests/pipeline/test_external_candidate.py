@@ -86,6 +86,8 @@ def test_the_watcher_reports_progress_and_ends_and_touches_nothing(make_trial: M
         next_.work(90, commit=False)
         next_.work(75)
         await_that("75 inputs are done", lambda: done(marks()) == below(75))
+        refused = trial.ask("down", "--yes")
+        assert (refused.returncode, f"{trial.topic('runner.present')} (1)" in refused.stderr) == (2, True)
     assert [(one["role"], one["records"]) for one in run.printed] == [("watcher", 45)]
     first = len(marks())
     assert first == 2 * PARTITIONS, "what has not changed is not said again"

@@ -8,8 +8,12 @@ import pytest
 from confluent_kafka.admin import AclOperation, ResourceType  # type: ignore[attr-defined]  # public, not in __all__
 
 from shadowstream.config import PRINCIPALS, Principal
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.client.offsets import existing
 from shadowstream.kafka.doctor.finding import Finding, Severity
-from shadowstream.kafka.doctor.proof_of_rights import rights_findings
+from shadowstream.kafka.doctor.proof_of_rights import rights_findings, user_of
+from shadowstream.kafka.doctor.start_check import ensure_topics
+from shadowstream.kafka.doctor.transaction_checks import TRANSACTIONAL, right_findings
 from tests.alerts.webhook import Webhook
 from tests.secured.granted_rights import bindings, run_line
 from tests.secured.secured_kafka import SecuredKafka, right
@@ -44,12 +48,16 @@ def test_exactly_the_printed_rights_run_every_role_and_command(one: SecuredTrial
     assert decided.returncode == 0, decided.stderr
     gate = json.loads(trial.ask("gate", "--json").stdout)
     assert gate["gate"]["override"]["by"] == "ana"
+    doctor = trial.ask("doctor", "--json")
+    found = [(one["role"], one["check"]) for one in map(json.loads, doctor.stdout.splitlines())]
+    assert (doctor.returncode, found) == (0, [("operator", "groups")]), "only production runs no more"
 
 
 def refused(one: SecuredTrial, principal: Principal) -> list[Finding]:
     """Findings that refuse the start of a principal, by its own credentials."""
     acting, client = one.access(principal)
-    return [found for found in rights_findings(client, acting, principal) if found.severity == Severity.REFUSE]
+    found = rights_findings(client, acting, principal, existing(client))
+    return [finding for finding in found if finding.severity == Severity.REFUSE]
 
 
 @pytest.mark.parametrize("each", [9, pytest.param(1, marks=pytest.mark.long)])
@@ -75,6 +83,21 @@ def test_a_right_that_lacks_is_named_and_its_printed_line_mends_it(one: SecuredT
         for fix in fixes:
             run_line(one.secured, fix)
         assert refused(one, principal) == [], f"{principal} lacks {lacks.operation} on {lacks.name}"
+
+
+def test_a_lacking_right_to_begin_transactions_is_named_and_mended(one: SecuredTrial) -> None:
+    one.allow()
+    transactional = [right for right in one.rights if right.restype == ResourceType.TRANSACTIONAL_ID]
+    assert {lacks.principal for lacks in transactional} == {f"User:{name}" for name in TRANSACTIONAL}
+    for lacks in transactional:
+        principal = next(name for name in PRINCIPALS if lacks.principal == f"User:{name}")
+        acting, _ = one.access(principal)
+        user = user_of(acting)
+        one.secured.withdraw(lacks)
+        (found,) = right_findings(acting, principal, user)
+        assert found.text.startswith(f"the {principal} cannot begin transactions")
+        run_line(one.secured, found.fix)
+        assert [*right_findings(acting, principal, user)] == []
 
 
 HARM = [
@@ -113,6 +136,23 @@ def test_with_one_right_more_a_role_refuses_to_start_and_names_it(one: SecuredTr
     assert (doctor.returncode, other in doctor.stdout) == (2, True), doctor.stderr
 
 
+def test_a_refused_start_creates_no_topic_whatever_the_role_may_create(one: SecuredTrial) -> None:
+    one.allow()
+    before = existing(one.secured.admin)
+    for principal in ROLES.values():
+        acting, client = one.access(principal)
+        creates = right(principal, AclOperation.CREATE, ResourceType.TOPIC, f"shadow.{one.trial.name}.", prefixed=True)
+        harms = right(principal, AclOperation.WRITE, ResourceType.TOPIC, one.trial.output)
+        one.allow([creates, harms])
+        with pytest.raises(ConfigError, match=f"Write on topic {one.trial.output} is allowed"):
+            ensure_topics(client, acting, principal)
+        one.secured.withdraw(harms)
+        with pytest.raises(ConfigError, match=r"may not create them; run `shadowstream topics apply`"):
+            ensure_topics(client, acting, principal)
+        one.secured.withdraw(creates)
+    assert existing(one.secured.admin) == before
+
+
 def test_one_principal_for_all_roles_must_be_accepted_by_the_config(one: SecuredTrial) -> None:
     trial = one.trial
     shared = {"bootstrap": one.secured.login, "client": one.secured.client("shared")}
@@ -121,7 +161,7 @@ def test_one_principal_for_all_roles_must_be_accepted_by_the_config(one: Secured
     options = json.loads(trial.ask("topics acls", "--principal", "User:shared", "--json").stdout)
     one.allow(list(bindings(options["principals"][0]["commands"])))
     refusal = trial.ask("run")
-    assert (refusal.returncode, "Write on topic" in refusal.stderr) == (2, True)
+    assert (refusal.returncode, "may not create them; run `shadowstream topics apply`" in refusal.stderr) == (2, True)
     trial.write_config(**without, isolation={"roles": "shared"})
     trial.play("run", "join", "judge")
     verdict = trial.records("verdict")[-1]

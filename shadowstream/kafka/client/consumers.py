@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.config import Kafka as KafkaConfig
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka.client import client_log
+from shadowstream.kafka.client import client_log, msk_token
 from shadowstream.kafka.client.errors import TranslatingClient, translated_errors
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.rate_limit import prefetch
@@ -24,6 +24,8 @@ from shadowstream.topics import TopicPlan
 log = get_logger("kafka")
 Client = TypeVar("Client")
 CONNECT_S = 10.0
+CLIENT_ID = "shadowstream"
+"""Name by which brokers know the clients of a trial, unless `kafka.client` sets another."""
 _RECEIVED = {"receive.message.max.bytes": 200_000_000}
 """A record beyond the client's default of 100 MB would end the connection, and so stop all partitions. What a batch
 decompresses to takes two to three times this in memory, so the bound is twice the default and no more."""
@@ -42,7 +44,9 @@ BASE_CONSUMER: dict[str, Any] = {
 
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
     """Return the settings of a client: the operator's override the defaults, and `extra` overrides both."""
-    return {"bootstrap.servers": kafka.bootstrap, **client_log.settings(), **_RECEIVED, **kafka.client, **extra}
+    login = {**kafka.client, **msk_token.settings(kafka)}
+    named = {"bootstrap.servers": kafka.bootstrap, "client.id": CLIENT_ID}
+    return {**named, **client_log.settings(), **_RECEIVED, **login, **extra}
 
 
 def make_client(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
@@ -61,8 +65,9 @@ def _translating(make: Callable[[dict[str, Any]], Consumer], settings: dict[str,
 def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
     """Create an admin client; raises `BrokerError` if no broker answers within `connect_s`."""
     # It is never polled, so its log lines would only pile up.
-    quiet = {"bootstrap.servers": kafka.bootstrap, "error_cb": client_log.on_error, "log_level": 0}
-    client = make_client(AdminClient, quiet | kafka.client)
+    quiet = {"client.id": CLIENT_ID, "error_cb": client_log.on_error, "log_level": 0}
+    login = {**kafka.client, **msk_token.settings(kafka)}
+    client = make_client(AdminClient, {"bootstrap.servers": kafka.bootstrap, **quiet, **login})
     try:
         client.list_topics(timeout=connect_s)
     except KafkaException as error:

@@ -5,7 +5,7 @@ last stable offset may still hide the outputs in question.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -33,7 +33,12 @@ OffsetFutures = dict[Partition, "Future[Any]"]  # requested offsets by partition
 
 def partition_counts(client: AdminClient, topics: Iterable[str]) -> dict[str, int]:
     """Return the partition count of each topic; raises `ConfigError` with the topics that do not exist."""
-    found, wanted = existing(client), list(topics)
+    return counts_in(existing(client), topics)
+
+
+def counts_in(found: Mapping[str, int], topics: Iterable[str]) -> dict[str, int]:
+    """Return what `partition_counts` does, from a listing of the cluster's topics."""
+    wanted = list(topics)
     if missing := ", ".join(topic for topic in wanted if topic not in found):
         raise ConfigError(f"topics not found on the cluster: {missing}; check the names and the right to describe them")
     return {topic: found[topic] for topic in wanted}

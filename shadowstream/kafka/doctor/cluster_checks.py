@@ -13,11 +13,13 @@ from shadowstream.judge.verdict.identity_fit import misfits
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.doctor.finding import Finding, Severity
+from shadowstream.kafka.doctor.schema_checks import schema_findings
 from shadowstream.kafka.trial import identity_sample, topic_admin
 from shadowstream.kafka.trial.topic_sampler import Sampler
 from shadowstream.runner.partitioner_detection import REPARTITION, choose
 
 SAMPLED = 500
+MARGIN_MS = 3_600_000
 
 
 def topic_findings(client: AdminClient, config: Config) -> Iterator[Finding]:
@@ -54,10 +56,12 @@ def _of_sources(client: AdminClient, config: Config) -> Iterator[Finding]:
             text += f"{needed_ms / 3_600_000:.4g} h (correctable_ms and grace_ms)"
             fix = topic_admin.alter_command(config, topic, [("retention.ms", str(needed_ms))])
             yield Finding("retention", Severity.WARN, text, f"retention.ms={kept_ms}", fix)
-        policy = found.get("cleanup.policy", "delete")
-        if "compact" in policy:
+        policy, lag_ms = found.get("cleanup.policy", "delete"), int(found.get("min.compaction.lag.ms", "0"))
+        if "compact" in policy and lag_ms < needed_ms:
             text = f"topic {topic} is compacted: a record may vanish unread, and then counts as never written"
-            yield Finding("cleanup", Severity.WARN, text, f"cleanup.policy={policy}")
+            evidence = f"cleanup.policy={policy}, min.compaction.lag.ms={lag_ms}"
+            fix = _configured(config, topic, {"min.compaction.lag.ms": str(needed_ms)})
+            yield Finding("cleanup", Severity.WARN, text, evidence, fix)
 
 
 def _of_copies(client: AdminClient, own: list[str], config: Config) -> Iterator[Finding]:
@@ -83,6 +87,7 @@ def sample_findings(client: AdminClient, config: Config) -> Iterator[Finding]:
                 yield from _of_identity(config, sampler, topic)
                 yield from _of_partitioner(config, sampler, topic)
             yield from _of_times(config, sampler)
+            yield from schema_findings(config, sampler)
         except ConfigError:
             raise
         except ShadowstreamError as error:
@@ -105,7 +110,8 @@ def _of_identity(config: Config, sampler: Sampler, topic: str) -> Iterator[Findi
     outcomes = identity_sample.sampled_outcomes(config, sampler, topic)
     records = f"{sum(outcomes.values())} records of {topic} were sampled"
     for reason in misfits(config, outcomes):
-        fix = "choose another identity; docs/pairing.md lists them"
+        repeats_keys = config.identity.kind == "key" and "repeat a key" in reason
+        fix = "identity: {kind: occurrence}" if repeats_keys else "choose another identity; docs/pairing.md lists them"
         yield Finding("identity", Severity.WARN, f"topic {topic}: {reason}", records, fix)
 
 
@@ -114,9 +120,9 @@ def _of_partitioner(config: Config, sampler: Sampler, topic: str) -> Iterator[Fi
         return
     choice = choose([*sampler.evidence(topic).values()])
     if choice is not None and choice.kind == REPARTITION:
-        text = f"topic {topic}: no known partitioner explains its records, so both sides will be copied"
-        fix = "set candidate.partitioner, or plan for copies of both sides"
-        yield Finding("partitioner", Severity.WARN, text, f"{choice.keys} keys", fix)
+        copies = config.plan.repartition(topic)
+        text = f"topic {topic}: no known partitioner explains its records, so both sides will be copied to {copies}"
+        yield Finding("partitioner", Severity.NOTE, text, f"{choice.keys} keys")
 
 
 def _of_times(config: Config, sampler: Sampler) -> Iterator[Finding]:
@@ -126,4 +132,5 @@ def _of_times(config: Config, sampler: Sampler) -> Iterator[Finding]:
         if newest - now_ms > config.future_ms_max:
             ahead = f"{(newest - now_ms) / 3_600_000:.4g} h"
             text = f"topic {topic} has records dated {ahead} ahead of this machine's clock; they move no watermark"
-            yield Finding("clock", Severity.WARN, text, "", "set the clocks by NTP, or future_ms_max")
+            fix = f"set the clocks of its producers by NTP, or future_ms_max: {round(newest - now_ms) + MARGIN_MS}"
+            yield Finding("clock", Severity.WARN, text, "", fix)

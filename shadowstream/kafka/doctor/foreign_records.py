@@ -26,13 +26,16 @@ LOOKED_AT = 20
 LIMIT_S = 5.0
 
 
-def foreign_findings(client: AdminClient, config: Config, principal: Principal) -> list[Finding]:
+def foreign_findings(
+    client: AdminClient, config: Config, principal: Principal, found: Mapping[str, int]
+) -> list[Finding]:
     """Return a finding for each topic of the trial that holds a record of others, among those the principal reads.
 
-    A trial that has begun owns its topics: a foreign record in them is refused as a record. Raises `BrokerError`.
+    `found`: the partition counts of the topics that the cluster shows. Raises `BrokerError`.
+
+    A trial that has begun owns its topics: a foreign record in them is refused as a record.
     """
     plan, rights = config.plan, rights_of(config, principal)
-    found = offsets.existing(client)
     if _has_begun(config, principal, found):
         return []
     readable = [
@@ -48,7 +51,8 @@ def foreign_findings(client: AdminClient, config: Config, principal: Principal) 
                     return []
                 place = f"{place_of(message)}/{offset_of(message)}"
                 text = f"topic {topic} holds records that shadowstream did not write; it is not adopted"
-                fix = "give the trial another name, or remove the topic"
+                words = f"kafka-topics --bootstrap-server {config.kafka.bootstrap} --delete --topic {topic}"
+                fix = f"{words} (or give the trial another name)"
                 return [Finding("foreign_records", Severity.REFUSE, text, place, fix)]
     return []
 

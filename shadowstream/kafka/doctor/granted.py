@@ -55,17 +55,19 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def topic_rights(client: AdminClient, topics: Iterable[str]) -> dict[str, Operations]:
+def topic_rights(client: AdminClient, topics: Iterable[str], unlisted: Iterable[str] = ()) -> dict[str, Operations]:
     """Return the operations by topic, none for a topic that may not be described.
 
-    It waits while the broker does not know a new topic yet. Raises `BrokerError`.
+    It waits while the broker does not know one of `topics` yet, which may be new. `unlisted` are asked for as well;
+    those that do not exist are left out. Raises `BrokerError`.
     """
-    deadline, left = time.monotonic() + LEADERS_WAIT_S, list(dict.fromkeys(topics))
+    deadline, must = time.monotonic() + LEADERS_WAIT_S, frozenset(topics)
+    left = list(dict.fromkeys([*must, *unlisted]))
     found: dict[str, Operations] = {}
     while True:
         for begin in range(0, len(left), TOPICS_ASKED):
             found |= _ask_topics(client, left[begin : begin + TOPICS_ASKED])
-        left = [topic for topic in left if topic not in found]
+        left = [topic for topic in left if topic not in found and topic in must]
         if not left:
             return found
         if time.monotonic() > deadline:

@@ -3,12 +3,11 @@
 The brokers answer for the credentials of the process that asks. Nothing is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import PRINCIPALS, Config, Principal
-from shadowstream.kafka.client import offsets
 from shadowstream.kafka.doctor.finding import Finding, Severity
 from shadowstream.kafka.doctor.granted import (
     EVERYTHING,
@@ -37,25 +36,39 @@ GROUP_HARM = frozenset({Operation.READ, Operation.DELETE})
 
 
 def rights_findings(
-    client: AdminClient, config: Config, principal: Principal, created: Sequence[str] = ()
+    client: AdminClient, config: Config, principal: Principal, existing: Collection[str], planned: Collection[str] = ()
 ) -> list[Finding]:
     """Return the rights that a principal lacks or must not have. Raises `BrokerError`.
 
-    A topic that does not exist has no rights: the first check after it was created finds them. `created`: topics that
-    exist, so that a broker that does not know one yet is asked again.
+    `existing`: topics that the cluster shows. `planned`: those of the trial, of which some may exist unseen. A topic
+    that does not exist has no rights: `created_findings` asks for them once it was created.
     """
     cluster = cluster_rights(client)
     if cluster.is_unproven:
         return [_unproven(config, is_loopback=cluster.is_loopback)]
     found = _Asked(config, principal)
     found.cluster(cluster.operations)
-    topics = [*sources_of(config), *offsets.existing(client), *created]
-    for topic, operations in topic_rights(client, topics).items():
+    for topic, operations in topic_rights(client, [*sources_of(config), *existing], planned).items():
         found.topic(topic, operations)
     groups = [f"{right.name}0" if right.is_prefix else right.name for right in found.groups]
     for group, operations in group_rights(client, [*groups, *visible_groups(client)]).items():
         found.group(group, operations)
     return found.findings
+
+
+def created_findings(
+    client: AdminClient, config: Config, principal: Principal, created: Collection[str]
+) -> list[Finding]:
+    """Return the rights on topics that were created just now which a principal lacks or must not have."""
+    found = _Asked(config, principal)
+    for topic, operations in topic_rights(client, created).items():
+        found.topic(topic, operations)
+    return found.findings
+
+
+def may_create(config: Config, principal: Principal, topic: str) -> bool:
+    """Whether the least rights of a principal include the creation of a topic."""
+    return Operation.CREATE in needed(_Asked(config, principal).rights, Resource.TOPIC, topic)
 
 
 def _unproven(config: Config, *, is_loopback: bool) -> Finding:
@@ -70,6 +83,12 @@ def _unproven(config: Config, *, is_loopback: bool) -> Finding:
     return Finding("rights", Severity.REFUSE, text, evidence, fix + "{unproven: accept}, which every verdict shows")
 
 
+def user_of(config: Config) -> str:
+    """Return the user of this process's credentials for a printed line, as far as the config shows it."""
+    username = config.kafka.client.get("sasl.username") or config.kafka.client.get("sasl.oauthbearer.client.id")
+    return f"User:{username}" if username else "User:<principal>"
+
+
 class _Asked:
     """Findings about one principal's rights. `rights`: the least ones."""
 
@@ -80,8 +99,7 @@ class _Asked:
         self.rights = merged(right for one in several for right in rights_of(config, one))
         self._own = merged(rights_of(config, principal))
         self.findings: list[Finding] = []
-        username = config.kafka.client.get("sasl.username") or config.kafka.client.get("sasl.oauthbearer.client.id")
-        self._user = f"User:{username}" if username else "User:<principal>"
+        self._user = user_of(config)
 
     @property
     def groups(self) -> list[Right]:

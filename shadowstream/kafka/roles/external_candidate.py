@@ -43,7 +43,7 @@ from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyingRole, CopyProgress, copy
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.throttle import Throttle
-from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
+from shadowstream.kafka.trial import bound_topics, start_log, start_mark
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
@@ -180,7 +180,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     """Watch the candidate's job until stopped; return figures. All instances write the same marks."""
     figures, client = RoleFigures("watcher"), admin(config.kafka)
     bound_topics.check(config, client)
-    start_check.check(client, config, "runner", topic_admin.ensure(client, config))
+    start_check.ensure_topics(client, config, "runner")
     writer = plain_writer(config)
     pinned = start_mark.pin_until_stopped(config, revision, (client, writer), stop, watch)
     if pinned is not None:

@@ -27,7 +27,7 @@ from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
 from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.transaction import commit_exactly_once, publish_in_order, start_transactions
-from shadowstream.kafka.trial import bound_topics, topic_admin
+from shadowstream.kafka.trial import bound_topics
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.logs import get_logger
@@ -236,8 +236,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     """Run the judge until it has finished or is stopped; return its figures."""
     figures, client = RoleFigures("judge"), admin(config.kafka)
     bound = bound_topics.check(config, client)
-    sources = topic_admin.ensure(client, config)
-    start_check.check(client, config, "judge", sources)
+    sources = start_check.ensure_topics(client, config, "judge")
     writer = role_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
     step = resumed_step(config, revision, expected_tasks(config, sources), attempt_at(config, revision))

@@ -34,7 +34,7 @@ from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.kafka.trial import bound_topics, topic_admin
+from shadowstream.kafka.trial import bound_topics
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, WaitingEntry
 from shadowstream.logs import get_logger
@@ -214,8 +214,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
     figures, client = RoleFigures("labels"), admin(config.kafka)
     bound_topics.check(config, client)
-    counts = topic_admin.ensure(client, config)
-    start_check.check(client, config, "labels", counts)
+    counts = start_check.ensure_topics(client, config, "labels")
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
     store = LabelStore(path_of(config, instance), given=config.labels.store_dir is not None)

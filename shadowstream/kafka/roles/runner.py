@@ -36,7 +36,7 @@ from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
+from shadowstream.kafka.trial import bound_topics, start_log, start_mark
 from shadowstream.kafka.trial.attempt_log import log_ended, read_attempts
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
@@ -302,8 +302,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     call_size = CallSize(BATCH, config.candidate.values_at_once)
     loaded = candidate_loading.load(config, revision, marks_writer, watch, (call_size, step_time))
     with loaded.watched(config, watch):
-        sources = topic_admin.ensure(client, config)
-        start_check.check(client, config, "runner", sources)
+        sources = start_check.ensure_topics(client, config, "runner")
         schemas = schema_source(config.schemas)
         decoder = Decoder(schemas, config.schemas.formats, decoded_bounds(config), names="plain")
         partitions = {topic: sources[topic] for topic in config.production.outputs}

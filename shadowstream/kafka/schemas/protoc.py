@@ -5,11 +5,11 @@ It runs as a process of its own, because it is written in C++ and its input come
 
 import importlib.util
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from shadowstream.child_processes import module_command
 from shadowstream.codecs.schemas import ProtobufSchema
 from shadowstream.errors import ConfigError
 
@@ -29,7 +29,7 @@ def compile_proto(name: str, text: str, imports: Mapping[str, str]) -> ProtobufS
         root, out = Path(folder) / "in", Path(folder) / "out"
         for file, content in {**imports, name: text}.items():
             _write(root, file, content)
-        command = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={root}", f"--proto_path={_google()}"]
+        command = module_command("grpc_tools.protoc", f"--proto_path={root}", f"--proto_path={_google()}")
         command += ["--include_imports", f"--descriptor_set_out={out}", name]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_S, check=False)

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -38,7 +38,7 @@ BACK_OFF_S = (0.25, 10.0)
 def schema_source(schemas: config.Schemas) -> SchemaSource:
     """Return the source that a config names; JSON topics need none. Raises `ConfigError`."""
     if schemas.registry:
-        return RegistrySchemas(schemas.registry)
+        return RegistrySchemas(schemas.registry, schemas.client)
     return FolderSchemas(schemas.dir) if schemas.dir else NoSchemas()
 
 
@@ -114,16 +114,27 @@ def _read(path: Path) -> Schema:
         raise ConfigError(f"{path}: {error}") from error
 
 
+def _of_client(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties of the client. Raises `ConfigError` for an empty one: its variable is not set here."""
+    if empty := [name for name, value in given.items() if not value]:
+        raise ConfigError(f"schemas.client: {', '.join(empty)} is empty here; set its variable for this process")
+    # The client demands the name of a logical cluster with each token; only Confluent Cloud reads it.
+    cluster = {"bearer.auth.logical.cluster": ""} if "bearer.auth.credentials.source" in given else {}
+    return cluster | dict(given)
+
+
 class RegistrySchemas:
     """A Confluent-compatible schema registry. A schema that was read once stays known.
 
     While the registry is down, known schemas can be used. An unknown one raises `RegistryError`, without a request
     until the back-off has passed. A schema that the registry does not have raises `RecordError`, and is requested again
-    after half a minute. `url` may hold a user and a password; they are never shown. Not safe to share between threads.
-    Raises `ConfigError` for an invalid URL, or if the client's extra packages are missing.
+    after half a minute. `url` may hold a user and a password, as may `client`, the further properties; they are never
+    shown. Not safe to share between threads.
+
+    Raises `ConfigError` for an invalid URL or property, or if the client's extra packages are missing.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, client: Mapping[str, str] | None = None) -> None:
         try:
             from confluent_kafka.schema_registry import SchemaRegistryClient
         except ImportError as error:
@@ -131,10 +142,14 @@ class RegistrySchemas:
             raise ConfigError(f"{missing}; install shadowstream[registry]") from error
         parts = urlsplit(url)
         self._shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))  # without secrets
+        properties = _of_client(client or {})
         try:
-            self._client: Any = SchemaRegistryClient({"url": url, **_CLIENT})
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"schemas.registry: {self._shown} cannot be used: {error}") from error
+            self._client: Any = SchemaRegistryClient({"url": url, **properties, **_CLIENT})
+        except (TypeError, ValueError, OSError) as error:  # OSError: a certificate or key that cannot be read
+            files = ", ".join(value for name, value in properties.items() if name.endswith(".location"))
+            read = f" (files: {files})" if isinstance(error, OSError) else ""
+            text = f"schemas.registry: {self._shown} cannot be used with schemas.client: {error}{read}"
+            raise ConfigError(text) from error
         self._known: dict[SchemaId, Schema] = {}
         self._unknown: dict[SchemaId, tuple[float, str]] = {}
         self._silent, self._ask_at, self._last_error = 0, 0.0, ""
@@ -215,6 +230,8 @@ class RegistrySchemas:
                 self._answered()
                 return None
             message = f"schema registry {self._shown} refused the request for {what}: {error}"
+            if error.http_status_code in (401, 403):
+                message += "; check schemas.client: user and password, or token, and their right to read"
             if error.http_status_code < 500 and error.http_status_code != 429:
                 raise BrokerError(message, fatal=True) from error
             self._unanswered(message)

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError
+from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import code_of, translated_errors
 from shadowstream.topics import TopicPlan
@@ -54,6 +54,18 @@ def remains_of(client: AdminClient, plan: TopicPlan) -> TrialRemains:
     topics = sorted(topic for topic in offsets.existing(client) if topic.startswith(plan.prefix))
     own = tuple(topic for topic in topics if is_own(plan, topic))
     return TrialRemains(own, tuple(topic for topic in topics if topic not in own), groups_of(client, plan.prefix))
+
+
+def remains_of_stopped(client: AdminClient, config: Config) -> TrialRemains:
+    """Find the same for a trial that is to be removed. Raises `ConfigError` while a role runs, and `BrokerError`."""
+    found = remains_of(client, config.plan)
+    if found.running:
+        running = ", ".join(f"{group.name} ({group.members})" for group in found.running)
+        raise ConfigError(
+            f"trial {config.name!r} is running: these groups have members: {running}. Nothing was removed. Stop `up` "
+            "or its roles, then call `down` again; a role that was killed leaves its group within a minute"
+        )
+    return found
 
 
 def groups_of(client: AdminClient, prefix: str) -> tuple[Group, ...]:

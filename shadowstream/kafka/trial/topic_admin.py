@@ -83,7 +83,12 @@ def source_counts(client: AdminClient, config: Config) -> dict[str, int]:
     Raises `ConfigError` if one does not exist, or if the twin's topic has another count than production's: records of a
     pair would be in different partitions. (If an external candidate's count differs, both sides are copied.)
     """
-    counts = offsets.partition_counts(client, sources_of(config))
+    return source_counts_in(offsets.existing(client), config)
+
+
+def source_counts_in(existing: Mapping[str, int], config: Config) -> dict[str, int]:
+    """Return what `source_counts` does, from a listing of the cluster's topics."""
+    counts = offsets.counts_in(existing, sources_of(config))
     production = config.production.outputs[0]
     for topic, side in sources_of(config).items():
         if side == "twin" and counts[topic] != counts[production]:
@@ -102,7 +107,7 @@ def survey(client: AdminClient, config: Config) -> list[TopicState]:
     """
     existing = offsets.existing(client)
     copies = [topic for topic in config.production.outputs if config.plan.repartition(topic) in existing]
-    specs = planned(config, source_counts(client, config), copies)
+    specs = planned(config, source_counts_in(existing, config), copies)
     settings = settings_of(client, [spec.name for spec in specs if spec.name in existing])
     needed = {"retention.ms": config.kept_ms_min, "retention.bytes": config.kept_bytes_min}
     return [_state(spec, existing.get(spec.name), settings.get(spec.name), needed) for spec in specs]
@@ -122,20 +127,25 @@ def ensure(
 
     Raises `ConfigError` as `source_counts` does, or for another partition count than planned; else `BrokerError`.
     """
-    sources = source_counts(client, config)
-    specs = planned(config, sources, repartitioned)
     existing = offsets.existing(client)
+    sources = source_counts_in(existing, config)
+    specs = planned(config, sources, repartitioned)
+    refuse_miscounted(specs, existing)
+    create(client, [spec for spec in specs if spec.name not in existing], replication)
+    # Another role may have created the existing ones just now.
+    await_leaders(client, [spec for spec in specs if spec.name in existing])
+    return sources
+
+
+def refuse_miscounted(specs: Iterable[TopicSpec], existing: Mapping[str, int]) -> None:
+    """Raise `ConfigError` for a topic that exists with another partition count than planned."""
     for spec in specs:
         problem = _miscounted(spec, existing.get(spec.name))
         if problem is not None:
             raise ConfigError(f"topic {spec.name} {problem}")
-    create(client, [spec for spec in specs if spec.name not in existing], replication)
-    # Another role may have created the existing ones just now.
-    _await_leaders(client, [spec for spec in specs if spec.name in existing])
-    return sources
 
 
-def _await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
+def await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
     """Wait, at most `LEADERS_WAIT_S`, for all leaders: the metadata shows a new topic before they serve it."""
     deadline = time.monotonic() + LEADERS_WAIT_S
     waiting = offsets.places({spec.name: spec.partitions for spec in specs})
@@ -165,7 +175,7 @@ def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -
     if unknown:
         # Brokers before Kafka 3.6 do not know the limit for future timestamps.
         _create(client, unknown, replication, frozenset((TIMESTAMP_AFTER,)))
-    _await_leaders(client, specs)
+    await_leaders(client, specs)
 
 
 def _create(

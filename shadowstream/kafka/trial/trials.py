@@ -7,6 +7,7 @@ from shadowstream.config import Kafka
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
+from shadowstream.kafka.presence import role_of
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial.removal import groups_of, is_own
 from shadowstream.topics import TopicPlan
@@ -38,7 +39,8 @@ def trials_on(kafka: Kafka, timeout_s: float) -> list[TrialOnCluster]:
         own_topics = [topic for topic in topics if is_own(plan, topic)]
         if not own_topics:
             continue
-        running = [group.name.removeprefix(plan.prefix) for group in groups if group.members and _of(plan, group.name)]
+        members = [group.name for group in groups if group.members and group.name.startswith(plan.prefix)]
+        running = sorted({role_of(name.removeprefix(plan.prefix)) for name in members})
         verdict = _newest(kafka, plan, timeout_s)
         known = (None, None, None) if verdict is None else verdict
         found.append(TrialOnCluster(plan.name, len(own_topics), tuple(running), *known))
@@ -50,10 +52,6 @@ def _plan_of(name: str) -> TopicPlan | None:
         return TopicPlan(name)
     except ConfigError:
         return None
-
-
-def _of(plan: TopicPlan, group: str) -> bool:
-    return group.startswith(plan.prefix)
 
 
 def _newest(kafka: Kafka, plan: TopicPlan, timeout_s: float) -> tuple[str, str, int] | None:
