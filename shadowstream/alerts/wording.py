@@ -7,7 +7,7 @@ from typing import Any
 
 from shadowstream.judge.distributions.words import PSI
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.report.words import key_text, number, side_text
+from shadowstream.status.words import key_text, number, side_text
 
 Record = Mapping[str, Any]
 _WORDS = {

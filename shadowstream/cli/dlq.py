@@ -14,7 +14,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.kafka.reading.topic_reader import TopicMissing, TopicRecord, stream_with_headers
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.dead_letters import facts_of
-from shadowstream.report.words import time_text
+from shadowstream.status.words import time_text
 
 READ_TIMEOUT_S = 30.0
 ROLES = ("runner", "joiner")

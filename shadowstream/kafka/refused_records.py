@@ -17,11 +17,12 @@ FURTHER = "counted, without a line"  # log text for the treatment of further rec
 
 
 class OwnRecord(NamedTuple):
-    """A decoded record of one of the trial's own topics, with its partition and offset."""
+    """A decoded record of one of the trial's own topics, with its partition and offset. `raw`: as written."""
 
     partition: int
     offset: int
     record: dict[str, Any]
+    raw: bytes
 
 
 class Refusals:
@@ -53,7 +54,7 @@ def usable(rows: Iterable[TopicRecord], topic: str, name: str) -> Iterator[OwnRe
         except RecordError as error:
             refuse(refusals, error, topic, row)
             continue
-        yield OwnRecord(row.partition, row.offset, record)
+        yield OwnRecord(row.partition, row.offset, record, row.value)
 
 
 def own_record(name: str, message: Message, refusals: Refusals) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from shadowstream.judge.label_quality import quality_lines
 from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.report.facts import Facts
-from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
+from shadowstream.status.words import key_text, number, path_text, rate_text, side_text, time_text
 
 CHARS_MAX = 60_000
 """GitHub accepts 65,536 characters in one comment."""
@@ -84,7 +84,7 @@ def _table(title: str, counts: dict[str, int]) -> list[str]:
     if not counts:
         return []
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED_MAX]
-    rows = [f"| {code(path or '(whole value)')} | {number(pairs)} |" for path, pairs in ranked]
+    rows = [f"| {code(path_text(path))} | {number(pairs)} |" for path, pairs in ranked]
     return [f"| {title} | pairs that differ |", "|---|--:|", *rows, ""]
 
 
@@ -109,7 +109,7 @@ def _examples(facts: Facts, examples_max: int) -> list[str]:
             lines.append(f"{first} {code(row['reason'] or '')} | | |")
         for difference in row["differences"][:LISTED_MAX]:
             sides = side_text(difference["production"]), side_text(difference["shadow"])
-            lines.append(f"{first} {' | '.join(map(code, (difference['path'] or '(whole value)', *sides)))} |")
+            lines.append(f"{first} {' | '.join(map(code, (path_text(difference['path']), *sides)))} |")
             first = "| | |"
     return [*lines, "", "</details>"]
 

@@ -16,7 +16,7 @@ from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import coverage_notes, notes_of
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
-from shadowstream.report.words import key_text, log_text, number, rate_text, side_text, time_text
+from shadowstream.status.words import key_text, log_text, number, path_text, rate_text, side_text, time_text
 
 FIELDS_MAX = 50
 DRIFT_MAX = 200
@@ -51,6 +51,7 @@ def page(facts: Facts) -> str:
         drift=drift[-DRIFT_MAX:],
         drift_left=max(0, len(drift) - DRIFT_MAX),
         number=number,
+        path_text=path_text,
         log=log_text,
         rate=rate_text,
         time=time_text,
