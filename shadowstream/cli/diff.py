@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from shadowstream.cli.durations import time_ms_of
-from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, put_rows, say
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
@@ -21,11 +22,12 @@ from shadowstream.kafka.refused_records import OwnRecord, usable
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.outcomes import BAD, Outcome
 from shadowstream.status.differing_rows import Tally
-from shadowstream.status.words import key_text, path_text, side_text, time_text
+from shadowstream.status.words import key_text, path_text, side_text, time_text, typical_text
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
 COUNTS_SHOWN = 20
+TITLES = ("time (UTC)", "outcome", "pair", "key", "difference: production → candidate")
 TABLE_ROWS = 1_000
 """Rows of one table, whose columns fit their texts."""
 
@@ -113,7 +115,7 @@ def _print_rows(last: LastRows, limit: int, *, as_json: bool) -> int:
             for row in part:
                 put_json(row)
         else:
-            console().print(_table(part))
+            put_rows(TITLES, [_cells(row) for row in part], id_at=2)
     return shown
 
 
@@ -159,29 +161,21 @@ def _print_summary(last: LastRows, *, as_json: bool) -> None:
         table.add_column(title, overflow="fold")
         for name, n in islice(counts.items(), COUNTS_SHOWN):
             delta = found.deltas.get(name) if title == "field that differs" else None
-            typical = (
-                "" if delta is None else f": typically {delta.median:+.4g} ({delta.low:+.4g} to {delta.high:+.4g})"
-            )
+            typical = "" if delta is None else f": typically {typical_text(delta.median, delta.low, delta.high)}"
             table.add_row(cell(f"{n:,}"), cell(f"{path_text(name)}{typical}"))
         if len(counts) > COUNTS_SHOWN:
             table.add_row(cell(""), cell(f"and {len(counts) - COUNTS_SHOWN} more"))
         console().print(table)
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("time (UTC)", "outcome", "pair", "key"):
-        table.add_column(title, overflow="fold")
-    table.add_column("difference: production → candidate", overflow="fold", ratio=1)
-    for row in rows:
-        lines = _differences(row)
-        if len(lines) > DIFFERENCES_SHOWN:
-            lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
-        corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
-        outcome = cell(f"{row['outcome']}{' late' if row['late'] else ''}{corrected}", "red" * (row["outcome"] in BAD))
-        time, differences = cell(time_text(row["time_ms"])), cell("\n".join(lines))
-        table.add_row(time, outcome, cell(row["pair_id"]), cell(key_text(row)), differences)
-    return table
+def _cells(row: dict[str, Any]) -> list[Text]:
+    lines = _differences(row)
+    if len(lines) > DIFFERENCES_SHOWN:
+        lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
+    corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
+    outcome = cell(f"{row['outcome']}{' late' if row['late'] else ''}{corrected}", "red" * (row["outcome"] in BAD))
+    texts = row["pair_id"], key_text(row), "\n".join(lines)
+    return [cell(time_text(row["time_ms"])), outcome, *map(cell, texts)]
 
 
 def _differences(row: dict[str, Any]) -> list[str]:

@@ -61,6 +61,16 @@ def path_text(path: str) -> str:
     return path or "(whole value)"
 
 
+def typical_text(median: float, low: float, high: float) -> str:
+    """Return the typical delta of a field with its middle half.
+
+    >>> typical_text(0.25, 0.25, 0.25), typical_text(0.25, 0.2, 0.5)
+    ('+0.25', '+0.25 (half of them +0.2 to +0.5)')
+    """
+    spread = "" if low == high else f" (half of them {low:+.4g} to {high:+.4g})"
+    return f"{median:+.4g}{spread}"
+
+
 def place_text(where: str, problem: str | None, *, deleted: bool) -> str:
     """Return where a record of a pair is, and why its value is not shown.
 
