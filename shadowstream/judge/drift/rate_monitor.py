@@ -231,20 +231,20 @@ class RateMonitor:
             self._armed |= self._sr.log_evidence < 0
             return None
         n, s = stretch or (sum(row[0] for row in self._recent), sum(row[1] for row in self._recent))
-        after = s / n
         windows, n_earlier, s_earlier = self._earlier
         # A rate that was high from the start is no change; the criterion's reject latch covers it.
-        before = s_earlier / n_earlier if windows >= WINDOWS else after
+        before = s_earlier / n_earlier if windows >= WINDOWS else s / n
         if not (self._armed or (stretch is None and self._has_grown(n, s, before))):
             return None
         self._armed = False
         since = utc_text(int(self._recent[0][2]) if stretch is None else self._stretch_ms)
+        found = rate_in_words(self.subject.name, s, n, self._units)
         reason = (
-            f"{self.subject.name}: {rate_in_words(self.subject.name, s, n, self._units)} since {since}, over the limit {percent(self.subject.limit)} by {utc_text(end_ms)}, "
-            f"{percent(before, 3)} before (Shiryaev-Roberts, one false alarm in {HORIZON_WINDOWS:,} windows)"
+            f"{self.subject.name}: {found} since {since}, limit {percent(self.subject.limit)}, {percent(before, 3)} "
+            f"before (at {utc_text(end_ms)}; Shiryaev-Roberts, one false alarm in {HORIZON_WINDOWS:,} windows)"
         )
         extent = () if stretch is None else (self._stretch_ms, stretch)
-        return Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason, *extent)
+        return Flag("sr", "up", before, s / n, len(self._recent), self._sr.log_evidence, reason, *extent)
 
     def _has_grown(self, n: float, s: float, before: float) -> bool:
         """Return whether a persisting alarm now shows a change large enough to open an incident.
