@@ -89,7 +89,7 @@ def diff(
     with closing(LastRows()) as last:
         for row in _rows_of(trial):
             if wanted.takes(row.record):
-                last.put(row.record["pair_id"], row.record["time_ms"], row.raw)
+                last.put(row.record["pair_id"], row.record["time_ms"], own.encode("diff", row.record))
             else:  # it replaces an earlier row that was taken
                 last.drop(row.record["pair_id"])
         shown = 0

@@ -17,12 +17,11 @@ FURTHER = "counted, without a line"  # log text for the treatment of further rec
 
 
 class OwnRecord(NamedTuple):
-    """A decoded record of one of the trial's own topics, with its partition and offset. `raw`: as written."""
+    """A decoded record of one of the trial's own topics, with its partition and offset."""
 
     partition: int
     offset: int
     record: dict[str, Any]
-    raw: bytes
 
 
 class Refusals:
@@ -54,7 +53,7 @@ def usable(rows: Iterable[TopicRecord], topic: str, name: str) -> Iterator[OwnRe
         except RecordError as error:
             refuse(refusals, error, topic, row)
             continue
-        yield OwnRecord(row.partition, row.offset, record, row.value)
+        yield OwnRecord(row.partition, row.offset, record)
 
 
 def own_record(name: str, message: Message, refusals: Refusals) -> dict[str, Any] | None:

@@ -137,6 +137,6 @@ def test_explain_and_report_say_who_and_what_the_evidence_says(cli: Cli, judged:
     assert "overridden to promote by ana" in result
     assert "because not_yet" in result
     assert "takes the override back" in result
-    facts = facts_of(question(str(judged.path), None, "1h"), 0, "trial.yaml")
+    facts = facts_of(question(str(judged.path), None, "1h"), 0, str(judged.path))
     assert "<b>Overridden</b> to promote by\nana" in page(facts)
     assert "**Overridden** to promote by `ana`" in markdown(facts)

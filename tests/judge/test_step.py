@@ -133,7 +133,7 @@ def test_what_comes_after_all_makes_up_for_having_been_missing() -> None:
     hours[23] = {"match": 100, "input": 100}
     kept = judged(hourly_records(hours)).of("verdict")[-1]
     assert kept["decision"] == "not_yet"
-    assert any("missing: 19 of the last 1100 production records" in reason for reason in kept["reasons"])
+    assert any("(19 of 1,100 newest production records)" in reason for reason in kept["reasons"])
     trial = Trial(hours, [(23, 22, "missing", "match")] * 19)
     corrected = judged(trial.task_logs(random.Random(1))[0]).of("verdict")[-1]
     assert (corrected["decision"], corrected["outcomes"]["match"]) == ("promote", 23 * 1000 + 100)
