@@ -298,7 +298,7 @@ def test_nine_runs_in_ten_need_no_more_than_the_likely_units() -> None:
         within += n - 1200 <= (high or 60_000)
     assert within >= 0.85 * 300
     assert outlook.by_ms == 5 * HOUR_MS
-    assert f"likely {low} to " in outlook.sentence
+    assert f"likely {low:,} to " in outlook.sentence
     assert "under the limit with a chance of 99" in outlook.sentence
 
 
