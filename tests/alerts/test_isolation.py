@@ -378,7 +378,7 @@ def test_an_old_verdict_that_is_read_again_withdraws_no_reject(
     ("decisions", "states"),
     [(["not_yet", "not_yet", "reject"], ["opened"]), (["not_yet", "reject", "not_yet"], ["opened", "resolved"])],
 )
-def test_a_restarted_role_reports_the_end_of_a_reject_only_if_no_later_verdict_rejects(
+def test_a_restarted_role_reports_no_end_of_a_reject_that_still_holds(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch, decisions: list[str], states: list[str]
 ) -> None:
     stored = [own.encode("verdict", verdict(decision)) for decision in decisions]

@@ -20,7 +20,7 @@ print(resident() - before)
 KB_MAX = 20_000
 
 
-def test_the_last_row_of_a_pair_is_kept_and_the_newest_come_last() -> None:
+def test_the_last_row_of_a_pair_stays_and_the_newest_come_last() -> None:
     with closing(LastRows()) as rows:
         for pair, time_ms, raw in (
             ("b", 2, b"b"),
