@@ -15,7 +15,6 @@ from urllib.parse import quote
 from shadowstream.alerts import wording
 from shadowstream.judge.distributions.words import PSI
 from shadowstream.judge.verdict.verdict_notes import notes_of
-from shadowstream.judge.windows.event_windows import iso
 from shadowstream.protocol.outcomes import Outcome
 
 REVISION_CHARS = 16
@@ -141,8 +140,8 @@ def _opened(context: Context, record: Record, notes: Sequence[str]) -> Alert:
     if record["detector"] != PSI:
         chosen = ["--outcome", outcomes[0]] if outcomes else []
         chosen += ["--revision", record["revision"][:REVISION_CHARS]]
-        since = iso(wording.begin_ms(record))
-        payload["differences"] = context.command("diff", *chosen, *(["--since", since] if since.endswith("Z") else []))
+        since = wording.iso(wording.begin_ms(record))
+        payload["differences"] = context.command("diff", *chosen, *(["--since", since] if since else []))
     return Alert(incident_alert_id(record["revision"], record["incident"]), payload)
 
 

@@ -73,13 +73,13 @@ class AlertsRole:
         """Whether a bounded trial's final verdict has been read, and every alert is delivered or muted."""
         return self._final and not self.deliverer.open
 
-    async def take(self, value: bytes | None, place: str) -> None:
-        """Start the delivery of the alert of a record, if it needs one."""
+    async def take(self, value: bytes | None, place: str, *, superseded: bool = False) -> None:
+        """Start the delivery of the alert of a record, if it needs one. `superseded`: a later record has its key."""
         self.records += 1
         if value is None:
             return
         try:
-            await self._take(value, self._is_new(place))
+            await self._take(value, self._is_new(place), superseded=superseded)
         except RecordError as error:
             if self._refusals.is_first(error):
                 log.error("record_unreadable", place=place, error=str(error), further=FURTHER)
@@ -97,7 +97,7 @@ class AlertsRole:
         self._newest[partition] = int(offset)
         return True
 
-    async def _take(self, value: bytes, is_new: bool) -> None:
+    async def _take(self, value: bytes, is_new: bool, *, superseded: bool) -> None:
         kind, record = own.decode(value)
         context = Context(self._config.name, self._path, now_ms())
         alert = alert_of(context, kind, record, self._notes.get(record.get("revision", ""), ()))
@@ -109,7 +109,8 @@ class AlertsRole:
             self._openings[alert.of] = Alert(alert.of, alert.payload)
         if alert is not None:
             self.deliverer.deliver(alert)
-        if kind == "verdict" and is_new:
+        # An older verdict must not undo a newer one, which an earlier process may have delivered.
+        if kind == "verdict" and is_new and not superseded:
             self._take_verdict(context, record)
         if kind == "verdict" and self._config.ends_itself and record["final"] and record["revision"] == self._revision:
             # Drift of the same transaction may arrive later than the verdict, even after the role's end.
@@ -180,8 +181,10 @@ class AlertsRole:
 
     async def _read(self, kind: str) -> None:
         topic = self._config.plan.of(kind)
-        for row in await asyncio.to_thread(read_topic, self._config.kafka, topic, READ_TIMEOUT_S):
-            await self.take(row.value, f"{topic}/{row.partition}/{row.offset}")
+        rows = await asyncio.to_thread(read_topic, self._config.kafka, topic, READ_TIMEOUT_S)
+        last = {row.key: row for row in rows}
+        for row in rows:
+            await self.take(row.value, f"{topic}/{row.partition}/{row.offset}", superseded=last[row.key] is not row)
 
 
 def _topics_are_there(config: Config) -> bool:

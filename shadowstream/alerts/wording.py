@@ -6,20 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shadowstream.judge.distributions.words import PSI
-from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.report.words import key_text, number, side_text
+from shadowstream.judge.evidence.rate_bounds import BAD_WORDS, percent
+from shadowstream.status.durations import clock
+from shadowstream.status.words import key_text, number, side_text
 
 Record = Mapping[str, Any]
-_WORDS = {
-    "mismatch": "wrong",
-    "field": "wrong",
-    "missing": "missing",
-    "extra": "extra",
-    "error": "failed",
-    "duplicate": "repeated",
-    "labels": "wrong by their labels",
-}
-_DAY_MS = 86_400_000
 VALUE_CHARS_MAX = 120
 DIFFERENCES_MAX = 4
 
@@ -33,17 +24,16 @@ def command(words: str, *more: str) -> str:
     return f"shadowstream {words} {shlex.join(more)}"
 
 
-def moment(time_ms: int, now_ms: int) -> str:
-    """Return a time in UTC, with its date unless that is today.
+def iso(time_ms: int) -> str | None:
+    """Return a time as an option of a command; None if the calendar has no such year.
 
-    >>> moment(1_372_681_800_000, 1_372_690_000_000), moment(1_372_681_800_000, 1_790_000_000_000)
-    ('12:30 UTC', '2013-07-01 12:30 UTC')
+    >>> iso(1_372_681_800_000), iso(2**62)
+    ('2013-07-01T12:30:00Z', None)
     """
     try:
-        at = datetime.fromtimestamp(time_ms / 1000, UTC)
+        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):
-        return f"{time_ms} ms"
-    return f"{at:%H:%M} UTC" if time_ms // _DAY_MS == now_ms // _DAY_MS else f"{at:%Y-%m-%d %H:%M} UTC"
+        return None
 
 
 def begin_ms(record: Record) -> int:
@@ -83,7 +73,7 @@ def headline(record: Record) -> str:
     rate, _, rest = subject.partition(":")
     part = slice_of(record)
     where = f" in {part}" if part else f" in {rest}" if rest else ""
-    return f"{_share(record)} {_WORDS.get(rate.partition('@')[0], f'over its limit ({rate})')}{where}"
+    return f"{_share(record)} {BAD_WORDS.get(rate.partition('@')[0], f'over its limit ({rate})')}{where}"
 
 
 def _share(record: Record) -> str:
@@ -99,12 +89,12 @@ def opened(record: Record, now_ms: int) -> str:
     '33 % wrong since 12:30 UTC (705 of 2,126) in country=NO, limit 1 %'
     """
     if record.get("detector") == PSI:
-        return f"{record['reason']}; since {moment(begin_ms(record), now_ms)}"
+        return f"{record['reason']}; since {clock(begin_ms(record), now_ms)}"
     what, found, where = headline(record).partition(" in ")
     n, bad, limit = record.get("n"), record.get("bad"), record.get("limit")
     counts = f" ({number(bad)} of {number(n)})" if n and bad is not None else f" (before: {percent(record['before'])})"
     allowed = f", limit {percent(limit)}" if limit is not None else ""
-    return f"{what} since {moment(begin_ms(record), now_ms)}{counts}{found}{where}{allowed}"
+    return f"{what} since {clock(begin_ms(record), now_ms)}{counts}{found}{where}{allowed}"
 
 
 def closed(record: Record, now_ms: int) -> str:
@@ -115,11 +105,11 @@ def closed(record: Record, now_ms: int) -> str:
     'resolved at 12:30 UTC: mismatch is back to 0.1 % after 30 %, limit 1 %'
     """
     if record.get("detector") == PSI:
-        return f"resolved at {moment(record['window_end_ms'], now_ms)}: {record['reason']}"
+        return f"resolved at {clock(record['window_end_ms'], now_ms)}: {record['reason']}"
     limit = record.get("limit")
     allowed = f", limit {percent(limit)}" if limit is not None else ""
     rates = f"{percent(record['after'], 2)} after {percent(record['before'], 2)}"
-    return f"resolved at {moment(record['window_end_ms'], now_ms)}: {record['criterion']} is back to {rates}{allowed}"
+    return f"resolved at {clock(record['window_end_ms'], now_ms)}: {record['criterion']} is back to {rates}{allowed}"
 
 
 def rejected(record: Record) -> str:
@@ -127,7 +117,7 @@ def rejected(record: Record) -> str:
     bad = [one for one in record["criteria"] if one["shown_bad"]]
     bad.sort(key=lambda one: (one["estimate"] or 0.0) / one["limit"], reverse=True)
     parts = [
-        f"{percent(one['estimate'] or 0.0, 2)} {_WORDS.get(one['rate'], one['rate'])} "
+        f"{percent(one['estimate'] or 0.0, 2)} {BAD_WORDS.get(one['rate'], one['rate'])} "
         f"({number(one['s'])} of {number(one['n'])}), limit {percent(one['limit'])}"
         for one in bad
     ]

@@ -5,17 +5,18 @@ import os
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from shadowstream.alerts.ledger import LedgerRow, acknowledge, mute, rows_of
 from shadowstream.cli.durations import seconds_of
-from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, put_or_say, say
+from shadowstream.cli.output import ConfigPath, Json, cell, put_json, put_or_say, put_rows, say
 from shadowstream.cli.roles import Instance, Listen, play
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.health import RoleHealth
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 
+TITLES = ("incident", "state", "since (UTC)", "revision", "acknowledged", "muted", "delivered", "what")
 _alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and mute incidents.", no_args_is_help=True)
 
 
@@ -68,7 +69,7 @@ def mute_(
     """Let the alerts of an incident rest; it stays open, and holds promote back, all the same."""
     lasting_ms = None if lasting is None else round(seconds_of("--for", lasting) * 1000)
     record = mute(load(config).acting_as("operator"), incident, by, reason, lasting_ms)
-    until = "it closes" if record["until_ms"] is None else iso(record["until_ms"])
+    until = "it closes" if record["until_ms"] is None else utc_text(record["until_ms"])
     put_or_say(record, f"{record['subject']}: muted by {record['by']} until {until}", as_json=as_json)
 
 
@@ -80,22 +81,15 @@ def list_(config: ConfigPath, as_json: Json = False) -> None:
         for row in rows:
             put_json(row._asdict())
     elif rows:
-        console().print(_table(rows))
+        put_rows(TITLES, [_cells(row) for row in rows], id_at=0)
     still = sum(row.state == "open" for row in rows)
     say(f"{len(rows)} incidents, {still} open, in {trial.plan.of('drift')!r}")
 
 
-def _table(rows: list[LedgerRow]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("incident", "state", "since (UTC)", "revision", "acknowledged", "muted", "delivered"):
-        table.add_column(title, overflow="fold")
-    table.add_column("what", overflow="fold", ratio=1)
-    for row in rows:
-        by = f"{row.acknowledged_by}: {row.ack_reason}" if row.ack_reason else row.acknowledged_by or "-"
-        until = "" if row.muted_until_ms is None else f" until {iso(row.muted_until_ms)}"
-        delivered = f"{row.delivered_to} {iso(row.delivered_at_ms)}" if row.delivered_at_ms is not None else "-"
-        style = "red" if row.state == "open" else ""
-        muted = f"{row.muted_by}{until}" if row.muted_by else "-"
-        texts = (iso(row.since_ms), row.revision[:8], by, muted, delivered, row.text)
-        table.add_row(cell(row.incident), cell(row.state, style), *map(cell, texts))
-    return table
+def _cells(row: LedgerRow) -> list[Text]:
+    by = f"{row.acknowledged_by}: {row.ack_reason}" if row.ack_reason else row.acknowledged_by or "-"
+    until = "" if row.muted_until_ms is None else f" until {utc_text(row.muted_until_ms)}"
+    delivered = f"{row.delivered_to} {utc_text(row.delivered_at_ms)}" if row.delivered_at_ms is not None else "-"
+    muted = f"{row.muted_by}{until}" if row.muted_by else "-"
+    texts = (utc_text(row.since_ms), row.revision[:8], by, muted, delivered, row.text)
+    return [cell(row.incident), cell(row.state, "red" if row.state == "open" else ""), *map(cell, texts)]

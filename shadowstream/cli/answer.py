@@ -15,7 +15,7 @@ from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.judge.verdict.explain import AGED
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.operator_commands import commands
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial import bound_topics
@@ -138,7 +138,7 @@ def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
     if age_ms <= limit_ms:
         return answer
     reason = (
-        f"{AGED}{iso(verdict['to_ms'])}, {age_ms / 3_600_000:.4g} h ago; at most "
+        f"{AGED}{utc_text(verdict['to_ms'])}, {age_ms / 3_600_000:.4g} h ago; at most "
         f"{limit_ms / 3_600_000:.4g} h count (--max-age, two windows and the grace): check that runner and joiner are "
         "running; for a trial of old records set bounded: true or a larger --max-age"
     )
@@ -152,12 +152,11 @@ def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: i
     if command is None or answer.verdict is None:
         return answer
     if command["until_ms"] is not None and command["until_ms"] <= now_ms:
-        ended = f"the override to {command['decision']} by {command['by']} ended at {iso(command['until_ms'])}"
+        ended = f"the override to {command['decision']} by {command['by']} ended at {utc_text(command['until_ms'])}"
         return replace(answer, reasons=[*answer.reasons, ended])
-    until = "" if command["until_ms"] is None else f" until {iso(command['until_ms'])}"
-    reason = (
-        f"overridden to {command['decision']} by {command['by']} at {iso(command['at_ms'])}{until}: {command['reason']}"
-    )
+    until = "" if command["until_ms"] is None else f" until {utc_text(command['until_ms'])}"
+    given = f"by {command['by']} at {utc_text(command['at_ms'])}{until}: {command['reason']}"
+    reason = f"overridden to {command['decision']} {given}"
     instead = f"without it: {answer.decision.replace('_', ' ')}"
     reasons = [reason, *(f"{instead}: {text}" for text in answer.reasons)]
     return Answer(command["decision"], reasons, answer.revision, answer.verdict, command)
@@ -165,7 +164,7 @@ def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: i
 
 def _refused(record: Mapping[str, Any], why: str) -> str:
     decision = f" to {record['decision']}" if record["decision"] else ""
-    return f"refused: {record['command']}{decision} by {record['by']} at {iso(record['at_ms'])}: {why}"
+    return f"refused: {record['command']}{decision} by {record['by']} at {utc_text(record['at_ms'])}: {why}"
 
 
 def _decoded(raw: bytes, revision: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.paired.comparison import PairedComparison, best_of, comparisons, terms_of
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.replay.judged_records import judged_records
 from shadowstream.revision import revision_of
 
@@ -40,7 +40,7 @@ def challengers(
     if as_json:
         put_json({"best": best, **asdict(terms), "pairs": [asdict(pair) for pair in pairs]})
         return
-    put_wrapped(f"records of production from {iso(terms.from_ms)} to {iso(terms.to_ms)}")
+    put_wrapped(f"records of production from {utc_text(terms.from_ms)} to {utc_text(terms.to_ms)}")
     for pair in pairs:
         for line in _lines(pair, terms.level):
             put_wrapped(line)

@@ -8,8 +8,8 @@ from rich.table import Table
 from shadowstream.cli.output import cell, console, put_wrapped
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.protocol.outcomes import Outcome
-from shadowstream.report.words import side_text, time_text
 from shadowstream.status.differing_rows import ranked
+from shadowstream.status.words import path_text, side_text, time_text
 from shadowstream.topic_pairs.pairing import Fate
 from shadowstream.topic_pairs.tally import EQUAL, Answer, Example, SideCounts, Tally
 
@@ -85,7 +85,7 @@ def _fields(tally: Tally, pairs: int) -> Table:
     for path, n in islice(ranked(tally.paths).items(), FIELDS_SHOWN):
         delta = typical.get(path)
         text = "" if delta is None else f": typically {delta.median:+.4g} ({delta.low:+.4g} to {delta.high:+.4g})"
-        table.add_row(cell(f"{n:,}"), cell(percent(n / pairs)), cell(f"{path or '(whole value)'}{text}"))
+        table.add_row(cell(f"{n:,}"), cell(percent(n / pairs)), cell(f"{path_text(path)}{text}"))
     if len(tally.paths) > FIELDS_SHOWN:
         table.add_row(cell(""), cell(""), cell(f"and {len(tally.paths) - FIELDS_SHOWN} more"))
     return table
@@ -97,7 +97,7 @@ def _example(example: Example) -> Iterator[str]:
     if example.reason:
         yield f"  {example.reason}"
     for one in example.differences[:4]:
-        yield f"  {one.path or '(whole value)'}: {side_text(one.production)} → {side_text(one.shadow)}"
+        yield f"  {path_text(one.path)}: {side_text(one.production)} → {side_text(one.shadow)}"
 
 
 def _answer(tally: Tally, pairs: int) -> str:

@@ -1,28 +1,35 @@
 """`diff`: show stored differences, the newest last; the last row of a pair is valid."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from shadowstream.cli.durations import time_ms_of
-from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, put_rows, say
+from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.reading.topic_reader import TopicRecord, read_topic, stream_topic
-from shadowstream.kafka.refused_records import usable
+from shadowstream.kafka.reading.last_rows import LastRows
+from shadowstream.kafka.reading.topic_reader import stream_topic
+from shadowstream.kafka.refused_records import OwnRecord, usable
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.outcomes import BAD, Outcome
-from shadowstream.report.words import key_text, side_text, time_text
-from shadowstream.status.differing_rows import Summary, summary_of
+from shadowstream.status.differing_rows import Tally
+from shadowstream.status.words import key_text, path_text, side_text, time_text, typical_text
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
 COUNTS_SHOWN = 20
+TITLES = ("time (UTC)", "outcome", "pair", "key", "difference: production → candidate")
+TABLE_ROWS = 1_000
+"""Rows of one table, whose columns fit their texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,47 +83,60 @@ def diff(
     if follow:
         _follow(trial, wanted, limit, as_json)
         return
-    topic = trial.plan.of("diff")
-    last = {row.key: row for row in read_topic(trial.kafka, topic, READ_TIMEOUT_S)}
     if show is not None:
-        _show(trial, last.get(show.encode()), show, as_json=as_json)
+        _show(trial, show, as_json=as_json)
         return
-    rows = sorted(_decoded(last.values(), topic, wanted), key=lambda row: (row["time_ms"], row["pair_id"]))
-    if summary:
-        _print_summary(summary_of(rows), as_json=as_json)
-    else:
-        _print_rows(rows[-limit:] if limit else rows, as_json=as_json)
-    shown = 0 if summary else len(rows[-limit:] if limit else rows)
-    filtered = f" with outcome {outcome}" if outcome else " of this choice" if wanted != Wanted() else ""
-    say(f"{shown} of {len(rows)} rows{filtered} in {topic!r}")
+    with closing(LastRows()) as last:
+        for row in _rows_of(trial):
+            if wanted.takes(row.record):
+                last.put(row.record["pair_id"], row.record["time_ms"], own.encode("diff", row.record))
+            else:  # it replaces an earlier row that was taken
+                last.drop(row.record["pair_id"])
+        shown = 0
+        if summary:
+            _print_summary(last, as_json=as_json)
+        else:
+            shown = _print_rows(last, limit, as_json=as_json)
+        filtered = f" with outcome {outcome}" if outcome else " of this choice" if wanted != Wanted() else ""
+        say(f"{shown} of {len(last)} rows{filtered} in {trial.plan.of('diff')!r}")
 
 
-def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            put_json(row)
-    elif rows:
-        console().print(_table(rows))
-
-
-def _show(trial: Config, stored: TopicRecord | None, pair: str, *, as_json: bool) -> None:
+def _rows_of(trial: Config, *, follow: bool = False) -> Iterator[OwnRecord]:
     topic = trial.plan.of("diff")
-    found = list(usable([stored], topic, "diff")) if stored is not None else []
-    if not found:
+    return usable(stream_topic(trial.kafka, topic, READ_TIMEOUT_S, follow=follow), topic, "diff")
+
+
+def _print_rows(last: LastRows, limit: int, *, as_json: bool) -> int:
+    """Print the newest rows and return their number; as a table, a part of it at a time."""
+    rows, shown = (own.read("diff", raw) for raw in last.newest(limit)), 0
+    while part := [*islice(rows, TABLE_ROWS)]:
+        shown += len(part)
+        if as_json:
+            for row in part:
+                put_json(row)
+        else:
+            put_rows(TITLES, [_cells(row) for row in part], id_at=2)
+    return shown
+
+
+def _show(trial: Config, pair: str, *, as_json: bool) -> None:
+    topic, found = trial.plan.of("diff"), None
+    for row in _rows_of(trial):
+        found = row.record if row.record["pair_id"] == pair else found
+    if found is None:
         raise ConfigError(
             f"--show {pair!r}: no row of {topic!r} has this pair id. `diff` shows the ids in its column pair; of plain "
             "matches only a sample has rows (compare.match_sample)"
         )
     from shadowstream.cli.pair import show_pair  # a local import: it loads what decodes and compares
 
-    show_pair(trial, found[0].record, as_json=as_json)
+    show_pair(trial, found, as_json=as_json)
 
 
 def _follow(trial: Config, wanted: Wanted, limit: int, as_json: bool) -> None:
     """Print rows as they arrive, the stored ones first, until `limit` rows or Ctrl-C."""
     say(f"rows of {trial.plan.of('diff')!r} as they come{f', {limit} at most' if limit else ''}; Ctrl-C ends")
-    topic = trial.plan.of("diff")
-    rows = _decoded(stream_topic(trial.kafka, topic, READ_TIMEOUT_S, follow=True), topic, wanted)
+    rows = (row.record for row in _rows_of(trial, follow=True) if wanted.takes(row.record))
     for row in islice(rows, limit or None):
         if as_json:
             put_json(row)
@@ -125,11 +145,11 @@ def _follow(trial: Config, wanted: Wanted, limit: int, as_json: bool) -> None:
             console().print(cell(" ".join(words)))
 
 
-def _decoded(rows: Iterable[TopicRecord], topic: str, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    return (row.record for row in usable(rows, topic, "diff") if wanted.takes(row.record))
-
-
-def _print_summary(found: Summary, *, as_json: bool) -> None:
+def _print_summary(last: LastRows, *, as_json: bool) -> None:
+    tally = Tally()
+    for raw in last.newest(0):
+        tally.add(own.read("diff", raw))
+    found = tally.summary()
     if as_json:
         put_json({**asdict(found), "deltas": {path: one._asdict() for path, one in found.deltas.items()}})
         return
@@ -141,34 +161,26 @@ def _print_summary(found: Summary, *, as_json: bool) -> None:
         table.add_column(title, overflow="fold")
         for name, n in islice(counts.items(), COUNTS_SHOWN):
             delta = found.deltas.get(name) if title == "field that differs" else None
-            typical = (
-                "" if delta is None else f": typically {delta.median:+.4g} ({delta.low:+.4g} to {delta.high:+.4g})"
-            )
-            table.add_row(cell(f"{n:,}"), cell(f"{name or '(whole value)'}{typical}"))
+            typical = "" if delta is None else f": typically {typical_text(delta.median, delta.low, delta.high)}"
+            table.add_row(cell(f"{n:,}"), cell(f"{path_text(name)}{typical}"))
         if len(counts) > COUNTS_SHOWN:
             table.add_row(cell(""), cell(f"and {len(counts) - COUNTS_SHOWN} more"))
         console().print(table)
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("time (UTC)", "outcome", "pair", "key"):
-        table.add_column(title, overflow="fold")
-    table.add_column("difference: production → candidate", overflow="fold", ratio=1)
-    for row in rows:
-        lines = _differences(row)
-        if len(lines) > DIFFERENCES_SHOWN:
-            lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
-        corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
-        outcome = cell(f"{row['outcome']}{' late' if row['late'] else ''}{corrected}", "red" * (row["outcome"] in BAD))
-        time, differences = cell(time_text(row["time_ms"])), cell("\n".join(lines))
-        table.add_row(time, outcome, cell(row["pair_id"]), cell(key_text(row)), differences)
-    return table
+def _cells(row: dict[str, Any]) -> list[Text]:
+    lines = _differences(row)
+    if len(lines) > DIFFERENCES_SHOWN:
+        lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
+    corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
+    outcome = cell(f"{row['outcome']}{' late' if row['late'] else ''}{corrected}", "red" * (row["outcome"] in BAD))
+    texts = row["pair_id"], key_text(row), "\n".join(lines)
+    return [cell(time_text(row["time_ms"])), outcome, *map(cell, texts)]
 
 
 def _differences(row: dict[str, Any]) -> list[str]:
     lines = []
     for difference in row["differences"]:
         sides = f"{side_text(difference['production'])} → {side_text(difference['shadow'])}"
-        lines.append(f"{difference['path'] or '(whole value)'}: {sides}")
+        lines.append(f"{path_text(difference['path'])}: {sides}")
     return [*([row["reason"]] if row["reason"] else []), *lines]

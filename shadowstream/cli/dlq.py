@@ -5,21 +5,23 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
-from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, cell, put_json, put_rows, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.reading.topic_reader import TopicMissing, TopicRecord, stream_with_headers
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.dead_letters import facts_of
-from shadowstream.report.words import time_text
+from shadowstream.status.words import time_text
 
 READ_TIMEOUT_S = 30.0
 ROLES = ("runner", "joiner")
 KINDS_SHOWN = 10
 VALUE_BYTES_SHOWN = 80
+
+TITLES = ("time (UTC)", "role", "record", "key", "why", "value begins")
 
 
 def dlq(
@@ -47,7 +49,7 @@ def dlq(
         for (of, kind), n in sorted(kinds.items(), key=lambda kind: -kind[1])[:KINDS_SHOWN]:
             say(f"{n:,} × {of}: {kind}")
         if newest:
-            console().print(_table(newest))
+            put_rows(TITLES, [_cells(letter) for letter in newest], id_at=2)
     say(f"{len(newest)} of {kinds.total()} dead letters shown")
 
 
@@ -75,15 +77,8 @@ def _kind(letter: dict[str, Any]) -> str:
     return f"{letter['error']}: {letter['message'].partition(':')[0]}"
 
 
-def _table(letters: deque[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("time (UTC)", "role", "record", "key"):
-        table.add_column(title, overflow="fold")
-    table.add_column("why", overflow="fold", ratio=1)
-    table.add_column("value begins", overflow="fold")
-    for one in letters:
-        value = b"" if one["value"] is None else one["value"][:VALUE_BYTES_SHOWN]
-        why = f"{one['error']}: {one['message']}"
-        words = time_text(one["time_ms"]), one["role"], one["record"], one["key"] or "-", why
-        table.add_row(*map(cell, (*words, value.decode("utf-8", "backslashreplace"))))
-    return table
+def _cells(letter: dict[str, Any]) -> list[Text]:
+    value = b"" if letter["value"] is None else letter["value"][:VALUE_BYTES_SHOWN]
+    why = f"{letter['error']}: {letter['message']}"
+    words = time_text(letter["time_ms"]), letter["role"], letter["record"], letter["key"] or "-", why
+    return [*map(cell, (*words, value.decode("utf-8", "backslashreplace")))]

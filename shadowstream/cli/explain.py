@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from shadowstream.cli.answer import READ_TIMEOUT_S, Answer, MaxAge, Revision, question
-from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
+from shadowstream.cli.output import DECISION_STYLES, ConfigPath, Json, put, put_json, put_styled, put_wrapped, say
 from shadowstream.cli.status import status_now
 from shadowstream.judge.verdict.explain import Explanation, explain, span
 from shadowstream.kafka.role_progress import find_obstacles
@@ -37,7 +37,7 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
         put_json({**asked_for, **as_data(explanation), **beside})
         return
     decision, *rest = lines(explanation, answer.verdict, still, soon)
-    put(decision)
+    put_styled(decision, f"bold {DECISION_STYLES[explanation.decision]}")
     if began is not None:
         put_wrapped(f"  {began.sentence}")
     elif answer.verdict is None:

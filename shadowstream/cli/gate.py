@@ -8,7 +8,7 @@ import typer
 
 from shadowstream.cli.answer import Answer, MaxAge, Revision, question
 from shadowstream.cli.durations import seconds_of
-from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
+from shadowstream.cli.output import DECISION_STYLES, ConfigPath, Json, put_json, put_styled, put_wrapped, say
 from shadowstream.config import Config
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.verdict_notes import notes_beside
@@ -64,7 +64,7 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
         put_json({**record, "gate": asked})
         return
     decision, *rest = lines(answer)
-    put(decision)
+    put_styled(decision, f"bold {DECISION_STYLES[answer.decision]}")
     for line in rest:
         put_wrapped(f"  {line}")
     say(f"trial {trial.name!r}, revision {answer.revision}")

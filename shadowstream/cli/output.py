@@ -5,18 +5,23 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Any, TextIO
 
 import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from shadowstream.errors import ConfigError
 
 _WIDTH_OFF_TERMINAL = 240
 _WIDTH_LEAST = 40
+_WIDTH_OF_COLUMN = 16
+"""Columns of a terminal that a column of a table needs beside the one with ids."""
+DECISION_STYLES = {"promote": "green", "reject": "red", "not_yet": "yellow"}
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs")]
 ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="the trial's YAML file", show_default=False)]
@@ -76,6 +81,34 @@ def console() -> Console:
     """The console for tables: stdout, coloured on a terminal unless NO_COLOR is set, wide outside a terminal."""
     width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL
     return Console(file=sys.stdout, width=width, no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
+
+
+def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: int) -> None:
+    """Print rows as a table, on a terminal too narrow for it as blocks. The ids in column `id_at` are never broken."""
+    shown = console()
+    longest = max(len(row[id_at]) for row in rows)
+    if not shown.is_terminal or shown.width >= longest + _WIDTH_OF_COLUMN * (len(titles) - 1):
+        table = Table(box=None, pad_edge=False)
+        for at, title in enumerate(titles):
+            table.add_column(title, overflow="fold", no_wrap=at == id_at, ratio=int(at == len(titles) - 1) or None)
+        for row in rows:
+            table.add_row(*row)
+        shown.print(table)
+        return
+    for row in rows:
+        shown.print(row[id_at], soft_wrap=True, style="bold")
+        for at, (title, text) in enumerate(zip(titles, row, strict=True)):
+            if at != id_at and text.plain not in ("", "-"):
+                lines = [wrapped(f"  {line}", shown.width) for line in f"{title}: {text.plain}".splitlines()]
+                shown.print(Text("\n".join(lines), style=text.style), soft_wrap=True)
+
+
+def put_styled(text: str, style: str) -> None:
+    """Write a line of text to stdout; on a terminal wrapped and in a style, without colour if NO_COLOR is set."""
+    if sys.stdout.isatty():
+        console().print(cell(wrapped(text), style), soft_wrap=True)
+    else:
+        put(text)
 
 
 def cell(text: str, style: str = "") -> Text:

@@ -8,7 +8,7 @@ from shadowstream.cli.answer import Revision, question
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, put_or_say
 from shadowstream.errors import ConfigError
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.operator_commands import write_command
 
@@ -44,6 +44,6 @@ def override(
     record |= {"at_ms": at_ms, "decision": "" if decision == "none" else decision, "until_ms": until_ms}
     write_command(asked.trial, record)
     done = "no longer overridden" if decision == "none" else f"overridden to {decision}"
-    done += f" until {iso(until_ms)}" if until_ms is not None else ""
+    done += f" until {utc_text(until_ms)}" if until_ms is not None else ""
     text = f"revision {answer.revision}: {done} by {by}; the evidence says {answer.verdict['decision']}"
     put_or_say(record, text, as_json=as_json)

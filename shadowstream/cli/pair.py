@@ -8,11 +8,9 @@ from rich.table import Table
 from shadowstream.cli.output import cell, console, put, put_json
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
-from shadowstream.kafka.reading.pair_reader import PairReader, ReadValue
-from shadowstream.report.words import key_text, side_text, time_text
+from shadowstream.kafka.reading.pair_reader import PairReader
 from shadowstream.status.pair_values import FieldOfInput, FieldOfPair, fields_of_input, fields_of_pair
-
-WHOLE = "(whole value)"
+from shadowstream.status.words import key_text, path_text, place_text, side_text, time_text
 
 
 def show_pair(trial: Config, row: Mapping[str, Any], *, as_json: bool) -> None:
@@ -31,15 +29,11 @@ def show_pair(trial: Config, row: Mapping[str, Any], *, as_json: bool) -> None:
     reason = f" ({row['reason']})" if row["reason"] else ""
     put(f"pair {row['pair_id']}, key {key_text(row)}, {time_text(row['time_ms'])} UTC: {row['outcome']}{reason}")
     for name, one in records.items():
-        put(f"  {name}: {_where(one)}")
+        put(f"  {name}: {place_text(one.where, one.problem, deleted=one.value is None)}")
     if fields:
         console().print(_values(fields, more))
     if of_input:
         console().print(_input(of_input, more_of_input))
-
-
-def _where(one: ReadValue) -> str:
-    return ": ".join(filter(None, (one.where, one.problem or ("a tombstone" if one.value is None else None))))
 
 
 def _values(fields: list[FieldOfPair], more: int) -> Table:
@@ -48,7 +42,7 @@ def _values(fields: list[FieldOfPair], more: int) -> Table:
         table.add_column(title, overflow="fold")
     for one in fields:
         style = "red" * one.differs
-        texts = one.path or WHOLE, side_text(one.production), side_text(one.candidate)
+        texts = path_text(one.path), side_text(one.production), side_text(one.candidate)
         table.add_row(cell("≠" * one.differs, style), *(cell(text, style) for text in texts))
     if more:
         table.add_row(cell(""), cell(f"and {more:,} more"))
@@ -60,7 +54,7 @@ def _input(fields: list[FieldOfInput], more: int) -> Table:
     for title in ("field of the input", "value"):
         table.add_column(title, overflow="fold")
     for one in fields:
-        table.add_row(cell(one.path or WHOLE), cell(one.value))
+        table.add_row(cell(path_text(one.path)), cell(one.value))
     if more:
         table.add_row(cell(f"and {more:,} more"))
     return table

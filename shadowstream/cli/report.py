@@ -1,7 +1,9 @@
 """`report`: a verdict as an HTML page, as Markdown for a pull request, or as JUnit XML for a pipeline."""
 
+import hashlib
 import importlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,13 +12,19 @@ import typer
 from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, question
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import ConfigPath, Json, put_json, put_or_say
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.judge.replay import course
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import usable
-from shadowstream.report.facts import POINTS_MAX, Examples, Facts, History
+from shadowstream.report.facts import POINTS_MAX, ExampleInput, Examples, Facts, History, about, until
 from shadowstream.revision import revision_of
+from shadowstream.status.pair_values import fields_of_input
+from shadowstream.status.words import place_text
 
+INPUTS_MAX = 20
+"""Examples whose input is read; each takes a read of its own."""
 _FORMS = {"html": "page", "markdown": "markdown", "junit": "junit"}
 
 
@@ -60,18 +68,40 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
         history.take(verdict)
     for row in _records(asked, "diff"):
         kept.take(row)
+    events = (event for event in _records(asked, "drift") if event["revision"] == answer.revision)
+    points, drift = until(answer.verdict, history.points, events)
+    digest, made_ms = hashlib.sha256(Path(command).read_bytes()).hexdigest(), round(time.time() * 1000)
     return Facts(
         name=asked.trial.name,
         revision=answer.revision,
         explanation=explained(answer),
+        about=about(asked.trial, answer.verdict, Path(command).name, digest, made_ms),
         verdict=answer.verdict,
-        history=history.points,
-        drift=[event for event in _records(asked, "drift") if event["revision"] == answer.revision],
+        history=points,
+        drift=drift,
         examples=kept.rows,
         examples_left=kept.left,
+        inputs=_inputs(asked.trial, kept.rows[:INPUTS_MAX]),
+        typical=kept.typical,
         command=command,
         override=answer.override,
     )
+
+
+def _inputs(trial: Config, rows: Sequence[Mapping[str, Any]]) -> dict[str, ExampleInput]:
+    """The inputs of examples: redacted as configured."""
+    named = [row for row in rows if row["input"] is not None]
+    if not named:
+        return {}
+    from shadowstream.kafka.reading.pair_reader import PairReader  # a local import: it loads what decodes
+
+    reader, redactor = PairReader(trial), Redactor(trial.compare.redact, trial.compare.rules)
+    inputs = {}
+    for row in named:
+        found = reader.read_input(row)
+        where = place_text(found.where, found.problem, deleted=found.value is None)
+        inputs[row["pair_id"]] = ExampleInput(where, *fields_of_input(found.value, redactor))
+    return inputs
 
 
 def _records(asked: Question, kind: str) -> Iterator[dict[str, Any]]:
@@ -107,7 +137,10 @@ def _as_data(facts: Facts) -> dict[str, Any]:
         "history": [
             {"time_ms": point.time_ms, "decision": point.decision, **point.criteria} for point in facts.history
         ],
+        "about": facts.about,
         "drift": facts.drift,
         "examples": facts.examples,
         "examples_left": facts.examples_left,
+        "inputs": {pair: one._asdict() for pair, one in facts.inputs.items()},
+        "typical": {path: one._asdict() for path, one in facts.typical.items()},
     }

@@ -10,7 +10,7 @@ from shadowstream.cli.output import Json, cell, console, put_json, say
 from shadowstream.config import Kafka
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.trial.trials import TrialOnCluster, trials_on
 
 
@@ -51,7 +51,7 @@ def _table(found: list[TrialOnCluster]) -> Table:
     for title in ("trial", "last verdict", "made (UTC)", "revision", "topics", "running"):
         table.add_column(title, overflow="fold")
     for one in found:
-        made = "-" if one.evaluated_at_ms is None else iso(one.evaluated_at_ms)
+        made = "-" if one.evaluated_at_ms is None else utc_text(one.evaluated_at_ms)
         decision = "-" if one.decision is None else one.decision.replace("_", " ")
         words = (one.name, decision, made, (one.revision or "-")[:16], str(one.topics), ", ".join(one.roles) or "-")
         table.add_row(*map(cell, words))

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RecordError
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
@@ -131,7 +131,7 @@ def _of_runner(config: Config, seen: TrialProgress) -> list[str]:
     topics = ", ".join(config.inputs)
     if seen.last_input_ms is None:
         return [f"no input yet: no record in {topics}"]
-    return [f"no input since {iso(seen.last_input_ms)} (event time): all of {topics} is read"]
+    return [f"no input since {utc_text(seen.last_input_ms)} (event time): all of {topics} is read"]
 
 
 def _still(role: str, command: str, evidence: str) -> str:
@@ -144,4 +144,4 @@ def _is_still(last_ms: int | None, now_ms: int) -> bool:
 
 
 def _last(what: str, last_ms: int | None, now_ms: int) -> str:
-    return f"no {what} yet" if last_ms is None else f"last {what} {iso(last_ms)}, {ago(now_ms - last_ms)} ago"
+    return f"no {what} yet" if last_ms is None else f"last {what} {utc_text(last_ms)}, {ago(now_ms - last_ms)} ago"

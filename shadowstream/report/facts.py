@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from shadowstream.config import Config
 from shadowstream.judge.verdict.explain import Explanation
 from shadowstream.protocol.outcomes import BAD
+from shadowstream.status.differing_rows import Tally, TypicalDelta, paths_of
+from shadowstream.status.pair_values import FieldOfInput
+from shadowstream.status.words import time_text
 
 POINTS_MAX = 400
 PATHS_MAX = 1_000
@@ -26,9 +30,17 @@ class Point(NamedTuple):
     criteria: dict[str, Record]
 
 
+class ExampleInput(NamedTuple):
+    """The input of an example. `where`: its place, or why it could not be read. `left_out`: fields not shown."""
+
+    where: str
+    fields: Sequence[FieldOfInput] = ()
+    left_out: int = 0
+
+
 @dataclass(frozen=True)
 class Facts:
-    """All data of a report.
+    """All data of a report, of one moment: what came after the verdict is left out.
 
     `verdict`: None without one for the revision; the rest is empty then. `decision`: that of the gate, as in
     `explanation`. `override`: decision of an operator instead (schemas/command.avsc). `drift`: events of the revision.
@@ -38,11 +50,17 @@ class Facts:
     name: str
     revision: str
     explanation: Explanation
+    about: Mapping[str, str] = field(default_factory=dict)
+    """Who, what and when, by title (`about`)."""
     verdict: Record | None = None
     history: Sequence[Point] = ()
     drift: Sequence[Record] = ()
     examples: Sequence[Record] = ()
     examples_left: int = 0
+    inputs: Mapping[str, ExampleInput] = field(default_factory=dict)
+    """Inputs of examples by pair id."""
+    typical: Mapping[str, TypicalDelta] = field(default_factory=dict)
+    """Typical delta of each field that has numbers."""
     command: str = "CONFIG"
     override: Record | None = None
 
@@ -61,6 +79,37 @@ class Facts:
     def todo(self) -> list[str]:
         """Next steps, with the config path of the command."""
         return [sentence.replace("CONFIG", self.command) for sentence in self.explanation.todo]
+
+
+def about(config: Config, verdict: Record | None, config_file: str, digest: str, made_ms: int) -> dict[str, str]:
+    """Return who, what and when of a report. `digest`: SHA-256 of the config as it is on disk."""
+    candidate, production = config.candidate, config.production
+    version = f", version {candidate.version}" if candidate.version else ""
+    group = f", group {production.group}" if production.group else ""
+    found = {
+        "trial": config.name,
+        "release": "" if verdict is None or not verdict["release"] else verdict["release"],
+        "attempt": "" if verdict is None or not verdict["release"] else str(verdict["attempt"]),
+        "candidate": f"{candidate.call or f'topic {candidate.topic}'}{version}",
+        "production": f"{', '.join(production.outputs)}{group}",
+        "inputs": ", ".join(config.inputs),
+        "config": f"{config_file}, SHA-256 {digest}",
+        "evidence until": "" if verdict is None or verdict["to_ms"] is None else f"{time_text(verdict['to_ms'])} UTC",
+        "judged": "" if verdict is None else f"{time_text(verdict['evaluated_at_ms'])} UTC",
+        "report made": f"{time_text(made_ms)} UTC",
+    }
+    return {title: text for title, text in found.items() if text}
+
+
+def until(verdict: Record | None, points: Iterable[Point], drift: Iterable[Record]) -> tuple[list[Point], list[Record]]:
+    """Return the evaluations and drift events up to the moment of a verdict, and those of its open incidents."""
+    if verdict is None or verdict["to_ms"] is None:
+        return [], list(drift)
+    end_ms, is_open = verdict["to_ms"], frozenset(verdict["incidents_open"])
+    return (
+        [point for point in points if point.time_ms <= end_ms],
+        [event for event in drift if event["window_end_ms"] <= end_ms or event["incident"] in is_open],
+    )
 
 
 class History:
@@ -103,6 +152,7 @@ class Examples:
         self._by_path: dict[str, list[_Ranked]] = {}
         self._paths: list[_Ranked] = []
         self._bad = 0
+        self._tally = Tally()
 
     def take(self, row: Record) -> None:
         """Take a row of diff; the last row of a pair id wins."""
@@ -115,6 +165,7 @@ class Examples:
         if row["revision"] != self._revision or row["outcome"] not in BAD:
             return
         self._bad += 1
+        self._tally.add(row)
         newcomer = _ranked(id_)
         self._kept[id_] = row
         gone = [newcomer]
@@ -148,6 +199,11 @@ class Examples:
         return sorted(chosen, key=lambda row: (-row["time_ms"], row["pair_id"]))
 
     @property
+    def typical(self) -> Mapping[str, TypicalDelta]:
+        """Return the typical delta of each field."""
+        return self._tally.summary().deltas
+
+    @property
     def left(self) -> int:
         """Return the number of bad rows beyond those of `rows`."""
         return self._bad - len(self.rows)
@@ -162,7 +218,7 @@ def _ranked(id_: str) -> _Ranked:
 
 
 def _paths(row: Record) -> list[str]:
-    return list(dict.fromkeys(difference["path"] for difference in row["differences"])) or [f"({row['outcome']})"]
+    return list(paths_of(row)) or [f"({row['outcome']})"]
 
 
 class Interval(NamedTuple):

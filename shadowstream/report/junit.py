@@ -37,6 +37,7 @@ def junit(facts: Facts) -> str:
     suite.set("skipped", "0")
     properties = xml.Element("properties")
     named = [("revision", facts.revision), ("decision", facts.explanation.decision)]
+    named += [(title.replace(" ", "_"), _allowed(text)) for title, text in facts.about.items()]
     if facts.verdict is not None:
         coverage = facts.verdict["coverage"]
         named.append(("coverage", "unknown" if coverage is None else percent(coverage)))

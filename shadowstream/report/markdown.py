@@ -11,12 +11,14 @@ from shadowstream.judge.label_quality import quality_lines
 from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.report.facts import Facts
-from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
+from shadowstream.status.words import key_text, number, path_text, rate_text, side_text, time_text, typical_text
 
 CHARS_MAX = 60_000
 """GitHub accepts 65,536 characters in one comment."""
 VALUE_CHARS_MAX = 120
 INCIDENT_CHARS_MAX = 500
+ABOUT_CHARS_MAX = 300
+INPUT_CHARS_MAX = 500
 EXAMPLES_MAX = 10
 LISTED_MAX = 10
 _SIGNS = {"promote": "✅", "reject": "❌", "not_yet": "⏳"}
@@ -34,6 +36,8 @@ def _written(facts: Facts, examples: int) -> str:
     decision, verdict = facts.explanation.decision, facts.verdict
     lines = [f"### {_SIGNS[decision]} {code(facts.name)}: **{facts.decision}**", ""]
     lines.append(f"Revision {code(facts.revision[:16])}{f' · {span(verdict)}' if verdict else ''}")
+    if facts.about:
+        lines += ["", " · ".join(f"{title} {code(text, ABOUT_CHARS_MAX)}" for title, text in facts.about.items())]
     if facts.override:
         override = facts.override
         lines += ["", f"**Overridden** to {override['decision']} by {code(override['by'])}: {code(override['reason'])}"]
@@ -47,7 +51,7 @@ def _written(facts: Facts, examples: int) -> str:
         lines.append("")
     if verdict:
         lines += [*(f"- {_plain(line)}" for line in quality_lines(verdict)), ""]
-        lines += _table("field", verdict["fields"]) + _slices(verdict["slices"])
+        lines += _fields(facts, verdict["fields"]) + _slices(verdict["slices"])
         lines += [f"- open: {code(incident, INCIDENT_CHARS_MAX)}" for incident in facts.explanation.incidents]
     if facts.drift:
         events = [event for event in facts.drift if event["event"] in ("opened", "closed")][-LISTED_MAX:]
@@ -80,12 +84,16 @@ def _criteria(facts: Facts) -> list[str]:
     return [*lines, ""] if lines[-1] else lines
 
 
-def _table(title: str, counts: dict[str, int]) -> list[str]:
+def _fields(facts: Facts, counts: dict[str, int]) -> list[str]:
     if not counts:
         return []
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED_MAX]
-    rows = [f"| {code(path or '(whole value)')} | {number(pairs)} |" for path, pairs in ranked]
-    return [f"| {title} | pairs that differ |", "|---|--:|", *rows, ""]
+    rows = []
+    for path, pairs in ranked:
+        delta = facts.typical.get(path)
+        typical = "–" if delta is None else typical_text(delta.median, delta.low, delta.high)
+        rows.append(f"| {code(path_text(path))} | {number(pairs)} | {typical} |")
+    return ["| field | pairs that differ | typical delta |", "|---|--:|---|", *rows, ""]
 
 
 def _slices(slices: Sequence[dict[str, Any]]) -> list[str]:
@@ -109,8 +117,11 @@ def _examples(facts: Facts, examples_max: int) -> list[str]:
             lines.append(f"{first} {code(row['reason'] or '')} | | |")
         for difference in row["differences"][:LISTED_MAX]:
             sides = side_text(difference["production"]), side_text(difference["shadow"])
-            lines.append(f"{first} {' | '.join(map(code, (difference['path'] or '(whole value)', *sides)))} |")
+            lines.append(f"{first} {' | '.join(map(code, (path_text(difference['path']), *sides)))} |")
             first = "| | |"
+        if (given := facts.inputs.get(row["pair_id"])) is not None:
+            values = ", ".join(f"{path_text(one.path)}: {one.value}" for one in given.fields)
+            lines.append(f"| | | input | {code(f'{given.where} {values}', INPUT_CHARS_MAX)} | |")
     return [*lines, "", "</details>"]
 
 

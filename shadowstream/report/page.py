@@ -16,10 +16,32 @@ from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import coverage_notes, notes_of
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
-from shadowstream.report.words import key_text, log_text, number, rate_text, side_text, time_text
+from shadowstream.status.words import (
+    key_text,
+    log_text,
+    number,
+    path_text,
+    rate_text,
+    side_text,
+    time_text,
+    typical_text,
+)
 
 FIELDS_MAX = 50
 DRIFT_MAX = 200
+GLOSSARY = {
+    "bad": "units that count against the candidate: pairs that differ, records that are missing, inputs that failed",
+    "limit": "the rate that the candidate must be shown to stay under (judge.criteria of the config)",
+    "between": "the true rate lies between these two, however often you look",
+    "lately": "bad units of the last closed windows, which must be under the limit as well",
+    "evidence": "log of the evidence that the rate is under the limit (ln E), and the value at which it is shown; "
+    "under zero it speaks against the candidate",
+    "needed": "further units, and hours of event time, if they go on as they came",
+    "shown good": "proven to be under the limit, at the level of the trial",
+    "shown bad": "proven to be over the limit: the revision stays rejected",
+    "would have been caught": "a candidate with this rate or a worse one would have been rejected by now",
+}
+"""Words of the table of criteria."""
 
 
 def page(facts: Facts) -> str:
@@ -33,7 +55,8 @@ def page(facts: Facts) -> str:
         verdict=verdict,
         span=span(verdict) if verdict else "",
         reasons=facts.reasons,
-        todo=[_with_code(sentence) for sentence in facts.todo],
+        todo=facts.todo,
+        code=_with_code,
         evidence_notes=coverage_notes(verdict) if verdict else [],
         other_notes=notes_of(verdict)[len(coverage_notes(verdict)) : -len(verdict["caveats"]) or None]
         if verdict
@@ -48,9 +71,12 @@ def page(facts: Facts) -> str:
             "rates": [(name, Markup(plots.rate(facts, name))) for name in drawn],
         },
         fields=_fields(verdict["fields"]) if verdict else [],
+        typical=typical_text,
+        glossary=GLOSSARY,
         drift=drift[-DRIFT_MAX:],
         drift_left=max(0, len(drift) - DRIFT_MAX),
         number=number,
+        path_text=path_text,
         log=log_text,
         rate=rate_text,
         time=time_text,

@@ -26,14 +26,19 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": "#8a8f98",
     "axes.labelcolor": "#444a54",
+    "text.color": "#444a54",
     "xtick.color": "#444a54",
     "ytick.color": "#444a54",
     "axes.grid": True,
     "grid.color": "#e6e8ec",
     "axes.axisbelow": True,
 }
-_COLOURS = ("#2b6cb0", "#b7791f", "#2f855a", "#805ad5", "#c05621", "#2c7a7b", "#b83280", "#4a5568")
-_BAD, _LIMIT = "#c53030", "#1a202c"
+_COLOURS = ("#2b6cb0", "#b7791f", "#2f855a", "#805ad5", "#c05621", "#2c7a7b", "#b83280", "#718096")
+_BAD, _LIMIT, _BAND = "#c53030", "#1a202c", "#bee3f8"
+_OF_THEME = {"#444a54": "soft", "#e6e8ec": "line", _LIMIT: "ink", _BAND: "band", _BAD: "bad"}
+"""Colours that the page's theme replaces, so that a plot fits a light and a dark page."""
+FEW = 3
+"""With at most this many points, each is marked: a line through them is short or has no length."""
 INTERVAL_LEAST = 200
 """Units of one dot: with fewer, single bad units would look like a change."""
 DRAWN_MAX = len(_COLOURS)
@@ -51,7 +56,7 @@ def evidence(facts: Facts) -> str:
             # Each line is thinner than the one before, so that overlapping lines are all visible.
             width = 1.2 + 1.2 * (len(names) - 1 - number)
             levels = [p.criteria[name]["log_e_below"] for p in points]
-            axes.plot(_times(points), levels, color=colour, label=name, lw=width)
+            axes.plot(_times(points), levels, color=colour, label=name, lw=width, **_marked(points))
         promote_at = next((p.criteria[name]["log_promote_at"] for p in facts.history for name in p.criteria), None)
         if promote_at is not None:
             axes.axhline(promote_at, color=_LIMIT, lw=1, ls="--", label=f"shown good from {promote_at:.3g} on")
@@ -59,12 +64,13 @@ def evidence(facts: Facts) -> str:
             axes.set_yscale("symlog", linthresh=threshold)
             # Between the thresholds the ticks of the scale overlap, and its labels are formulas, which are not rendered
             # here.
-            low, high = axes.get_ylim()
+            low, high = min(0.0, axes.get_ylim()[0]), axes.get_ylim()[1]
+            axes.set_ylim(low, high)
             powers = [10.0**power for power in range(1, 12) if 10.0**power > threshold]
             axes.set_yticks([y for y in (*(-power for power in powers), 0.0, *powers) if low <= y <= high], minor=False)
             axes.yaxis.set_major_formatter("{x:,g}")
-        axes.set_ylabel("ln E (against: rate ≥ limit)")
-        return _svg(figure, axes, "evidence per criterion over event time")
+        axes.set_ylabel("evidence (ln E)")
+        return _svg(figure, axes, "evidence per criterion over event time", _extent(facts))
 
 
 def rate(facts: Facts, criterion: str) -> str:
@@ -79,13 +85,13 @@ def rate(facts: Facts, criterion: str) -> str:
             [point[name] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)]
             for name in ("lower", "upper")
         )
-        axes.fill_between(times, lower, upper, color="#bee3f8", lw=0, label="limits of the whole")
+        axes.fill_between(times, lower, upper, color=_BAND, lw=0, label="limits of the whole")
         estimates = [figures["estimate"] for figures in drawn_points]
-        axes.plot(times, estimates, color=_COLOURS[0], lw=1.6, label="the whole so far")
+        axes.plot(times, estimates, color=_COLOURS[0], lw=1.6, label="the whole so far", **_marked(points))
         dots = [window for window in intervals(facts.history, criterion, INTERVAL_LEAST) if _drawable(window.time_ms)]
         dot_times, shares = [_time(dot.time_ms) for dot in dots], [dot.s / dot.n for dot in dots]
         stretches = f"each stretch of {INTERVAL_LEAST} units or more"
-        axes.plot(dot_times, shares, ls="", marker=".", ms=4, color="#4a5568", label=stretches)
+        axes.plot(dot_times, shares, ls="", marker=".", ms=4, color="#444a54", label=stretches)
         limit = drawn_points[-1]["limit"] if drawn_points else None
         top = max(*estimates, *shares, 2 * (limit or 0), 0)
         if limit is not None:
@@ -94,7 +100,11 @@ def rate(facts: Facts, criterion: str) -> str:
         axes.set_ylim(0, min(1.05, 1.15 * top) or 1)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylabel(f"{criterion} rate")
-        return _svg(figure, axes, f"rate of {criterion} over event time")
+        return _svg(figure, axes, f"rate of {criterion} over event time", _extent(facts))
+
+
+def _marked(points: Sequence[Point]) -> dict[str, Any]:
+    return {"marker": "o", "clip_on": False} if len(points) <= FEW else {}
 
 
 def _mark_drift(axes: Any, facts: Facts, criterion: str) -> None:
@@ -134,12 +144,21 @@ def _drawable(time_ms: int) -> bool:
     return _BEFORE < time_ms < _AFTER
 
 
-def _time(time_ms: int) -> Any:
+def _time(time_ms: float) -> Any:
     return datetime.fromtimestamp(time_ms / 1000, UTC)
 
 
 def _times(points: Sequence[Point]) -> list[Any]:
     return [_time(point.time_ms) for point in points]
+
+
+def _extent(facts: Facts) -> tuple[int, int] | None:
+    """Return the event time that the plots show: all that the verdict covers, from the begin of its first window."""
+    verdict = facts.verdict
+    if verdict is None or verdict["from_ms"] is None or verdict["to_ms"] is None:
+        return None
+    begin, end = verdict["from_ms"], verdict["to_ms"]
+    return (begin, end) if begin < end and _drawable(begin) and _drawable(end) else None
 
 
 def _figure(height: float) -> tuple[Figure, Any]:
@@ -148,7 +167,10 @@ def _figure(height: float) -> tuple[Figure, Any]:
     return figure, figure.subplots()
 
 
-def _svg(figure: Figure, axes: Any, title: str) -> str:
+def _svg(figure: Figure, axes: Any, title: str, extent: tuple[int, int] | None) -> str:
+    if extent is not None:
+        margin = (extent[1] - extent[0]) * 0.02
+        axes.set_xlim(_time(extent[0] - margin), _time(extent[1] + margin))
     locator = dates.AutoDateLocator(minticks=3, maxticks=8, tz=UTC)  # type: ignore[no-untyped-call]  # it has no types
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]  # as above
@@ -159,4 +181,6 @@ def _svg(figure: Figure, axes: Any, title: str) -> str:
     text = out.getvalue()
     # The page needs no XML head, and it decides the width.
     svg = text[text.index("<svg") :]
+    for colour, name in _OF_THEME.items():
+        svg = svg.replace(colour, f"var(--{name})")
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

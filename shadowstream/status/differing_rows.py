@@ -1,7 +1,7 @@
 """Rows of diff for a page: the newest ones, by filter and page, and the typical delta of each field."""
 
 import math
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
@@ -12,7 +12,7 @@ from shadowstream.protocol.outcomes import BAD, LOWERS_COVERAGE
 ROWS_MAX = 100_000
 """Rows that are kept, at about 650 bytes each; older ones leave first."""
 PATHS_MAX = 500
-"""Fields of one revision that are counted by name; rows of further fields are shown and not counted."""
+"""Fields, and reasons, of one revision that are counted by name; rows of further ones are shown and not counted."""
 DELTAS_MAX = 1_000
 PAGE_ROWS = 20
 SHOWN = BAD | frozenset(LOWERS_COVERAGE)
@@ -66,9 +66,7 @@ class DifferingRows:
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
         self._rows_max = rows_max
         self._rows: dict[str, Row] = {}
-        self._paths: dict[str, Counter[str]] = {}
-        self._outcomes: dict[str, Counter[str]] = {}
-        self._deltas: dict[tuple[str, str], deque[float]] = {}
+        self._tallies = defaultdict[str, Tally](Tally)
         self._cached: tuple[int, Filter, list[Row]] | None = None
         self.taken = 0
         """Number of records so far."""
@@ -83,37 +81,22 @@ class DifferingRows:
         if record["outcome"] not in SHOWN:
             return
         revision = record["revision"]
-        paths = tuple(dict.fromkeys(difference["path"] for difference in record["differences"]))
-        row = Row(record["pair_id"], revision, record["outcome"], record["time_ms"], key, paths, raw, self.taken)
+        of_row = record["pair_id"], revision, record["outcome"], record["time_ms"]
+        row = Row(*of_row, key, paths_of(record), raw, self.taken)
         self._rows[row.pair_id] = row
         self._count(row, 1)
-        for difference in record["differences"]:
-            place = revision, difference["path"]
-            if difference["delta"] is not None and difference["path"] in self._paths[revision]:
-                self._deltas.setdefault(place, deque(maxlen=DELTAS_MAX)).append(difference["delta"])
+        self._tallies[revision].learn(record["differences"])
         if len(self._rows) > self._rows_max:
             oldest = self._rows.pop(next(iter(self._rows)))
             self._count(oldest, -1)
             self.dropped += 1
 
     def _count(self, row: Row, by: int) -> None:
-        outcomes, paths = (of.setdefault(row.revision, Counter()) for of in (self._outcomes, self._paths))
-        outcomes[row.outcome] += by
-        for path in row.paths:
-            if path in paths or (by > 0 and len(paths) < PATHS_MAX):
-                paths[path] += by
+        self._tallies[row.revision].count(row.outcome, row.paths, by)
 
-    def outcomes(self, revision: str) -> dict[str, int]:
-        """Return the kept rows of a revision by outcome, the commonest first."""
-        return ranked(self._outcomes.get(revision, {}))
-
-    def paths(self, revision: str) -> dict[str, int]:
-        """Return the kept rows of a revision by field that differs, the commonest first."""
-        return ranked(self._paths.get(revision, {}))
-
-    def typical(self, revision: str) -> dict[str, TypicalDelta]:
-        """Return the typical delta of each field of a revision that has numbers."""
-        return {path: typical_of(deltas) for (of, path), deltas in self._deltas.items() if of == revision}
+    def summary(self, revision: str) -> "Summary":
+        """Return the kept rows of a revision, summed up without their reasons."""
+        return self._tallies.get(revision, Tally()).summary()
 
     def page(self, wanted: Filter, number: int) -> Page:
         """Return a page of the rows that a filter takes; a number beyond the last page gives the last."""
@@ -166,17 +149,44 @@ class Summary:
     deltas: Mapping[str, TypicalDelta]
 
 
-def summary_of(rows: Iterable[Mapping[str, Any]]) -> Summary:
-    """Sum up rows of diff (schemas/diff.avsc). A reason counts by its part before the colon."""
-    outcomes, fields, reasons = Counter[str](), Counter[str](), Counter[str]()
-    deltas: dict[str, list[float]] = {}
-    for row in rows:
-        outcomes[row["outcome"]] += 1
-        fields.update({difference["path"] for difference in row["differences"]})
+class Tally:
+    """Counts of rows by outcome, field and reason, and the newest deltas of each field; all of them bounded."""
+
+    def __init__(self) -> None:
+        self._outcomes, self._fields, self._reasons = Counter[str](), Counter[str](), Counter[str]()
+        self._deltas: dict[str, deque[float]] = {}
+
+    def count(self, outcome: str, paths: Iterable[str], by: int = 1) -> None:
+        """Count a row that came, or with -1 one that left."""
+        self._outcomes[outcome] += by
+        for path in paths:
+            _add(self._fields, path, by)
+
+    def learn(self, differences: Iterable[Mapping[str, Any]]) -> None:
+        """Take the deltas of a counted row."""
+        for difference in differences:
+            path, delta = difference["path"], difference["delta"]
+            if path in self._fields and delta is not None and math.isfinite(delta):
+                self._deltas.setdefault(path, deque(maxlen=DELTAS_MAX)).append(delta)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take a row of diff (schemas/diff.avsc). Its reason counts by the part before the colon."""
+        self.count(row["outcome"], paths_of(row))
+        self.learn(row["differences"])
         if row["reason"]:
-            reasons[f"{row['outcome']}: {row['reason'].partition(':')[0]}"] += 1
-        for difference in row["differences"]:
-            if difference["delta"] is not None and math.isfinite(difference["delta"]):
-                deltas.setdefault(difference["path"], []).append(difference["delta"])
-    typical = {path: typical_of(found) for path, found in deltas.items()}
-    return Summary(ranked(outcomes), ranked(fields), ranked(reasons), typical)
+            _add(self._reasons, f"{row['outcome']}: {row['reason'].partition(':')[0]}", 1)
+
+    def summary(self) -> Summary:
+        """Return the rows so far."""
+        typical = {path: typical_of(found) for path, found in self._deltas.items()}
+        return Summary(ranked(self._outcomes), ranked(self._fields), ranked(self._reasons), typical)
+
+
+def paths_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the paths at which a row of diff differs, each once."""
+    return tuple(dict.fromkeys(difference["path"] for difference in row["differences"]))
+
+
+def _add(counts: Counter[str], name: str, by: int) -> None:
+    if name in counts or (by > 0 and len(counts) < PATHS_MAX):
+        counts[name] += by

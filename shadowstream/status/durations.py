@@ -1,7 +1,8 @@
 """Times and durations as people write them."""
 
-from datetime import UTC, datetime
+from shadowstream.judge.windows.event_windows import utc_text
 
+DAY_MS = 86_400_000
 STILL_MS = 60_000
 """A runner repeats its marks every ten seconds, and a judge its verdict every thirty: later they make no progress."""
 
@@ -25,9 +26,5 @@ def clock(time_ms: int, now_ms: int) -> str:
     >>> clock(1_356_998_400_000, 1_357_000_000_000), clock(1_356_998_400_000, 1_400_000_000_000)
     ('00:00 UTC', '2013-01-01 00:00 UTC')
     """
-    try:
-        time, now = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (time_ms, now_ms))
-    except (ValueError, OverflowError, OSError):
-        return f"{time_ms} ms"
-    seconds = ":%S" if time.second else ""
-    return time.strftime(f"{'' if time.date() == now.date() else '%Y-%m-%d '}%H:%M{seconds} UTC")
+    time = utc_text(time_ms)
+    return time.partition(" ")[2] if time_ms // DAY_MS == now_ms // DAY_MS else time

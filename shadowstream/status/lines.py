@@ -8,6 +8,7 @@ from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.outlook import Outlook
 from shadowstream.status.durations import ago, clock
 from shadowstream.status.figures import OpenWindow, Role, Side, Status
+from shadowstream.status.words import path_text
 
 Style = Literal["plain", "title", "good", "bad", "warning", "faint"]
 _INDENT = "  "
@@ -161,7 +162,7 @@ def _of_counts(status: Status) -> list[Line]:
 
 
 def _counted(counts: Mapping[str, int], limit: int) -> list[str]:
-    return [f"{name or '(whole value)'} {n:,}" for name, n in [*counts.items()][:limit]]
+    return [f"{path_text(name)} {n:,}" for name, n in [*counts.items()][:limit]]
 
 
 def criterion_line(outlook: Outlook) -> Line:

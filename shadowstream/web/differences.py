@@ -10,10 +10,10 @@ from nicegui.events import GenericEventArguments
 
 from shadowstream.codecs import own
 from shadowstream.compare.redact import Redactor
-from shadowstream.kafka.reading.pair_reader import PairRecords, ReadValue
-from shadowstream.report.words import key_text, side_text, time_text
+from shadowstream.kafka.reading.pair_reader import PairRecords
 from shadowstream.status.differing_rows import Filter, Row
 from shadowstream.status.pair_values import fields_of_input, fields_of_pair
+from shadowstream.status.words import key_text, path_text, place_text, side_text, time_text
 from shadowstream.web import rows
 from shadowstream.web.live_table import Choice, FactList, LiveTable, button, text
 from shadowstream.web.rows import Cell
@@ -65,7 +65,7 @@ class Differences:
     def show(self, trial: TrialFigures, figures: RevisionFigures) -> None:
         """Show the first page anew, and offer the outcomes and fields that have come."""
         self._outcome.offer([*figures.outcomes])
-        self._path.offer([path or rows.WHOLE for path in figures.fields])
+        self._path.offer([path_text(path) for path in figures.fields])
         self._dropped = trial.rows_dropped
         if self._number == 0:
             self._show_page(0)
@@ -163,7 +163,7 @@ class PairView:
         self._values.show([_value(*one) for one in pair])
         self._more.text = f"and {more:,} more fields" if more else ""
         fields, more = fields_of_input(found.input.value, self._redactor)
-        self._input.show([[Cell(one.path or rows.WHOLE, "mono"), Cell(one.value, "mono")] for one in fields])
+        self._input.show([[Cell(path_text(one.path), "mono"), Cell(one.value, "mono")] for one in fields])
         beyond = f"and {more:,} more fields" if more else ""
         covered = "compare.redact is set, so every value of an input is covered" if self._redactor and fields else ""
         self._redacted.text = "; ".join(filter(None, (beyond, covered)))
@@ -178,27 +178,26 @@ class PairView:
         if found is None:
             return facts
         names = ("Input", "Production", "Candidate")
-        return facts | {name: _where(one) for name, one in zip(names, found, strict=True)}
-
-
-def _where(one: ReadValue) -> str:
-    return ": ".join(filter(None, (one.where, one.problem or ("a tombstone" if one.value is None else None))))
+        return facts | {
+            name: place_text(one.where, one.problem, deleted=one.value is None)
+            for name, one in zip(names, found, strict=True)
+        }
 
 
 def _part(one: Mapping[str, Any]) -> list[Cell]:
     delta = "–" if one["delta"] is None else f"{one['delta']:+.6g}"
-    texts = (one["path"] or rows.WHOLE, one["kind"], side_text(one["production"]), side_text(one["shadow"]), delta)
+    texts = (path_text(one["path"]), one["kind"], side_text(one["production"]), side_text(one["shadow"]), delta)
     return [Cell(shown, "mono" if n != 1 else "") for n, shown in enumerate(texts)]
 
 
 def _value(path: str, production: str | None, candidate: str | None, differs: bool) -> list[Cell]:
     style = "mono differs" if differs else "mono"
-    shown = (path or rows.WHOLE, side_text(production), side_text(candidate))
+    shown = (path_text(path), side_text(production), side_text(candidate))
     return [*(Cell(one, style) for one in shown), Cell("≠ differs" if differs else "", style)]
 
 
 def _path(chosen: str) -> str:
-    return "" if chosen == rows.WHOLE else chosen
+    return "" if chosen == path_text("") else chosen
 
 
 def _enable(one: TextElement, *, enabled: bool) -> None:

@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.outlook import Outlook
 from shadowstream.protocol.outcomes import BAD
-from shadowstream.report.words import number, side_text, time_text
 from shadowstream.status.durations import ago
 from shadowstream.status.figures import Role, Side
+from shadowstream.status.words import number, path_text, side_text, time_text
 from shadowstream.web.trial_watch import Gate, RevisionFigures, TrialFigures
 
 DECISION_STYLES = {"promote": "good", "reject": "bad", "not_yet": "wait"}
 DIFFERENCES_SHOWN = 2
-WHOLE = "(whole value)"
 _BAD_STATES = ("shown bad", "over the limit", "not good lately")
 CRITERIA = ("Criterion", "State", "Bad / units", "Rate", "Limit", "Evidence", "Still needs")
 FIELDS = ("Field", "Pairs that differ", "Typical delta", "Middle half of the deltas")
@@ -103,7 +102,7 @@ def fields(figures: RevisionFigures) -> list[list[Cell]]:
         typical = figures.typical.get(path)
         middle = "–" if typical is None else f"{typical.median:+.4g}"
         spread = "–" if typical is None else f"{typical.low:+.4g} to {typical.high:+.4g} (newest {typical.n:,})"
-        rows.append([Cell(path or WHOLE, "mono"), Cell(f"{pairs:,}"), Cell(middle), Cell(spread)])
+        rows.append([Cell(path_text(path), "mono"), Cell(f"{pairs:,}"), Cell(middle), Cell(spread)])
     return rows
 
 
@@ -190,7 +189,7 @@ def difference_text(record: Record) -> str:
     'score: 1.0 → 1.5; score: 1.0 → 1.5; and 1 more'
     """
     parts = [
-        f"{one['path'] or WHOLE}: {side_text(one['production'])} → {side_text(one['shadow'])}"
+        f"{path_text(one['path'])}: {side_text(one['production'])} → {side_text(one['shadow'])}"
         for one in record["differences"]
     ]
     more = [f"and {len(parts) - DIFFERENCES_SHOWN} more"] if len(parts) > DIFFERENCES_SHOWN else []

@@ -9,8 +9,8 @@ from nicegui.elements.mixins.text_element import TextElement
 from shadowstream.config import Config
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.explain import span
-from shadowstream.report.words import time_text
 from shadowstream.status.lines import window_text
+from shadowstream.status.words import time_text
 from shadowstream.web import charts, rows
 from shadowstream.web.differences import Differences
 from shadowstream.web.live_table import Choice, FactList, LiveList, LiveTable, text

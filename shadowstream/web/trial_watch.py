@@ -15,11 +15,11 @@ from shadowstream.kafka.reading.topic_tails import Tail, TailRecord, TopicTails
 from shadowstream.kafka.status_reader import StatusReader
 from shadowstream.logs import get_logger
 from shadowstream.report.facts import History, Point
-from shadowstream.report.words import key_text
 from shadowstream.status.differing_rows import DifferingRows, Filter, Page, TypicalDelta
 from shadowstream.status.figures import Status
 from shadowstream.status.rate_course import RateCourse, WindowRate
 from shadowstream.status.summary import Decision, Look, status_of
+from shadowstream.status.words import key_text
 
 log = get_logger("web")
 EVERY_S, IDLE_EVERY_S = 2.0, 60.0
@@ -212,9 +212,8 @@ class TrialWatch:
                 figures, history=course.history.points, windows=course.windows.rates(), drift=tuple(course.drift)
             )
         with self._lock:
-            rows, revision = self._rows, gate.revision
-            fields, outcomes, typical = rows.paths(revision), rows.outcomes(revision), rows.typical(revision)
-        return replace(figures, fields=fields, outcomes=outcomes, typical=typical)
+            rows = self._rows.summary(gate.revision)
+        return replace(figures, fields=rows.fields, outcomes=rows.outcomes, typical=rows.deltas)
 
     def _take(self, found: Sequence[TailRecord]) -> None:
         for one in found:

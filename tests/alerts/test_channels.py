@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from shadowstream.alerts import wording
 from shadowstream.cli import run
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.revision import revision_of
+from shadowstream.status.durations import clock
 from tests.alerts.alerts_trial import drift, verdict
 from tests.alerts.conftest import MakeAlertsTrial
 from tests.alerts.receivers import ALERTMANAGER, Alertmanager, Mailbox
@@ -57,7 +57,7 @@ def stack() -> Iterator[ExitStack]:
 
 def check_parts(message: dict[str, Any], mail: str, config: Path) -> None:
     """Since when, by how much with limits, where, examples as redacted, and the commands."""
-    since = wording.moment(message["since_ms"], 0)
+    since = clock(message["since_ms"], 0)
     share = f"{percent(message['bad'] / message['n'], 2)} wrong since {since}"
     counts = f"({message['bad']:,.0f} of {message['n']:,.0f}) in carrier=UA, limit {percent(message['limit'])}"
     assert message["text"] == f"{share} {counts}; score typically +0.285"

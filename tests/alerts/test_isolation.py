@@ -19,6 +19,7 @@ from shadowstream.config import Config
 from shadowstream.config.alerting import LOG
 from shadowstream.errors import BrokerError, IsolationError
 from shadowstream.health import RoleHealth
+from shadowstream.kafka.reading.topic_reader import TopicRecord
 from tests.alerts.alerts_trial import REVISION, drift, verdict
 from tests.alerts.webhook import Webhook
 from tests.least_config import least_config
@@ -371,3 +372,19 @@ def test_an_old_verdict_that_is_read_again_withdraws_no_reject(
 
     taken(main, webhook.url, monkeypatch)
     assert [(call["kind"], call["state"]) for call in webhook.calls] == [("reject", "opened")]
+
+
+@pytest.mark.parametrize(
+    ("decisions", "states"),
+    [(["not_yet", "not_yet", "reject"], ["opened"]), (["not_yet", "reject", "not_yet"], ["opened", "resolved"])],
+)
+def test_a_restarted_role_reports_no_end_of_a_reject_that_still_holds(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch, decisions: list[str], states: list[str]
+) -> None:
+    stored = [own.encode("verdict", verdict(decision)) for decision in decisions]
+    rows = {"shadow.t.verdict": [TopicRecord(0, at, 0, REVISION.encode(), one) for at, one in enumerate(stored)]}
+    monkeypatch.setattr("shadowstream.alerts.role.read_topic", lambda _, topic, __: rows.get(topic, []))
+    noted = RecordedDelivery()
+    for _ in range(2):
+        taken(AlertsRole.catch_up, webhook.url, monkeypatch, noted)
+    assert [call["state"] for call in webhook.calls] == states

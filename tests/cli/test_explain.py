@@ -15,10 +15,11 @@ from tests.judge.stats_records import HOUR_MS, cell, stats
 
 TASK = "scores/0"
 LINE = re.compile(
-    r"  (?P<criterion>\w+): (?P<state>[a-z ]+): n=(?P<n>\d+) s=(?P<s>\d+) limit=(?P<limit>[\d.]+) \(unit: record\)"
-    r"(; the rate is [^;]+ %)?(; chance [^;]+ %)?"
-    r"(; needed=(?P<needed>\d+) more=(?P<more>\d+)( \(likely [^)]+\))? hours=(?P<hours>[\d.e+]+), "
-    r"at (?P<per_hour>[\d.e+]+) an hour)?.*"
+    r"  (?P<criterion>\w+): (?P<state>[a-z ]+): [\d.]+ % \w+ \((?P<s>[\d,]+) of (?P<n>[\d,]+) [^)]+\), "
+    r"limit (?P<limit>[\d.]+ %)"
+    r"(; needs (?P<more>[\d,]+) more, (?P<needed>[\d,]+) in all(, likely [\d,]+ to ([\d,]+|any number))?"
+    r", about (?P<hours>[\d.e+]+) h at (?P<per_hour>[\d.e+]+) an hour of event time, by .* UTC)?"
+    r"( \(between [^)]+\))?"
 )
 
 
@@ -36,7 +37,8 @@ def hour(step: JudgeStep, number: int, **outcomes: int) -> None:
 
 def parsed(text: str) -> dict[str, dict[str, str]]:
     """The lines of the criteria by name."""
-    return {found["criterion"]: found.groupdict() for line in text.splitlines() if (found := LINE.fullmatch(line))}
+    found = [one.groupdict() for line in text.splitlines() if (one := LINE.fullmatch(line))]
+    return {one["criterion"]: {name: (part or "").replace(",", "") for name, part in one.items()} for one in found}
 
 
 def test_its_text_suffices_to_know_the_need_and_a_run_confirms(cli: Cli, judged: Judged) -> None:
@@ -48,10 +50,10 @@ def test_its_text_suffices_to_know_the_need_and_a_run_confirms(cli: Cli, judged:
     judged.write(step.verdict(0))
     result = cli("explain", judged.path)
     assert result.code == 0
-    assert result.out.startswith("not yet\n  4 windows closed, 1970-01-01T00:00:00Z to 1970-01-01T04:00:00Z\n")
+    assert result.out.startswith("not yet\n  4 windows closed, 1970-01-01 00:00 UTC to 1970-01-01 04:00 UTC\n")
     stands = parsed(result.out)
     assert set(stands) == {"mismatch", "missing", "extra", "error", "duplicate"}
-    assert (stands["mismatch"]["n"], stands["mismatch"]["s"], stands["mismatch"]["limit"]) == ("1000", "4", "0.01")
+    assert (stands["mismatch"]["n"], stands["mismatch"]["s"], stands["mismatch"]["limit"]) == ("1000", "4", "1 %")
     assert (stands["missing"]["n"], stands["missing"]["s"]) == ("1002", "2")
     assert stands["extra"]["state"] == "shown good"
     assert result.out.splitlines()[2].startswith("  coverage: 100 % of production's records were compared or judged")

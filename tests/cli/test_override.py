@@ -7,7 +7,7 @@ import pytest
 from shadowstream.cli.answer import Answer, overridden
 from shadowstream.cli.report import facts_of
 from shadowstream.codecs import own
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.report.markdown import markdown
 from shadowstream.report.page import page
 from shadowstream.testing.topics import Write, produce_all, read_all
@@ -99,7 +99,10 @@ def test_it_ends_by_itself_and_the_gate_says_that_it_has(cli: Cli, judged: Judge
     assert answer["until_ms"] == answer["at_ms"] + 8_000
     result = cli("gate", judged.path)
     assert (result.code, time.time() * 1000 < answer["until_ms"]) == (0, True), "a slow machine"
-    assert f"overridden to promote by ana at {iso(answer['at_ms'])} until {iso(answer['until_ms'])}: " in result.out
+    assert (
+        f"overridden to promote by ana at {utc_text(answer['at_ms'])} until {utc_text(answer['until_ms'])}: "
+        in result.out
+    )
     time.sleep(max(0.0, answer["until_ms"] / 1000 - time.time()))
     result = cli("gate", judged.path)
     assert result.code == 4
@@ -134,6 +137,6 @@ def test_explain_and_report_say_who_and_what_the_evidence_says(cli: Cli, judged:
     assert "overridden to promote by ana" in result
     assert "because not_yet" in result
     assert "takes the override back" in result
-    facts = facts_of(question(str(judged.path), None, "1h"), 0, "trial.yaml")
+    facts = facts_of(question(str(judged.path), None, "1h"), 0, str(judged.path))
     assert "<b>Overridden</b> to promote by\nana" in page(facts)
     assert "**Overridden** to promote by `ana`" in markdown(facts)

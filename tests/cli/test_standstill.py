@@ -24,12 +24,12 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
         ({}, []),
         (
             {"last_mark_ms": NOW_MS - 600_000},
-            "the runner does not run or makes no progress (last mark 2023-11-14T22:03:20Z, 10 min ago; 7 inputs wait): "
-            "start it, `shadowstream run CONFIG`, or read its log and /healthz",
+            "the runner does not run or makes no progress (last mark 2023-11-14 22:03:20 UTC, 10 min ago; 7 inputs "
+            "wait): start it, `shadowstream run CONFIG`, or read its log and /healthz",
         ),
         (
             {"waiting": 0, "last_input_ms": NOW_MS - 7_200_000},
-            "no input since 2023-11-14T20:13:20Z (event time): all of still-in is read",
+            "no input since 2023-11-14 20:13:20 UTC (event time): all of still-in is read",
         ),
         ({"held": "model m is away: status 503"}, "the runner pauses, and 7 inputs wait: model m is away: status 503"),
         (
@@ -40,7 +40,7 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
         ({"unjoined": 9}, []),
         (
             {"unjoined": 9_000, "last_stats_ms": NOW_MS - 90_000},
-            "the joiner does not run or makes no progress (last statistics 2023-11-14T22:11:50Z, 90 s ago; 9,000 "
+            "the joiner does not run or makes no progress (last statistics 2023-11-14 22:11:50 UTC, 90 s ago; 9,000 "
             "records of production wait): start it, `shadowstream join CONFIG`, or read its log and /healthz",
         ),
     ],

@@ -224,7 +224,9 @@ def test_explain_and_reports_show_difference_and_margin() -> None:
     verdict = verdict_of(answers(0.903))
     explanation = explain(verdict, verdict["decision"], verdict["reasons"])
     found = Facts("fraud", REVISION, explanation, verdict)
-    assert "difference=0.097 margin=0.1" in next(one.sentence for one in explanation.outlooks if one.margin is not None)
+    (sentence,) = (one.sentence for one in explanation.outlooks if one.margin is not None)
+    assert "worse by 0.097 on average over " in sentence
+    assert ", margin 0.1" in sentence
     assert "| `loss:value:n` | not shown yet | worse by 0.097 | 900 | margin 0.1 |" in markdown(found)
     shown = " ".join(page(found).split())
     assert "worse by 0.097" in shown

@@ -9,7 +9,7 @@ from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.step import STATE_BYTES_MAX, JudgeStep
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from tests.judge.stats_records import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
 
 A, B = "scores/0", "scores/1"
@@ -81,7 +81,7 @@ def test_a_candidate_wrong_from_the_first_record_is_rejected_by_its_level() -> N
     loop = judged(hourly_records([{"match": 870, "mismatch": 130, "input": 1000}] * 24))
     last = loop.of("verdict")[-1]
     assert last["decision"] == "reject"
-    assert "mismatch: 130 of 1000 pairs (13 %) are shown to be over the limit 1 %" in last["reasons"][0]
+    assert "mismatch: 13 % wrong (130 of 1,000 pairs), shown to be over the limit 1 %" in last["reasons"][0]
     assert [event["event"] for event in loop.of("drift")] == ["flag"]
 
 
@@ -133,7 +133,7 @@ def test_what_comes_after_all_makes_up_for_having_been_missing() -> None:
     hours[23] = {"match": 100, "input": 100}
     kept = judged(hourly_records(hours)).of("verdict")[-1]
     assert kept["decision"] == "not_yet"
-    assert any("missing: 19 of the last 1100 production records" in reason for reason in kept["reasons"])
+    assert any("(19 of 1,100 newest production records)" in reason for reason in kept["reasons"])
     trial = Trial(hours, [(23, 22, "missing", "match")] * 19)
     corrected = judged(trial.task_logs(random.Random(1))[0]).of("verdict")[-1]
     assert (corrected["decision"], corrected["outcomes"]["match"]) == ("promote", 23 * 1000 + 100)
@@ -350,5 +350,5 @@ def test_any_restart_gives_the_same_evidence(trial: Trial, seed: int, deaths: li
 
 
 def test_an_event_time_is_readable_in_reasons() -> None:
-    assert iso(1_372_636_800_000) == "2013-07-01T00:00:00Z"
-    assert iso(2**62) == f"{2**62} ms"
+    assert utc_text(1_372_636_800_000) == "2013-07-01 00:00 UTC"
+    assert utc_text(2**62) == f"{2**62} ms"

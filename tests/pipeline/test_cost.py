@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shadowstream.judge.evidence.rate_bounds import percent
 from tests.conftest import Say
 from tests.pipeline.candidates import SAME
 from tests.pipeline.conftest import MakeTrial
@@ -58,7 +59,8 @@ def test_inputs_that_take_too_long_decide(
 
     explained = trial.ask("explain", "--max-age", "1d").stdout
     state = "shown bad" if decision == "reject" else "shown good"
-    line = f"  cost: {state}: n={ORDERS} s={cost['s']} limit=0.05 (unit: record)"
+    share = percent(cost["s"] / ORDERS, 3)
+    line = f"  cost: {state}: {share} bad ({cost['s']:,} of {ORDERS:,} inputs), limit 5 %"
     assert line in explained, explained
     assert "note: cost: that production takes 4 ms of CPU time an input is the config's word" in explained
     # The counts stand in the marks, so judging again measures nothing again.

@@ -52,7 +52,7 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(make_trial: 
         (row,) = (json.loads(line) for line in ask("alerts list", "--json").splitlines())
         (incident,) = before["incidents_open"]
         assert (row["incident"], row["state"], row["acknowledged_by"]) == (incident, "open", None)
-        assert "nobody has acknowledged it" in ask("explain")
+        assert "not acknowledged yet" in ask("explain")
         ask("gate", code=4)
 
         ask("alerts ack", incident, "--by", "ann", "--reason", "rolled back")

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from shadowstream.report.facts import PATHS_MAX, POINTS_MAX, Examples, History, intervals
+from shadowstream.report.facts import PATHS_MAX, POINTS_MAX, Examples, History, intervals, until
 from tests.judge.stats_records import HOUR_MS, REVISION
 from tests.report.trial_facts import FIRST_MS, judged, row
 
 
 def differing(number: int, *paths: str, **more: Any) -> dict[str, Any]:
-    differences = [{"path": path, "kind": "value", "production": "1", "shadow": "2"} for path in paths]
+    differences = [{"path": path, "kind": "value", "production": "1", "shadow": "2", "delta": None} for path in paths]
     return row(number, differences=differences, **more)
 
 
@@ -77,3 +77,17 @@ def test_what_came_between_evaluations_is_merged_until_it_holds_enough() -> None
     assert {one.n for one in found} == {200}
     assert [one.s for one in found][-3:] == [0, 16, 16]
     assert found[-1].time_ms == FIRST_MS + 44 * HOUR_MS
+
+
+def test_a_report_holds_numbers_of_the_verdicts_moment_only() -> None:
+    verdicts, drift = judged()
+    history = History(REVISION)
+    for verdict in verdicts:
+        history.take(verdict)
+    early, last = verdicts[30], verdicts[-1]
+    points, events = until(early, history.points, drift)
+    assert (points[-1].time_ms, events) == (early["to_ms"], [])
+    assert {event["event"] for event in until(last, history.points, drift)[1]} >= {"opened"}
+    later = [{**event, "window_end_ms": last["to_ms"] + 1} for event in drift]
+    assert {event["incident"] for event in until(last, (), later)[1]} == set(last["incidents_open"])
+    assert until(None, history.points, drift) == ([], drift)

@@ -71,11 +71,9 @@ def test_the_markdown_names_the_slice_the_incident_and_what_a_criterion_lacks() 
     at = lines.index("| slice that holds the excess | differ | of |")
     assert lines[at + 2].startswith("| ``carrier = <script>")
     assert lines[at + 2].endswith(" | 160 | 3000 |")
-    assert any(
-        one.startswith("- open: ``mismatch-13") and one.endswith("nobody has acknowledged it``") for one in lines
-    )
+    assert any(one.startswith("- open: ``mismatch-13") and one.endswith("not acknowledged yet``") for one in lines)
     early = markdown(facts(hours=30, bad_from=99, criteria=[{"rate": "mismatch", "limit": 0.01, "min_units": 5_000}]))
-    assert "- `mismatch`: its min\\_units asks for 5000 however good they are" in early
+    assert "- `mismatch`: its min\\_units asks for 5,000 however good they are" in early
 
 
 def test_what_records_hold_stays_within_its_code_span_and_cell() -> None:
@@ -138,3 +136,14 @@ SHOWN: dict[str, Callable[[Facts], str]] = {
 def test_coverage_isolation_muted_criteria_and_caveats_are_shown(shown: Callable[[Facts], str]) -> None:
     text = shown(noted())
     assert [note for note in NOTES if note not in text] == []
+
+
+def test_markdown_and_junit_name_candidate_config_input_and_delta() -> None:
+    found = facts()
+    text = markdown(found)
+    for part in ("candidate `candidates:score`", "report made `2013-06-04 00:00:00 UTC`", "| `score` | 160 | +0.5 |"):
+        assert part in text
+    assert '| | | input | `payments/0@0 amount: 250, country: "NO"` | |' in text
+    suite = ElementTree.fromstring(junit(found).encode())
+    named = {one.attrib["name"]: one.attrib["value"] for one in suite.findall("properties/property")}
+    assert (named["candidate"], named["report_made"]) == ("candidates:score", "2013-06-04 00:00:00 UTC")

@@ -60,13 +60,13 @@ def test_evidence_rate_band_limit_and_drift_are_drawn(late: Facts) -> None:
 def test_slices_incidents_and_what_a_criterion_lacks_are_there(late: Facts) -> None:
     text = " ".join(" ".join(parsed(page(late)).text).split())
     at = text.index("Slices that hold the excess")
-    assert text[at:].startswith("Slices that hold the excess slice differ of rate at least ln E carrier = <script>")
+    assert text[at:].startswith("Slices that hold the excess slice differ of rate at least evidence carrier = <script>")
     assert "]]> 160 3,000 5.333 %" in text[at : at + 200]
     (incident,) = late.explanation.incidents
     assert "Open incidents " + " ".join(incident.split()) in text
     assert "72 of 900" in text[text.index("Criteria") :], "how it was lately"
     early = facts(hours=30, bad_from=99, examples=0, criteria=[{"rate": "mismatch", "limit": 0.01, "min_units": 5_000}])
-    assert "its min_units asks for 5000 however good they are" in page(early)
+    assert "its min_units asks for 5,000 however good they are" in page(early)
     assert "2,000 more, 20 h" in " ".join(" ".join(parsed(page(early)).text).split())
 
 
@@ -104,7 +104,7 @@ def test_with_no_data_it_says_not_yet_and_why() -> None:
 def test_with_a_verdict_before_any_window_it_stands_without_plots() -> None:
     before = facts(hours=1, bad_from=9, examples=0)
     assert "<svg" in page(before)
-    empty = Facts("fraud", before.revision, before.explanation, before.verdict)
+    empty = Facts("fraud", before.revision, before.explanation, {}, before.verdict)
     assert "<svg" not in page(empty)
     assert "None." in page(empty)
 
@@ -117,3 +117,33 @@ def test_with_a_thousand_examples_each_is_there_and_the_first_are_open() -> None
     assert [("open" in one) for one in details[:4]] == [True, True, True, False]
     assert "order-999" in text
     assert len(text) < 3_000_000
+
+
+def test_who_what_and_when_stand_at_the_top_of_the_page(late: Facts) -> None:
+    text = " ".join(" ".join(parsed(page(late)).text).split())
+    top = text[: text.index("Criteria")]
+    expected = ("candidate candidates:score", "production scores, group scorer", f"SHA-256 {'cd' * 32}", "judged 2013-")
+    for part in (*expected, "evidence until 2013-06-03 12:00:00 UTC", "report made 2013-06-04 00:00:00 UTC"):
+        assert part in top
+
+
+def test_an_example_shows_its_input_and_a_field_its_typical_delta(late: Facts) -> None:
+    text = " ".join(" ".join(parsed(page(late)).text).split())
+    assert 'Input payments/0@0 amount 250 country "NO"' in text
+    assert "score 160 typically +0.5" in text
+
+
+def test_the_axes_of_one_window_show_that_window_only() -> None:
+    one = facts(hours=1, bad_from=9, examples=0)
+    for svg in (plots.evidence(one), plots.rate(one, "mismatch")):
+        times = re.findall(r">([^<>]*\d\d:\d\d[^<>]*)<", svg)
+        assert times[0] == "00:00"
+        assert times[-1] in ("00:50", "01:00")
+
+
+def test_the_plots_take_their_colours_from_the_page(late: Facts) -> None:
+    text = page(late)
+    svg = text[text.index("<svg") : text.rindex("</svg>")]
+    assert set(re.findall(r"var\(--(\w+)\)", svg)) == {"soft", "line", "ink", "band", "bad"}
+    assert set(re.findall(r"--(\w+):", text)) >= {"soft", "line", "ink", "band", "bad"}
+    assert "#000000" not in svg

@@ -5,10 +5,13 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.explain import explain
-from shadowstream.report.facts import Examples, Facts, History
+from shadowstream.report.facts import ExampleInput, Examples, Facts, History, about
+from shadowstream.status.pair_values import FieldOfInput
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 FIRST_MS = 1_370_044_800_000
+MADE_MS = FIRST_MS + 72 * HOUR_MS
+INPUT = (FieldOfInput("amount", "250"), FieldOfInput("country", '"NO"'))
 HOSTILE = "<script>alert('owned')</script> | `$x^2$` @everyone \x00 ]]>"
 
 
@@ -68,7 +71,21 @@ def facts(examples: int = 3, name: str = "fraud", **judge: Any) -> Facts:
         kept.take(row(number, "missing" if number % 7 == 3 else "mismatch"))
     last = verdicts[-1]
     explanation = explain(last, last["decision"], last["reasons"])
-    return Facts(name, REVISION, explanation, last, history.points, drift, kept.rows, kept.left, "trial.yaml")
+    inputs = {one["pair_id"]: ExampleInput(f"payments/0@{n}", INPUT) for n, one in enumerate(kept.rows)}
+    return Facts(
+        name,
+        REVISION,
+        explanation,
+        about(config(), last, "trial.yaml", "cd" * 32, MADE_MS),
+        last,
+        history.points,
+        drift,
+        kept.rows,
+        kept.left,
+        inputs,
+        kept.typical,
+        "trial.yaml",
+    )
 
 
 def nothing() -> Facts:

@@ -35,9 +35,9 @@ def test_pages_hold_every_row_once_the_newest_event_time_first() -> None:
 
 def test_a_later_row_of_a_pair_replaces_the_earlier_one() -> None:
     rows = filled(row(1, "missing"), row(2), row(1))
-    assert rows.outcomes(REVISION) == {"mismatch": 2}
+    assert rows.summary(REVISION).outcomes == {"mismatch": 2}
     mended = filled(row(1), row(2), row(1, "match"))
-    assert (mended.outcomes(REVISION), mended.page(ALL, 0).found) == ({"mismatch": 1}, 1)
+    assert (mended.summary(REVISION).outcomes, mended.page(ALL, 0).found) == ({"mismatch": 1}, 1)
 
 
 def test_outcomes_that_agree_are_not_listed() -> None:
@@ -48,12 +48,12 @@ def test_the_oldest_rows_leave_beyond_the_limit_and_are_counted() -> None:
     rows = filled(*(differing(number, f"field{number}") for number in range(10)), rows_max=4)
     assert [one.pair_id for one in rows.page(ALL, 0).rows] == [f"scores/0/{number}" for number in (9, 8, 7, 6)]
     assert rows.dropped == 6
-    assert rows.paths(REVISION) == {f"field{number}": 1 for number in (6, 7, 8, 9)}
+    assert rows.summary(REVISION).fields == {f"field{number}": 1 for number in (6, 7, 8, 9)}
 
 
 def test_fields_beyond_their_limit_are_not_counted_by_name() -> None:
     rows = filled(*(differing(number, f"field{number}") for number in range(PATHS_MAX + 5)))
-    assert len(rows.paths(REVISION)) == PATHS_MAX
+    assert len(rows.summary(REVISION).fields) == PATHS_MAX
     assert rows.page(ALL, 0).found == PATHS_MAX + 5
 
 
@@ -72,8 +72,8 @@ def test_a_filter_takes_outcome_field_and_a_part_of_key_or_pair() -> None:
 
 
 def test_the_typical_delta_is_the_median_of_a_fields_deltas() -> None:
-    deltas = [0.25, 0.25, 0.5, 9.0, 0.25]
+    deltas = [0.25, 0.25, float("nan"), 0.5, 9.0, 0.25]
     rows = filled(*(differing(number, "score", delta=delta) for number, delta in enumerate(deltas)))
-    typical = rows.typical(REVISION)["score"]
+    typical = rows.summary(REVISION).deltas["score"]
     assert (typical.n, typical.median, typical.low, typical.high) == (5, 0.25, 0.25, 0.5)
-    assert rows.typical("ff") == {}
+    assert rows.summary("ff").deltas == {}

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from shadowstream.report.words import time_text
 from shadowstream.status.differing_rows import TypicalDelta
+from shadowstream.status.words import time_text
 from shadowstream.web import rows
 from shadowstream.web.trial_watch import Gate, RevisionFigures, TrialFigures
 from tests.judge.stats_records import REVISION

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 
 SIDES, PRODUCTION, CANDIDATE = "sides", "production", "candidate"
 """The comparisons of a field: candidate beside production, and each side now beside its first season."""
@@ -53,6 +53,6 @@ def distribution_lines(verdict: Mapping[str, Any]) -> list[str]:
         if row["psi"] is None:
             lines.append(f"distribution of {row['path']}: {row['waits']}")
             continue
-        since = "" if row["since_ms"] is None else f"; since {iso(row['since_ms'])}, incident {row['incident']}"
+        since = "" if row["since_ms"] is None else f"; since {utc_text(row['since_ms'])}, incident {row['incident']}"
         lines.append(f"distribution: {sentence(row)}{since}{'; ' + row['waits'] if row['waits'] else ''}")
     return lines

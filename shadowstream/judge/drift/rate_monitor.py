@@ -37,9 +37,9 @@ from shadowstream.judge.drift.rise_detector import RiseDetector
 from shadowstream.judge.drift.sealed_state import StateRefused
 from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts
 from shadowstream.judge.drift.window_merger import Merged, WindowMerger
-from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rate_bounds import percent, rate_in_words
 from shadowstream.judge.evidence.rates import log_e_above
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.records import SUB_WINDOWS
 
 # Half the limit, in three windows: a rate at the limit of 1 % has no bad unit among 200 in one window of seven, so
@@ -186,8 +186,8 @@ class RateMonitor:
             return None
         # ADWIN computes its direction from values cut at 1; here the rates themselves count.
         direction = "up" if change.after > change.before else "down"
-        text = f"{self.subject.name} went {direction} from {change.before:.4g} to {change.after:.4g}"
-        reason = f"{text} since {iso(change.since)} (ADWIN)"
+        text = f"{self.subject.name} went {direction} from {percent(change.before, 3)} to {percent(change.after, 3)}"
+        reason = f"{text} since {utc_text(change.since)} (ADWIN)"
         numbers = (change.before, change.after, change.width, change.estimation)
         return Flag("adwin", direction, *numbers, reason, change.since)
 
@@ -231,21 +231,20 @@ class RateMonitor:
             self._armed |= self._sr.log_evidence < 0
             return None
         n, s = stretch or (sum(row[0] for row in self._recent), sum(row[1] for row in self._recent))
-        after = s / n
         windows, n_earlier, s_earlier = self._earlier
         # A rate that was high from the start is no change; the criterion's reject latch covers it.
-        before = s_earlier / n_earlier if windows >= WINDOWS else after
+        before = s_earlier / n_earlier if windows >= WINDOWS else s / n
         if not (self._armed or (stretch is None and self._has_grown(n, s, before))):
             return None
         self._armed = False
-        of = f"the last {n} {self._units}" if stretch is None else f"{n} {self._units} since {iso(self._stretch_ms)}"
+        since = utc_text(int(self._recent[0][2]) if stretch is None else self._stretch_ms)
+        found = rate_in_words(self.subject.name, s, n, self._units)
         reason = (
-            f"{self.subject.name} is over its limit {percent(self.subject.limit)}: {s:.12g} of {of} by {iso(end_ms)}, "
-            f"{percent(after)} after {percent(before)} "
-            f"(Shiryaev-Roberts, one false alarm in {HORIZON_WINDOWS:,} windows)"
+            f"{self.subject.name}: {found} since {since}, limit {percent(self.subject.limit)}, {percent(before, 3)} "
+            f"before (at {utc_text(end_ms)}; Shiryaev-Roberts, one false alarm in {HORIZON_WINDOWS:,} windows)"
         )
         extent = () if stretch is None else (self._stretch_ms, stretch)
-        return Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason, *extent)
+        return Flag("sr", "up", before, s / n, len(self._recent), self._sr.log_evidence, reason, *extent)
 
     def _has_grown(self, n: float, s: float, before: float) -> bool:
         """Return whether a persisting alarm now shows a change large enough to open an incident.
@@ -292,9 +291,10 @@ class RateMonitor:
         if incident.quiet < WINDOWS:
             return []
         n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
+        found = rate_in_words(self.subject.name, s, n, f"newest {self._units}")
         reason = (
-            f"{self.subject.name} is back: {s:.12g} of the last {n} {self._units}, {WINDOWS} windows each "
-            f"under {exit_rate:g}; open for {incident.windows} windows, {incident.flags} flags"
+            f"{self.subject.name} is back: {found}, {WINDOWS} windows each under {percent(exit_rate)}; open for "
+            f"{incident.windows} windows, {incident.flags} flags"
         )
         return [self._closed(incident, reason, [len(self._recent), n, s])]
 
@@ -309,7 +309,7 @@ class RateMonitor:
         if incident is None or windows < WINDOWS or end_ms - heard_ms < season_ms:
             return []
         reason = (
-            f"{self.subject.name} is gone: none of its {self._units} have come since {iso(heard_ms)}, "
+            f"{self.subject.name} is gone: none of its {self._units} have come since {utc_text(heard_ms)}, "
             f"{windows} windows; open for {incident.windows} windows, {incident.flags} flags"
         )
         # If the rate becomes as bad again, that is a change against its baseline before the incident.

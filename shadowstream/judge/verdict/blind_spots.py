@@ -117,8 +117,9 @@ def _clusters(windows: int, keys: int, *, final: bool) -> list[str]:
     caveats = []
     longer = "run a new trial over more event time" if final else "let it run"
     if 0 < windows < BLOCKS_MIN:
+        closed = "window has" if windows == 1 else "windows have"
         caveats.append(
-            f"only {windows} windows have closed, at least {BLOCKS_MIN} are needed to see whether bad ones cluster in "
+            f"only {windows} {closed} closed, at least {BLOCKS_MIN} are needed to see whether bad ones cluster in "
             f"time: {longer}, or set a smaller judge.window_ms"
         )
     if 0 < keys < KEYS_MIN:

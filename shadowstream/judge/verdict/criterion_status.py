@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from shadowstream.judge.coverage.criterion_coverage import FULL_COVERAGE, CriterionCoverage, unmeasured
 from shadowstream.judge.coverage.explained_absences import doubt
 from shadowstream.judge.evidence.design_effect import Clusters
-from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rate_bounds import amount, percent, rate_in_words
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.verdict.outlook import unfit_units
 from shadowstream.judge.verdict.overwhelming_evidence import BEYOND_DOUBT
@@ -53,17 +53,18 @@ class CriterionStatus:
         if (own := self.measure.passed_sentence(self.record)) is not None:
             return own
         if planned := self.record["planned"]:
+            found = rate_in_words(self.measure.id, planned["bad"], planned["n"], self.measure.units)
             return (
-                f"{self.measure.id}: {planned['bad']} of {planned['n']} {self.measure.units} at look {planned['done']} "
-                f"show the rate to lie under {percent(self.measure.limit)}: up to {planned['allowed']} may be bad there"
+                f"{self.measure.id}: {found} at look {planned['done']}, shown to be under the limit "
+                f"{percent(self.measure.limit)} (up to {planned['allowed']} may be bad there)"
             )
         caught = self.record["least_caught"]
         upper = self.record["upper"]
+        small = [f"at most {percent(upper, 3)}"] if upper is not None else []
+        small += [f"a rate of {percent(caught, 3)} would have been caught"] if caught is not None else []
         return (
-            f"{self.measure.id}: {_amount(self.record['bad'])} of {self.record['n']} {self.measure.units}; the rate is "
-            f"shown to lie under {percent(self.measure.limit)}"
-            + (f" (upper limit {percent(upper, 3)})" if upper is not None else "")
-            + (f"; a rate of {percent(caught, 3)} would have been caught" if caught is not None else "")
+            f"{self.measure.id}: {_so_far(self.measure, self.record)}, shown to be under the limit "
+            f"{percent(self.measure.limit)}" + (f" ({'; '.join(small)})" if small else "")
         )
 
 
@@ -187,39 +188,41 @@ def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
         return []
     units = {"key": "keys", "block": "windows"}[measure.criterion.unit]
     return [
-        f"{measure.id}: {s} of {n} {measure.rate.units} ({percent(s / n)}) are bad, at or over the limit "
+        f"{measure.id}: {rate_in_words(measure.id, s, n, measure.rate.units)}, not under the limit "
         f"{percent(measure.limit)}, whatever their shares by unit: {measure.criterion.unit} show: a few {units} hold "
         "most of the records; look at the differences there"
     ]
 
 
-def _amount(bad: float) -> str:
-    """Format a count as it is and a sum of shares with six digits."""
-    return f"{bad:.0f}" if bad == round(bad) else f"{bad:.6g}"
+def _so_far(measure: Measure, record: Mapping[str, Any]) -> str:
+    return rate_in_words(measure.id, record["bad"], record["n"], measure.units)
 
 
 def _not_shown(measure: Measure, record: Mapping[str, Any], possible: bool) -> str:
-    n, bad = record["n"], _amount(record["bad"])
+    n, bad, limit = record["n"], record["bad"], percent(measure.limit)
     if possible and not n:
         return (
-            f"{measure.id}: no {measure.units} could be judged yet; {record['units_needed']} without a bad one are "
+            f"{measure.id}: no {measure.units} could be judged yet; {record['units_needed']:,} without a bad one are "
             "needed"
         )
     if not possible:
-        return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
+        return (
+            f"{measure.id}: {amount(bad)} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report "
+            "this"
+        )
     if isinstance(measure, ByQuantile):
         return measure.sentence(record)
     if (own := measure.not_shown(record)) is not None:
         return own
-    if n and record["bad"] / n >= measure.limit:
+    if bad / n >= measure.limit:
         return (
-            f"{measure.id}: {bad} of {n} {measure.units} ({percent(record['bad'] / n)}) lie at or over the limit "
-            f"{percent(measure.limit)}; more records alone will not show it good: look at the differences, or set "
-            "another limit if this one is not meant"
+            f"{measure.id}: {_so_far(measure, record)}, not under the limit {limit}; more records alone will not show "
+            "it good: look at the differences, or set another limit if this one is not meant"
         )
+    more = record["units_needed"] - n
     return (
-        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {percent(measure.limit)} "
-        f"yet; with {bad} bad ones {record['units_needed']} are needed, {record['units_needed'] - n} more"
+        f"{measure.id}: {_so_far(measure, record)}, not shown yet to be under the limit {limit}; {more:,} more are "
+        "needed if none of them is bad"
     )
 
 
@@ -231,7 +234,7 @@ def _lately(measure: Measure, record: Mapping[str, Any], recent: RecentWindows, 
             return []
         so_far = "good so far; " if not bad else ""
         needed = measure.criterion.trailing_units
-        return [f"{measure.id}: {so_far}the last closed windows hold {n} {measure.units}; {needed} are needed"]
+        return [f"{measure.id}: {so_far}the last closed windows hold {n:,} {measure.units}; {needed:,} are needed"]
     if not n or (measure.possible(recent_amount) and bad < n * measure.limit):
         return []
     beyond_doubt = record["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
@@ -239,7 +242,5 @@ def _lately(measure: Measure, record: Mapping[str, Any], recent: RecentWindows, 
         return []
     if (own := measure.not_lately(record)) is not None:
         return [own]
-    return [
-        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({percent(bad / n)}) are bad: now the rate is "
-        f"not under {percent(measure.limit)}, whatever came before"
-    ]
+    found = rate_in_words(measure.id, bad, n, f"newest {measure.units}")
+    return [f"{measure.id}: lately {found}, not under the limit {percent(measure.limit)}, whatever came before"]

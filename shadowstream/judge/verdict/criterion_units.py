@@ -26,7 +26,7 @@ from shadowstream.config import Config, Criterion
 from shadowstream.judge.criteria import Counts, by_key_of, rate_of
 from shadowstream.judge.evidence.binomial_mixture import log_e
 from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
-from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rate_bounds import percent, rate_in_words
 from shadowstream.judge.evidence.rates import (
     b_of,
     critical_n,
@@ -226,10 +226,10 @@ class Measure(ABC):
     def shown_over(self, amount: Numbers, above: float, effect: float = 1.0) -> str:
         """Return the sentence of an excess. `above`: its ln E."""
         n, bad = amount[0], self.bad(amount)
-        clusters = f", as bad ones cluster {effect:.3g} count as one" if effect > 1.0 else ""
+        clusters = f"; {effect:.3g} count as one, as bad ones cluster" if effect > 1.0 else ""
         return (
-            f"{self.id}: {bad:.12g} of {n} {self.units} ({percent(bad / n)}) are shown to be over the limit "
-            f"{percent(self.limit)} (ln E {above:.4g}, needed {self.log_reject_at:.4g}{clusters})"
+            f"{self.id}: {rate_in_words(self.id, bad, n, self.units)}, shown to be over the limit "
+            f"{percent(self.limit)} (ln E {above:.4g}, {self.log_reject_at:.4g} needed{clusters})"
         )
 
 

@@ -18,7 +18,7 @@ from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
 from shadowstream.judge.verdict.outlook import Outlook, duration_left, outlook_of
 from shadowstream.judge.verdict.verdict_notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.windows.covered_time import covered_sentence
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.judge.windows.window_counts import slice_name
 from shadowstream.protocol.count_names import LABELS
 
@@ -231,16 +231,16 @@ def _about_the_rest(verdict: Verdict) -> list[str]:
 def incident_line(incident: Mapping[str, Any]) -> str:
     """Describe an open incident of a verdict, and who works on it."""
     if incident["acknowledged_by"] is None:
-        whose = "nobody has acknowledged it"
+        whose = "not acknowledged yet"
     else:
         reason = f": {incident['acknowledged_reason']}" if incident["acknowledged_reason"] else ""
         whose = f"{incident['acknowledged_by']} acts on it{reason}"
     if incident["muted_by"] is not None:
-        until = "it closes" if incident["muted_until_ms"] is None else iso(incident["muted_until_ms"])
+        until = "it closes" if incident["muted_until_ms"] is None else utc_text(incident["muted_until_ms"])
         whose += f"; muted by {incident['muted_by']} until {until}"
     members = ", ".join(member for member in incident["members"] if member != incident["subject"])
     with_ = f", with {members}" if members else ""
-    return f"{incident['id']}: {incident['subject']} since {iso(incident['opened_ms'])}{with_}; {whose}"
+    return f"{incident['id']}: {incident['subject']} since {utc_text(incident['opened_ms'])}{with_}; {whose}"
 
 
 def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
@@ -286,7 +286,9 @@ def span(verdict: Verdict) -> str:
     """Describe the event time that a verdict covers, as a part of a sentence."""
     if verdict["from_ms"] is None:
         return "no window has closed"
-    return f"{verdict['windows_closed']} windows closed, {iso(verdict['from_ms'])} to {iso(verdict['to_ms'])}"
+    closed = verdict["windows_closed"]
+    windows = f"{closed:,} window{'s' * (closed != 1)} closed"
+    return f"{windows}, {utc_text(verdict['from_ms'])} to {utc_text(verdict['to_ms'])}"
 
 
 def slice_line(listed: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.part_figures import by_value
 from shadowstream.judge.windows.closed_window import END
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.task_state import NEVER, Task
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_PAIRS, LABELS
@@ -160,7 +160,7 @@ def selection(
         part = _sum(part for _, part in low)
         blockers.append(
             f"{criterion.id}: {part.words} of the pairs in {len(low)} of {len(slots)} parts of the time got a label, "
-            f"first from {iso(low[0][0])}; its min_coverage asks for {percent(min_coverage)} in each: {_ADVICE}"
+            f"first from {utc_text(low[0][0])}; its min_coverage asks for {percent(min_coverage)} in each: {_ADVICE}"
         )
     low_slices, uneven_slices = _by_slice(config, criterion.id, min_coverage, alpha, figures) if slots else ([], [])
     return Selection((*blockers, *low_slices), (*caveats, *_by_time(slots), *uneven_slices))
@@ -230,7 +230,7 @@ def _by_time(slots: list[tuple[int, Part, Part]]) -> list[str]:
     if since_ms is None or not _uneven(early, late):
         return []
     return [
-        f"labels came for a selected part: {early.words} of the pairs before {iso(since_ms)} are labelled, and "
+        f"labels came for a selected part: {early.words} of the pairs before {utc_text(since_ms)} are labelled, and "
         f"{late.words} since then; see whether labels are still written, and whether labels.horizon_ms is long enough"
     ]
 

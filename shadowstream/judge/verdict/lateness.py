@@ -9,7 +9,7 @@ evidence. Corrections take back as many records as they add; they are not late r
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.windows.closed_window import END
 from shadowstream.judge.windows.covered_time import hours
-from shadowstream.judge.windows.event_windows import Windows, iso
+from shadowstream.judge.windows.event_windows import Windows, utc_text
 
 WAITING_MAX = 0.01
 """Above this share, late records that are not counted yet may hide a rate that matters."""
@@ -62,7 +62,7 @@ def _waiting(windows: Windows) -> list[str]:
     if records <= WAITING_MAX * total:
         return []
     at_ms = max(waiting)
-    when = "at the end" if at_ms == END else f"with the window of {iso(at_ms)}"
+    when = "at the end" if at_ms == END else f"with the window of {utc_text(at_ms)}"
     return [
         f"{records} compared records ({_percent(records / total)}) came late and are counted {when}: their task had "
         "passed their window before they came; wait for that window, and see whether records are dated ahead "

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shadowstream.config.judging import BY_KEY
-from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rate_bounds import percent, rate_in_words
 from shadowstream.judge.verdict.plan_lines import plan_line, units_at_pass
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 
 HOUR_MS = 3_600_000
 State = Literal[
@@ -57,23 +57,32 @@ class Outlook:
 
     @property
     def sentence(self) -> str:
-        """One line with numbers as `name=value`."""
-        unit = f"{self.unit}; muted: it decides nothing" if self.muted else self.unit
-        counts = f"s={self.s:.6g} limit={self.limit:g}"
+        """One line: the state, the rate with its limit, what is still needed, and the statistics last."""
+        found = f"{rate_in_words(self.criterion, self.s, self.n, self.units)}, limit {percent(self.limit)}"
         if self.margin is not None:
-            counts = f"difference={self.difference or 0:.6g} margin={self.margin:.6g}"
-        counted = f"{self.criterion}: {self.state}: n={self.n} {counts} (unit: {unit})"
+            difference = self.difference or 0.0
+            by = f"{'worse' if difference >= 0 else 'better'} by {abs(difference):.6g} on average"
+            found = f"{by} over {self.n:,} {self.units}, margin {self.margin:.6g}"
+        parts = [f"{self.criterion}: {self.state}: {found}"]
+        if self.needed is not None and self.more:
+            parts.append(self._still_needed(self.needed, self.more))
+        if self.muted:
+            parts.append("muted: it decides nothing")
+        small = [] if self.unit == "record" else [f"unit: {self.unit}"]
         if self.bounds is not None:
-            counted += f"; the rate is {percent(self.bounds[0], 3)} to {percent(self.bounds[1], 3)}"
+            small.append(f"between {percent(self.bounds[0], 3)} and {percent(self.bounds[1], 3)}")
         if self.chance is not None:
-            counted += f"; chance that the rate is under the limit: {percent(self.chance, 3)}"
-        if self.needed is None or not self.more:
-            return counted
-        hours = "" if self.hours is None else f" hours={self.hours:.4g}, at {self.per_hour:.4g} an hour of event time"
+            small.append(f"under the limit with a chance of {percent(self.chance, 3)}")
+        return "; ".join(parts) + (f" ({'; '.join(small)})" if small else "")
+
+    def _still_needed(self, needed: int, more: int) -> str:
         low, high = self.likely or (None, None)
-        likely = "" if low is None else f" (likely {low} to {'any number' if high is None else high})"
-        by = "" if self.by_ms is None else f", by {iso(self.by_ms)}"
-        return f"{counted}; needed={self.needed} more={self.more}{likely}{hours}{by}"
+        likely = "" if low is None else f", likely {low:,} to {'any number' if high is None else f'{high:,}'}"
+        hours = (
+            "" if self.hours is None else f", about {self.hours:.4g} h at {self.per_hour:,.4g} an hour of event time"
+        )
+        by = "" if self.by_ms is None else f", by {utc_text(self.by_ms)}"
+        return f"needs {more:,} more, {needed:,} in all{likely}{hours}{by}"
 
 
 def outlook_of(record: Record, verdict: Record) -> Outlook:
@@ -301,7 +310,7 @@ def _why(record: Record, state: State) -> list[str]:
             f"for {percent(record['min_coverage'])}"
         )
     if record["n"] < record["min_units"]:
-        reasons.append(f"its min_units asks for {record['min_units']} however good they are")
+        reasons.append(f"its min_units asks for {record['min_units']:,} however good they are")
     if record.get("planned") and not record["passed"]:
         reasons.append(f"planned looks: {plan_line(record['planned'], record['units'])}")
     reasons += unfit_units(record)
@@ -311,8 +320,7 @@ def _why(record: Record, state: State) -> list[str]:
             f"{record['trailing_needed']:,} are needed"
         )
     if state == "not good lately" and not _is_signed(record):
-        reasons.append(
-            f"of the last {record['trailing_n']} {record['units']} {record['trailing_bad']:.6g} are bad: now the rate "
-            "is not under the limit, whatever came before"
-        )
+        newest = f"newest {record['units']}"
+        found = rate_in_words(record["rate"], record["trailing_bad"], record["trailing_n"], newest)
+        reasons.append(f"lately {found}, not under the limit, whatever came before")
     return reasons

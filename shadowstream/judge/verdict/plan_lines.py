@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rate_bounds import percent, rate_in_words
 from shadowstream.judge.verdict.overwhelming_evidence import speaks_against
 
 Record = Mapping[str, Any]
@@ -21,14 +21,14 @@ def reasons(record: Record, recent: Sequence[int]) -> list[str]:
         return [f"{name}: {plan_line(planned, units)}"]
     if record["bad"] >= record["n"] * limit:
         return [
-            f"{name}: look {planned['done']} showed it good, and by now {record['bad']:.0f} of {record['n']} {units} "
-            f"({percent(record['bad'] / record['n'])}) are bad, at or over the limit {percent(limit)}"
+            f"{name}: look {planned['done']} showed it good, and by now "
+            f"{rate_in_words(name, record['bad'], record['n'], units)}, not under the limit {percent(limit)}"
         ]
     n, bad = recent[:2]
     if n and speaks_against(n, bad, limit):
         return [
-            f"{name}: {bad} of the last {n} {units} ({percent(bad / n)}) speak against a rate under {percent(limit)} "
-            "now, whatever came before"
+            f"{name}: lately {rate_in_words(name, bad, n, f'newest {units}')}, which speaks against a rate under "
+            f"{percent(limit)}, whatever came before"
         ]
     return []
 

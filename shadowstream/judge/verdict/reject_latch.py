@@ -31,7 +31,7 @@ from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.verdict.running_evidence import UNKNOWN, RunningEvidence
 from shadowstream.judge.windows.closed_window import END, ClosedWindow
-from shadowstream.judge.windows.event_windows import iso
+from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.judge.windows.task_state import NEVER
 
 Window: TypeAlias = tuple[int, bool, Numbers, float]
@@ -177,9 +177,9 @@ class RejectLatch:
             for start_ms, _, raw, effect in self._windows:
                 running.add(raw)
                 if (shown := running.excess(self.excused, running.effect(effect))) is not None:
-                    return f"{shown}, as of {iso(start_ms + self._window_ms)}"
+                    return f"{shown}, as of {utc_text(start_ms + self._window_ms)}"
         elif self._windows and (shown := self.now.excess(self.excused, self._effect)) is not None:
-            return f"{shown}, as of {iso(self._windows[-1][0] + self._window_ms)}"
+            return f"{shown}, as of {utc_text(self._windows[-1][0] + self._window_ms)}"
         return self._lasting.why if self._lasting is not None else None
 
     def _is_excused(self) -> bool:
@@ -228,7 +228,7 @@ class RejectLatch:
             if not self._rejects or self._settled is not None or self._is_excused():
                 continue
             shown = self._before.excess(self.excused, self._before.effect(effect))
-            self._settled = f"{shown}, as of {iso(start_ms + self._window_ms)}" if shown is not None else None
+            self._settled = f"{shown}, as of {utc_text(start_ms + self._window_ms)}" if shown is not None else None
         self._from_ms = max(self._from_ms, horizon_ms)
         if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
             self._settled = self._settled or self._lasting.why

@@ -25,6 +25,7 @@ from shadowstream.judge.coverage.refused_records import refusals_of
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.drift.incident_groups import OpenIncident
 from shadowstream.judge.drift.rate_monitor import RateMonitor
+from shadowstream.judge.evidence.rate_bounds import rate_in_words
 from shadowstream.judge.evidence.slice_excess import LISTED_MAX, Listed
 from shadowstream.judge.label_quality import qualities
 from shadowstream.judge.latency_sketch import percentiles
@@ -264,7 +265,7 @@ def _rejected(given: VerdictInput) -> list[str]:
 def _counted(record: Mapping[str, Any]) -> str:
     if record.get("difference") is not None:
         return f"worse by {record['difference']:.6g} on average over {record['n']} {record['units']}"
-    return f"{record['bad']:.6g} of {record['n']} {record['units']}"
+    return rate_in_words(record["rate"], record["bad"], record["n"], record["units"])
 
 
 def _slices(slices: SliceSummary) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ class Windows:
         if silent:
             return f"nothing is known yet of {', '.join(silent[:5])}{' and others' if silent[5:] else ''}"
         watermark_ms, name = min((task.watermark_ms, name) for name, task in tasks.items())
-        return f"{name} is the slowest, at {iso(watermark_ms)}"
+        return f"{name} is the slowest, at {utc_text(watermark_ms)}"
 
     def waiting_late(self) -> dict[int, int]:
         """Return the late compared records that are not counted yet, by the window with which they close."""
@@ -356,16 +356,17 @@ class Windows:
         }
 
 
-def iso(time_ms: int) -> str:
-    """Format an event time for sentences.
+def utc_text(time_ms: int) -> str:
+    """Format an event time for sentences; its seconds only where it has some.
 
-    >>> iso(1_356_998_400_000)
-    '2013-01-01T00:00:00Z'
+    >>> utc_text(1_356_998_400_000), utc_text(1_356_998_405_000)
+    ('2013-01-01 00:00 UTC', '2013-01-01 00:00:05 UTC')
     """
     try:
-        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        time = datetime.fromtimestamp(time_ms / 1000, UTC)
     except (OverflowError, ValueError, OSError):  # a year that the calendar does not have
         return f"{time_ms} ms"
+    return f"{time:%Y-%m-%d %H:%M:%S}".removesuffix(":00") + " UTC"
 
 
 def _compared(figures: Mapping[str, int]) -> int:

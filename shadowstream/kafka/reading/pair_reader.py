@@ -51,12 +51,14 @@ class PairReader:
         """Read the records of a row of diff (schemas/diff.avsc)."""
         formats = side_formats(self._config, row["task"].rpartition("/")[0])
         return PairRecords(
-            self._input(row["input"]),
+            self.read_input(row),
             self._side(row["production"], formats[Side.PRODUCTION]),
             self._side(row["shadow"], formats[Side.SHADOW]),
         )
 
-    def _input(self, coordinate: str | None) -> ReadValue:
+    def read_input(self, row: Mapping[str, Any]) -> ReadValue:
+        """Read the input that a row of diff names."""
+        coordinate = row["input"]
         if coordinate is None:
             return ReadValue("", problem="the row names no input")
         topic, partition, offset = coordinate.rsplit("/", 3)[:3]

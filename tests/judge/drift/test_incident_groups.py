@@ -98,7 +98,7 @@ def test_an_incident_that_opens_within_a_window_is_named_later() -> None:
     first_ms = 100 * HOUR_MS
     assert (opened["event"], opened["subject"], opened["since_ms"]) == ("opened", "mismatch", first_ms)
     assert (opened["n"], opened["bad"]) == (38, 6)
-    assert "6 of 38 pairs since 1970-01-05T04:00:00Z" in opened["reason"]
+    assert "(6 of 38 pairs) since 1970-01-05 04:00 UTC" in opened["reason"]
     assert (named["incident"], named["subject"]) == (opened["incident"], "mismatch:carrier=UA")
     assert named["since_ms"] <= first_ms < named["window_end_ms"]
     hours, bad_hours = ((named["window_end_ms"] - at_ms) // HOUR_MS for at_ms in (named["since_ms"], first_ms))

@@ -122,5 +122,5 @@ def test_a_rate_over_the_limit_now_is_not_good_lately() -> None:
     last = verdicts([1] * 100 + [18])[-1]
     (mismatch,) = (one for one in last["criteria"] if one["rate"] == "mismatch")
     assert (last["decision"], mismatch["shown_good"]) == ("not_yet", True)
-    why = "mismatch: 18 of the last 1000 pairs (1.8 %) are bad: now the rate is not under 1 %, whatever came before"
+    why = "mismatch: lately 1.8 % wrong (18 of 1,000 newest pairs), not under the limit 1 %, whatever came before"
     assert last["reasons"][0].startswith(why)

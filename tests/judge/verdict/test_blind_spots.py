@@ -31,7 +31,7 @@ def test_a_twin_as_noisy_as_the_candidate_is_the_noise_floor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("windows", "keys", "named"), [(1, 500, "only 1 windows"), (24, 1, "1 key "), (24, 29, "29 keys")]
+    ("windows", "keys", "named"), [(1, 500, "only 1 window has"), (24, 1, "1 key "), (24, 29, "29 keys")]
 )
 def test_too_few_windows_or_keys_to_see_clusters_are_named(windows: int, keys: int, named: str) -> None:
     assert named in only({"match": 100}, PLAIN, windows, keys)

@@ -105,14 +105,14 @@ def test_an_external_candidate_that_agrees_is_promoted_without_counted_inputs() 
     record = last([HOUR] * 24, adopted())
     assert record["decision"] == "promote"
     assert record["candidate_isolation"] == "external"
-    assert any("error: 0 of 24000 shadow records" in reason for reason in record["reasons"])
+    assert any("error: 0 % failed (0 of 24,000 shadow records)" in reason for reason in record["reasons"])
     assert any(caveat.startswith("error: inputs on which") for caveat in record["caveats"])
 
 
 def test_an_external_candidate_with_undecodable_output_is_rejected() -> None:
     record = last([{"match": 900, "undecodable_shadow": 100}] * 24, adopted())
     assert record["decision"] == "reject"
-    assert record["reasons"][0].startswith("error: 100 of 1000 shadow records (10 %)")
+    assert record["reasons"][0].startswith("error: 10 % failed (100 of 1,000 shadow records)")
     few = last([HOUR] * 23 + [{"match": 999, "undecodable_shadow": 1}], adopted())
     assert (few["decision"], by_rate(few, "error")["n"], by_rate(few, "error")["s"]) == ("promote", 24_000, 1)
 

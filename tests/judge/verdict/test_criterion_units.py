@@ -96,7 +96,7 @@ def test_one_large_bad_key_blocks_promote_by_unit_key(bad: int) -> None:
     verdict = judged({"rate": "mismatch", "limit": 0.01, "unit": "key"}, *cells)
     assert verdict["decision"] == "not_yet"
     assert only(verdict)["bad"] < 0.01 * only(verdict)["n"], "of the buckets it is one in a thousand"
-    assert verdict["reasons"][0].startswith(f"mismatch: {48 * bad} of {48 * (999 + bad)} pairs")
+    assert f" wrong ({48 * bad:,} of {48 * (999 + bad):,} pairs)" in verdict["reasons"][0]
     outlook = outlook_of(only(verdict), verdict)
     assert (outlook.state, outlook.needed) == ("over the limit", None)
 

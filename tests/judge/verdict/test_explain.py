@@ -108,7 +108,7 @@ def test_shown_good_over_all_and_not_over_the_last_windows_is_reported() -> None
         run.go_on(bad=hour % 2)
     outlook = of(run.explained(), "mismatch")
     assert (outlook.state, outlook.passed) == ("not good lately", False)
-    assert "of the last" in outlook.why[0]
+    assert "newest" in outlook.why[0]
     assert "it was good and is not now" in " ".join(run.explained().todo)
 
 

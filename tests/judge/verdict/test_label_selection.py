@@ -77,17 +77,17 @@ def test_hours_without_labels_are_not_yet(unlabelled: range) -> None:
     found = judged(lambda n: labels(0, 900, 0, 100) if n in unlabelled else labels(900, 900, 100, 100))
     assert found["decision"] == "not_yet"
     (reason,) = found["reasons"]
-    first = f"{unlabelled[0]:02}:00:00Z"
+    first = f"{unlabelled[0]:02}:00 UTC"
     counts = f"labels: 0 % (0 of {1_000 * len(unlabelled):,}) of the pairs in {len(unlabelled)} of 24 parts of the time"
     assert reason.startswith(counts)
-    assert f"first from 1970-01-01T{first}; its min_coverage asks for 50 % in each" in reason
+    assert f"first from 1970-01-01 {first}; its min_coverage asks for 50 % in each" in reason
 
 
 def test_labels_that_become_rarer_are_named() -> None:
     found = judged(lambda n: labels(900, 900, 100, 100) if n < 12 else labels(540, 900, 60, 100))
     assert found["decision"] == "promote"
     assert named(found) == [
-        "labels came for a selected part: 100 % (12,000 of 12,000) of the pairs before 1970-01-01T12:00:00Z are "
+        "labels came for a selected part: 100 % (12,000 of 12,000) of the pairs before 1970-01-01 12:00 UTC are "
         "labelled, and 60 % (7,200 of 12,000) since then; see whether labels are still written, and whether "
         "labels.horizon_ms is long enough"
     ]

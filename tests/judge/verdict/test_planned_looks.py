@@ -59,8 +59,8 @@ def test_the_end_promotes_what_valid_evidence_does_not_show_yet() -> None:
         "end_allowed": 37,
     }
     assert (
-        "mismatch: 36 of 5000 pairs at look 5 show the rate to lie under 1 %: up to 37 may be bad there"
-        in after["reasons"]
+        "mismatch: 0.72 % wrong (36 of 5,000 pairs) at look 5, shown to be under the limit 1 % (up to 37 may be bad "
+        "there)" in after["reasons"]
     )
     over = judged(planned(0.01, 5_000), [*bad[:-1], 5], ends=True)
     assert over["decision"] == "not_yet"

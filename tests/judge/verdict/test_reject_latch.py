@@ -39,7 +39,7 @@ def test_a_reject_resting_on_corrected_records_is_withdrawn_with_a_caveat() -> N
     one.close(closed(0, match=70, missing=30), None)
     entry = one.reason
     assert entry is not None
-    assert entry.startswith("missing: 30 of 100 production records (30 %)")
+    assert entry.startswith("missing: 30 % missing (30 of 100 production records)")
     one.close(closed(1, {0: came(30)}, match=100), None)
     assert (one.reason, one.withdrawn) == (None, entry)
 
@@ -62,7 +62,7 @@ def test_a_reject_stays_while_the_rest_is_bad_and_counts_the_rest() -> None:
     one.close(closed(0, match=70, missing=30), None)
     one.close(closed(1, {0: came(20)}, match=100_000), None)
     assert one.reason is not None
-    assert one.reason.startswith("missing: 10 of 100 production records")
+    assert one.reason.startswith("missing: 10 % missing (10 of 100 production records)")
     assert one.withdrawn is None
 
 
@@ -253,8 +253,9 @@ def test_a_candidate_with_all_records_late_is_promoted_with_a_caveat() -> None:
     (caveat,) = corrected["caveats"]
     assert caveat.startswith(
         "a reject was withdrawn, since records said missing or extra have come after all, or may have their partner "
-        "among records that were never compared: missing: 60"
+        "among records that were never compared: missing: "
     )
+    assert " missing (60 of " in caveat
 
 
 @pytest.mark.parametrize("late", [20, 39])

@@ -72,7 +72,7 @@ def test_a_candidate_that_agrees_for_a_day_is_promoted() -> None:
     assert mismatch["log_reject_at"] == pytest.approx(math.log(5 / 0.05))
     assert mismatch["lower"] == 0
     assert mismatch["upper"] < mismatch["least_caught"] < 0.02
-    assert record["reasons"][0].startswith("mismatch: 0 of 24000 pairs; the rate is shown to lie under 1 %")
+    assert record["reasons"][0].startswith("mismatch: 0 % wrong (0 of 24,000 pairs), shown to be under the limit 1 %")
 
 
 def test_the_record_can_be_written_and_read() -> None:
@@ -85,7 +85,7 @@ def test_before_any_window_has_closed_it_is_not_yet() -> None:
     assert record["decision"] == "not_yet"
     assert (record["windows_closed"], record["windows_open"], record["final"]) == (0, 1, False)
     assert record["reasons"] == [
-        "no window with compared records has closed: scores/0 is the slowest, at 1970-01-01T00:00:00Z"
+        "no window with compared records has closed: scores/0 is the slowest, at 1970-01-01 00:00 UTC"
     ]
 
 
@@ -106,15 +106,15 @@ def test_too_few_records_are_not_yet_and_it_says_how_many_more() -> None:
     # The design's integer form: 449 units promote with no bad one at limit .01, alpha .05.
     assert needed == 449
     assert (
-        "mismatch: 0 of 240 pairs do not show the rate to lie under 1 % yet; with 0 bad ones 449 are needed, 209 more"
-        in record["reasons"]
+        "mismatch: 0 % wrong (0 of 240 pairs), not shown yet to be under the limit 1 %; 209 more are needed if none of "
+        "them is bad" in record["reasons"]
     )
 
 
 def test_a_rate_over_the_limit_not_shown_bad_advises_against_waiting() -> None:
     record = build(case(*[{"match": 98, "mismatch": 2, "input": 100}] * 24, settings=config(alpha=1e-9)), 7)
     assert record["decision"] == "not_yet"
-    assert any("mismatch: 48 of 2400 pairs (2 %) lie at or over the limit 1 %" in why for why in record["reasons"])
+    assert any("mismatch: 2 % wrong (48 of 2,400 pairs), not under the limit 1 %" in why for why in record["reasons"])
 
 
 def test_promote_waits_for_the_least_duration() -> None:
@@ -142,7 +142,7 @@ def test_promote_needs_the_last_windows_to_be_good_as_well() -> None:
     assert record["reasons"] == [
         "mismatch: bad ones cluster (design effect 61.3 by window, of which 1.93 may be chance), so the records do not "
         "count for as many: set unit: key or block; a single burst is outweighed as more records come",
-        "mismatch: 60 of the last 1000 pairs (6 %) are bad: now the rate is not under 1 %, whatever came before",
+        "mismatch: lately 6 % wrong (60 of 1,000 newest pairs), not under the limit 1 %, whatever came before",
     ]
 
 
@@ -212,7 +212,7 @@ def test_counts_that_cannot_be_are_no_evidence() -> None:
 def test_a_latched_reject_stands_whatever_came_later() -> None:
     record = build(case(*[GOOD_HOUR] * 24, rejected={"mismatch": "mismatch: 30 of 100 pairs"}), 7)
     assert record["decision"] == "reject"
-    assert record["reasons"] == ["mismatch: 30 of 100 pairs; by now 0 of 24000 pairs"]
+    assert record["reasons"] == ["mismatch: 30 of 100 pairs; by now 0 % wrong (0 of 24,000 pairs)"]
 
 
 def test_a_latched_reject_shows_its_time_and_the_present_counts() -> None:
@@ -221,15 +221,15 @@ def test_a_latched_reject_shows_its_time_and_the_present_counts() -> None:
     loop.give(stats(TASK, 1, cell(0, match=100, input=100), bad, watermark_ms=2 * HOUR_MS))
     first = loop.evaluate()["reasons"]
     assert len(first) == 1
-    assert first[0].startswith("mismatch: 40 of 200 pairs ")
-    assert " are shown to be over the limit " in first[0]
-    assert first[0].endswith(", as of 1970-01-01T02:00:00Z; by now 40 of 200 pairs")
+    assert first[0].startswith("mismatch: 20 % wrong (40 of 200 pairs), ")
+    assert ", shown to be over the limit " in first[0]
+    assert first[0].endswith(", as of 1970-01-01 02:00 UTC; by now 20 % wrong (40 of 200 pairs)")
     day = [cell(hour * HOUR_MS, match=10_000, input=10_000) for hour in range(2, 12)]
     loop.give(stats(TASK, 2, *day, watermark_ms=12 * HOUR_MS))
     record = loop.evaluate()
     assert record["decision"] == "reject"
     as_it_was = first[0].partition("; by now ")[0]
-    assert record["reasons"] == [f"{as_it_was}; by now 40 of 100200 pairs"]
+    assert record["reasons"] == [f"{as_it_was}; by now 0.0399 % wrong (40 of 100,200 pairs)"]
 
 
 def test_a_remainder_does_not_hinder_a_reject_and_both_are_reported() -> None:

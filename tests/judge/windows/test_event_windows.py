@@ -60,7 +60,7 @@ def test_an_idle_task_holds_open_what_ends_after_its_own_watermark() -> None:
     windows = two_tasks()
     windows.add(stats(B, 1, watermark_ms=5, idle=True))
     assert windows.add(stats(A, 1, cell(0, match=3), watermark_ms=HOUR_MS)) == []
-    assert windows.holding() == "scores/1 is the slowest, at 1970-01-01T00:00:00Z"
+    assert windows.holding() == "scores/1 is the slowest, at 1970-01-01 00:00 UTC"
     assert len(windows.add(stats(B, 2, watermark_ms=HOUR_MS, idle=True))) == 1
 
 

@@ -1,4 +1,4 @@
-"""Texts of numbers, times and values, the same in every form of a report."""
+"""Texts of numbers, times, values and places, the same wherever they are shown."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -50,6 +50,34 @@ def key_text(row: Mapping[str, Any]) -> str:
     """Return a row's key as text; a dash if it has none."""
     key = row["key"]
     return "-" if key is None else key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
+
+
+def path_text(path: str) -> str:
+    """Return the path of a difference as people read it.
+
+    >>> path_text("user.zip"), path_text("")
+    ('user.zip', '(whole value)')
+    """
+    return path or "(whole value)"
+
+
+def typical_text(median: float, low: float, high: float) -> str:
+    """Return the typical delta of a field with its middle half.
+
+    >>> typical_text(0.25, 0.25, 0.25), typical_text(0.25, 0.2, 0.5)
+    ('+0.25', '+0.25 (half of them +0.2 to +0.5)')
+    """
+    spread = "" if low == high else f" (half of them {low:+.4g} to {high:+.4g})"
+    return f"{median:+.4g}{spread}"
+
+
+def place_text(where: str, problem: str | None, *, deleted: bool) -> str:
+    """Return where a record of a pair is, and why its value is not shown.
+
+    >>> place_text("scores/0@7", None, deleted=True), place_text("", "deleted by retention", deleted=False)
+    ('scores/0@7: a tombstone', 'deleted by retention')
+    """
+    return ": ".join(filter(None, (where, problem or ("a tombstone" if deleted else None))))
 
 
 def side_text(value: str | None) -> str:
