@@ -108,8 +108,9 @@ def _show(trial: Config, stored: TopicRecord | None, pair: str, *, as_json: bool
             "matches only a sample has rows (compare.match_sample)"
         )
     from shadowstream.cli.pair import show_pair  # a local import: it loads what decodes and compares
+    from shadowstream.kafka.trial.hash_key import keyed_for_reading
 
-    show_pair(trial, found[0].record, as_json=as_json)
+    show_pair(keyed_for_reading(trial), found[0].record, as_json=as_json)
 
 
 def _follow(trial: Config, wanted: Wanted, limit: int, as_json: bool) -> None:
