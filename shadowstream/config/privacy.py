@@ -65,7 +65,7 @@ class Examples(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _count_alone(cls, value: Any) -> Any:
+    def _number_as_count(cls, value: Any) -> Any:
         return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -7,7 +7,9 @@ bounds its texts: beyond `TEXTS_MAX` texts it keeps only the part before the col
 from typing import Any, NamedTuple
 
 from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
 from shadowstream.errors import CandidateError
+from shadowstream.protocol.marks import identity_hash
 
 TEXT_CHARS_MAX = 200
 EXCEPTION_CHARS_MAX = 100
@@ -76,6 +78,11 @@ class ReasonTexts:
             if candidate in self.known or (candidate and len(self.known) < limit):
                 return self.known.setdefault(candidate, len(self.known))
         return -1
+
+
+def id_of(key: bytes | None, config: Config) -> int | None:
+    """Return the hash by which a mark names an input; keyed, where the config hides keys."""
+    return None if key is None else identity_hash(key, config.compare.id_secret)
 
 
 def add_absence(runs: list[dict[str, Any]], offset: int, id_: int | None, reason: str, why: int) -> None:

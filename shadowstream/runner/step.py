@@ -22,17 +22,8 @@ from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
 from shadowstream.records import Batch, Commit, Headers, InputCoordinate, Partition, Write
-from shadowstream.runner import commit_metadata, fast_path
-from shadowstream.runner.absences import (
-    ID_BYTES,
-    RUN_BYTES,
-    Reason,
-    ReasonTexts,
-    add_absence,
-    exception_of,
-    reason_of,
-    text_of,
-)
+from shadowstream.runner import absences, commit_metadata, fast_path
+from shadowstream.runner.absences import ID_BYTES, RUN_BYTES, Reason, ReasonTexts, add_absence, exception_of, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.cpu_cost import Costs, Meter
@@ -276,7 +267,7 @@ class RunnerStep:
         self._count_absent(state, batch, i, reason_of(absence, result, self._redactor))
         failed = FailedRecord(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], time_ms)
         stage = "VALUE_CONVERTER" if absence == "undecodable" else "TRANSFORMATION"
-        exception = type(result).__name__, text_of(absence, result, self._redactor)
+        exception = type(result).__name__, absences.text_of(absence, result, self._redactor)
         self.writes.append(dead_letter(self.config, self._redactor, "runner", failed, exception, stage))
 
     def _encode(self, output: Output, input_key: bytes | None) -> Encoded:
@@ -322,7 +313,7 @@ class RunnerStep:
         self.ended[reason.absence] += 1
         state.counters.absent[reason.absence] += 1
         state.absent += 1
-        id_ = None if (key := batch.keys[i]) is None else marks.identity_hash(key, self.config.compare.id_secret)
+        id_ = absences.id_of(batch.keys[i], self.config)
         add_absence(state.absences, batch.offsets[i], id_, reason.absence, state.texts.index(reason.text))
 
     def mark_bytes(self) -> int:
@@ -367,9 +358,8 @@ class RunnerStep:
     def committed(self) -> None:
         """Note that the transaction of the last `prepare` has been committed."""
         for state in self.inputs.values():
-            state.committed = state.position
             state.absences, state.absent, state.texts = [], 0, ReasonTexts()
-            state.windows, state.costs = {}, {}
+            state.windows, state.costs, state.committed = {}, {}, state.position
         self.writes.clear()
         self.ended.clear()
         self.exceptions.clear()

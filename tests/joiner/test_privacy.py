@@ -94,7 +94,7 @@ def test_each_choice_shows_the_values_that_it_promises(values: str) -> None:
     assert (row["key"] == b"ada") is (values == "shown")
 
 
-def test_equal_values_have_one_hash_within_a_trial_and_another_in_the_next() -> None:
+def test_equal_values_have_one_hash_in_one_trial() -> None:
     texts = []
     for secret in (SECRET, SECRET, "of another trial"):
         world = played({"a": "ada", "b": "ada"}, {"a": "x", "b": "y"}, examples={"secret": secret, "values": "numbers"})

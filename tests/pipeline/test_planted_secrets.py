@@ -32,6 +32,7 @@ PLANTED = {
     "printed": "printed-for-amy@planted.example",
     "broken input": "qvx-broken-input@planted.example",
     "broken output": "jwz-broken-output@planted.example",
+    "broken label": "wkq-broken-label@planted.example",
     "answer": "answer-of-kim@planted.example",
     "truth": "truth-of-kim@planted.example",
 }
@@ -82,6 +83,10 @@ def production(n: int) -> bytes:
     return json.dumps(answer).encode()
 
 
+def label(n: int) -> bytes:
+    return PLANTED["broken label"].encode() if n == 11 else json.dumps({"answer": PLANTED["truth"]}).encode()
+
+
 def planted_trial(kafka: Broker, folder: Path, mode: str, webhook: Webhook, suffix: str) -> Trial:
     """A trial whose production has answered and whose labels have come."""
     name = f"planted-{suffix}"
@@ -100,8 +105,7 @@ def planted_trial(kafka: Broker, folder: Path, mode: str, webhook: Webhook, suff
     create_topics(kafka.bootstrap, {f"{name}-truth": PARTITIONS})
     header = [("x-person", PLANTED["header"].encode())]
     keys = [f"{PLANTED['key']}-{n}".encode() for n in range(ORDERS)]
-    truth = json.dumps({"answer": PLANTED["truth"]}).encode()
-    for topic, value_of in ((trial.input, order), (trial.output, production), (f"{name}-truth", lambda _: truth)):
+    for topic, value_of in ((trial.input, order), (trial.output, production), (f"{name}-truth", label)):
         writes = [Write(value_of(n), keys[n], n % PARTITIONS, time_ms(n), header) for n in range(ORDERS)]
         produce_all(kafka.bootstrap, topic, writes)
     Production(trial, say=lambda _: None).work(ORDERS)  # it only commits: its outputs are there

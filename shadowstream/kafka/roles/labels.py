@@ -179,7 +179,7 @@ class LabelsRole(Role):
         for key, value, time_ms in zip(batch.keys, values, batch.times_ms, strict=True):
             if isinstance(value, RecordError):
                 self.unreadable += 1
-                log.warning("label_unreadable", place=str(batch.place), error=str(value))
+                log.warning("label_unreadable", place=str(batch.place), error=self._redactor.reason(str(value)))
                 continue
             id_ = key if self._id_path is None else text_id(value, self._id_path)
             truth = at_path(value, self._path)
