@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from shadowstream.compare.redact import DROPPED, MARK
 from shadowstream.judge.verdict.side_notes import shown_texts
@@ -121,6 +122,11 @@ def test_a_reason_and_a_dead_letter_hold_no_part_of_a_value(broken: str) -> None
 def test_a_verdict_records_that_texts_are_shown() -> None:
     assert "texts of values are shown" in shown_texts(config())[0]
     assert shown_texts(config(compare={"examples": {"values": "numbers"}})) == []
+
+
+def test_answers_that_wait_for_labels_must_not_be_redacted() -> None:
+    with pytest.raises(ValidationError, match=r"user\.answer is redacted"):
+        config(labels={"topic": "truth", "path": "user.answer"}, compare={"redact": {"paths": ["user"]}})
 
 
 def test_examples_given_as_a_number_are_their_count() -> None:
