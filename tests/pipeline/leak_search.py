@@ -23,6 +23,7 @@ def found_in(data: bytes, secrets: Mapping[str, str]) -> set[str]:
 
 def _forms(secret: str) -> Iterator[bytes]:
     yield secret.encode()
+    yield secret.replace(".", "\\.").encode()  # a name in a path
     yield secret.encode()[:HEX_BYTES].hex().encode()
 
 

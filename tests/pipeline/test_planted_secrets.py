@@ -23,18 +23,18 @@ from tests.pipeline.written_records import await_markers, await_that
 ORDERS = 240
 ROLES = ("run", "join", "judge", "labels", "alerts run")
 PLANTED = {
-    "value": "ada.lovelace@planted.example",
-    "map key": "zoe.map@planted.example",
-    "name": "field.of.max@planted.example",
-    "key": "key-of-tim@planted.example",
-    "header": "header-of-liz@planted.example",
-    "exception": "raised-for-ben@planted.example",
-    "printed": "printed-for-amy@planted.example",
-    "broken input": "qvx-broken-input@planted.example",
-    "broken output": "jwz-broken-output@planted.example",
-    "broken label": "wkq-broken-label@planted.example",
-    "answer": "answer-of-kim@planted.example",
-    "truth": "truth-of-kim@planted.example",
+    "value": "ada.lovelace@planted-example",
+    "map key": "zoe.map@planted-example",
+    "name": "field.of.max@planted-example",
+    "key": "key-of-tim@planted-example",
+    "header": "header-of-liz@planted-example",
+    "exception": "raised-for-ben@planted-example",
+    "printed": "printed-for-amy@planted-example",
+    "broken input": "qvx-broken-input@planted-example",
+    "broken output": "jwz-broken-output@planted-example",
+    "broken label": "wkq-broken-label@planted-example",
+    "answer": "answer-of-kim@planted-example",
+    "truth": "truth-of-kim@planted-example",
 }
 SETTINGS = {
     "PLANTED_WEBHOOK": "webhook-token-planted",
