@@ -38,11 +38,12 @@ def difference(path: tuple[str, ...], kind: str, production: Any, shadow: Any) -
     if production_text == shadow_text and production_text is not None and production_text.endswith(_CUT):
         # The values differ beyond the cut. Showing the same text twice would look like equality.
         production_text, shadow_text = _with_hash(production, production_text), _with_hash(shadow, shadow_text)
-    texts = [
-        PlainText(text) if plain and text is not None else text
-        for text, plain in zip((production_text, shadow_text), are_plain, strict=True)
-    ]
-    return Difference(join_path(path), kind, *texts, delta)
+    production_text, shadow_text = _marked(production_text, are_plain[0]), _marked(shadow_text, are_plain[1])
+    return Difference(join_path(path), kind, production_text, shadow_text, delta)
+
+
+def _marked(text: str | None, plain: bool) -> str | None:
+    return PlainText(text) if plain and text is not None else text
 
 
 def is_plain(value: Any) -> bool:
