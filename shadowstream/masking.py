@@ -13,7 +13,8 @@ _SECRET = re.compile(
     r"|(?:^|[._-])(?:webhook|alertmanager|apprise)(?:[._-]|$)",  # the address often serves as the password
     re.IGNORECASE,
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# To the last @: a password may hold an @ or a slash that its writer did not escape.
+_USERINFO = re.compile(r"(?<=://)\S+(?=@)")
 
 
 def is_secret(name: str) -> bool:
@@ -28,9 +29,11 @@ def is_secret(name: str) -> bool:
 
 
 def without_userinfo(text: str) -> str:
-    """Mask the user and password of every URL in a text.
+    """Mask the user and password of every URL in a text, and all of it up to its last @.
 
     >>> without_userinfo("http://me:hunter2@registry:8081/x")
+    'http://***@registry:8081/x'
+    >>> without_userinfo("http://me:p@ss/word@registry:8081/x")
     'http://***@registry:8081/x'
     """
     return _USERINFO.sub(MASK, text) if "://" in text else text

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 
 LEAST: dict[str, Any] = {
@@ -12,6 +13,21 @@ LEAST: dict[str, Any] = {
 }
 
 
+SHOWN: dict[str, Any] = {"examples": {"values": "shown"}}
+"""Part of `compare` under which rows show every value."""
+
+
+def redactor(**compare: Any) -> Redactor:
+    """The redactor of a trial that shows all but what `compare` covers."""
+    return Redactor.of(least_config(compare=compare))
+
+
+def shown(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings under which rows show every value, unless `settings` ask for something else."""
+    return settings | {"compare": SHOWN | settings.get("compare", {})}
+
+
 def least_config(**more: Any) -> Config:
-    """A config of a topic `in` and a topic `out`; `more` as in the YAML file, beside the least or in its place."""
-    return Config.model_validate(LEAST | more)
+    """A config of a topic `in` and a topic `out` that shows every value; `more` as in the YAML file, beside the least
+    or in its place."""
+    return Config.model_validate(shown(LEAST | more))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, NamedTuple
 
@@ -16,7 +17,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.redact import Redactor
-from shadowstream.config import Compare, Config, Identity, Kafka, Rule, Schemas
+from shadowstream.config import Compare, Config, Examples, Identity, Kafka, Rule, Schemas
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.schemas.registry import schema_source
@@ -128,7 +129,7 @@ def compare(
 
 def _compared(topics: tuple[Topic, Topic], rules: Compare, options: Options, examples: int) -> Tally:
     decoders = topics[0].decoder, topics[1].decoder, topics[1].decoder
-    comparer, redactor = Comparing(lambda _: decoders, rules), Redactor(rules.redact, rules.rules)
+    comparer, redactor = Comparing(lambda _: decoders, rules), Redactor(rules)
     return Comparison(topics, comparer, redactor, options, Tally(examples), _Progress()).run()
 
 
@@ -183,8 +184,12 @@ def _decoder(side: _Side, topic: str, rules: Compare) -> Decoder:
 
 
 def _rules(trial: Config | None, given: _Rules) -> Compare:
-    """Return the rules of the trial and of the command line; of one path, those of the command line."""
-    compare = Compare() if trial is None else trial.compare
+    """Return the rules of the trial and of the command line; of one path, those of the command line.
+
+    Without a config all values are shown, for a person reads their own topics. Hashes need a key of this output only.
+    """
+    shown = Compare(examples=Examples(values="shown"))
+    compare = shown if trial is None else trial.compare.keyed(secrets.token_hex())
     calls = [entry for rule in compare.rules for entry in rule.calls]
     calls += [change.call for change in compare.expected if change.call]
     if calls:

@@ -34,13 +34,17 @@ TABLE_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Filter of rows; None takes all. `field`: a path, and what is below it. `since_ms`: the earliest event time."""
+    """Filter of rows; None takes all. `field`: a path, and what is below it. `since_ms`: the earliest event time.
+
+    `key_hash`: the hash of the whole key `key`, where rows have hashes in place of keys.
+    """
 
     outcome: str | None = None
     revision: str | None = None
     field: str | None = None
     key: str | None = None
     since_ms: int | None = None
+    key_hash: bytes | None = None
 
     def takes(self, row: Mapping[str, Any]) -> bool:
         paths = (difference["path"] for difference in row["differences"])
@@ -48,7 +52,7 @@ class Wanted:
             self.outcome in (None, row["outcome"])
             and (self.revision is None or row["revision"].startswith(self.revision))
             and (self.field is None or any(path == self.field or path.startswith(self._below) for path in paths))
-            and (self.key is None or self.key in key_text(row))
+            and (self.key is None or self.key in key_text(row) or row["key"] == self.key_hash is not None)
             and (self.since_ms is None or row["time_ms"] >= self.since_ms)
         )
 
@@ -62,7 +66,7 @@ def diff(
     outcome: Annotated[str | None, typer.Option(help="only this outcome, for example mismatch or missing")] = None,
     revision: Annotated[str | None, typer.Option(help="only this revision, or its first digits")] = None,
     field: Annotated[str | None, typer.Option(help="only rows that differ at this path or below it")] = None,
-    key: Annotated[str | None, typer.Option(help="only rows whose key contains this text")] = None,
+    key: Annotated[str | None, typer.Option(help="only rows whose key contains this text, or has its hash")] = None,
     since: Annotated[
         str | None, typer.Option(help="only rows from this event time on: ISO 8601, UTC by default")
     ] = None,
@@ -78,7 +82,7 @@ def diff(
     if outcome is not None and outcome not in tuple(Outcome):
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
     trial = load(config).acting_as("reader")
-    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since))
+    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), _hash_of(trial, key))
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
         _follow(trial, wanted, limit, as_json)
@@ -99,6 +103,16 @@ def diff(
             shown = _print_rows(last, limit, as_json=as_json)
         filtered = f" with outcome {outcome}" if outcome else " of this choice" if wanted != Wanted() else ""
         say(f"{shown} of {len(last)} rows{filtered} in {trial.plan.of('diff')!r}")
+
+
+def _hash_of(trial: Config, key: str | None) -> bytes | None:
+    """Return the hash that stands for a key in this trial's rows; None where they show it."""
+    if key is None or not trial.compare.hides_keys:
+        return None
+    from shadowstream.compare.redact import Redactor  # a local import: it loads what compares
+    from shadowstream.kafka.trial.hash_key import keyed_for_reading
+
+    return Redactor.of(keyed_for_reading(trial)).key(key.encode())
 
 
 def _rows_of(trial: Config, *, follow: bool = False) -> Iterator[OwnRecord]:
@@ -129,8 +143,9 @@ def _show(trial: Config, pair: str, *, as_json: bool) -> None:
             "matches only a sample has rows (compare.match_sample)"
         )
     from shadowstream.cli.pair import show_pair  # a local import: it loads what decodes and compares
+    from shadowstream.kafka.trial.hash_key import keyed_for_reading
 
-    show_pair(trial, found, as_json=as_json)
+    show_pair(keyed_for_reading(trial), found, as_json=as_json)
 
 
 def _follow(trial: Config, wanted: Wanted, limit: int, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from shadowstream.status.words import key_text, path_text, place_text, side_text
 
 def show_pair(trial: Config, row: Mapping[str, Any], *, as_json: bool) -> None:
     """Print a row of diff with the records that it names."""
-    redactor = Redactor(trial.compare.redact, trial.compare.rules)
+    redactor = Redactor.of(trial)
     found = PairReader(trial).read(row)
     differing = [one["path"] for one in row["differences"]]
     fields, more = fields_of_pair(found.production.value, found.candidate.value, differing, redactor)

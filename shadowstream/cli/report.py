@@ -58,7 +58,7 @@ def report(
 def facts_of(asked: Question, examples: int, command: str) -> Facts:
     """The content of a report, read from verdict, audit, drift and diff."""
     answer = asked.ask()
-    history, kept = History(answer.revision), Examples(answer.revision, examples, asked.trial.compare.examples)
+    history, kept = History(answer.revision), Examples(answer.revision, examples, asked.trial.compare.examples.count)
     attempt = answer.verdict["attempt"] if answer.verdict else 1
     if answer.revision == revision_of(asked.trial):  # window by window, by the criteria of this config
         verdicts = course(asked.trial, answer.revision, _records(asked, "stats"), POINTS_MAX, attempt)

@@ -36,7 +36,7 @@ class Comparing:
     ) -> None:
         self._of, self._compare, self._topic, self._loads = decoders, compare, topic, loads
         self._rules = RuleSet(compare.rules, compare.added_fields, loads)
-        self._redactor = Redactor(compare.redact)
+        self._redactor = Redactor(compare)
         self._changes = ExpectedChanges(compare.expected, loads)
         self._dimensions = [parse_one(dimension.path) for dimension in compare.dimensions if dimension.path is not None]
         self._decoders = decoders(topic)

@@ -1,19 +1,26 @@
 """Representation of a difference: its path, both values as bounded JSON, and their numeric distance."""
 
+import datetime
 import json
 import math
+import re
 from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat
 from shadowstream.codecs.typed import Typed
-from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
+from shadowstream.compare.result import TEXT_CHARS_MAX, Difference, PlainText
 from shadowstream.compare.tolerances import DECIMALS, exact
 from shadowstream.paths import ABSENT, join_path
 from shadowstream.protocol.size_limits import HASH_CHARS, hash_of
 
 _CUT = "…"
+PLAIN_MAX = 1_000
+"""Elements of a list that are examined for texts; a longer list counts as one that holds texts."""
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?")
+_PLAIN = {bool, float, int, type(None), Decimal, ExactFloat}
+_PLAIN |= {datetime.datetime, datetime.date, datetime.time, datetime.timedelta}
 __all__ = ["ABSENT", "difference", "one_sided", "or_absent"]
 
 
@@ -22,6 +29,7 @@ def difference(path: tuple[str, ...], kind: str, production: Any, shadow: Any) -
         delta: float | None = float(len(shadow) - len(production))
     else:
         delta = _delta(production, shadow)
+    are_plain = is_plain(production), is_plain(shadow)
     if kind == "type":  # name each value's type, as Avro's JSON encoding does
         production, shadow = (
             {value.kind.name: value.value} if isinstance(value, Typed) else value for value in (production, shadow)
@@ -30,7 +38,27 @@ def difference(path: tuple[str, ...], kind: str, production: Any, shadow: Any) -
     if production_text == shadow_text and production_text is not None and production_text.endswith(_CUT):
         # The values differ beyond the cut. Showing the same text twice would look like equality.
         production_text, shadow_text = _with_hash(production, production_text), _with_hash(shadow, shadow_text)
+    production_text, shadow_text = _marked(production_text, are_plain[0]), _marked(shadow_text, are_plain[1])
     return Difference(join_path(path), kind, production_text, shadow_text, delta)
+
+
+def _marked(text: str | None, plain: bool) -> str | None:
+    return PlainText(text) if plain and text is not None else text
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value holds numbers, booleans, null and times only; a text is a time if ISO 8601 with a time of day.
+
+    >>> is_plain([1, None, 2.5]), is_plain("2026-01-31T00:00:00Z"), is_plain("4711"), is_plain({"a": 1})
+    (True, True, False, False)
+    """
+    if type(value) in _PLAIN:
+        return True
+    if isinstance(value, list | tuple):
+        return len(value) <= PLAIN_MAX and all(type(one) in _PLAIN for one in value)
+    if isinstance(value, Typed):
+        return is_plain(value.value)
+    return isinstance(value, str) and len(value) < 40 and _TIME.fullmatch(value) is not None
 
 
 def one_sided(production: Any, shadow: Any) -> tuple[str, Any, Any]:

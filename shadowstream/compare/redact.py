@@ -1,105 +1,240 @@
 """Redaction of values that must not leave the process: a keyed hash or nothing. The comparison sees the original
 values.
 
-A hash is HMAC-SHA-256 (RFC 2104) with the trial's secret, cut to 16 hex digits and marked. Equal values remain
-recognisable as equal, and without the secret no list of guesses finds them. A marked text stays unchanged, so a
-redacted value that is restored from `diff` after a restart is not hashed again.
+A hash is HMAC-SHA-256 (RFC 2104) with the trial's key, cut to 16 hex digits and marked. Equal values remain
+recognisable as equal, and without the key no list of guesses finds them. Where no key is known, nothing is shown.
+
+Three rules decide, and the strictest counts (docs/privacy.md):
+
+1. `compare.redact` covers paths, in full: values at, below and around them, and the names below them.
+2. Redaction fails closed: it also covers each field of the last name of a redacted path, wherever it is, and each
+   field that only the candidate has. A path that the config names literally is exempt.
+3. `compare.examples.values` decides about all other values. Unless it is *shown*, names that may be data are hashed
+   too: names of the candidate's making, keys of list elements, and names that do not look like those of fields.
 """
 
 import hmac
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 from shadowstream.compare.dimension_codes import ABSENT, Coded
-from shadowstream.compare.result import Difference
-from shadowstream.config import Redact, Rule
+from shadowstream.compare.result import Difference, PlainText
+from shadowstream.config import Compare, Config
 from shadowstream.paths import join_path, parse_path
 
 MARK = "redacted:"
 _DIGITS = 16
-_LENGTH = len(MARK) + _DIGITS
 DROPPED = f"{MARK}{'-' * _DIGITS}"
+_FIELD_NAME = re.compile(r"(?!.*[0-9]{5})[A-Za-z_$][A-Za-z0-9_-]{0,47}")
+_INDEX = re.compile(r"[0-9]{1,3}")
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ERROR_NAME = re.compile(r"[A-Za-z_][\w.]{0,99}|output refused")
+Names = Sequence[str | None]
+
+
+class Hashed(bytes):
+    """A key or id that is a hash already, such as one that a restart has read from `diff`."""
 
 
 class Redactor:
-    """The redaction of one trial; None changes nothing. `rules` are those of the comparison: the redactor must also
-    hide the values of a secret key by which lists are compared, because they occur in paths."""
+    """The redaction of one trial. `named`: further paths that the config names, such as those of criteria.
 
-    def __init__(self, redact: Redact | None, rules: Sequence[Rule] = ()) -> None:
-        self._redact = redact
-        self._paths = [] if redact is None else [parse_path(path) for path in redact.paths]
-        self._secret = (redact.secret or "").encode() if redact else b""
+    `spelling`: bytes that all keys and ids of equal meaning share, so that they have one hash.
+    """
+
+    def __init__(self, compare: Compare, named: Sequence[str] = (), spelling: Callable[[bytes], bytes] = bytes) -> None:
+        redact, self._values = compare.redact, compare.examples.values
+        self._hides, self._hides_keys, self._key = not compare.shows_texts, compare.hides_keys, compare.hash_key
+        self._redacts, self._drops = redact is not None, redact is not None and redact.how == "drop"
+        self._headers = frozenset(redact.headers if redact else ())
+        self._paths = [parse_path(path) for path in redact.paths] if redact else []
+        self._last_names = {name for path in self._paths if (name := _last_name(path)) is not None}
+        self._named = [parse_path(path) for path in (*compare.named_paths, *named)]
         self._keyed = [
-            parse_path(rule.path)
-            for rule in rules
-            if rule.key is not None and self._covers([*parse_path(rule.path), None, *parse_path(rule.key)])
+            (parse_path(rule.path), self._covers([*parse_path(rule.path), None, *parse_path(rule.key)]))
+            for rule in compare.rules
+            if rule.key is not None
         ]
+        self._spelling = spelling
+        self._calls = tuple(f"{call}: " for call in compare.calls)
+
+    @classmethod
+    def of(cls, config: Config, spelling: Callable[[bytes], bytes] = bytes) -> "Redactor":
+        criteria = [one.path for one in config.judge.criteria if one.path is not None]
+        return cls(config.compare, criteria, spelling)
 
     def __bool__(self) -> bool:
-        return self._redact is not None
+        return self._hides
 
     def covers(self, path: str) -> bool:
-        """Whether a value at this path contains, or is part of, a redacted value."""
+        """Whether `compare.redact` covers a value at this path: it contains, or is part of, a redacted value."""
         return self._covers(parse_path(path))
 
-    def _covers(self, path: Sequence[str | None]) -> bool:
+    def _covers(self, names: Names) -> bool:
+        return any(_overlap(wanted, names) for wanted in self._paths) or self._named_alike(names) is not None
+
+    def _named_alike(self, names: Names) -> int | None:
+        """The place of a redacted field's name in a path; None if there is none, or if the config names that path."""
+        for place, name in enumerate(names):
+            if name in self._last_names and not self._is_named(names[: place + 1]):
+                return place
+        return None
+
+    def _is_named(self, names: Names) -> bool:
+        """Whether a path of the config leads here and has the last of these names literally."""
+        n = len(names)
         return any(
-            all(own is None or name is None or own == name for own, name in zip(wanted, path, strict=False))
-            for wanted in self._paths
+            len(path) >= n and path[n - 1] == names[-1] and path[n - 1] is not None and _overlap(path, names)
+            for path in self._named
         )
 
-    def text(self, value: str) -> str:
-        if value.startswith(MARK) and len(value) == _LENGTH:
-            return value
-        if self._redact is not None and self._redact.how == "drop":
+    def text(self, value: str, *, drops: bool = False) -> str:
+        """The hash of a text, or the mark of a dropped one."""
+        if drops or self._key is None:
             return DROPPED
-        return MARK + hmac.new(self._secret, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_DIGITS]
+        return MARK + hmac.new(self._key, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_DIGITS]
 
-    def path(self, path: str) -> str:
-        """A path as it may be shown: without covered keys of list elements."""
-        if not self._keyed:
+    def shown_names(self, names: Sequence[str], new_from: int | None = None) -> list[str]:
+        """The names of a path as they may be shown. `new_from`: the place from which only the candidate has them."""
+        if not self._hides:
+            return list(names)
+        hidden = {place for place, name in enumerate(names) if self._may_be_data(names, place)}
+        if new_from is not None:
+            new = range(new_from, len(names))
+            hidden |= {n for n in new if not (_INDEX.fullmatch(names[n]) or self._is_named(names[: n + 1]))}
+        for wanted in self._paths:
+            if _overlap(wanted, names):
+                hidden |= {n for n in range(len(names)) if n >= len(wanted) or wanted[n] is None}
+        if (alike := self._named_alike(names)) is not None:
+            hidden |= set(range(alike + 1, len(names)))
+        drops = self._drops or self._values == "none"
+        return [self.text(name, drops=drops) if n in hidden else name for n, name in enumerate(names)]
+
+    def _may_be_data(self, names: Sequence[str], place: int) -> bool:
+        """Whether a name may be data by itself: the key of a list's element, or no name of a field."""
+        name = names[place]
+        for keyed, is_covered in self._keyed:
+            if len(keyed) == place and _overlap(keyed, names):
+                return is_covered or (self._values != "shown" and not self._is_number(name))
+        if self._values == "shown" or self._is_number(name) or _FIELD_NAME.fullmatch(name):
+            return False
+        return not self._is_named(names[: place + 1])
+
+    def _is_number(self, name: str) -> bool:
+        return (_NUMBER if self._values in ("numbers", "shown") else _INDEX).fullmatch(name) is not None
+
+    def path(self, difference: Difference) -> str:
+        """The path of a difference as it may be shown."""
+        if not self._hides:
+            return difference.path
+        names = _literal(difference.path)
+        return join_path(self.shown_names(names, len(names) - 1 if _is_new(difference) else None))
+
+    def field(self, path: str) -> str:
+        """The path of a field of production as it may be shown."""
+        if not self._hides:
             return path
         names = parse_path(path)
-        for keyed in self._keyed:
-            holds = all(own is None or own == name for own, name in zip(keyed, names, strict=False))
-            if len(names) > len(keyed) and holds and (name := names[len(keyed)]) is not None:
-                names[len(keyed)] = self.text(name)
-        return join_path(names)
+        shown = iter(self.shown_names(["0" if name is None else name for name in names]))
+        return join_path(None if name is None else one for name, one in zip(names, shown, strict=True))
 
-    def difference(self, difference: Difference) -> Difference:
-        """A difference as it may be shown; a whole object is covered if a part of it is."""
-        if not self:
+    def difference(self, difference: Difference, new_from: int | None = None) -> Difference:
+        """A difference as it may be shown; a whole object is covered if a part of it is. `new_from`: as above, by
+        default the last name of a field that only the candidate has."""
+        if not self._hides:
             return difference
-        if not self.covers(difference.path):
-            return difference._replace(path=self.path(difference.path)) if self._keyed else difference
-        production, shadow = (
-            None if text is None else f'"{self.text(text)}"' for text in (difference.production, difference.shadow)
+        names = _literal(difference.path)
+        if new_from is None and _is_new(difference):
+            new_from = len(names) - 1
+        path = join_path(self.shown_names(names, new_from))
+        if self._covers(names):
+            production, shadow = (self._covered(text) for text in (difference.production, difference.shadow))
+            return Difference(path, difference.kind, production, shadow, None)
+        is_moved = new_from is not None or difference.kind == "type"
+        covers = self._redacts and is_moved and not self._is_allowed(names, new_from or 0)
+        shadow = self._covered(difference.shadow) if covers else self._value(difference.shadow)
+        delta = None if self._values in ("hashed", "none") else difference.delta
+        return Difference(path, difference.kind, self._value(difference.production), shadow, delta)
+
+    def _is_allowed(self, names: Sequence[str], new_from: int) -> bool:
+        """Whether the config names a field of these, literally, at or below the place from which it is new."""
+        return any(
+            new_from < len(path) <= len(names) and path[-1] is not None and _overlap(path, names)
+            for path in self._named
         )
-        return Difference(self.path(difference.path), difference.kind, production, shadow, None)
+
+    def _value(self, text: str | None) -> str | None:
+        if text is None or self._values == "shown" or (self._values == "numbers" and isinstance(text, PlainText)):
+            return text
+        return f'"{self.text(text, drops=self._values == "none")}"'
+
+    def _covered(self, text: str | None) -> str | None:
+        return None if text is None else f'"{self.text(text, drops=self._drops or self._values == "none")}"'
 
     def differences(self, differences: Sequence[Difference]) -> Sequence[Difference]:
         return [self.difference(difference) for difference in differences] if self else differences
 
+    def of_input(self, text: str) -> str:
+        """The JSON of a field of an input. A redaction names fields of outputs, so it covers all of an input."""
+        return (self._covered(text) if self._redacts else self._value(text)) or ""
+
+    def answer(self, answer: str | None) -> str | None:
+        """An answer or a label as JSON, with hashes in place of its texts: equal answers stay equal."""
+        if answer is None or not self._hides:
+            return answer
+        return _JSON_TEXT.sub(lambda text: f'"{self.text(text[0])}"', answer)
+
     def key(self, key: bytes | None) -> bytes | None:
-        """A record's key or correlation id as it may be shown."""
-        if key is None or self._redact is None or not self._redact.keys:
+        """A record's key or correlation id as it may be shown. It is never dropped: a late record finds its partner
+        by it."""
+        if key is None or not self._hides_keys or isinstance(key, Hashed):
             return key
-        return self.text(key.decode("latin-1")).encode()
+        return Hashed(self.text(self._spelling(key).decode("latin-1")).encode())
 
     def reason(self, reason: str | None) -> str | None:
-        """The part of a reason before the first colon: the rest may quote a value."""
-        return reason.partition(":")[0] if self and reason is not None and ":" in reason else reason
+        """A reason that may quote a value: the name of its error, and the hash of the rest."""
+        if not self._hides or not reason or _ERROR_NAME.fullmatch(reason):
+            return reason
+        for call in self._calls:
+            if reason.startswith(call):
+                return call + (self.reason(reason.removeprefix(call)) or "")
+        head, colon, rest = reason.partition(":")
+        if not colon or not _ERROR_NAME.fullmatch(head):
+            return self.text(reason, drops=self._values == "none")
+        return f"{head}: {self.text(rest.strip(), drops=self._values == 'none')}"
 
     def payload(self, value: bytes | None) -> bytes | None:
         """The length and the hash of an undecodable value, whose covered parts are unknown."""
-        if value is None or not self:
+        if value is None or not self._hides:
             return value
-        return f"{len(value)} bytes, {self.text(value.decode('latin-1'))}".encode()
+        shown = self.text(value.decode("latin-1"), drops=self._drops or self._values == "none")
+        return f"{len(value)} bytes, {shown}".encode()
 
     def name(self, path: str | None, value: str) -> str:
-        return self.text(value) if self and path is not None and self.covers(path) else value
+        """The value of a dimension, which the config names to be shown, unless it is redacted."""
+        return self.text(value, drops=self._drops) if path is not None and self.covers(path) else value
 
     def by_header(self, header: str, column: Coded) -> Coded:
         """A column of a dimension that is a header; absence remains visible."""
-        if self._redact is None or header not in self._redact.headers:
+        if header not in self._headers:
             return column
-        return Coded(column.codes, [value if value == ABSENT else self.text(value) for value in column.values])
+        shown = [value if value == ABSENT else self.text(value, drops=self._drops) for value in column.values]
+        return Coded(column.codes, shown)
+
+
+def _overlap(wanted: Names, names: Names) -> bool:
+    return all(own is None or name is None or own == name for own, name in zip(wanted, names, strict=False))
+
+
+def _last_name(path: Names) -> str | None:
+    return next((name for name in reversed(path) if name is not None and not name.isdigit()), None)
+
+
+def _literal(path: str) -> list[str]:
+    return ["*" if name is None else name for name in parse_path(path)]
+
+
+def _is_new(difference: Difference) -> bool:
+    """Whether only the candidate has the field."""
+    return difference.production is None and difference.shadow is not None and difference.path != ""

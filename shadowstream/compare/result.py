@@ -24,6 +24,12 @@ TEXT_CHARS_MAX = 256
 NOWHERE: frozenset[str] = frozenset()
 
 
+class PlainText(str):
+    """JSON of a value without texts, bytes and names: numbers, booleans, null, times, and lists of them."""
+
+    __slots__ = ()
+
+
 class Difference(NamedTuple):
     """One differing path of one pair, as in schemas/diff.avsc.
 

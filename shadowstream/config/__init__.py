@@ -13,12 +13,13 @@ from pydantic import Field, model_validator
 from shadowstream.config.alerting import Alerts, Channel
 from shadowstream.config.client_properties import OWNED_PROPERTIES, alerts_obstacles
 from shadowstream.config.cluster import PRINCIPALS, Format, Kafka, Principal, Schemas
-from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
+from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
 from shadowstream.config.judging import Criterion, Judge
 from shadowstream.config.limits import Isolation, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis
+from shadowstream.config.privacy import Examples, Redact
 from shadowstream.config.retention import RECORD_BYTES_MIN, Retention
 from shadowstream.config.sides import Candidate, CandidateLimits, Failure, Identity, Labels, Production, Twin
 from shadowstream.errors import ConfigError
@@ -43,6 +44,7 @@ __all__ = [
     "Distribution",
     "DistributionAlarms",
     "Drift",
+    "Examples",
     "Expected",
     "Failure",
     "Format",
@@ -179,6 +181,12 @@ class Config(Model):
         return sorted({*judged, *(self.labels.quality if self.labels else ())})
 
     @property
+    def hides_answers(self) -> bool:
+        """Whether texts in answers and labels are kept as hashes: nothing that judges them reads a text."""
+        judged = self.shown_quality or any(one.is_labelled for one in self.judge.criteria if one.rate == "loss")
+        return not self.compare.shows_texts and not judged
+
+    @property
     def candidate_timeout_ms(self) -> int:
         """Maximum time of one call of the candidate, with the default resolved."""
         if "timeout_ms" in self.candidate.model_fields_set:
@@ -300,6 +308,11 @@ class Config(Model):
         written = [topic for topic in further if topic]
         groups = [side.group for side in others if side.group]
         self.plan.check_reads(self.inputs, [*self.production.outputs, *written], groups)
+        if self.labels and self.compare.redacts(self.labels.path):
+            raise ValueError(
+                f"labels.path: {self.labels.path} is redacted (compare.redact.paths), and answers are kept until their "
+                "labels come; remove it from one of the two"
+            )
         if self.delivery == "at_least_once" and self.labels:
             raise ValueError("labels needs transactions: delivery: exactly_once")
         if self.delivery == "at_least_once" and self.candidate.state == "snapshot":

@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from shadowstream.config.distributions import FIELDS_MAX, Distribution
 from shadowstream.config.model import AnyPath, AwareTime, Millis, Model, PositiveMillis, Rate, SinglePath, Tolerance
+from shadowstream.config.privacy import Examples, Redact, number_or_section
+from shadowstream.errors import ShadowstreamBug
 from shadowstream.paths import STAR, parse_path
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
@@ -158,34 +160,6 @@ class Dimension(Model):
         return self
 
 
-class Redact(Model):
-    """Parts of values, keys and ids that diff, dead letters and slices must not show. The comparison still covers
-    them."""
-
-    paths: list[AnyPath] = Field(
-        default_factory=list,
-        max_length=1000,
-        description="dotted paths, as in rules; values below or around them are covered. A field that the candidate "
-        "has renamed is reported under production's name, so give that name here",
-    )
-    keys: bool = Field(False, description="record keys and correlation ids too")
-    headers: list[str] = Field(
-        default_factory=list, max_length=8, description="headers among the dimensions whose values are covered"
-    )
-    how: Literal["hash", "drop"] = Field("hash", description="hash: equal values can be told as equal; drop: nothing")
-    secret: str | None = Field(
-        None, min_length=8, description="hash: its key, of the trial alone; give it as ${VARIABLE}"
-    )
-
-    @model_validator(mode="after")
-    def _has_a_secret(self) -> Redact:
-        if self.how == "hash" and self.secret is None:
-            raise ValueError("how: hash needs secret, otherwise guesses could be tested; give it as ${VARIABLE}")
-        if not (self.paths or self.keys or self.headers):
-            raise ValueError("nothing is named; give paths, headers or keys: true")
-        return self
-
-
 class Latency(Model):
     """Time that each side took from the input's time, which the header of the candidate's outputs contains."""
 
@@ -266,11 +240,10 @@ class Compare(Model):
         description="fields whose values are counted in bins on both sides: how the candidate's are distributed beside "
         "production's, and each side's over time. Shown and alarmed, never part of the decision",
     )
-    examples: int = Field(
-        3,
-        ge=0,
-        le=100,
-        description="examples of a path in a report, by smallest hash of the pair id: the same on replay",
+    examples: Examples = Field(
+        default_factory=Examples,
+        description="examples of differences, and the values that the trial shows",
+        json_schema_extra=number_or_section,
     )
     match_sample: float = Field(
         0.001, ge=0, le=1, description="share of plain matches shown in diff, by hash of the id"
@@ -300,16 +273,61 @@ class Compare(Model):
 
     @model_validator(mode="after")
     def _counts_no_secret(self) -> Compare:
-        redacted = [parse_path(path) for path in self.redact.paths] if self.redact else []
         for one in self.distributions:
-            names = parse_path(one.path)
-            for hidden in redacted:
-                if all(own in (STAR, name) for own, name in zip(hidden, names, strict=False)):
-                    raise ValueError(
-                        f"distributions: {one.path} is redacted (redact.paths), and the bins of its values would show "
-                        "them; remove it from one of the two"
-                    )
+            if self.redacts(one.path):
+                raise ValueError(
+                    f"distributions: {one.path} is redacted (redact.paths), and the bins of its values would show "
+                    "them; remove it from one of the two"
+                )
         return self
+
+    def redacts(self, path: str) -> bool:
+        """Return whether a path of `redact` leads to a value, into it or around it."""
+        names, redacted = parse_path(path), self.redact.paths if self.redact else ()
+        return any(
+            all(own in (STAR, name) for own, name in zip(parse_path(hidden), names, strict=False))
+            for hidden in redacted
+        )
+
+    @property
+    def shows_texts(self) -> bool:
+        """Whether every value may be shown as it is, texts of exceptions included."""
+        return self.examples.values == "shown" and self.redact is None
+
+    @property
+    def hides_keys(self) -> bool:
+        """Whether record keys and correlation ids are shown as hashes."""
+        return self.examples.values != "shown" or (self.redact is not None and self.redact.keys)
+
+    @property
+    def hash_key(self) -> bytes | None:
+        """The key of the hashes; None until the trial's own is known (`kafka.trial.hash_key`)."""
+        given = (self.redact.secret if self.redact else None) or self.examples.secret
+        return None if given is None else given.encode()
+
+    @property
+    def id_secret(self) -> bytes:
+        """The key of the hashes by which marks name inputs; empty where keys are shown. Raises `ShadowstreamBug` where
+        a key is needed and not known yet."""
+        if not self.hides_keys:
+            return b""
+        if self.hash_key is None:
+            raise ShadowstreamBug("keys of records are hidden, and the key of their hashes is not known")
+        return self.hash_key
+
+    def keyed(self, secret: str) -> Compare:
+        """Return the config with a key of the trial's own, where the config gives none."""
+        if self.hash_key is not None:
+            return self
+        return self.model_copy(update={"examples": self.examples.model_copy(update={"secret": secret})})
+
+    @property
+    def named_paths(self) -> list[str]:
+        """Paths that the config names as fields, so that their names are no data."""
+        optional = [one.path for one in self.dimensions]
+        single = [one.path for part in (self.rules, self.checks, self.distributions) for one in part]
+        several = [path for one in self.expected for path in one.paths]
+        return list(dict.fromkeys(path for path in (*optional, *single, *several) if path is not None))
 
     @property
     def calls(self) -> list[str]:

@@ -49,8 +49,6 @@ def facts_of(headers: Mapping[str, bytes]) -> LetterFacts:
 class Redaction(Protocol):
     """The methods of `compare.redact.Redactor` that a dead letter needs."""
 
-    def reason(self, reason: str | None) -> str | None: ...
-
     def key(self, key: bytes | None) -> bytes | None: ...
 
     def payload(self, value: bytes | None) -> bytes | None: ...
@@ -59,7 +57,7 @@ class Redaction(Protocol):
 def dead_letter(
     config: Config, redactor: Redaction, role: str, failed: FailedRecord, error: tuple[str, str], stage: str
 ) -> Write:
-    """Return the record as a dead letter, redacted as configured; `error`: class and message."""
+    """Return the record as a dead letter, redacted as configured; `error`: class, and message as it may be shown."""
     name, message = error
     headers = [
         ("__connect.errors.topic", failed.place.topic.encode()),
@@ -67,7 +65,7 @@ def dead_letter(
         ("__connect.errors.offset", str(failed.offset).encode()),
         ("__connect.errors.stage", stage.encode()),
         ("__connect.errors.exception.class.name", name.encode()),
-        ("__connect.errors.exception.message", (redactor.reason(message) or "").encode()[:MESSAGE_BYTES_MAX]),
+        ("__connect.errors.exception.message", message.encode()[:MESSAGE_BYTES_MAX]),
     ]
     if failed.schema_header is not None:
         headers.append((SCHEMA_HEADER, failed.schema_header))

@@ -15,14 +15,21 @@ from typing import Any
 from shadowstream.codecs import own
 from shadowstream.records import Partition, Write
 
+_SECRET_BYTES_MAX = 64  # of BLAKE2b
 
-def identity_hash(key: bytes) -> int:
+
+def identity_hash(key: bytes, secret: bytes = b"") -> int:
     """Return the signed 64-bit hash by which an absence names the identity of its input.
+
+    With the `secret` of the trial's hashes no list of guesses finds a key that may not be shown.
 
     >>> identity_hash(b"a") == identity_hash(b"a") != identity_hash(b"b")
     True
+    >>> identity_hash(b"a", b"secret") == identity_hash(b"a")
+    False
     """
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big", signed=True)
+    secret = secret if len(secret) <= _SECRET_BYTES_MAX else hashlib.blake2b(secret).digest()
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8, key=secret).digest(), "big", signed=True)
 
 
 @dataclass(slots=True)

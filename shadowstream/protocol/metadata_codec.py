@@ -65,7 +65,7 @@ def opened(metadata: str, parse: Callable[[bytes], T]) -> T:
 
 
 def numbers_of(data: bytes) -> list[int]:
-    """Return the numbers of a row of varints: seven bits a byte, the lowest first. Raises `ValueError` beyond 63 bits."""
+    """Return the numbers of a row of varints: seven bits a byte, the lowest first; raises `ValueError` beyond 63."""
     numbers, number, shift = [], 0, 0
     for byte in data:
         if shift >= _BITS_MAX:  # the time to add to a number grows with its length

@@ -157,7 +157,7 @@ RULES: Mapping[Outcome, Rule] = MappingProxyType({
     Outcome.CRASHED: _failed("the candidate ended its process on the input", "crashed"),
     Outcome.UNDECODABLE_INPUT: Rule(
         means="an input that could not be decoded, so the candidate was not asked", ends=_P, lowers=Side.PRODUCTION,
-        cause="undecodable", quotes=True,
+        cause="undecodable",
     ),
     Outcome.BOTH_FAILED: Rule(
         means="production failed on the input (`production.error`), and the candidate too", ends=_P, agrees=True,

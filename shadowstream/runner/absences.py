@@ -7,6 +7,7 @@ bounds its texts: beyond `TEXTS_MAX` texts it keeps only the part before the col
 from typing import Any, NamedTuple
 
 from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
 from shadowstream.errors import CandidateError
 from shadowstream.protocol.marks import identity_hash
 
@@ -35,10 +36,20 @@ def short(text: str) -> str:
     return line if len(line) <= TEXT_CHARS_MAX else f"{line[: TEXT_CHARS_MAX - 1]}…"
 
 
-def reason_of(absence: str, error: Exception, redactor: Redactor) -> Reason:
-    """Return the reason of one input. If values are redacted, the text ends at the colon."""
+QUOTES = ("error", "undecodable")
+"""Classes whose texts may quote a value. The texts of all others are shadowstream's own."""
+
+
+def text_of(absence: str, error: Exception, redactor: Redactor) -> str:
+    """Return the text of the reason of one input as it may be shown."""
     head = f"{reason}: " if (reason := getattr(error, "reason", "")) else ""
-    return Reason(absence, short(redactor.reason(f"{head}{error}") or ""))
+    text = f"{head}{error}"
+    return (redactor.reason(text) or "") if absence in QUOTES else text
+
+
+def reason_of(absence: str, error: Exception, redactor: Redactor) -> Reason:
+    """Return the reason of one input, on one line."""
+    return Reason(absence, short(text_of(absence, error, redactor)))
 
 
 def exception_of(error: CandidateError) -> str:
@@ -69,9 +80,14 @@ class ReasonTexts:
         return -1
 
 
-def add_absence(runs: list[dict[str, Any]], offset: int, key: bytes | None, reason: str, why: int) -> None:
-    """Add an input to runs of absences (schemas/mark.avsc). `why`: the index of its text."""
-    ids = [] if key is None else [identity_hash(key)]
+def id_of(key: bytes | None, config: Config) -> int | None:
+    """Return the hash by which a mark names an input; keyed, where the config hides keys."""
+    return None if key is None else identity_hash(key, config.compare.id_secret)
+
+
+def add_absence(runs: list[dict[str, Any]], offset: int, id_: int | None, reason: str, why: int) -> None:
+    """Add an input to runs of absences (schemas/mark.avsc). `id_`: its key's hash; `why`: the index of its text."""
+    ids = [] if id_ is None else [id_]
     last = runs[-1] if runs else None
     # In a run, either every input has an id or none has, so that ids stay aligned with the offsets.
     follows = last and (last["reason"], last["why"], last["offset"] + last["count"]) == (reason, why, offset)

@@ -22,7 +22,7 @@ from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
 from shadowstream.records import Batch, Commit, Headers, InputCoordinate, Partition, Write
-from shadowstream.runner import commit_metadata, fast_path
+from shadowstream.runner import absences, commit_metadata, fast_path
 from shadowstream.runner.absences import ID_BYTES, RUN_BYTES, Reason, ReasonTexts, add_absence, exception_of, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
@@ -110,7 +110,7 @@ class RunnerStep:
             raise ShadowstreamBug(f"the partitioner must be detected before the runner's step is created: {self.kinds}")
         self._out = {topic: self.config.plan.out(topic) for topic in outputs}
         self._only = outputs[0] if len(outputs) == 1 else None
-        self._redactor = Redactor(self.config.compare.redact)
+        self._redactor = Redactor.of(self.config)
         self._partitioner = IdentityPartitioner(self.config, self.decoder.decode_many)
         self._ahead = Ahead(self.config.future_ms_max)
         self._selection = Selection(self.config)
@@ -268,7 +268,7 @@ class RunnerStep:
         self._count_absent(state, batch, i, reason_of(absence, result, self._redactor))
         failed = FailedRecord(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], time_ms)
         stage = "VALUE_CONVERTER" if absence == "undecodable" else "TRANSFORMATION"
-        exception = type(result).__name__, str(result)
+        exception = type(result).__name__, absences.text_of(absence, result, self._redactor)
         self.writes.append(dead_letter(self.config, self._redactor, "runner", failed, exception, stage))
 
     def _encode(self, output: Output, input_key: bytes | None) -> Encoded:
@@ -313,7 +313,8 @@ class RunnerStep:
         self.ended[reason.absence] += 1
         state.counters.absent[reason.absence] += 1
         state.absent += 1
-        add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, state.texts.index(reason.text))
+        id_ = absences.id_of(batch.keys[i], self.config)
+        add_absence(state.absences, batch.offsets[i], id_, reason.absence, state.texts.index(reason.text))
 
     def mark_bytes(self) -> int:
         """Return about how large the largest range mark of the next transaction is."""
@@ -357,9 +358,8 @@ class RunnerStep:
     def committed(self) -> None:
         """Note that the transaction of the last `prepare` has been committed."""
         for state in self.inputs.values():
-            state.committed = state.position
             state.absences, state.absent, state.texts = [], 0, ReasonTexts()
-            state.windows, state.costs = {}, {}
+            state.windows, state.costs, state.committed = {}, {}, state.position
         self.writes.clear()
         self.ended.clear()
         self.exceptions.clear()

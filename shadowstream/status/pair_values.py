@@ -38,10 +38,13 @@ def fields_of_pair(
     """
     left, right = dict(_leaves(production)), dict(_leaves(candidate))
     marked = [parse_path(path) for path in differing]
+    known = {names[:n] for names in left for n in range(len(names) + 1)}
     found = []
     for names in dict.fromkeys([*left, *right]):
-        one = redactor.difference(difference(names, "value", left.get(names, ABSENT), right.get(names, ABSENT)))
-        differs = any(_overlap(names, path) for path in marked)
+        new_from = next((n for n in range(len(names)) if names[: n + 1] not in known), None)
+        found_here = difference(names, "value", left.get(names, ABSENT), right.get(names, ABSENT))
+        one = redactor.difference(found_here, new_from)
+        differs = any(_overlap(parse_path(one.path), path) for path in marked)
         found.append(FieldOfPair(one.path, one.production, one.shadow, differs))
     # The differing ones come first where not all are shown.
     if len(found) > FIELDS_MAX:
@@ -58,7 +61,7 @@ def fields_of_input(value: Any, redactor: Redactor) -> tuple[list[FieldOfInput],
     found = []
     for names, leaf in _leaves(value):
         text = difference(names, "value", leaf, ABSENT).production or ""
-        found.append(FieldOfInput(join_path(names), redactor.text(text) if redactor else text))
+        found.append(FieldOfInput(join_path(redactor.shown_names(names)), redactor.of_input(text)))
     return found[:FIELDS_MAX], max(0, len(found) - FIELDS_MAX)
 
 

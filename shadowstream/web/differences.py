@@ -25,6 +25,7 @@ LISTED = ("Key", "Event time (UTC)", "Outcome", "Difference: production → cand
 PARTS = ("Field", "Kind", "Production", "Candidate", "Delta")
 VALUES = ("Field", "Production", "Candidate", "")
 INPUT = ("Field", "Value")
+COVERED = "values are covered as compare.redact and compare.examples.values ask for"
 
 
 class Differences:
@@ -116,8 +117,6 @@ class PairView:
 
     def __init__(self, watch: TrialWatch, closed: Callable[[], None]) -> None:
         self._watch, self._closed = watch, closed
-        compare = watch.config.compare
-        self._redactor = Redactor(compare.redact, compare.rules)
         self._asked = 0
         with Element("div").classes("pair") as self._element:
             self._element.props["role"] = "region"
@@ -158,14 +157,15 @@ class PairView:
 
     def _show_values(self, record: Mapping[str, Any], found: PairRecords) -> None:
         differing = [one["path"] for one in record["differences"]]
-        pair, more = fields_of_pair(found.production.value, found.candidate.value, differing, self._redactor)
+        redactor = Redactor.of(self._watch.config)
+        pair, more = fields_of_pair(found.production.value, found.candidate.value, differing, redactor)
         self._facts.show(self._facts_of(record, found))
         self._values.show([_value(*one) for one in pair])
         self._more.text = f"and {more:,} more fields" if more else ""
-        fields, more = fields_of_input(found.input.value, self._redactor)
+        fields, more = fields_of_input(found.input.value, redactor)
         self._input.show([[Cell(path_text(one.path), "mono"), Cell(one.value, "mono")] for one in fields])
         beyond = f"and {more:,} more fields" if more else ""
-        covered = "compare.redact is set, so every value of an input is covered" if self._redactor and fields else ""
+        covered = COVERED if redactor and fields else ""
         self._redacted.text = "; ".join(filter(None, (beyond, covered)))
 
     def _facts_of(self, record: Mapping[str, Any], found: PairRecords | None) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from shadowstream.judge.verdict.explain import Explanation
 from shadowstream.kafka.reading.pair_reader import PairReader, PairRecords
 from shadowstream.kafka.reading.topic_tails import Tail, TailRecord, TopicTails
 from shadowstream.kafka.status_reader import StatusReader
+from shadowstream.kafka.trial.hash_key import keyed_for_reading
 from shadowstream.logs import get_logger
 from shadowstream.report.facts import History, Point
 from shadowstream.status.differing_rows import DifferingRows, Filter, Page, TypicalDelta
@@ -145,6 +146,7 @@ class TrialWatch:
     def pair(self, row: Record) -> PairRecords:
         """Read the records of a row of diff. It waits for the broker."""
         if self._pairs is None:
+            self.config = keyed_for_reading(self.config)
             self._pairs = PairReader(self.config)
         return self._pairs.read(row)
 

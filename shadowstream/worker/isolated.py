@@ -169,7 +169,7 @@ class IsolatedCandidate:
             raise CandidateDown(f"rests for {pause_s:.1f} s: it has ended {self._ends} times in a row", pause_s=pause_s)
         try:
             loading = self._loading._replace(server=settings_of(self._config, self._result_bytes_max))
-            names, shown = self._config.candidate.env, self._config.compare.redact is None
+            names, shown = self._config.candidate.env, self._config.compare.shows_texts
             process = self._process = WorkerProcess(MODULE, self._bounds, names, shown)
             process.send(("load", loading), self._load_s)
             kind, text = process.receive(CALL_BYTES_MAX, self._load_s, self._notes.waiting)

@@ -174,6 +174,7 @@ def test_a_path_that_a_schema_has_is_valid(path: str, cli: Cli, make_trial: Make
         (PATHS.replace("PATH", "score.x"), "judge.criteria[0].path", "did you mean 'score'?"),
         ("compare:\n  dimensions: [{name: zip, path: usr.zip}]\n", "compare.dimensions[0].path", "'user.zip'?"),
         ("compare:\n  checks: [{path: scoer, type: number}]\n", "compare.checks[0].path", "did you mean 'score'?"),
+        ("compare:\n  redact: {paths: [score, usr.zip]}\n", "compare.redact.paths[1]", "did you mean 'user.zip'?"),
     ],
 )
 def test_a_path_that_no_schema_has_is_reported_in_its_line(

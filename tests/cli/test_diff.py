@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
+from shadowstream.compare.redact import DROPPED, Redactor
 from shadowstream.configfile import load
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.testing.choice import Broker
@@ -65,6 +66,17 @@ def test_rows_are_json_lines_whole_and_in_order_of_event_time(cli: Cli, stored: 
     expected = sorted(rows, key=lambda one: one["time_ms"])
     assert [json.loads(line) for line in result.out.splitlines()] == [{**one, "key": "k"} for one in expected]
     assert result.err == f"3 of 3 rows in '{stored.topic}'\n"
+
+
+def test_a_row_is_found_by_the_key_that_its_hash_stands_for(
+    cli: Cli, kafka: Broker, name: str, make_trial: MakeTrial
+) -> None:
+    extra = "compare: {examples: {secret: of this trial}}\n"
+    stored = Stored(make_trial(name=name, bootstrap=kafka.bootstrap, extra=extra), kafka.bootstrap)
+    redactor = Redactor.of(load(stored.path))
+    stored.store(*(row(f"scores/0/{key}", key=redactor.key(key.encode())) for key in ("ada", "bob")))
+    assert pairs(cli("diff", stored.path, "--json", "--key", "ada").out) == ["scores/0/ada"]
+    assert pairs(cli("diff", stored.path, "--json", "--key", "ad").out) == []
 
 
 def test_bytes_without_text_and_nan_are_still_json(cli: Cli, stored: Stored) -> None:
@@ -211,7 +223,7 @@ def test_a_pair_is_shown_with_both_values_and_its_input(cli: Cli, stored: Stored
     found = cli("diff", stored.path, "--show", "a", "--json").json
     assert found["fields"] == [
         {"path": "score", "production": "0.25", "candidate": "0.5", "differs": True},
-        {"path": "id", "production": '"x"', "candidate": '"x"', "differs": False},
+        {"path": "id", "production": f'"{DROPPED}"', "candidate": f'"{DROPPED}"', "differs": False},  # no key of hashes
     ]
     assert found["input"] == [{"path": "amount", "value": "7"}]
     text = cli("diff", stored.path, "--show", "a").out

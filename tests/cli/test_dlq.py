@@ -17,9 +17,9 @@ from tests.cli.conftest import Cli, MakeTrial
 @pytest.fixture
 def trial(kafka: Broker, name: str, make_trial: MakeTrial) -> Path:
     """A trial with three dead letters of the runner and one of the joiner."""
-    path = make_trial(name=name, bootstrap=kafka.bootstrap)
+    path = make_trial(name=name, bootstrap=kafka.bootstrap, extra="compare: {examples: {values: shown}}\n")
     config = load(path)
-    redactor = Redactor(config.compare.redact)
+    redactor = Redactor.of(config)
     create_topics(kafka.bootstrap, {config.plan.dead_letter(role): 1 for role in ("runner", "joiner")})
     letters = []
     for n in range(3):

@@ -16,14 +16,14 @@ from shadowstream.compare.differences import difference
 from shadowstream.compare.dimension_codes import TEXT_CHARS_MAX, coded, folded, name_of
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
-from shadowstream.compare.redact import Redactor
-from shadowstream.config import Check, Expected, Failure, Redact, Rule
+from shadowstream.config import Check, Expected, Failure, Rule
 from shadowstream.joiner.accounting.part_counts import scopes_of
 from shadowstream.joiner.accounting.value_checks import _fails as fails
 from shadowstream.joiner.intake.header_fields import says_failed
 from shadowstream.paths import join_path
 from shadowstream.protocol.size_limits import PATH_CHARS_MAX, FieldCounts, cut_path, shortened
 from tests.joiner.joiner_world import config
+from tests.least_config import redactor
 
 URL = "https://example.org/" + "a" * 60
 OTHER = URL[:-1] + "b"
@@ -80,8 +80,8 @@ def test_a_criterion_of_a_slice_finds_its_long_value() -> None:
 
 
 def test_two_long_values_that_must_not_be_read_stay_two() -> None:
-    redactor = Redactor(Redact(paths=["u"], headers=["h"], secret="of the trial"))
-    assert redactor.name("u", name_of(URL)) != redactor.name("u", name_of(OTHER))
+    covering = redactor(redact={"paths": ["u"], "headers": ["h"], "secret": "of the trial"})
+    assert covering.name("u", name_of(URL)) != covering.name("u", name_of(OTHER))
 
 
 def test_two_long_headers_are_distinguished() -> None:
@@ -131,8 +131,8 @@ def test_a_row_shows_two_long_values_of_one_beginning_as_two(one: Any, other: An
     assert found.production != found.shadow
     assert [len(text or "") for text in (found.production, found.shadow)] == [256, 256]
     assert "…#" in (found.production or "")
-    redactor = Redactor(Redact(paths=["u"], secret="of the trial"))
-    shown = redactor.difference(found)
+    covering = redactor(redact={"paths": ["u"], "secret": "of the trial"})
+    shown = covering.difference(found)
     assert shown.production != shown.shadow
 
 

@@ -21,6 +21,7 @@ from shadowstream.joiner.task_topics import topics_of
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, pack
 from shadowstream.records import Batch, Headers, InputCoordinate, Partition, Side, Write
+from tests.least_config import shown
 
 REVISION = "00112233445566778899aabbccddeeff"
 WINDOW_MS = 1_000
@@ -48,7 +49,7 @@ def config(**more: Any) -> Config:
         "judge": {"window_ms": WINDOW_MS},
         "start": "earliest",
     }
-    return Config.model_validate(sections | more)
+    return Config.model_validate(shown(sections | more))
 
 
 class World:

@@ -117,26 +117,37 @@ def test_element_keys_in_paths_and_headers_that_slice_are_redacted_too() -> None
     assert any(len(one) == 1 and one[0].startswith(MARK) for one in values)
 
 
-def test_a_late_partner_of_a_redacted_key_is_found_after_a_restart() -> None:
-    redact = {"keys": True, "secret": SECRET}
-    world = World(config(compare={"match_sample": 0, "redact": redact}, grace_ms=0, idle_ms=1))
+HIDDEN_KEYS: dict[str, dict[str, Any]] = {
+    "hash": {"redact": {"keys": True, "secret": SECRET}},
+    "drop": {"redact": {"keys": True, "how": "drop", "secret": SECRET}},
+    "none": {"examples": {"values": "none", "secret": SECRET}},
+}
+
+
+@pytest.mark.parametrize("compare", HIDDEN_KEYS.values(), ids=HIDDEN_KEYS)
+@pytest.mark.parametrize(("key", "late"), [("alice", "alice"), ('{"id": 1, "at": 2}', '{"at":2,"id":1}')])
+def test_a_late_partner_of_a_redacted_key_is_found_after_a_restart(compare: Any, key: str, late: str) -> None:
+    world = World(config(compare={"match_sample": 0, **compare}, grace_ms=0, idle_ms=1))
     world.start()
-    world.production("alice", '{"n": 1}', 5)
-    world.logs[world.inputs[0]].append(Record(b"alice", b"", 5))
-    world.production_committed[world.inputs[0]] = 1
-    world.done(1)
+    for one in (f"not {key}", key):
+        world.production(one, '{"n": 1}', 5)
+        world.logs[world.inputs[0]].append(Record(one.encode(), b"", 5))
+    world.production_committed[world.inputs[0]] = 2
+    world.done(2)
     world.start_joiner()
     world.turn(2)
-    assert world.outcomes() == {"missing": 1}
+    assert world.outcomes() == {"missing": 2}
     world.start_joiner()
-    world.shadow("alice", '{"n": 2}', 0, 5)
+    world.shadow(late, '{"n": 2}', 0, 5)
     world.turn(3)
-    assert world.outcomes() == {"mismatch": 1}
-    assert len({row["key"] for row in world.diff}) == 1
-    assert world.diff[0]["key"].startswith(MARK.encode())
+    assert world.outcomes() == {"missing": 1, "mismatch": 1}
+    corrected = [row for row in world.diff if row["outcome"] == "mismatch"]
+    assert [row["pair_id"] for row in corrected] == [world.diff[1]["pair_id"]]
+    assert len({row["key"] for row in world.diff}) == 2
+    assert all(row["key"].startswith(MARK.encode()) for row in world.diff)
 
 
-@pytest.mark.parametrize("parts", [{"paths": ["a"]}, {"how": "drop"}, {"paths": ["a"], "secret": "short"}])
+@pytest.mark.parametrize("parts", [{"how": "drop"}, {"paths": ["a"], "secret": "short"}])
 def test_a_redaction_that_hides_nothing_is_refused(parts: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Redact(**parts)

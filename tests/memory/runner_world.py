@@ -12,6 +12,7 @@ from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
+from tests.least_config import shown
 
 REVISION = "00112233445566778899aabbccddeeff"
 
@@ -25,7 +26,7 @@ def config(name: str, **more: Any) -> Config:
         "partitioner": "murmur2",
         **more.pop("candidate", {"call": "m:f"}),
     }
-    return Config.model_validate(sections | {"candidate": candidate, "limits": {"commit_ms": 20}} | more)
+    return Config.model_validate(shown(sections | {"candidate": candidate, "limits": {"commit_ms": 20}} | more))
 
 
 def latest(name: str) -> Config:

@@ -147,7 +147,7 @@ def test_the_report_shows_what_was_judged_in_every_form(
     assert text.count("<details") == len(examples)
     # Of each field that differs there are some, and few.
     assert {one["path"] for row in examples for one in row["differences"]} == set(demo.verdict["fields"])
-    assert len(examples) <= demo.config.compare.examples * len(demo.verdict["fields"])
+    assert len(examples) <= demo.config.compare.examples.count * len(demo.verdict["fields"])
     assert facts["history"][-1]["mismatch"] == next(
         one for one in demo.verdict["criteria"] if one["rate"] == "mismatch"
     )

@@ -23,6 +23,7 @@ from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests import forked
+from tests.least_config import shown
 from tests.pipeline.candidates import SAME, SCORE_ATOL, answer
 from tests.pipeline.written_records import await_markers, await_that, ended, records
 
@@ -140,7 +141,8 @@ class Trial:
 
     def write_config(self, **changes: Any) -> None:
         """Write the config file; `changes` replace its keys at the top."""
-        self.config_path.write_text(yaml.safe_dump({**self.document(), **changes}, sort_keys=False), "utf-8")
+        document = shown({**self.document(), **changes})
+        self.config_path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
 
     def create_topics(self) -> None:
         """Production's topics."""

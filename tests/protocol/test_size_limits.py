@@ -3,12 +3,12 @@
 from typing import Any
 
 from shadowstream.codecs import own
-from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import DIFFERENCES_MAX, TEXT_CHARS_MAX, Difference
 from shadowstream.protocol.dead_letters import KEY_HEADER, FailedRecord, dead_letter
 from shadowstream.protocol.size_limits import KEY_BYTES_MAX, PATH_CHARS_MAX, REASON_CHARS_MAX, ROW_BYTES_MAX, cut
 from shadowstream.records import Partition
 from tests.joiner.outcome_cases import P, S, begun, committed, done, play
+from tests.least_config import redactor
 
 LONG = "k" * (KEY_BYTES_MAX + 1)
 WORST = "\U0001f600"  # four bytes as UTF-8, twelve characters as escaped JSON
@@ -75,7 +75,7 @@ def test_a_dead_letter_is_never_larger_than_a_value_may_be() -> None:
     value_bytes = world.config.limits.value_bytes_max
     write = dead_letter(
         world.config,
-        Redactor(None),
+        redactor(),
         "joiner",
         FailedRecord(Partition("t", 0), 1, b"k" * 2_000_000, b"v" * 2_000_000, 5),
         ("E", "m"),

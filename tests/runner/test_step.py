@@ -23,6 +23,7 @@ from shadowstream.runner.candidate import load
 from shadowstream.runner.outputs import Output, outputs_of
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.step import RunnerStep
+from tests.least_config import shown
 
 REVISION, IN, NOW_MS = "00112233445566778899aabbccddeeff", Partition("in", 1), 77
 
@@ -54,7 +55,7 @@ def config(**more: Any) -> Config:
         "judge": {"window_ms": 1_000},
         "limits": {"value_bytes_max": 1_000},
     }
-    return Config.model_validate(sections | more)
+    return Config.model_validate(shown(sections | more))
 
 
 def runner(

@@ -1,12 +1,11 @@
 """Both values of a pair side by side: every field once, the differing ones marked, secrets covered."""
 
-from shadowstream.compare.redact import Redactor
-from shadowstream.config import Redact
 from shadowstream.paths import ABSENT
 from shadowstream.status.pair_values import FIELDS_MAX, FieldOfPair, fields_of_input, fields_of_pair
+from tests.least_config import redactor
 
-PLAIN = Redactor(None)
-SECRET = Redactor(Redact(paths=["user.name"], secret="a long secret"))
+PLAIN = redactor()
+SECRET = redactor(redact={"paths": ["user.name"], "secret": "a long secret"})
 
 
 def test_every_field_of_either_side_is_shown_once_and_the_differing_marked() -> None:
@@ -46,7 +45,7 @@ def test_with_a_redaction_no_value_of_an_input_is_shown() -> None:
     assert [one.value for one in fields_of_input(value, PLAIN)[0]] == ['"Ada"', "36"]
     covered, _ = fields_of_input(value, SECRET)
     assert [one.path for one in covered] == ["alias", "age"]
-    assert all(one.value.startswith("redacted:") for one in covered)
+    assert all(one.value.startswith('"redacted:') for one in covered)
 
 
 def test_of_too_many_fields_the_differing_ones_are_shown() -> None:

@@ -22,6 +22,7 @@ from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correc
 from shadowstream.joiner.accounting.part_counts import touched_by
 from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from shadowstream.joiner.completeness.marks_log import MarksLog
+from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.matching.matches import Pair, PairBatch
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN, cost_names
@@ -103,7 +104,7 @@ class OutcomeCounts:
         self._task, self._places, self._progress = name, places, progress
         self._revision, self._short = revision, revision[: 2 * REVISION_BYTES]
         self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
-        self._redactor = Redactor(config.compare.redact, config.compare.rules)
+        self._redactor = Redactor.of(config, spelling_of(config))
         self._names_id = config.identity.kind == "id"
         self.cells: dict[tuple[int, str], WindowCounts] = {}
         self.slices = SliceCounts(config)
@@ -209,7 +210,7 @@ class OutcomeCounts:
         self._outcomes(production.time_ms, revision).update([TWIN + twin, JOINT + joint])
         self.slices.joint(production, revision, JOINT + joint)
         if result is not None and result.outcome == Outcome.MISMATCH:
-            paths = {self._redactor.path(one.path) for one in result.differences}
+            paths = {self._redactor.path(one) for one in result.differences}
             self._fields.add(paths | touched_by(result), self._cell(production.time_ms, revision).noise)
 
     def cardinality(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord], id_: Hashable) -> None:
@@ -284,7 +285,7 @@ class OutcomeCounts:
             self._count_paths(result, self._cell(time_ms, revision))
 
     def _count_paths(self, result: ComparisonResult, cell: WindowCounts) -> None:
-        found = [(self._redactor.path(one.path), one.kind) for one in result.differences]
+        found = [(self._redactor.path(one), one.kind) for one in result.differences]
         self.paths.update((cut_path(path), kind) for path, kind in found)
         self._fields.add({path for path, _ in found}, cell.fields)
 
@@ -384,7 +385,7 @@ class OutcomeCounts:
         if value is not None and row.header_fields is not None and row.header_fields.head:
             value, named = unheaded(value, row.header_fields.head)
         failed = FailedRecord(*self.own_place(side, row), row.key, value, row.time_ms, named)
-        error = "RecordError", reason
+        error = "RecordError", self._redactor.reason(reason) or ""
         self.writes.append(dead_letter(self._config, self._redactor, "joiner", failed, error, "VALUE_CONVERTER"))
 
     def _id(self, side: Side, row: PendingRecord | None) -> dict[str, Any] | None:

@@ -83,7 +83,7 @@ class Scope(NamedTuple):
 
 def scopes_of(config: Config) -> list[Scope]:
     """Return the scopes of a config, each once; redacted values under the names that slices give them."""
-    redactor = Redactor(config.compare.redact)
+    redactor = Redactor.of(config)
     dimensions = {one.name: (place, one) for place, one in enumerate(config.compare.dimensions)}
     found: dict[str, Scope] = {}
     for criterion in config.judge.criteria:
@@ -227,7 +227,7 @@ class DimensionReader:
 
     def __init__(self, config: Config, compare: Comparing) -> None:
         self._dimensions, self._compare = config.compare.dimensions, compare
-        self._redactor = Redactor(config.compare.redact)
+        self._redactor = Redactor.of(config)
 
     def __call__(self, side: Side, row: PendingRecord) -> list[str | None]:
         fields = iter(self._fields(side, row))

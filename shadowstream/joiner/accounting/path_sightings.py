@@ -36,7 +36,7 @@ class PathSightings:
 
     def __init__(self, config: Config) -> None:
         self._unseen = set(paths_of(config))
-        self._redactor = Redactor(config.compare.redact, config.compare.rules)
+        self._redactor = Redactor.of(config)
         self._first = FIRST
         self._known: set[str] = set()
         self.clear()
@@ -77,11 +77,13 @@ class PathSightings:
         found = compare.holding(decoded, self._unseen)
         self._unseen -= found
         self._seen += sorted(found)
+        if side is Side.SHADOW and self._redactor:  # the names of fields that only the candidate has may be data
+            return
         for path in compare.fields_in(decoded):
             if len(self._known) >= FIELDS_MAX:
                 return
             # A map below a redacted path may have names that must not be shown.
-            shown = cut_path(self._redactor.path(path))
+            shown = cut_path(self._redactor.field(path))
             if shown not in self._known and not self._redactor.covers(path):
                 self._known.add(shown)
                 self._holds.append(shown)

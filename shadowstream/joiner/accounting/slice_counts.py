@@ -67,7 +67,7 @@ def columns_of(
     """Return compared pairs as columns. Raises as `compare` does: call it before counting."""
     fields, header_places = iter(_of_fields(compare, production, shadow)), count()
     infos = shadow.header_fields or [None] * len(shadow)
-    redactor = Redactor(config.compare.redact)
+    redactor = Redactor.of(config)
     columns = []
     for one in config.compare.dimensions:
         if one.header is None:

@@ -278,9 +278,16 @@ class MarksLog:
                 if named:
                     self._by_hash[run["ids"][i]] = which
 
-    def absence_of_key(self, key: bytes) -> tuple[Absence, Partition, int] | None:
-        """Return the absence of the input with this key, if a mark reported one, and the input's coordinate."""
-        at = self._by_hash.get(identity_hash(key)) if self._by_hash else None
+    def absence_of_key(self, key: bytes, secret: bytes = b"") -> tuple[Absence, Partition, int] | None:
+        """Return the absence of the input with this key, if a mark reported one, and the input's coordinate.
+
+        `secret`: the key of the hashes, if any. Marks of older releases have hashes without it.
+        """
+        if not self._by_hash:
+            return None
+        at = self._by_hash.get(identity_hash(key, secret))
+        if at is None and secret:
+            at = self._by_hash.get(identity_hash(key))
         return (self._absent[at], *at) if at is not None else None
 
     def absence_of_input(self, place: Partition, offset: int) -> Absence | None:

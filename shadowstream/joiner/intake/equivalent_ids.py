@@ -22,10 +22,11 @@ other numbers; the verdict then hints at it (`judge.verdict.identity_fit`).
 
 import json
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NoReturn
 
 from shadowstream.compare.lists import canonical
+from shadowstream.config import Config
 from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
 from shadowstream.records import Side
 
@@ -68,6 +69,33 @@ def _of_json(text: bytes) -> Hashable | None:
         return "json", canonical(value)
     except (ValueError, RecursionError):
         return None
+
+
+def spelling_of(config: Config) -> Callable[[bytes], bytes]:
+    """Return the function that gives all ids of equal meaning the same bytes, where the config pairs them."""
+    return _spelling if config.identity.equal_ids == "meaning" else bytes
+
+
+def _spelling(id_: bytes) -> bytes:
+    """Return the bytes that all ids of equal meaning share; the id itself if its bytes are its only form.
+
+    >>> _spelling(b'{"b": 1, "a": [2]}') == _spelling(bytes([0, 0, 0, 0, 1]) + b'{"a":[2],"b":1}'), _spelling(b"k")
+    (True, b'k')
+    """
+    body = _body(id_)
+    text = id_ if body is None else body
+    if _of_json(text) is None:
+        return text
+    value = json.loads(text, parse_float=_Fraction, object_pairs_hook=_object)
+    return _ordered(value).encode("utf-8", "surrogatepass")
+
+
+def _ordered(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{name!r}:{_ordered(value[name])}' for name in sorted(value))}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_ordered, value))}]"
+    return f"{type(value).__name__}:{value!r}"
 
 
 class _Fraction(str):

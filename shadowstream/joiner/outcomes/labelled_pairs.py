@@ -5,6 +5,7 @@ from itertools import repeat
 
 from shadowstream.codecs import own
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.joiner.accounting.slice_counts import PairColumns
@@ -23,6 +24,8 @@ class LabelledPairs:
         self._labels, self._task, self._compare = config.labels, task, compare
         self._by_id = config.identity.kind == "id"
         self._topic = config.plan.of("scored")
+        self._redactor = Redactor.of(config)
+        self._hides_answers = config.hides_answers
         self._partition = int(task.rpartition("/")[2])
 
     def scored(self, pairs: Sequence[Pair], columns: PairColumns) -> list[Write]:
@@ -37,7 +40,9 @@ class LabelledPairs:
         writes = []
         for (pair, revision, parts), *values in zip(compared, production, shadow, strict=True):
             one, other = (None if isinstance(v, RecordError) else at_path(v, path) for v in values)
-            id_ = pair.id if self._by_id and isinstance(pair.id, bytes) else pair.production.key
+            if self._hides_answers:
+                one, other = self._redactor.answer(one), self._redactor.answer(other)
+            id_ = self._redactor.key(pair.id if self._by_id and isinstance(pair.id, bytes) else pair.production.key)
             record = {"id": id_, "task": self._task, "revision": revision, "time_ms": pair.production.time_ms}
             answers = {"production": one, "shadow": other, "bucket": bucket_of(pair.production.key)}
             value = own.encode("scored", {**record, **answers, "end": False, "parts": parts})

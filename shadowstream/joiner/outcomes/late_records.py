@@ -7,10 +7,11 @@ until the value of the corrected record has been read again (`corrections`).
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
-from shadowstream.compare.redact import Redactor
+from shadowstream.compare.redact import Hashed, Redactor
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, CorrectableRow, CorrectableRows, is_correctable
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
+from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.matching.matches import Unmatched
 from shadowstream.joiner.outcomes.corrections import Corrections, FetchedCorrection
@@ -32,7 +33,7 @@ class LateRecords:
 
     def __init__(self, config: Config, identity: Identity, header_fields: HeaderReader) -> None:
         self._config, self._identity, self._header_fields = config, identity, header_fields
-        self._redactor = Redactor(config.compare.redact)
+        self._redactor = Redactor.of(config, spelling_of(config))
         self._correctable = CorrectableRows(config.limits.corrections_max)
         self.corrections = Corrections()
         self.diff_end = 0
@@ -54,8 +55,8 @@ class LateRecords:
         found = self._correctable.take(side, shown, end.row.time_ms, tolerance_ms)
         if found is None and tolerance_ms is None and identity.equal_ids == "meaning":
             found = self._correctable.take_alike(side, shown, end.row.time_ms)
-        redact = self._config.compare.redact
-        return found._replace(key=end.row.key) if found is not None and redact is not None and redact.keys else found
+        hides_keys = self._config.compare.hides_keys
+        return found._replace(key=end.row.key) if found is not None and hides_keys else found
 
     def remember(self, counts: OutcomeCounts) -> None:
         """Keep the missing and extra outcomes of `counts` as correctable, after their commit."""
@@ -72,6 +73,9 @@ class LateRecords:
     def _shown(self, id_: Hashable) -> Hashable:
         """Return an id as diff shows it, because a restart reads correctable outcomes from diff."""
         return self._redactor.key(id_) if isinstance(id_, bytes) else id_
+
+    def _restored(self, shown: bytes | None) -> bytes | None:
+        return Hashed(shown) if shown is not None and self._config.compare.hides_keys else shown
 
     def expire(self, watermark_ms: int) -> None:
         self._correctable.expire(watermark_ms - self._config.correctable_ms)
@@ -104,11 +108,11 @@ class LateRecords:
             if own is None or not is_correctable(row["outcome"], row["reason"]):
                 continue
             at = text_coordinate(row["input"].encode(), self._config.inputs) if row["input"] else None
-            id_ = row["key"] if self._config.identity.kind in ("key", "occurrence") else row["id"]
+            key, id_ = self._restored(row["key"]), self._restored(row["id"])
+            if self._config.identity.kind in ("key", "occurrence"):
+                id_ = key
             if self._identity.is_coordinate:
                 id_ = None if at is None else self._identity.of_coordinate(at)
             position = Partition(own["topic"], own["partition"]), own["offset"], row["time_ms"]
             outcome = self.correctable_from or 0, row["outcome"], row["reason"] in MAY_BE_UNREAD
-            self._correctable.add(
-                CorrectableRow(side, id_, *position, row["key"], at, row["revision"], pair_id, *outcome)
-            )
+            self._correctable.add(CorrectableRow(side, id_, *position, key, at, row["revision"], pair_id, *outcome))

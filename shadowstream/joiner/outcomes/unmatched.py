@@ -86,7 +86,7 @@ class UnmatchedOutcomes:
             absence = marks.absence_of_input(place, row.at.offset)
             revision = marks.revision_at(place, row.at.offset)
         else:
-            found = marks.absence_of_key(row.key) if row.key is not None else None
+            found = marks.absence_of_key(row.key, self._config.compare.id_secret) if row.key is not None else None
             # Under occurrence a key has several inputs, so its absence may be another record's: no excuse.
             if found is not None and not (found[0].reason == "warm_up" and self._config.identity.kind == "occurrence"):
                 absence, revision = found[0], marks.revision_at(*found[1:])

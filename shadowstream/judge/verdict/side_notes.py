@@ -26,6 +26,18 @@ def side_notes(config: Config, figures: Mapping[str, int]) -> list[str]:
         *cut_differences.caveats(config, figures),
         *noise_caveats(config, figures),
         *failed_checks(config, figures),
+        *shown_texts(config),
+    ]
+
+
+def shown_texts(config: Config) -> list[str]:
+    """Return a caveat that texts of values are shown, which is a decision of the config."""
+    if config.compare.examples.values != "shown":
+        return []
+    covered = " beside what compare.redact covers" if config.compare.redact is not None else ""
+    return [
+        f"texts of values are shown{covered} (compare.examples.values: shown): differences, dead letters and messages "
+        "of exceptions hold them"
     ]
 
 

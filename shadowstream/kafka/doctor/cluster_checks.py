@@ -60,7 +60,7 @@ def _of_sources(client: AdminClient, config: Config) -> Iterator[Finding]:
         if "compact" in policy and lag_ms < needed_ms:
             text = f"topic {topic} is compacted: a record may vanish unread, and then counts as never written"
             evidence = f"cleanup.policy={policy}, min.compaction.lag.ms={lag_ms}"
-            fix = _configured(config, topic, {"min.compaction.lag.ms": str(needed_ms)})
+            fix = topic_admin.alter_command(config, topic, [("min.compaction.lag.ms", str(needed_ms))])
             yield Finding("cleanup", Severity.WARN, text, evidence, fix)
 
 

@@ -35,7 +35,7 @@ class HookProcess:
     def __init__(self, config: Config) -> None:
         self._timeout_ms = config.compare.call_timeout_ms
         self._bounds = bounds_of(config, CandidateLimits())
-        self._shown = config.compare.redact is None
+        self._shown = config.compare.shows_texts
         self._path = module_path()
         self._process: WorkerProcess | None = None
         self._failures: dict[str, deque[float]] = {}

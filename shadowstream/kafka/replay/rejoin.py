@@ -26,7 +26,7 @@ from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import SourceFetcher
 from shadowstream.kafka.refused_records import OwnRecord
 from shadowstream.kafka.schemas.registry import schema_source
-from shadowstream.kafka.trial import start_log
+from shadowstream.kafka.trial import hash_key, start_log
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Partition, Side
@@ -42,6 +42,7 @@ def rejoined(config: Config, revision: str) -> Iterator[OwnRecord]:
     Raises `ConfigError` if that revision never began here, `BrokerError` if nothing comes for a minute.
     """
     client = admin(config.kafka)
+    config = hash_key.keyed(config, client)
     known = _starts(config)
     start = known.of.get(revision) if known else None
     if known is None or start is None:

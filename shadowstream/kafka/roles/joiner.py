@@ -37,7 +37,7 @@ from shadowstream.kafka.reading.state_records import newest_states, read_states
 from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.kafka.trial import bound_topics, start_log
+from shadowstream.kafka.trial import bound_topics, hash_key, start_log
 from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
@@ -334,6 +334,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     figures, client = RoleFigures("joiner"), admin(config.kafka)
     bound_topics.check(config, client)
     sources = start_check.ensure_topics(client, config, "joiner")
+    config = hash_key.keyed(config, client)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
     hooks = HookProcess(config)
     compare = comparer_of(schema_source(config.schemas), config, hooks.load)

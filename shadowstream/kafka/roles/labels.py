@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
 from shadowstream.codecs.decoder import Decoder, decoded_bounds
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config, Labels
 from shadowstream.errors import BrokerError, ConfigError, RecordError
 from shadowstream.health import RoleHealth
@@ -34,7 +35,7 @@ from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.kafka.trial import bound_topics
+from shadowstream.kafka.trial import bound_topics, hash_key
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, WaitingEntry
 from shadowstream.logs import get_logger
@@ -68,6 +69,7 @@ class LabelsRole(Role):
         schemas, bounds = schema_source(config.schemas), decoded_bounds(config)
         self._decoder = Decoder(schemas, config.schemas.formats, bounds, names=names).of(labels.topic)
         self._path = parse_one(labels.label_path or labels.path)
+        self._redactor = Redactor.of(config)
         self._id_path = None if labels.id == "key" else parse_one(labels.id)
         self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))
         self._positions: dict[Partition, int] = {}
@@ -177,10 +179,12 @@ class LabelsRole(Role):
         for key, value, time_ms in zip(batch.keys, values, batch.times_ms, strict=True):
             if isinstance(value, RecordError):
                 self.unreadable += 1
-                log.warning("label_unreadable", place=str(batch.place), error=str(value))
+                log.warning("label_unreadable", place=str(batch.place), error=self._redactor.reason(str(value)))
                 continue
             id_ = key if self._id_path is None else text_id(value, self._id_path)
-            step.label(batch.place, id_, at_path(value, self._path), time_ms, now_ms)
+            truth = at_path(value, self._path)
+            truth = self._redactor.answer(truth) if self._config.hides_answers else truth
+            step.label(batch.place, self._redactor.key(id_), truth, time_ms, now_ms)
 
     def end(self, place: Partition, offset: int, now_ms: int) -> None:
         self._positions[place] = max(offset, self._positions.get(place, 0))
@@ -215,6 +219,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     figures, client = RoleFigures("labels"), admin(config.kafka)
     bound_topics.check(config, client)
     counts = start_check.ensure_topics(client, config, "labels")
+    config = hash_key.keyed(config, client)
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
     store = LabelStore(path_of(config, instance), given=config.labels.store_dir is not None)

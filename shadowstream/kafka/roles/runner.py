@@ -36,7 +36,7 @@ from shadowstream.kafka.roles.repartition_copier import CopyProgress
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.kafka.trial import bound_topics, start_log, start_mark
+from shadowstream.kafka.trial import bound_topics, hash_key, start_log, start_mark
 from shadowstream.kafka.trial.attempt_log import log_ended, read_attempts
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
@@ -303,6 +303,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     loaded = candidate_loading.load(config, revision, marks_writer, watch, (call_size, step_time))
     with loaded.watched(config, watch):
         sources = start_check.ensure_topics(client, config, "runner")
+        config = hash_key.keyed(config, client)
         schemas = schema_source(config.schemas)
         decoder = Decoder(schemas, config.schemas.formats, decoded_bounds(config), names="plain")
         partitions = {topic: sources[topic] for topic in config.production.outputs}

@@ -51,7 +51,7 @@ class FirstFailures:
     """Log of the candidate's exceptions: the first of each type and line, with traceback; no text if redacted."""
 
     def __init__(self, config: Config) -> None:
-        self._redactor = Redactor(config.compare.redact)
+        self._redactor = Redactor.of(config)
         self._kinds = FailureKinds()
         self._left = KINDS_MAX
 

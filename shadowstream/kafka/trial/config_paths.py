@@ -28,7 +28,9 @@ def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
             return
         schemas += found
     known = list(dict.fromkeys(path for schema in schemas for path in paths_in(schema)))
-    for where, path in _paths(config):
+    redacted = enumerate(config.compare.redact.paths if config.compare.redact else ())
+    listed = [(("compare", "redact", "paths", n), path) for n, path in redacted]
+    for where, path in [*_paths(config), *listed]:
         names = parse_path(path)
         if not any(may_hold(schema, names) for schema in schemas):
             outputs = ", ".join(config.production.outputs)

@@ -191,6 +191,7 @@ class Setup:
             "identity": identity,
             "compare": {
                 "match_sample": 1,
+                "examples": {"values": "shown"},  # rows name records by their ids
                 "rules": [*RULES, *(CALLS if self.asks else [])],
                 "expected": [DECLARED, *([{**ASKS_WHETHER, "until": UNTIL}] if self.asks else [])],
             },
