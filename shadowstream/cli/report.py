@@ -94,8 +94,9 @@ def _inputs(trial: Config, rows: Sequence[Mapping[str, Any]]) -> dict[str, Examp
     if not named:
         return {}
     from shadowstream.kafka.reading.pair_reader import PairReader  # a local import: it loads what decodes
+    from shadowstream.kafka.trial.hash_key import keyed_for_reading
 
-    reader, redactor = PairReader(trial), Redactor(trial.compare.redact, trial.compare.rules)
+    reader, redactor = PairReader(trial), Redactor.of(keyed_for_reading(trial))
     inputs = {}
     for row in named:
         found = reader.read_input(row)

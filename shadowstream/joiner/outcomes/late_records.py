@@ -108,7 +108,8 @@ class LateRecords:
             if own is None or not is_correctable(row["outcome"], row["reason"]):
                 continue
             at = text_coordinate(row["input"].encode(), self._config.inputs) if row["input"] else None
-            key, id_ = self._restored(row["key"]), self._restored(row["id"])
+            key = self._restored(row["key"])
+            id_: Hashable = self._restored(row["id"])
             if self._config.identity.kind in ("key", "occurrence"):
                 id_ = key
             if self._identity.is_coordinate:

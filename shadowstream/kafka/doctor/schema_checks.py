@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.evolution import evolution
 from shadowstream.codecs.framing import SchemaId
 from shadowstream.codecs.schemas import SchemaSource, is_avro, named
@@ -25,10 +25,10 @@ SAMPLED = 200
 def schema_findings(config: Config, sampler: Sampler) -> Iterator[Finding]:
     """Yield what samples of inputs and outputs show. Raises `RegistryError` while the registry does not answer."""
     schemas = schema_source(config.schemas)
-    inputs = Decoder(schemas, config.schemas.formats, config.limits.decoded_bytes_max, names="plain")
+    inputs = Decoder(schemas, config.schemas.formats, decoded_bounds(config), names="plain")
     for topic in config.inputs if config.candidate.topic is None else []:
         yield from _undecodable(topic, inputs.of(topic), [*sampler.newest(topic, SAMPLED, True)])
-    plain = Decoder(schemas, bytes_max=config.limits.decoded_bytes_max, names=config.compare.duplicate_names)
+    plain = Decoder(schemas, bounds=decoded_bounds(config), names=config.compare.duplicate_names)
     for topic in config.production.outputs:
         decoder = plain.formatted(side_formats(config, topic)[0])
         batches = [*sampler.newest(topic, SAMPLED, True)]

@@ -214,7 +214,8 @@ def _waiting(record: dict[str, Any]) -> WaitingEntry:
 
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Run the labels role to its end or stop; return its figures. Raises `ConfigError` without `labels`."""
-    if config.labels is None:
+    labels = config.labels
+    if labels is None:
         raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
     figures, client = RoleFigures("labels"), admin(config.kafka)
     bound_topics.check(config, client)
@@ -222,12 +223,12 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
     config = hash_key.keyed(config, client)
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
-    store = LabelStore(path_of(config, instance), given=config.labels.store_dir is not None)
+    store = LabelStore(path_of(config, instance), given=labels.store_dir is not None)
     with contextlib.closing(store), contextlib.closing(HookProcess(config)) as hooks:
         clients = Clients(store, client, joined_tasks(config, counts), hooks)
-        role = LabelsRole(config, config.labels, revision, clients, watch)
+        role = LabelsRole(config, labels, revision, clients, watch)
         consumer = group_consumer(config, "labels", SINGLE_INSTANCE, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
-        loop.run([config.plan.of("scored"), config.labels.topic], stop)
+        loop.run([config.plan.of("scored"), labels.topic], stop)
     figures.add(records=loop.records, commits=loop.commits, unreadable=role.unreadable, rebuilt=role.rebuilt)
     return figures.ended()
