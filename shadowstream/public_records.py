@@ -52,6 +52,7 @@ class DiffRow:
     identity: str
     id: bytes | None
     ambiguous: bool
+    dimensions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

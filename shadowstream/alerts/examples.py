@@ -14,6 +14,7 @@ from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.reading.bounded import read_range
 from shadowstream.kafka.refused_records import Refusals, own_record
 from shadowstream.protocol.outcomes import Outcome
+from shadowstream.status.differing_rows import in_slice
 
 ROWS_MAX = 4_000
 """Newest offsets of diff that are read, over all partitions."""
@@ -30,8 +31,13 @@ class Evidence(NamedTuple):
     typical: dict[str, float]
 
 
-def evidence_of(config: Config, revision: str, outcomes: Collection[Outcome], since_ms: int) -> Evidence:
-    """Return the evidence among the newest rows of a revision since an event time. Raises `BrokerError`."""
+def evidence_of(
+    config: Config, revision: str, outcomes: Collection[Outcome], since_ms: int, named: str | None = None
+) -> Evidence:
+    """Return the evidence among the newest rows of a revision since an event time, of the slice `named` if it has any.
+
+    Raises `BrokerError`.
+    """
     topic, client = config.plan.of("diff"), admin(config.kafka)
     count = offsets.existing(client).get(topic, 0)
     places = offsets.places({topic: count})
@@ -47,7 +53,12 @@ def evidence_of(config: Config, revision: str, outcomes: Collection[Outcome], si
         for row in rows.values()
         if row["revision"] == revision and row["outcome"] in outcomes and row["time_ms"] >= since_ms
     ]
-    return chosen(found, config.alerts.examples)
+    return chosen(of_slice(found, named), config.alerts.examples)
+
+
+def of_slice(rows: list[dict[str, Any]], named: str | None) -> list[dict[str, Any]]:
+    """Return the rows of a slice; all rows if none names it, as those of an older joiner."""
+    return [row for row in rows if named is not None and in_slice(named, row["dimensions"])] or rows
 
 
 def chosen(rows: list[dict[str, Any]], limit: int) -> Evidence:

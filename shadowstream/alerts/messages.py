@@ -16,6 +16,7 @@ from shadowstream.alerts import wording
 from shadowstream.judge.distributions.words import PSI
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.protocol.outcomes import Outcome
+from shadowstream.protocol.size_limits import OTHER
 
 REVISION_CHARS = 16
 NAMED = "named"
@@ -74,14 +75,23 @@ class Alert(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a message needs beside its record. `config_path`: of the trial's config, for commands."""
+    """What a message needs beside its record. `config_path`: of the trial's config, for commands.
+
+    `dimensions`: names of the dimensions of that config.
+    """
 
     trial: str
     config_path: str
     now_ms: int
+    dimensions: tuple[str, ...] = ()
 
     def command(self, words: str, *more: str) -> str:
         return wording.command(words, self.config_path, *more)
+
+    def slice_options(self, named: str | None) -> list[str]:
+        """Return the options by which `diff` shows a slice; none for a slice that no row can name."""
+        starts = tuple(f"{name}=" for name in self.dimensions)
+        return ["--slice", named] if named and named.startswith(starts) and f"={OTHER}" not in named else []
 
 
 def incident_alert_id(revision: str, incident: str) -> str:
@@ -139,7 +149,7 @@ def _opened(context: Context, record: Record, notes: Sequence[str]) -> Alert:
     }
     if record["detector"] != PSI:
         chosen = ["--outcome", outcomes[0]] if outcomes else []
-        chosen += ["--revision", record["revision"][:REVISION_CHARS]]
+        chosen += ["--revision", record["revision"][:REVISION_CHARS], *context.slice_options(payload["slice"])]
         since = wording.iso(wording.begin_ms(record))
         payload["differences"] = context.command("diff", *chosen, *(["--since", since] if since else []))
     return Alert(incident_alert_id(record["revision"], record["incident"]), payload)

@@ -58,6 +58,7 @@ class AlertsRole:
 
     def __init__(self, config: Config, revision: str, watch: RoleHealth, path: str) -> None:
         self._config, self._revision, self._path = config, revision, path
+        self._dimensions = tuple(one.name for one in config.compare.dimensions)
         self.deliverer = Deliverer(config, Delivered(config), watch, channels_of(config, revision), self._complete)
         self._refusals = Refusals()
         self._final = False
@@ -99,7 +100,7 @@ class AlertsRole:
 
     async def _take(self, value: bytes, is_new: bool, *, superseded: bool) -> None:
         kind, record = own.decode(value)
-        context = Context(self._config.name, self._path, now_ms())
+        context = Context(self._config.name, self._path, now_ms(), self._dimensions)
         alert = alert_of(context, kind, record, self._notes.get(record.get("revision", ""), ()))
         if kind == "drift" and record["event"] == "closed" and alert is not None:
             self.deliverer.closed(alert.of)
@@ -146,9 +147,9 @@ class AlertsRole:
         outcomes = outcomes_of(bad)
         if not examples or not outcomes or alert.state not in (State.OPENED, State.ESCALATED):
             return completed(alert, (), {})
-        begin_ms = payload["since_ms"] or 0
+        of_rows = payload["revision"], outcomes, payload["since_ms"] or 0, payload.get("slice")
         try:
-            found = await asyncio.to_thread(evidence_of, self._config, payload["revision"], outcomes, begin_ms)
+            found = await asyncio.to_thread(evidence_of, self._config, *of_rows)
         except BrokerError as error:
             log.warning("examples_unread", alert=alert.id, problem=str(error))
             return completed(alert, (), {}, "Examples could not be read; the command below shows them.")

@@ -21,13 +21,15 @@ from shadowstream.kafka.reading.topic_reader import stream_topic
 from shadowstream.kafka.refused_records import OwnRecord, usable
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.outcomes import BAD, Outcome
-from shadowstream.status.differing_rows import Tally
+from shadowstream.protocol.size_limits import OTHER
+from shadowstream.status.differing_rows import Tally, in_slice, slice_text
 from shadowstream.status.words import key_text, path_text, side_text, time_text, typical_text
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
 COUNTS_SHOWN = 20
-TITLES = ("time (UTC)", "outcome", "pair", "key", "difference: production → candidate")
+TITLES = ("time (UTC)", "outcome", "pair", "key", "slice", "difference: production → candidate")
+SLICE_AT = TITLES.index("slice")
 TABLE_ROWS = 1_000
 """Rows of one table, whose columns fit their texts."""
 
@@ -35,6 +37,7 @@ TABLE_ROWS = 1_000
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Filter of rows; None takes all. `field`: a path, and what is below it. `since_ms`: the earliest event time.
+    `slices`: each of them must hold the row.
 
     `key_hash`: the hash of the whole key `key`, where rows have hashes in place of keys.
     """
@@ -45,6 +48,7 @@ class Wanted:
     key: str | None = None
     since_ms: int | None = None
     key_hash: bytes | None = None
+    slices: tuple[str, ...] = ()
 
     def takes(self, row: Mapping[str, Any]) -> bool:
         paths = (difference["path"] for difference in row["differences"])
@@ -53,6 +57,7 @@ class Wanted:
             and (self.revision is None or row["revision"].startswith(self.revision))
             and (self.field is None or any(path == self.field or path.startswith(self._below) for path in paths))
             and (self.key is None or self.key in key_text(row) or row["key"] == self.key_hash is not None)
+            and all(in_slice(text, row["dimensions"]) for text in self.slices)
             and (self.since_ms is None or row["time_ms"] >= self.since_ms)
         )
 
@@ -70,6 +75,14 @@ def diff(
     since: Annotated[
         str | None, typer.Option(help="only rows from this event time on: ISO 8601, UTC by default")
     ] = None,
+    slices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="NAME=VALUE",
+            help="only rows with this value of a dimension, as the verdict names it; repeat it for further dimensions",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="only the newest so many rows; 0 for all")] = 20,
     summary: Annotated[
         bool, typer.Option("--summary", help="counts by outcome, field and reason, and no rows")
@@ -82,7 +95,8 @@ def diff(
     if outcome is not None and outcome not in tuple(Outcome):
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
     trial = load(config).acting_as("reader")
-    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), _hash_of(trial, key))
+    chosen = tuple(_known_slice(trial, text) for text in slices or ())
+    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), _hash_of(trial, key), chosen)
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
         _follow(trial, wanted, limit, as_json)
@@ -103,6 +117,21 @@ def diff(
             shown = _print_rows(last, limit, as_json=as_json)
         filtered = f" with outcome {outcome}" if outcome else " of this choice" if wanted != Wanted() else ""
         say(f"{shown} of {len(last)} rows{filtered} in {trial.plan.of('diff')!r}")
+
+
+def _known_slice(trial: Config, text: str) -> str:
+    """Return a slice. Raises `ConfigError` if it begins with no dimension of the trial."""
+    names = [one.name for one in trial.compare.dimensions]
+    if any(text.startswith(f"{name}=") for name in names):
+        if f"={OTHER}" in text:
+            raise ConfigError(f"--slice {text!r}: rows hold the exact value, never {OTHER}; name a value")
+        return text
+    name, equals, _ = text.partition("=")
+    if not names:
+        raise ConfigError(f"--slice {text!r}: the config declares no dimensions (compare.dimensions)")
+    if name in names and not equals:
+        raise ConfigError(f"--slice {text!r}: give a value too, as {name}=VALUE")
+    raise ConfigError(f"--slice {text!r}: {name!r} is no dimension of the config; those are {', '.join(names)}")
 
 
 def _hash_of(trial: Config, key: str | None) -> bytes | None:
@@ -129,7 +158,7 @@ def _print_rows(last: LastRows, limit: int, *, as_json: bool) -> int:
             for row in part:
                 put_json(row)
         else:
-            put_rows(TITLES, [_cells(row) for row in part], id_at=2)
+            put_rows(TITLES, [_cells(row) for row in part], id_at=2, if_room=SLICE_AT)
     return shown
 
 
@@ -189,7 +218,7 @@ def _cells(row: dict[str, Any]) -> list[Text]:
         lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
     corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
     outcome = cell(f"{row['outcome']}{' late' if row['late'] else ''}{corrected}", "red" * (row["outcome"] in BAD))
-    texts = row["pair_id"], key_text(row), "\n".join(lines)
+    texts = row["pair_id"], key_text(row), slice_text(row["dimensions"]), "\n".join(lines)
     return [cell(time_text(row["time_ms"])), outcome, *map(cell, texts)]
 
 

@@ -83,11 +83,21 @@ def console() -> Console:
     return Console(file=sys.stdout, width=width, no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
 
 
-def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: int) -> None:
-    """Print rows as a table, on a terminal too narrow for it as blocks. The ids in column `id_at` are never broken."""
+def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: int, if_room: int | None = None) -> None:
+    """Print rows as a table, on a terminal too narrow for it as blocks. The ids in column `id_at` are never broken.
+
+    `if_room`: a later column that a table has only on a terminal with room for it, and if it is not empty.
+    """
     shown = console()
     longest = max(len(row[id_at]) for row in rows)
-    if not shown.is_terminal or shown.width >= longest + _WIDTH_OF_COLUMN * (len(titles) - 1):
+    room = (shown.width - longest) // _WIDTH_OF_COLUMN + 1
+    in_blocks = shown.is_terminal and room < len(titles) - (if_room is not None)
+    if if_room is not None and not in_blocks:
+        widest = max(len(row[if_room]) for row in rows)
+        needed = len(titles) - 1 + -(-widest // _WIDTH_OF_COLUMN)
+        if not shown.is_terminal or not widest or room < needed:
+            titles, rows = ([*each[:if_room], *each[if_room + 1 :]] for each in (titles, rows))
+    if not in_blocks:
         table = Table(box=None, pad_edge=False)
         for at, title in enumerate(titles):
             table.add_column(title, overflow="fold", no_wrap=at == id_at, ratio=int(at == len(titles) - 1) or None)

@@ -187,6 +187,30 @@ def paths_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(difference["path"] for difference in row["differences"]))
 
 
+def in_slice(text: str, dimensions: Mapping[str, str]) -> bool:
+    """Whether a row with these values is in a slice, which is written as verdicts and incidents write it.
+
+    >>> row = {"carrier": "UA", "origin": "EWR"}
+    >>> [in_slice(text, row) for text in ("origin=EWR", "carrier=UA,origin=EWR", "carrier=UA,origin=JFK", "carrier=U")]
+    [True, True, False, False]
+    """
+    for name, value in dimensions.items():
+        one = f"{name}={value}"
+        others = {other: named for other, named in dimensions.items() if other != name}
+        if text == one or (text.startswith(f"{one},") and in_slice(text[len(one) + 1 :], others)):
+            return True
+    return False
+
+
+def slice_text(dimensions: Mapping[str, str]) -> str:
+    """Return the values of a row as its narrowest slice.
+
+    >>> slice_text({"carrier": "UA", "origin": "EWR"})
+    'carrier=UA,origin=EWR'
+    """
+    return ",".join(f"{name}={value}" for name, value in dimensions.items())
+
+
 def _add(counts: Counter[str], name: str, by: int) -> None:
     if name in counts or (by > 0 and len(counts) < PATHS_MAX):
         counts[name] += by

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shadowstream.alerts.examples import of_slice
 from shadowstream.alerts.ledger import incidents
 from shadowstream.alerts.messages import Context, State, acknowledged, alert_of
 from tests.alerts.alerts_trial import REVISION, drift, verdict
@@ -46,6 +47,31 @@ def test_the_slice_of_an_incident_is_news_of_its_opening() -> None:
     acted = acknowledged(opened, "ann", "")
     assert (acted.state, acted.of) == (named.state, named.of)
     assert acted.id != named.id, "else a channel that has one would not get the other"
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("mismatch:carrier=UA", " --slice carrier=UA "),
+        ("mismatch:carrier=U A,origin=EWR", " --slice 'carrier=U A,origin=EWR' "),
+        ("mismatch:carrier=(other)", ""),
+        ("mismatch:items.a=b", ""),
+        ("mismatch", ""),
+    ],
+)
+def test_where_to_look_is_the_slice_where_rows_can_name_it(subject: str, shown: str) -> None:
+    context = CONTEXT._replace(dimensions=("carrier", "origin"))
+    found = alert_of(context, "drift", drift("opened", "mismatch-1", subject=subject))
+    assert found is not None
+    look = found.payload["differences"]
+    assert shown in look
+    assert bool(shown) == ("--slice" in look)
+
+
+def test_examples_are_of_the_slice_if_rows_name_it() -> None:
+    rows = [{"pair_id": pair, "dimensions": values} for pair, values in {"a": {"carrier": "UA"}, "b": {}}.items()]
+    assert [one["pair_id"] for one in of_slice(rows, "carrier=UA")] == ["a"]
+    assert of_slice(rows, "carrier=AA") == of_slice(rows, None) == rows
 
 
 def test_an_incident_of_a_distribution_has_a_kind_of_its_own() -> None:

@@ -27,6 +27,7 @@ def row(pair_id: str, outcome: str = "mismatch", time_ms: int = 1_372_651_200_00
     record |= {"key": b"k", "identity": "key", "production": {"topic": "scores", "partition": 0, "offset": 1}}
     record |= dict.fromkeys(("shadow", "input", "reason", "correction_of", "twin", "id"))
     record |= {"differences": differences if outcome == "mismatch" else [], "late": False, "ambiguous": False}
+    record |= {"dimensions": {}}
     return record | more
 
 
@@ -49,8 +50,21 @@ def stored(kafka: Broker, name: str, make_trial: MakeTrial) -> Stored:
     return Stored(make_trial(name=name, bootstrap=kafka.bootstrap), kafka.bootstrap)
 
 
+DIMENSIONS = "compare: {dimensions: [{name: carrier, path: carrier}, {name: origin, header: origin}]}\n"
+
+
 def pairs(out: str) -> list[str]:
     return [json.loads(line)["pair_id"] for line in out.splitlines()]
+
+
+@pytest.fixture
+def sliced(kafka: Broker, name: str, make_trial: MakeTrial) -> Stored:
+    """A trial with dimensions, and rows: UA from EWR, UA from JFK, AA from EWR, none."""
+    stored = Stored(make_trial(name=name, bootstrap=kafka.bootstrap, extra=DIMENSIONS), kafka.bootstrap)
+    values = {"a": ("UA", "EWR"), "b": ("UA", "JFK"), "c": ("AA", "EWR")}
+    rows = [row(pair, dimensions={"carrier": one, "origin": other}) for pair, (one, other) in values.items()]
+    stored.store(*rows, row("d"))
+    return stored
 
 
 def test_the_outcomes_are_those_that_the_schema_of_diff_states() -> None:
@@ -197,6 +211,34 @@ def test_rows_are_chosen_by_each_option(
         row("c", key=b"ana-7", differences=differing("user[0]"), time_ms=later),
     )
     assert pairs(cli("diff", stored.path, "--json", *options).out) == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["carrier=UA"], ["a", "b"]),
+        (["carrier=UA", "origin=EWR"], ["a"]),
+        (["carrier=UA,origin=EWR"], ["a"]),
+        (["origin=EWR,carrier=UA"], ["a"]),
+        (["carrier=U"], []),
+        (["carrier=UA", "carrier=AA"], []),
+    ],
+)
+def test_rows_are_chosen_by_slice(cli: Cli, sliced: Stored, texts: list[str], expected: list[str]) -> None:
+    options = [word for text in texts for word in ("--slice", text)]
+    assert pairs(cli("diff", sliced.path, "--json", *options).out) == expected
+
+
+def test_a_slice_of_no_dimension_is_refused_with_those_there_are(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial(extra=DIMENSIONS)
+    for text, problem in {
+        "country=NO": "'country' is no dimension of the config; those are carrier, origin",
+        "carrier": "give a value too, as carrier=VALUE",
+        "carrier=(other)": "rows hold the exact value",
+    }.items():
+        found = cli("diff", path, "--slice", text)
+        assert (found.code, problem in found.err) == (2, True), found.err
+    assert "declares no dimensions" in cli("diff", make_trial(), "--slice", "carrier=UA").err
 
 
 def test_a_summary_counts_outcomes_fields_and_reasons(cli: Cli, stored: Stored) -> None:

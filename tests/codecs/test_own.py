@@ -27,6 +27,7 @@ rows = st.fixed_dictionaries(
         **dict.fromkeys(("late", "ambiguous"), st.booleans()),
         "time_ms": st.integers(-(2**40), 2**40),
         "differences": st.lists(differences, max_size=3),
+        "dimensions": st.dictionaries(st.sampled_from(("carrier", "origin")), st.text(max_size=4)),
     }
 )
 

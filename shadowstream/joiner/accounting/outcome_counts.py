@@ -5,9 +5,8 @@ late record is counted as ended.
 """
 
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +18,9 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import PairResult, Undecodable
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correctable
+from shadowstream.joiner.accounting.outcome_window import WindowCounts
 from shadowstream.joiner.accounting.part_counts import touched_by
-from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
+from shadowstream.joiner.accounting.slice_counts import PairColumns, PairPlace, SliceCounts
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.matching.matches import Pair, PairBatch
@@ -50,33 +50,17 @@ Rows = Sequence[PendingRecord | None]
 ComparisonResult = PairResult | Undecodable | Result
 
 
-@dataclass(slots=True)
-class WindowCounts:
-    """Counts of one window and revision since the last commit.
-
-    `outcomes`: those that come for a whole window, inputs and costs. `sub_windows`: all others, by sub-window.
-    """
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    sub_windows: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    fields: Counter[str] = field(default_factory=Counter)
-    noise: Counter[str] = field(default_factory=Counter)
-
-    def sums(self) -> dict[str, int]:
-        """Return all outcomes; below zero where a correction takes them back."""
-        sums = Counter(self.outcomes)
-        for outcomes in self.sub_windows.values():
-            sums.update(outcomes)
-        return dict(sums)
-
-
 class RowDetails(NamedTuple):
-    """Further content of a diff row. `ambiguous`: several partners were possible; `twin`: of an unmatched record."""
+    """Further content of a diff row. `ambiguous`: several partners were possible; `twin`: of an unmatched record.
+
+    `dimensions`: the values of the declared dimensions, as far as they are known.
+    """
 
     ambiguous: bool = False
     corrects: CorrectableRow | None = None
     id: Hashable = None
     twin: PendingRecord | None = None
+    dimensions: Mapping[str, str] = {}
 
 
 NO_DETAILS = RowDetails()
@@ -131,7 +115,9 @@ class OutcomeCounts:
         known = {short: self._whole(short) for short in set(rows.revisions)}
         return [known[short] for short in rows.revisions]
 
-    def pair(self, pair: Pair, result: ComparisonResult, twin: ComparisonResult | None = None) -> None:
+    def pair(
+        self, pair: Pair, result: ComparisonResult, twin: ComparisonResult | None = None, at: PairPlace | None = None
+    ) -> None:
         """Count a pair in the window of its production record; `twin`: the result of its twin's record."""
         revision = self.revision_of(pair.shadow)
         self._end(Side.PRODUCTION, result.outcome)
@@ -139,7 +125,7 @@ class OutcomeCounts:
         self._count(result, pair.production.time_ms, revision)
         self.twin(pair.production, revision, result.outcome, pair.twin, twin)
         if result.outcome not in PLAIN or self._sampled((pair.production.offset,)).any():
-            details = RowDetails(pair.ambiguous, None, pair.id)
+            details = RowDetails(pair.ambiguous, None, pair.id, None, self.slices.named(at))
             self._row(result, revision, (pair.production, pair.shadow, pair.twin), details)
 
     def pair_batch(self, pair_batch: PairBatch, results: Sequence[ComparisonResult], columns: PairColumns) -> None:
@@ -165,7 +151,8 @@ class OutcomeCounts:
             if result.outcome == Outcome.MISMATCH:
                 self._count_paths(result, self._cell(times[i], revisions[i]))
             rows = pair_batch.production.row(i), pair_batch.shadow.row(i), None
-            self._row(result, revisions[i], rows, RowDetails(id=pair_batch.ids[i]))
+            details = RowDetails(id=pair_batch.ids[i], dimensions=self.slices.named((columns, i)))
+            self._row(result, revisions[i], rows, details)
 
     def unmatched(
         self,
@@ -179,12 +166,12 @@ class OutcomeCounts:
         self._end(side, result.outcome)
         revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
         self._outcomes(row.time_ms, revision)[result.outcome] += 1
-        self.slices.unmatched(side, row, result.outcome, revision)
+        dimensions = self.slices.unmatched(side, row, result.outcome, revision)
         rows: list[PendingRecord | None] = [None, None, None]
         rows[side] = row
         rows[Side.TWIN] = rows[Side.TWIN] or details.twin
         if result.outcome not in SAMPLED or self._sampled((row.offset,)).any():
-            self._row(result, revision, rows, details)
+            self._row(result, revision, rows, details._replace(dimensions=dimensions))
         if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
             self.correctable.append((side, row, details.id, revision, result))
 
@@ -213,26 +200,33 @@ class OutcomeCounts:
             paths = {self._redactor.path(one) for one in result.differences}
             self._fields.add(paths | touched_by(result), self._cell(production.time_ms, revision).noise)
 
-    def cardinality(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord], id_: Hashable) -> None:
+    def cardinality(
+        self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord], id_: Hashable, columns: PairColumns
+    ) -> None:
         """Count different numbers of outputs of one input: one outcome ends them all."""
         result = Result(Outcome.CARDINALITY, f"{len(production)} outputs of production against {len(shadow)}")
         revision = self.revision_of(shadow[0])
         self._end(Side.PRODUCTION, result.outcome, len(production))
         self._end(Side.SHADOW, result.outcome, len(shadow))
         self._count(result, production[0].time_ms, revision)
-        self._row(result, revision, (production[0], shadow[0], None), RowDetails(id=id_))
+        details = RowDetails(id=id_, dimensions=self.slices.named((columns, 0)))
+        self._row(result, revision, (production[0], shadow[0], None), details)
 
-    def correct(self, row: CorrectableRow, pair: Pair, result: ComparisonResult) -> None:
-        """Replace the outcome of a correctable row by the result of its pair."""
+    def correct(
+        self, row: CorrectableRow, pair: Pair, result: ComparisonResult, columns: PairColumns | None = None
+    ) -> None:
+        """Replace the outcome of a correctable row by the result of its pair; `columns`: of a compared pair."""
         late = Side(1 - row.side)
         self._end(late, result.outcome)
         self.corrections[row.outcome, result.outcome] += 1
         self._outcomes(row.time_ms, row.revision)[row.outcome] -= 1
         first = pair.production if row.side is Side.PRODUCTION else pair.shadow
-        self.slices.unmatched(row.side, first, row.outcome, row.revision, -1)
+        of_first = self.slices.unmatched(row.side, first, row.outcome, row.revision, -1)
         revision = self.revision_of(pair.shadow) if late is Side.SHADOW else row.revision
         self._count(result, pair.production.time_ms, revision)
-        self._row(result, revision, (pair.production, pair.shadow, None), RowDetails(pair.ambiguous, row, row.id))
+        dimensions = of_first if columns is None else self.slices.named((columns, 0))
+        details = RowDetails(pair.ambiguous, row, row.id, None, dimensions)
+        self._row(result, revision, (pair.production, pair.shadow, None), details)
 
     def inputs(self, window: Mapping[str, Any], revision: str) -> None:
         """Count the inputs of one window of a range mark (schemas/mark.avsc)."""
@@ -357,6 +351,7 @@ class OutcomeCounts:
             "late": corrects is not None,
             "correction_of": corrects.outcome if corrects else None,
             "ambiguous": details.ambiguous,
+            "dimensions": details.dimensions,
         }
         start_ms = first.time_ms - first.time_ms % self._window_ms
         self.slices.reasons.add((start_ms, revision), result.outcome, reason)

@@ -56,6 +56,10 @@ class PairColumns(NamedTuple):
     """The pairs that differ at the path of a `field` criterion, by path (`part_counts.touched_of`)."""
 
 
+PairPlace = tuple[PairColumns, int]
+"""One of the pairs of columns."""
+
+
 def columns_of(
     config: Config,
     production: PendingColumns,
@@ -152,18 +156,30 @@ class SliceCounts:
                 of_all = [folded(one, window, self._values_max) for one in pairs.dimensions] if unread else dimensions
                 tally.parts.add(of_parts, window, of_all, self._latency)
 
-    def unmatched(self, side: Side, row: PendingRecord, outcome: str, revision: str, n: int = 1) -> None:
-        """Count an unmatched record by bucket and by its values of the dimensions; `n` is -1 for a corrected one."""
+    def named(self, at: PairPlace | None) -> dict[str, str]:
+        """Return the values of the dimensions of a pair by name; none if the pair has no columns."""
+        if at is None:
+            return {}
+        columns, place = at
+        found = zip(self._names, columns.dimensions, strict=False)
+        return {name: column.values[column.codes[place]] for name, column in found}
+
+    def unmatched(self, side: Side, row: PendingRecord, outcome: str, revision: str, n: int = 1) -> dict[str, str]:
+        """Count an unmatched record by bucket and by its values of the dimensions; `n` is -1 for a corrected one.
+
+        Returns the values by name; none of an outcome that slices do not count.
+        """
         self._add_keyed(row.time_ms, revision, outcome, row.key, n)
         if not self._names or self.values is None or outcome not in ENDS_UNMATCHED:
-            return
+            return {}
         # A deleted record belongs to no part; an evicted record of the twin is no side's loss.
         if outcome == Outcome.EVICTED and (side is Side.TWIN or row.value is None):
-            return
+            return {}
         at = (row.time_ms - row.time_ms % self._window_ms, revision)
         names, parts = self.values(side, row), self._tallies[at].parts
         for name in part_figures(outcome, shadow=side is Side.SHADOW):
             parts.unmatched(names, name, n)
+        return {name: value for name, value in zip(self._names, names, strict=True) if value is not None}
 
     def joint(self, production: PendingRecord, revision: str, name: str) -> None:
         """Count which of shadow and twin differ from a production record."""

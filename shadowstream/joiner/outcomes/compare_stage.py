@@ -158,8 +158,8 @@ class CompareStage:
         counts = self._counts
         for pair in warm_up:
             counts.pair(pair, WARM_UP)
-        for pair, result in zip(counted, results, strict=True):
-            counts.pair(pair, result, next(twins) if pair.twin is not None else None)
+        for place, (pair, result) in enumerate(zip(counted, results, strict=True)):
+            counts.pair(pair, result, next(twins) if pair.twin is not None else None, (columns, place))
         counts.changes.update(results.changed())
         counts.slices.add(columns)
         counts.writes += scored

@@ -13,6 +13,7 @@ from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
 from shadowstream.joiner.accounting.correctable import CorrectableRow
 from shadowstream.joiner.accounting.outcome_counts import ComparisonResult, OutcomeCounts, RowDetails
+from shadowstream.joiner.accounting.slice_counts import PairColumns
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.intake.side import EndedRecord
 from shadowstream.joiner.intake.unread_records import UnreadableId
@@ -113,7 +114,7 @@ class OutcomeResolver:
                         self._counts.unmatched(side, row, lacking)
                 return
             columns = self._comparing.columns([Pair(production[0], shadow[0])], [Result(Outcome.CARDINALITY)])
-            self._counts.cardinality(production, shadow, group.id)
+            self._counts.cardinality(production, shadow, group.id, columns)
             self._counts.slices.add(columns)
             return
         more = Side.PRODUCTION if len(production) > len(shadow) else Side.SHADOW
@@ -229,7 +230,7 @@ class OutcomeResolver:
         compared = None if pair.twin is None else self._comparing.result_of_twin(pair.production, pair.twin)
         columns = self._comparing.columns([pair], [result], earlier.revision if earlier.side is Side.SHADOW else None)
         scored = self._comparing.scoring.scored([pair], columns)
-        self._take_back(earlier, pair, result)
+        self._take_back(earlier, pair, result, columns)
         self._counts.changes.update(results.changes.get(place, ()))
         self._counts.slices.add(columns)
         self._counts.writes += scored
@@ -244,6 +245,8 @@ class OutcomeResolver:
         if pair.twin is not None:
             self._counts.unmatched(Side.TWIN, pair.twin, result)
 
-    def _take_back(self, earlier: CorrectableRow, pair: Pair, result: ComparisonResult) -> None:
-        self._counts.correct(earlier, pair, result)
+    def _take_back(
+        self, earlier: CorrectableRow, pair: Pair, result: ComparisonResult, columns: PairColumns | None = None
+    ) -> None:
+        self._counts.correct(earlier, pair, result, columns)
         self._unmatched.take_back(earlier)

@@ -202,10 +202,11 @@ def _about_slices(verdict: Verdict) -> list[str]:
     parts = [reason for reason in verdict["reasons"] if reason.startswith(("slice ", "output topic "))]
     if not any("shown to be over" in reason for reason in parts):
         return []
-    kind = "a slice" if any(reason.startswith("slice ") for reason in parts) else "an output topic"
+    is_slice = any(reason.startswith("slice ") for reason in parts)
+    kind, option = ("a slice", " --slice NAME=VALUE") if is_slice else ("an output topic", "")
     return [
-        f"{kind} is over a limit while the whole is not: look at its differences (`shadowstream diff CONFIG`) and mend "
-        "the candidate there; another revision starts at zero"
+        f"{kind} is over a limit while the whole is not: look at its differences (`shadowstream diff CONFIG{option}`) "
+        "and mend the candidate there; another revision starts at zero"
     ]
 
 

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
+from shadowstream.compare.redact import MARK
 from tests.joiner.joiner_world import WINDOW_MS, World
-from tests.joiner.outcome_cases import Case, P, S, absent, begun, committed, done, play
+from tests.joiner.outcome_cases import Case, P, S, Step, absent, begun, committed, done, play
 
 
 def row(case: Case, **settings: Any) -> dict[str, Any]:
@@ -75,3 +78,53 @@ def test_outcomes_count_in_productions_window_and_extras_in_their_own() -> None:
                  {"match": 1, "extra": 1}])  # fmt: skip
     windows = {w["start_ms"]: w["outcomes"] for s in world.stats for w in s["windows"]}
     assert windows == {1 * WINDOW_MS: {"match": 1}, 5 * WINDOW_MS: {"extra": 1}}
+
+
+DIMENSIONS = [{"name": "carrier", "header": "carrier"}, {"name": "origin", "path": "origin"}]
+PRODUCED = P("a", '{"n": 1, "origin": "EWR"}', of="in/0/0")
+DIFFERENT = S("a", '{"n": 2, "origin": "JFK"}', 0, carrier="UA")
+SLICE = {"carrier": "UA", "origin": "EWR"}
+CASES: dict[str, tuple[Case, dict[str, str]]] = {
+    "mismatch": ([PRODUCED, DIFFERENT, {"mismatch": 1}], SLICE),
+    "match": ([PRODUCED, S("a", '{"n": 1, "origin": "EWR"}', carrier="UA"), {"match": 1}], SLICE),
+    "undecodable_shadow": ([PRODUCED, S("a", "{", carrier="UA"), {"undecodable_shadow": 1}], SLICE),
+    "missing": ([PRODUCED, done(10), {"missing": 1}], {"origin": "EWR"}),
+    "extra": ([DIFFERENT, committed(10), {"extra": 1}], {"carrier": "UA", "origin": "JFK"}),
+}
+
+
+@pytest.mark.parametrize("kind", ["key", "coordinate"])
+@pytest.mark.parametrize("outcome", CASES)
+def test_a_row_holds_the_values_of_its_dimensions(outcome: str, kind: str) -> None:
+    case, expected = CASES[outcome]
+    identity = {"kind": kind} | ({"header": "origin"} if kind == "coordinate" else {})
+    diff_row = row(case, compare={"match_sample": 1, "dimensions": DIMENSIONS}, identity=identity)
+    assert (diff_row["outcome"], diff_row["dimensions"]) == (outcome, expected)
+
+
+def test_a_row_for_different_numbers_of_outputs_holds_its_slice() -> None:
+    identity = {"kind": "coordinate", "header": "origin", "outputs": "many"}
+    more = S("b", '{"n": 3}', 0, k=1, carrier="UA")
+    case = [PRODUCED, DIFFERENT, more, done(10), committed(10), {"cardinality": 1}]
+    diff_row = row(case, compare={"match_sample": 1, "dimensions": DIMENSIONS}, identity=identity)
+    assert diff_row["dimensions"] == SLICE
+
+
+@pytest.mark.parametrize("late", [DIFFERENT, PRODUCED])
+def test_the_row_of_a_correction_holds_the_slice_of_its_pair(late: Step) -> None:
+    world = begun(compare={"match_sample": 1, "dimensions": DIMENSIONS})
+    first, outcome, end = (DIFFERENT, "extra", committed(10)) if late is PRODUCED else (PRODUCED, "missing", done(10))
+    rest = done(10) if late is PRODUCED else committed(10)
+    play(world, [first, end, {outcome: 1}, late, rest, {}, {outcome: -1, "mismatch": 1}])
+    corrected = world.diff[-1]
+    assert (corrected["correction_of"], corrected["dimensions"]) == (outcome, SLICE)
+
+
+def test_a_redacted_dimension_is_redacted_in_rows_as_in_slices() -> None:
+    redact = {"paths": ["origin"], "headers": ["carrier"], "secret": "of this trial, long enough"}
+    world = begun(compare={"match_sample": 1, "dimensions": DIMENSIONS, "redact": redact})
+    play(world, [PRODUCED, DIFFERENT, {"mismatch": 1}])
+    (only,) = world.diff
+    assert all(value.startswith(MARK) for value in only["dimensions"].values())
+    slices = [one for record in world.stats for window in record["windows"] for one in window["slices"]]
+    assert {tuple(one["values"]) for one in slices if len(one["values"]) == 2} == {tuple(only["dimensions"].values())}
