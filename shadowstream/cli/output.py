@@ -21,6 +21,8 @@ _WIDTH_OFF_TERMINAL = 240
 _WIDTH_LEAST = 40
 _WIDTH_OF_COLUMN = 16
 """Columns of a terminal that a column of a table needs beside the one with ids."""
+_WIDTH_OF_LAST = 48
+"""Columns that suffice for the last column of a table, whose texts may be of any length."""
 DECISION_STYLES = {"promote": "green", "reject": "red", "not_yet": "yellow"}
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs")]
@@ -90,14 +92,11 @@ def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: in
     """
     shown = console()
     longest = max(len(row[id_at]) for row in rows)
-    room = (shown.width - longest) // _WIDTH_OF_COLUMN + 1
-    in_blocks = shown.is_terminal and room < len(titles) - (if_room is not None)
-    if if_room is not None and not in_blocks:
-        widest = max(len(row[if_room]) for row in rows)
-        needed = len(titles) - 1 + -(-widest // _WIDTH_OF_COLUMN)
-        if not shown.is_terminal or not widest or room < needed:
-            titles, rows = ([*each[:if_room], *each[if_room + 1 :]] for each in (titles, rows))
-    if not in_blocks:
+    columns = len(titles) - (if_room is not None)
+    if not shown.is_terminal or shown.width >= longest + _WIDTH_OF_COLUMN * (columns - 1):
+        if if_room is not None and not (shown.is_terminal and _has_room(shown.width, titles, rows, if_room)):
+            titles = [*titles[:if_room], *titles[if_room + 1 :]]
+            rows = [[*row[:if_room], *row[if_room + 1 :]] for row in rows]
         table = Table(box=None, pad_edge=False)
         for at, title in enumerate(titles):
             table.add_column(title, overflow="fold", no_wrap=at == id_at, ratio=int(at == len(titles) - 1) or None)
@@ -109,8 +108,23 @@ def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: in
         shown.print(row[id_at], soft_wrap=True, style="bold")
         for at, (title, text) in enumerate(zip(titles, row, strict=True)):
             if at != id_at and text.plain not in ("", "-"):
-                lines = [wrapped(f"  {line}", shown.width) for line in f"{title}: {text.plain}".splitlines()]
-                shown.print(Text("\n".join(lines), style=text.style), soft_wrap=True)
+                first, *more = text.plain.splitlines()
+                if more or ": " in title:
+                    lines = [f"  {title}:", *(f"    {line}" for line in (first, *more))]
+                else:
+                    lines = [f"  {title}: {first}"]
+                folded = "\n".join(wrapped(line, shown.width) for line in lines)
+                shown.print(Text(folded, style=text.style), soft_wrap=True)
+
+
+def _has_room(width: int, titles: Sequence[str], rows: Sequence[Sequence[Text]], at: int) -> bool:
+    """Whether a table with column `at`, which must hold something, leaves the other columns as wide as their texts."""
+    widths = [
+        max(len(line) for text in (title, *(row[place].plain for row in rows)) for line in text.splitlines() or [""])
+        for place, title in enumerate(titles)
+    ]
+    widths[-1] = min(widths[-1], _WIDTH_OF_LAST)
+    return any(row[at].plain for row in rows) and width >= sum(widths) + 2 * (len(widths) - 1)
 
 
 def put_styled(text: str, style: str) -> None:

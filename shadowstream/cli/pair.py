@@ -5,10 +5,11 @@ from typing import Any
 
 from rich.table import Table
 
-from shadowstream.cli.output import cell, console, put, put_json
+from shadowstream.cli.output import cell, console, put_json, put_wrapped
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.kafka.reading.pair_reader import PairReader
+from shadowstream.status.differing_rows import slice_text
 from shadowstream.status.pair_values import FieldOfInput, FieldOfPair, fields_of_input, fields_of_pair
 from shadowstream.status.words import key_text, path_text, place_text, side_text, time_text
 
@@ -22,14 +23,16 @@ def show_pair(trial: Config, row: Mapping[str, Any], *, as_json: bool) -> None:
     of_input, more_of_input = fields_of_input(found.input.value, redactor)
     records = {"production": found.production, "candidate": found.candidate, "input": found.input}
     if as_json:
-        where = {name: {"record": one.where, "problem": one.problem} for name, one in records.items()}
+        places = {name: {"record": one.where, "problem": one.problem} for name, one in records.items()}
         parts = {"fields": [one._asdict() for one in fields], "input": [one._asdict() for one in of_input]}
-        put_json({"row": row, "records": where, **parts, "fields_left_out": more, "input_left_out": more_of_input})
+        put_json({"row": row, "records": places, **parts, "fields_left_out": more, "input_left_out": more_of_input})
         return
     reason = f" ({row['reason']})" if row["reason"] else ""
-    put(f"pair {row['pair_id']}, key {key_text(row)}, {time_text(row['time_ms'])} UTC: {row['outcome']}{reason}")
+    where = f" in {slice_text(row['dimensions'])}" if row["dimensions"] else ""
+    when = f"{time_text(row['time_ms'])} UTC"
+    put_wrapped(f"pair {row['pair_id']}, key {key_text(row)}, {when}: {row['outcome']}{where}{reason}")
     for name, one in records.items():
-        put(f"  {name}: {place_text(one.where, one.problem, deleted=one.value is None)}")
+        put_wrapped(f"  {name}: {place_text(one.where, one.problem, deleted=one.value is None)}")
     if fields:
         console().print(_values(fields, more))
     if of_input:

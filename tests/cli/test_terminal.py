@@ -25,13 +25,13 @@ put_rows(titles, [[cell(text, "red" * (text == "open")) for text in texts]], id_
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def printed(columns: int, **environ: str) -> str:
+def printed(columns: int, code: str = PRINTED, **environ: str) -> str:
     """All that a process prints on a terminal of this width."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
     env |= {"PYTHONPATH": str(forked.ROOT), "TERM": "xterm-256color", **environ}
-    with subprocess.Popen([sys.executable, "-c", PRINTED], stdout=slave, env=env) as process:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=slave, env=env) as process:
         os.close(slave)
         text = b""
         while True:
@@ -59,6 +59,27 @@ def test_a_wide_terminal_shows_a_table() -> None:
     assert lines[1].split()[0] == "incident"
     assert lines[2].startswith(f"{ID} ")
     assert lines[2].rstrip().endswith(WHAT)
+
+
+OPTIONAL = """
+from shadowstream.cli.output import cell, put_rows
+titles = ("pair", "slice", "difference: production → candidate")
+texts = ("p/0/" + "1" * 40, "carrier=UA", "score: 1 → 2\\nlate: true → false")
+put_rows(titles, [[cell(text) for text in texts]], id_at=0, if_room=1)
+"""
+
+
+def test_several_lines_of_a_text_are_below_its_title() -> None:
+    lines = COLOURS.sub("", printed(50, OPTIONAL)).splitlines()
+    assert lines[1:3] == ["  slice: carrier=UA", "  difference: production → candidate:"]
+    assert lines[3:] == ["    score: 1 → 2", "    late: true → false"]
+
+
+@pytest.mark.parametrize(("columns", "is_shown"), [(70, False), (120, True)])
+def test_a_table_has_an_optional_column_only_where_it_fits(columns: int, *, is_shown: bool) -> None:
+    text = COLOURS.sub("", printed(columns, OPTIONAL))
+    assert "pair" in text.split(), "a table, not blocks"
+    assert ("carrier=UA" in text) == is_shown
 
 
 @pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
