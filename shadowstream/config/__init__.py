@@ -14,6 +14,7 @@ from shadowstream.config.alerting import Alerts, Channel
 from shadowstream.config.client_properties import OWNED_PROPERTIES, alerts_obstacles
 from shadowstream.config.cluster import PRINCIPALS, Format, Kafka, Principal, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
+from shadowstream.config.criteria_checks import cost_problem, unknown_part
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
 from shadowstream.config.judging import Criterion, Judge
@@ -240,7 +241,7 @@ class Config(Model):
                 ),
                 "expected": (criterion.name in declared, f"a declared change {criterion.name} in compare.expected"),
             }
-            if reason := _unknown_part(criterion, self.compare, self.production.outputs):
+            if reason := unknown_part(criterion, self.compare, self.production.outputs):
                 raise ValueError(f"judge.criteria: {criterion.id} {reason}")
             is_counted, requirement = needs.get(criterion.rate, (True, ""))
             if not is_counted:
@@ -352,16 +353,8 @@ class Config(Model):
             raise ValueError(
                 "limits.overflow: spill goes with identity.kind key, coordinate or id, and identity.outputs: one"
             )
-        cost = [criterion for criterion in self.judge.criteria if criterion.rate == "cost"]
-        if cost and self.candidate.kind in ("topic", "http"):
-            raise ValueError(
-                "judge.criteria: cost needs candidate.call; the cost of an external candidate is not measured"
-            )
-        if any(criterion.unit == "record" for criterion in cost) and self.candidate.takes == "batch":
-            raise ValueError(
-                "judge.criteria: cost of a candidate that takes batches needs unit: block; all inputs of a batch share "
-                "one measurement, so unit: record would overstate the evidence"
-            )
+        if problem := cost_problem(self.judge.criteria, self.candidate):
+            raise ValueError(f"judge.criteria: {problem}")
         reads = [*self.inputs, *self.production.outputs]
         reads += [side.topic for side in (self.candidate, self.twin, self.labels) if side and side.topic]
         if len(set(reads)) < len(reads):
@@ -386,20 +379,3 @@ class Config(Model):
             raise ValueError(f"until: does not go with {'; '.join(named)}")
         if not self.production.group:
             raise ValueError("until: needs production.group; without it the end of production is unknown")
-
-
-def _unknown_part(criterion: Criterion, compare: Compare, outputs: list[str]) -> str | None:
-    """The reason why nothing would ever be counted for the part of a criterion; None if something may be."""
-    if criterion.topic is not None and criterion.topic not in outputs:
-        return f"names a topic that is none of production.outputs: {', '.join(outputs)}"
-    dimensions = {dimension.name: dimension for dimension in compare.dimensions}
-    for name in criterion.where or ():
-        if name not in dimensions:
-            known = ", ".join(dimensions) or "none"
-            return f"needs the dimension {name} in compare.dimensions (declared: {known}); nothing would be counted"
-        if dimensions[name].header is not None and criterion.rate in ("missing", "error"):
-            return (
-                f"needs a dimension with path: {name} is a header of the input, which production's records do not "
-                f"carry, so it is unknown for a record that the candidate has not answered"
-            )
-    return None
