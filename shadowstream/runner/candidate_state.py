@@ -20,7 +20,6 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateDown, CandidateError
 from shadowstream.records import Partition, Write
-from shadowstream.runner.candidate import failure_of
 from shadowstream.runner.commit_metadata import StateNote
 from shadowstream.runner.outputs import CandidateObject
 
@@ -186,7 +185,7 @@ class Stateful:
         An error from the candidate's own process describes it already.
         """
         raised, described = f"{name}() raised ", isinstance(error, CandidateError | CandidateDown)
-        text = str(error) if described else f"{raised}{failure_of(error)}"
+        text = str(error) if described else f"{raised}{type(error).__name__}: {error}"
         quoted = text.removeprefix(raised)
         return text if quoted == text else f"{raised}{self._redactor.reason(quoted)}"
 

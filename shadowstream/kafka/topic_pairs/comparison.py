@@ -171,8 +171,8 @@ class Comparison:
             found.append(Difference(KEY_PATH, "value", keys[0], keys[1]))
         for name, one, other in zip(self._options.headers, first.headers, second.headers, strict=True):
             if one != other:
-                shown = (self._redactor.header(name, _text(value)) for value in (one, other))
-                found.append(Difference(HEADER_PATH.format(name), "value", *shown))
+                shown = [self._redactor.header(name, _text(value)) for value in (one, other)]
+                found.append(Difference(HEADER_PATH.format(name), "value", shown[0], shown[1]))
         return found
 
     def _example(
