@@ -97,7 +97,7 @@ def test_a_report_holds_numbers_of_the_verdicts_moment_only() -> None:
 @pytest.mark.parametrize(
     ("candidate", "shown"),
     [
-        ({"http": {"url": "http://models:8080/score", "protocol": "json", "version": "1"}}, "http://models:8080/score"),
+        ({"http": {"url": "http://models:8080/score", "protocol": "json"}, "version": "1"}, "http://models:8080/score"),
         ({"pickle": {"path": "model.pkl", "sha256": "0" * 64}}, "model.pkl"),
         ({"call": "model:score"}, "model:score"),
     ],
