@@ -30,8 +30,11 @@ PROGRESS_RECORDS = 500_000
 _EXIT = {Answer.EQUAL: ExitCode.OK, Answer.DIFFER: ExitCode.REJECT, Answer.UNKNOWN: ExitCode.NOT_YET}
 
 
+_Configs = tuple[Config | None, Config | None]
+"""The configs of both topics."""
+
+
 class _Access(NamedTuple):
-    other_config: str | None
     bootstraps: tuple[str | None, str | None]
     schemas: tuple[str | None, str | None]
     """Registry and folder."""
@@ -107,13 +110,13 @@ def compare(
     Records are paired by their key, or as --id says; the n-th record of an id in A belongs to the n-th in B. Both
     topics are read from --from to --to, by default whole, up to their ends as they are now.
     """
-    access = _Access(other_config, (bootstrap, other_bootstrap), (registry, schemas_dir))
+    access = _Access((bootstrap, other_bootstrap), (registry, schemas_dir))
     rules = _Rules(ignore or [], {"atol": atol or [], "rtol": rtol or []})
     within, tolerance_s = _range(begin, end, seconds_of("--margin", margin)), seconds_of("--tolerance", tolerance)
     beside = _Beside(key, tuple(header or ()), order)
-    trial = None if config is None else load(config).acting_as("reader")
-    compared = _rules(trial, rules)
-    topics = _topics(trial, access, (first, second), compared)
+    trial, another = (None if path is None else load(path).acting_as("reader") for path in (config, other_config))
+    compared = _rules(trial, another, rules)
+    topics = _topics((trial, another or trial), access, (first, second), compared)
     identity = _identity(id_, trial)
     latest = _is_latest(topics, identity, beside, compacted)
     pairing = newest if latest else by_time(round(tolerance_s * 1_000)) if identity.kind == "occurrence" else in_order
@@ -133,8 +136,8 @@ def _compared(topics: tuple[Topic, Topic], rules: Compare, options: Options, exa
     return Comparison(topics, comparer, redactor, options, Tally(examples), _Progress()).run()
 
 
-def _topics(trial: Config | None, access: _Access, names: tuple[str, str], rules: Compare) -> tuple[Topic, Topic]:
-    sides = _sides(trial, access)
+def _topics(configs: _Configs, access: _Access, names: tuple[str, str], rules: Compare) -> tuple[Topic, Topic]:
+    sides = _sides(configs, access)
     if names[0] == names[1] and sides[0].kafka.bootstrap == sides[1].kafka.bootstrap:
         raise ConfigError(f"A and B are one topic, {names[0]!r}, on one cluster; nothing could differ")
     first, second = (
@@ -156,11 +159,11 @@ def _is_latest(topics: tuple[Topic, Topic], identity: Identity, beside: _Beside,
     return latest
 
 
-def _sides(trial: Config | None, access: _Access) -> tuple[_Side, _Side]:
+def _sides(configs: _Configs, access: _Access) -> tuple[_Side, _Side]:
     """Return access and schemas of both topics; options win over the configs."""
-    another = trial if access.other_config is None else load(access.other_config).acting_as("reader")
+    trial, another = configs
     (bootstrap, other_bootstrap), (registry, folder) = access.bootstraps, access.schemas
-    if other_bootstrap is None and access.other_config is None:
+    if other_bootstrap is None and another is trial:
         other_bootstrap = bootstrap
     found = []
     for of, at in ((trial, bootstrap), (another, other_bootstrap)):
@@ -183,13 +186,30 @@ def _decoder(side: _Side, topic: str, rules: Compare) -> Decoder:
     return made.of(topic)
 
 
-def _rules(trial: Config | None, given: _Rules) -> Compare:
-    """Return the rules of the trial and of the command line; of one path, those of the command line.
+def _covering(trial: Config | None, another: Config | None) -> Compare:
+    """Return the rules of the trial, with what both configs cover.
 
     Without a config all values are shown, for a person reads their own topics. Hashes need a key of this output only.
     """
-    shown = Compare(examples=Examples(values="shown"))
-    compare = shown if trial is None else trial.compare.keyed(secrets.token_hex())
+    if trial is None:
+        of = Compare(examples=Examples(values="shown")) if another is None else another.compare
+        return Compare(redact=of.redact, examples=of.examples).keyed(secrets.token_hex())
+    if another is not None and _covered(trial) != _covered(another):
+        raise ConfigError(
+            "--config and --other-config differ in compare.redact or compare.examples.values, and each example shows "
+            "values of both topics; let both configs cover the same"
+        )
+    return trial.compare.keyed(secrets.token_hex())
+
+
+def _covered(config: Config) -> tuple[str, dict[str, object]]:
+    redact = config.compare.redact
+    return config.compare.examples.values, {} if redact is None else redact.model_dump(exclude={"secret"})
+
+
+def _rules(trial: Config | None, another: Config | None, given: _Rules) -> Compare:
+    """Return the rules of the trial and of the command line; of one path, those of the command line."""
+    compare = _covering(trial, another)
     calls = [entry for rule in compare.rules for entry in rule.calls]
     calls += [change.call for change in compare.expected if change.call]
     if calls:

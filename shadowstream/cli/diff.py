@@ -95,8 +95,12 @@ def diff(
     if outcome is not None and outcome not in tuple(Outcome):
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
     trial = load(config).acting_as("reader")
+<<<<<<< HEAD
     chosen = tuple(_known_slice(trial, text) for text in slices or ())
     wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), _hash_of(trial, key), chosen)
+=======
+    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), hash_of(trial, key))
+>>>>>>> rev1
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
         _follow(trial, wanted, limit, as_json)
@@ -119,6 +123,7 @@ def diff(
         say(f"{shown} of {len(last)} rows{filtered} in {trial.plan.of('diff')!r}")
 
 
+<<<<<<< HEAD
 def _known_slice(trial: Config, text: str) -> str:
     """Return a slice. Raises `ConfigError` if it begins with no dimension of the trial."""
     names = [one.name for one in trial.compare.dimensions]
@@ -135,13 +140,17 @@ def _known_slice(trial: Config, text: str) -> str:
 
 
 def _hash_of(trial: Config, key: str | None) -> bytes | None:
+=======
+def hash_of(trial: Config, key: str | None) -> bytes | None:
+>>>>>>> rev1
     """Return the hash that stands for a key in this trial's rows; None where they show it."""
     if key is None or not trial.compare.hides_keys:
         return None
     from shadowstream.compare.redact import Redactor  # a local import: it loads what compares
+    from shadowstream.joiner.intake.equivalent_ids import spelling_of
     from shadowstream.kafka.trial.hash_key import keyed_for_reading
 
-    return Redactor.of(keyed_for_reading(trial)).key(key.encode())
+    return Redactor.of(keyed_for_reading(trial), spelling_of(trial)).key(key.encode())
 
 
 def _rows_of(trial: Config, *, follow: bool = False) -> Iterator[OwnRecord]:

@@ -123,8 +123,8 @@ def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -
 
 _TIMES = (FarTime, date)
 _BOUNDED = (
-    "{path}: lists of {0:,} and {1:,} elements in any order: some order may agree, but comparing all "
-    f"pairs of elements exceeds the bound of {lists.WORK_MAX:,} comparisons; give the list a key"
+    "TooManyElements: {path} has lists of {0:,} and {1:,} elements in any order: some order may agree, but comparing "
+    f"all pairs of elements exceeds the bound of {lists.WORK_MAX:,} comparisons; give the list a key"
 )
 
 

@@ -215,6 +215,10 @@ class Redactor:
         """The value of a dimension, which the config names to be shown, unless it is redacted."""
         return self.text(value, drops=self._drops) if path is not None and self.covers(path) else value
 
+    def header(self, name: str, value: str | None) -> str | None:
+        """The value of a header that is compared."""
+        return self._covered(value) if name in self._headers else self._value(value)
+
     def by_header(self, header: str, column: Coded) -> Coded:
         """A column of a dimension that is a header; absence remains visible."""
         if header not in self._headers:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateDown, CandidateError
 from shadowstream.records import Partition, Write
@@ -91,6 +92,7 @@ class Stateful:
 
     def __init__(self, config: Config, revision: str, make: Callable[[], CandidateObject], partitions: int) -> None:
         self._config, self._revision, self._make, self.partitions = config, revision, make, partitions
+        self._redactor = Redactor.of(config)
         self._snapshots = config.candidate.state == "snapshot"
         self._held: dict[Partition, PartitionObject] = {}
         self.snapshot_results: list[SnapshotResult] = []  # results of snapshots; the reader empties the list
@@ -119,7 +121,7 @@ class Stateful:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - user code may raise anything, as in its call
-                self._report("restore_failed", place, _words("restore", error))
+                self._report("restore_failed", place, self._words("restore", error))
                 held.made = self._make()  # a partly restored object is unusable
             else:
                 held.snapshot_at, held.digest = note.snapshot_at, _digest(snapshot)
@@ -166,7 +168,7 @@ class Stateful:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, as in its call
-            self._report("failed", place, _words("snapshot", error))
+            self._report("failed", place, self._words("snapshot", error))
             return None
         if not isinstance(snapshot, bytes):
             self._report("failed", place, f"snapshot() returned {type(snapshot).__name__}, not bytes")
@@ -177,14 +179,18 @@ class Stateful:
             return snapshot
         return None
 
+    def _words(self, name: str, error: BaseException) -> str:
+        """Describe an exception of a method, which may quote a value, as it may be shown.
+
+        An error from the candidate's own process describes it already.
+        """
+        raised, described = f"{name}() raised ", isinstance(error, CandidateError | CandidateDown)
+        text = str(error) if described else f"{raised}{type(error).__name__}: {error}"
+        quoted = text.removeprefix(raised)
+        return text if quoted == text else f"{raised}{self._redactor.reason(quoted)}"
+
     def _report(self, result: str, place: Partition, reason: str = "") -> None:
         self.snapshot_results.append(SnapshotResult(result, place, reason[:500]))
-
-
-def _words(name: str, error: BaseException) -> str:
-    """Describe an exception of a method; an error from the candidate's own process describes it already."""
-    raised = isinstance(error, CandidateError | CandidateDown)
-    return str(error) if raised else f"{name}() raised {type(error).__name__}: {error}"
 
 
 def _digest(snapshot: bytes) -> bytes:

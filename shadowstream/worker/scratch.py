@@ -49,7 +49,7 @@ class Scratch:
                 raise Overfull(f"more than {self._bytes_max} bytes in its scratch folder (limits.scratch_bytes)")
 
     def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
         with contextlib.suppress(OSError):
             os.close(self._lock)
         self._lock = -1
@@ -63,8 +63,20 @@ def remove_stale() -> None:
             found = path.lstat()
             if found.st_uid != os.geteuid() or time.time() - found.st_mtime < YOUNG_S or not _is_free(path):
                 continue
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(str(path))
             log.info("scratch_removed", folder=str(path))
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder whose process has ended, also the parts that it closed to its own user."""
+    left = [folder]
+    while left:
+        with contextlib.suppress(OSError):
+            path = left.pop()
+            os.chmod(path, 0o700)
+            with os.scandir(path) as entries:
+                left += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_free(path: Path) -> bool:
@@ -80,7 +92,10 @@ def _is_free(path: Path) -> bool:
 
 
 def _sizes(folder: str) -> Iterator[int]:
-    """Yield the bytes of each entry below a folder, as far as the disk holds them; links are not followed."""
+    """Yield the bytes of each entry below a folder, as far as the disk holds them; links are not followed.
+
+    Raises `Overfull` for a folder that cannot be looked into: it could hold any number of bytes.
+    """
     left = [folder]
     while left:
         try:
@@ -90,5 +105,7 @@ def _sizes(folder: str) -> Iterator[int]:
                     yield found.st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
-        except OSError:  # it is removed in this moment, or was made unreadable: its entry has been counted
+        except (FileNotFoundError, NotADirectoryError):  # it is removed in this moment
             continue
+        except OSError as error:
+            raise Overfull(f"a folder in its scratch folder that cannot be measured ({error.strerror})") from error

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from shadowstream.cli.diff import Wanted, hash_of
 from shadowstream.compare.redact import DROPPED, MARK
 from shadowstream.judge.verdict.side_notes import shown_texts
+from tests.compare.test_lists import spread
 from tests.joiner.joiner_world import config
 from tests.joiner.test_redaction import WorldWithSinks
 
@@ -117,6 +119,22 @@ def test_a_reason_and_a_dead_letter_hold_no_part_of_a_value(broken: str) -> None
         world = played('{"n": 1}', broken, **compare)
         assert world.outcomes() == {"undecodable_shadow": 1}
         assert not [text for text in (MAIL, MAIL.encode().hex()[:10]) if text.encode() in whole(world)]
+
+
+def test_a_reason_shows_no_name_below_a_redacted_path() -> None:
+    rules = [{"path": "balances.*", "lists": "unordered"}]
+    rules += [{"path": f"balances.*.*.{name}", "atol": 1.0} for name in "ab"]
+    production, shadow = ({"balances": {"lovelace": points}} for points in spread(400))
+    world = played(production, shadow, rules=rules, redact=REDACT)
+    assert world.diff[0]["reason"].startswith("TooManyElements: ")
+    assert b"lovelace" not in whole(world)
+
+
+@pytest.mark.parametrize("key", ["ada", '{"id": 7, "eu": true}'])
+def test_rows_are_found_by_the_hash_of_their_key(key: str) -> None:
+    world = played({"n": 1}, {"n": 2}, key, examples={"values": "numbers", "secret": SECRET})
+    wanted = Wanted(key=key, key_hash=hash_of(world.config, key))
+    assert [wanted.takes(row) for row in world.diff] == [True]
 
 
 def test_a_verdict_records_that_texts_are_shown() -> None:

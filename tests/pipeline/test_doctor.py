@@ -22,6 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not
 )
 
 from shadowstream.codecs.framing import framed
+from shadowstream.compare.redact import DROPPED
 from shadowstream.kafka.client.consumers import BASE_CONSUMER
 from shadowstream.kafka.client.offsets import existing
 from shadowstream.testing.topics import Write, create_topics, produce_all
@@ -216,6 +217,10 @@ def test_schemas_that_make_every_pair_differ_are_named_and_mended(trial: Trial) 
     lacking = findings(trial)["schemas"]
     assert f"topic {trial.output}: 1 of " in lacking["text"]
     assert "schema 7 is unknown" in lacking["evidence"]
+    produce_all(trial.bootstrap, trial.output, [Write(b"ada@example", b"order-c", 0, 0)] * 2)
+    trial.write_config(schemas={"dir": str(schemas)}, compare={"examples": {"values": "numbers"}})
+    broken = findings(trial)["schemas"]
+    assert (broken["text"].split(": ")[1][:5], broken["evidence"]) == ("3 of ", f"framing: {DROPPED}")
     (schemas / "7.other-value.avsc").write_text('"boolean"')
     assert "cannot be decoded" not in findings(trial).get("schemas", {}).get("text", "")
 

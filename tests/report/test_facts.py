@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from shadowstream.report.facts import PATHS_MAX, POINTS_MAX, Examples, History, intervals, until
+from shadowstream.report.facts import PATHS_MAX, POINTS_MAX, Examples, History, about, intervals, until
 from tests.judge.stats_records import HOUR_MS, REVISION
+from tests.least_config import least_config
 from tests.report.trial_facts import FIRST_MS, judged, row
 
 
@@ -91,3 +92,15 @@ def test_a_report_holds_numbers_of_the_verdicts_moment_only() -> None:
     later = [{**event, "window_end_ms": last["to_ms"] + 1} for event in drift]
     assert {event["incident"] for event in until(last, (), later)[1]} == set(last["incidents_open"])
     assert until(None, history.points, drift) == ([], drift)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "shown"),
+    [
+        ({"http": {"url": "http://models:8080/score", "protocol": "json"}, "version": "1"}, "http://models:8080/score"),
+        ({"pickle": {"path": "model.pkl", "sha256": "0" * 64}}, "model.pkl"),
+        ({"call": "model:score"}, "model:score"),
+    ],
+)
+def test_a_report_names_every_kind_of_candidate(candidate: dict[str, Any], shown: str) -> None:
+    assert shown in about(least_config(candidate=candidate), None, "trial.yaml", "", 0)["candidate"]

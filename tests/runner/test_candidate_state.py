@@ -14,14 +14,17 @@ from shadowstream.codecs import own
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
-from shadowstream.config import Config
-from shadowstream.errors import ConfigError
+from shadowstream.compare.redact import DROPPED
+from shadowstream.config import Compare, Config, Examples
+from shadowstream.errors import CandidateError, ConfigError
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import unpack
 from shadowstream.records import Batch, Commit, Partition, Write
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load_stateful
 from shadowstream.runner.candidate_state import Stateful, WarmUp
+from shadowstream.runner.commit_metadata import StateNote
+from shadowstream.runner.outputs import CandidateObject
 from shadowstream.runner.step import RunnerStep
 from tests.least_config import least_config
 
@@ -162,6 +165,30 @@ def test_without_a_snapshot_the_next_assignment_is_warm_up(word: str, result: st
     assert one.again().run("a", "b") == [(["a", 1], True), (["b", 1], True)]
     limited = one.again(warm_up_records=1)
     assert limited.run("a", "b") == [(["a", 1], True), (["b", 1], False)]
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [OSError("ada owes 12"), CandidateError("{} raised OSError: ada owes 12")],
+    ids=("in the process", "in its own"),
+)
+def test_what_a_method_of_state_raises_shows_no_value(raised: Exception) -> None:
+    hiding = config()
+    hiding = hiding.model_copy(update={"compare": Compare(examples=Examples(values="numbers"))})
+
+    class Raising(Counting):
+        def snapshot(self) -> Any:
+            raise type(raised)(str(raised).format("snapshot()"))
+
+        def restore(self, snapshot: bytes) -> None:
+            raise type(raised)(str(raised).format("restore()"))
+
+    stateful = Stateful(hiding, REVISION, lambda: CandidateObject(Raising(), lambda values: [*values]), 4)
+    stateful.assign(IN, StateNote(3, WarmUp(0, 0).record(), REVISION), b"{}")
+    stateful.prepare(IN, 4)
+    assert [one.result for one in stateful.snapshot_results] == ["restore_failed", "failed"]
+    for one, name in zip(stateful.snapshot_results, ("restore", "snapshot"), strict=True):
+        assert one.reason == f"{name}() raised OSError: {DROPPED}"
 
 
 def test_a_snapshot_can_be_had_again_after_one_that_failed() -> None:

@@ -6,16 +6,19 @@ import sys
 import time
 from collections import Counter, defaultdict
 from itertools import zip_longest
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.compare.redact import MARK
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
 from tests import forked
 from tests.conftest import Say
+from tests.least_config import LEAST, SHOWN
 
 FIRST_MS = 1_700_000_000_000
 STEP_MS = 1_000
@@ -152,6 +155,29 @@ def test_keys_headers_and_order_are_compared_on_request(kafka: Broker, topic_pre
     assert found["fields"] == {"(header tenant)": 1}
     (example,) = found["examples"]
     assert example["places"] == [f"{a}/0@3", f"{b}/0@3"]
+
+
+@pytest.mark.parametrize("option", ["--config", "--other-config"])
+def test_either_config_covers_keys_and_headers_of_both_topics(
+    kafka: Broker, topic_prefix: str, tmp_path: Path, option: str
+) -> None:
+    a, b = f"{topic_prefix}a", f"{topic_prefix}b"
+    for topic, person in ((a, "ada"), (b, "bob")):
+        row = Write(b'{"n": 1}', f"key-of-{person}".encode(), 0, FIRST_MS, (("id", b"1"), ("who", person.encode())))
+        written(kafka.bootstrap, {topic: [row]})
+    path = tmp_path / "trial.yaml"
+    redact = {"headers": ["who"], "keys": True}
+    for compare in ({}, {**SHOWN, "redact": redact}):
+        path.write_text(json.dumps({**LEAST, "kafka": {"bootstrap": kafka.bootstrap}, "compare": compare}))
+        at = ["--bootstrap", kafka.bootstrap, "--id", "header:id", "--header", "who", "--key"]
+        code, found = ask(a, b, option, str(path), *at)
+        assert (code, found["fields"]) == (3, {"(header who)": 1, "(key)": 1})
+        (example,) = found["examples"]
+        assert example["key"].startswith(MARK)
+        for one in example["differences"]:
+            assert MARK in one["production"]
+            assert MARK in one["shadow"]
+            assert one["production"] != one["shadow"]
 
 
 def test_of_compacted_topics_the_last_record_of_a_key_counts(kafka: Broker, topic_prefix: str) -> None:

@@ -82,3 +82,38 @@ def test_files_that_hold_nothing_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(Overfull, match="more than 3 files"):
         folder.check()
     folder.remove()
+
+
+CLOSED = """
+import os, sys
+from pathlib import Path
+import structlog, structlog.dev
+from shadowstream.worker import scratch
+if os.geteuid() == 0:  # no folder is closed to root
+    os.setuid(65534)
+folder = scratch.Scratch(10**9)
+at = Path(folder.path)
+if sys.argv[1] == "closed":
+    (at / "inner" / "deep").mkdir(parents=True)
+    (at / "inner" / "deep" / "file").touch()
+    (at / "inner").chmod(0o300)
+else:
+    os.chdir(at)
+    for _ in range(20):
+        os.mkdir("n" * 250)
+        os.chdir("n" * 250)
+    os.chdir("/")
+try:
+    folder.check()
+except scratch.Overfull as error:
+    print(error)
+folder.remove()
+print("left" if at.exists() else "removed")
+"""
+
+
+@pytest.mark.parametrize("how", ["closed", "too deep"])
+def test_a_folder_that_cannot_be_measured_counts_as_overfull(how: str) -> None:
+    done = subprocess.run([sys.executable, "-c", CLOSED, how], capture_output=True, text=True, check=True)
+    assert "cannot be measured" in done.stdout
+    assert done.stdout.endswith("removed\n")

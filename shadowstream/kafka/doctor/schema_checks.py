@@ -9,6 +9,7 @@ from shadowstream.codecs.evolution import evolution
 from shadowstream.codecs.framing import SchemaId
 from shadowstream.codecs.schemas import SchemaSource, is_avro, named
 from shadowstream.codecs.side_formats import side_formats
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.kafka.doctor.finding import Finding, Severity
@@ -18,34 +19,40 @@ from shadowstream.records import Batch
 
 BREAKING = ("removed", "retyped")
 """Changes by which a field of every pair differs; the others make no difference or are declared."""
+OWN_WORDS = ("schema", "bounds")
+"""Reasons of decoding whose texts name schemas and limits, and never quote a value."""
 PATHS_SHOWN = 3
 SAMPLED = 200
 
 
 def schema_findings(config: Config, sampler: Sampler) -> Iterator[Finding]:
     """Yield what samples of inputs and outputs show. Raises `RegistryError` while the registry does not answer."""
-    schemas = schema_source(config.schemas)
+    schemas, redactor = schema_source(config.schemas), Redactor.of(config)
     inputs = Decoder(schemas, config.schemas.formats, decoded_bounds(config), names="plain")
     for topic in config.inputs if config.candidate.topic is None else []:
-        yield from _undecodable(topic, inputs.of(topic), [*sampler.newest(topic, SAMPLED, True)])
+        yield from _undecodable(topic, inputs.of(topic), [*sampler.newest(topic, SAMPLED, True)], redactor)
     plain = Decoder(schemas, bounds=decoded_bounds(config), names=config.compare.duplicate_names)
     for topic in config.production.outputs:
         decoder = plain.formatted(side_formats(config, topic)[0])
         batches = [*sampler.newest(topic, SAMPLED, True)]
-        yield from _undecodable(topic, decoder, batches)
+        yield from _undecodable(topic, decoder, batches, redactor)
         written = _newest_schema(decoder, batches)
         shadow = None if written is None else _of_candidate(config, schemas, plain, sampler, topic)
         if written is not None and shadow is not None:
             yield from _changes(config, schemas, topic, written, shadow)
 
 
-def _undecodable(topic: str, decoder: Decoder, batches: list[Batch]) -> Iterator[Finding]:
+def _undecodable(topic: str, decoder: Decoder, batches: list[Batch], redactor: Redactor) -> Iterator[Finding]:
     decoded = [value for batch in batches for value in decoder.decode_many(batch.values, batch.headers)]
-    failed = Counter(str(value) for value in decoded if isinstance(value, RecordError))
+    failed = Counter(_reason(value, redactor) for value in decoded if isinstance(value, RecordError))
     if failed:
         text = f"topic {topic}: {sum(failed.values())} of {len(decoded)} sampled records cannot be decoded"
         fix = "name the format of the topic in schemas.formats, or its schemas in schemas.dir or schemas.registry"
         yield Finding("schemas", Severity.WARN, text, max(failed, key=failed.__getitem__), fix)
+
+
+def _reason(error: RecordError, redactor: Redactor) -> str:
+    return str(error) if error.reason in OWN_WORDS else redactor.reason(f"{error.reason}: {error}") or ""
 
 
 def _newest_schema(decoder: Decoder, batches: list[Batch]) -> SchemaId | None:

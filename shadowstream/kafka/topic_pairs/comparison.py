@@ -157,13 +157,13 @@ class Comparison:
             if outcome in EQUAL or not self.tally.explains:
                 continue
             own = results[i].differences if results[i].outcome == outcome else ()
-            shown = self._redactor.differences([*beside.get(i, ()), *own])
+            shown = [*beside.get(i, ()), *self._redactor.differences(own)]
             reason = self._redactor.reason(results[i].reason)
             if (name := self.tally.explain(outcome, shown, reason)) is not None:
                 self.tally.show(name, self._example(str(outcome), pairs[i], shown, reason))
 
     def _beside_value(self, pair: Pair) -> list[Difference]:
-        """Return the differences in the key and the headers, as far as they are compared."""
+        """Return the differences in the key and the headers, as far as they are compared, as they may be shown."""
         first, second = pair
         found = []
         if self._options.key and first.key != second.key:
@@ -171,7 +171,8 @@ class Comparison:
             found.append(Difference(KEY_PATH, "value", keys[0], keys[1]))
         for name, one, other in zip(self._options.headers, first.headers, second.headers, strict=True):
             if one != other:
-                found.append(Difference(HEADER_PATH.format(name), "value", _text(one), _text(other)))
+                shown = [self._redactor.header(name, _text(value)) for value in (one, other)]
+                found.append(Difference(HEADER_PATH.format(name), "value", shown[0], shown[1]))
         return found
 
     def _example(
