@@ -176,7 +176,8 @@ class MarksLog:
         done = DoneMark(place, record["to_offset"], ends_of(record), counters, at)
         if not again:
             self.latest[place] = done
-        if record["kind"] == "end":
+        # A restart needs the end marks again, so those of earlier revisions must not outlive their retention.
+        if record["kind"] == "end" and record["revision"] == self.revision:
             self.ends[place] = done
         return done
 
@@ -331,7 +332,6 @@ class MarksLog:
     def all_ended(self) -> bool:
         """Return whether every input partition has its end mark; in runs with an end only."""
         bounds = self.bounds
-        # An end mark of an earlier revision may lie below the bound of this one.
         return bool(bounds) and all(p in self.ends and self.ends[p].offset >= end for p, end in bounds.items())
 
 
