@@ -76,6 +76,7 @@ class RoleProcess:
     caught_up_at: float | None = None
     next_start: float = 0.0
     failures: int = 0
+    costly_failures: int = 0  # those whose start cost much: failures of an outage cost brokers nothing
     restarts: int = 0
     done: bool = False
     failed: bool = False
@@ -175,7 +176,7 @@ class Supervisor:
                 child.caught_up_at = now
         if code is None:
             if child.failures and child.is_steady(now):
-                child.failures = 0
+                child.failures = child.costly_failures = 0
             return
         child.exit_codes.append(code)
         child.process = None
@@ -207,8 +208,10 @@ class Supervisor:
     def _back_off(self, child: RoleProcess, now: float, start_s: float = 0.0) -> float:
         """Return the time until the next start: with each failure in a row longer, and with what a start costs."""
         wait = BACK_OFF_S[min(child.failures, len(BACK_OFF_S) - 1)]
-        if child.failures and start_s > CHEAP_START_S:
-            wait = max(wait, min(COST_WAIT_MAX_S, start_s * 2 ** min(child.failures - 1, 10)))
+        if start_s > CHEAP_START_S:
+            if child.costly_failures:
+                wait = max(wait, min(COST_WAIT_MAX_S, start_s * 2 ** min(child.costly_failures - 1, 10)))
+            child.costly_failures += 1
         child.failures += 1
         child.restarts += 1
         child.next_start = now + wait

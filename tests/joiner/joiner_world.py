@@ -179,9 +179,9 @@ class World:
         self.start_joiner()
         return self
 
-    def start_joiner(self) -> None:
+    def start_joiner(self, revision: str = REVISION) -> None:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
-        self.joiner = JoinerStep(self.config, REVISION, self.compare, {"out": self.partitions}, self.inputs)
+        self.joiner = JoinerStep(self.config, revision, self.compare, {"out": self.partitions}, self.inputs)
         self.joiner.compacted = self.compacted
         self.positions: dict[Partition, int] = {}
         begins: dict[str, int] = {}

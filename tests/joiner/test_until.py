@@ -6,9 +6,10 @@ import pytest
 
 from shadowstream.protocol import marks
 from shadowstream.records import Partition, Side
-from tests.joiner.joiner_world import World, config
+from tests.joiner.joiner_world import REVISION, World, config
 
 IN = Partition("in", 0)
+NEWER = "ffeeddccbbaa99887766554433221100"
 BY_COORDINATE = {"kind": "coordinate", "header": "origin"}
 
 
@@ -25,16 +26,24 @@ def answer(trial: World, inputs: range, lost: int = 1) -> None:
             trial.shadow(f"k{n}", "1", of=n)
 
 
+def fix(trial: World, bound: int, revision: str = REVISION) -> None:
+    begins = [{"topic": "in", "partition": 0, "committed": -1, "end": -1, "bound": bound}]
+    trial.mark("until", begins=begins, revision=revision)
+
+
 def end(trial: World, bound: int = 4, committed: int = 4) -> None:
     """The end is fixed at `bound` and the runner has committed a little more or less; production is done with all."""
-    begins = [{"topic": "in", "partition": 0, "committed": -1, "end": -1, "bound": bound}]
-    trial.mark("until", begins=begins)
-    written = trial.end(trial.sides[Side.SHADOW][0])
-    counters = marks.Counters(4, written, 4 - written, written=Counter({"out/0": written})).record()
-    window = {"start_ms": 0, "read": 4, "failed": 0, "cost": None, "undecodable": 0, "left_out": 0}
+    fix(trial, bound)
+    account(trial, 4, trial.end(trial.sides[Side.SHADOW][0]), committed)
+
+
+def account(trial: World, read: int, written: int, to: int, begin: int = 0, revision: str = REVISION) -> None:
+    """The runner accounts for its inputs up to `to`, and production is done with all."""
+    counters = marks.Counters(read, written, read - written, written=Counter({"out/0": written})).record()
+    window = {"start_ms": 0, "read": read, "failed": 0, "cost": None, "undecodable": 0, "left_out": 0}
     place = {"input_topic": "in", "input_partition": 0, "counters": counters, "floor_ms": 0}
-    trial.mark("range", from_offset=0, to_offset=committed, windows=[window], **place)
-    trial.done(committed, "end", counters=counters)
+    trial.mark("range", revision=revision, from_offset=begin, to_offset=to, windows=[window], **place)
+    trial.done(to, "end", counters=counters, revision=revision)
     trial.production_committed = {IN: trial.end(IN)}
 
 
@@ -95,6 +104,31 @@ def test_what_comes_after_the_end_is_not_read_whoever_looks() -> None:
     assert trial.outcomes() == outcomes
     assert all(record["complete"] for record in trial.stats[written - 1 :])
     assert trial.remainders() == []
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["in the snapshot", "read after it"])
+def test_a_later_revision_has_an_end_of_its_own(is_known: bool) -> None:
+    trial = world()
+    answer(trial, range(4), lost=9)
+    if is_known:
+        fix(trial, 6, NEWER)
+    end(trial)
+    trial.turn(4)
+    assert trial.joiner.finished()
+    trial.start_joiner(NEWER)
+    trial.turn(2)
+    assert not trial.joiner.finished()
+    assert trial.joiner.progress.needed_from() == len(trial.progress), "retention may delete the marks of the first"
+    for n in (4, 5):
+        trial.marker(IN)
+        trial.production(f"k{n}", "1")
+        trial.shadow(f"k{n}", "1", of=n, revision=NEWER)
+    if not is_known:
+        fix(trial, 6, NEWER)
+    account(trial, 2, 2, 6, begin=4, revision=NEWER)
+    trial.turn(4)
+    assert trial.outcomes() == {"match": 6}
+    assert trial.joiner.finished()
 
 
 def test_the_end_waits_until_production_is_done_with_the_inputs() -> None:

@@ -59,6 +59,16 @@ def test_waits_grow_with_what_a_start_costs(monkeypatch: pytest.MonkeyPatch) -> 
     assert max(starts("import time; time.sleep(0.5)", 3)) <= 0.1
 
 
+def test_cheap_failures_do_not_lengthen_the_wait_for_a_costly_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.01,))
+    monkeypatch.setattr(supervisor, "CHEAP_START_S", 1.0)
+    begun = f"from pathlib import Path; begun = Path({str(tmp_path / 'begun')!r}).open('a'); begun.write('.')"
+    waits = starts(f"import time; {begun}; time.sleep(1.5 * (begun.tell() > 5))", 6)
+    assert max(waits) < 1
+
+
 CATCHES_UP = f"import os, time; os.write(int(os.environ['{VARIABLE}']), b'caught_up\\n')"
 WORKS = "import time; time.sleep(60)"
 ENDS_WELL = """

@@ -116,8 +116,7 @@ class MarksLog:
         self.revision = revision
         self.start: TrialStart | None = None
         self.warm_ends: dict[Partition, int] | None = None
-        self.until: dict[Partition, int] | None = None
-        """Where the inputs end by `until`, once that is fixed; the runner may have committed a little more."""
+        self._untils: dict[str, dict[Partition, int]] = {}  # by revision: a later one may join the same trial
         self.ends: dict[Partition, DoneMark] = {}
         self.latest: dict[Partition, DoneMark] = {}
         self.absences_dropped = 0
@@ -147,7 +146,9 @@ class MarksLog:
         self._full[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if kind in ("done", "end"):
             return self._done(record, at, again)
-        if kind == "range":
+        if kind == "until":
+            self._untils.setdefault(record["revision"], TrialStart.of(record).bounds)
+        elif kind == "range":
             if not again:
                 self._extend_ranges(record, record["from_offset"])
             self._absences(record, at)
@@ -157,8 +158,6 @@ class MarksLog:
                 self.begin(record)
             elif kind == "warm" and self.warm_ends is None:
                 self.warm_ends = ends_of(record)
-            elif kind == "until" and self.until is None:
-                self.until = TrialStart.of(record).bounds
         return None
 
     def refuse(self, at: int) -> None:
@@ -177,7 +176,8 @@ class MarksLog:
         done = DoneMark(place, record["to_offset"], ends_of(record), counters, at)
         if not again:
             self.latest[place] = done
-        if record["kind"] == "end":
+        # A restart needs the end marks again, so those of earlier revisions must not outlive their retention.
+        if record["kind"] == "end" and record["revision"] == self.revision:
             self.ends[place] = done
         return done
 
@@ -194,7 +194,7 @@ class MarksLog:
                 "refused": self.refused,
                 "start": self._start_record,
                 "warm": None if self.warm_ends is None else _plain(self.warm_ends),
-                "until": None if self.until is None else _plain(self.until),
+                "untils": {revision: _plain(bounds) for revision, bounds in self._untils.items()},
                 "latest": _plain({place: done.offset for place, done in self.latest.items()}),
                 "floors": _plain(self._floors),
                 "reigns": [[*place, [list(one) for one in ranges]] for place, ranges in self._ranges.items()],
@@ -210,7 +210,7 @@ class MarksLog:
         if body["start"] is not None:
             self.begin(body["start"])
         self.warm_ends = None if body["warm"] is None else _places(body["warm"])
-        self.until = None if body.get("until") is None else _places(body["until"])
+        self._untils = {revision: _places(bounds) for revision, bounds in body.get("untils", {}).items()}
         self.latest = {place: DoneMark(place, offset, {}, None) for place, offset in _places(body["latest"]).items()}
         self._floors = _places(body["floors"])
         ranges = _places(body["reigns"])
@@ -317,6 +317,11 @@ class MarksLog:
                 del self._by_hash[named]
 
     @property
+    def until(self) -> dict[Partition, int] | None:
+        """Where the inputs of this revision end by `until`, once that is fixed; the runner may have committed more."""
+        return self._untils.get(self.revision)
+
+    @property
     def bounds(self) -> dict[Partition, int]:
         """Where the inputs end: -1 where that is unknown. Beyond `until`, what the runner committed counts too."""
         if self.until is None:
@@ -327,7 +332,6 @@ class MarksLog:
     def all_ended(self) -> bool:
         """Return whether every input partition has its end mark; in runs with an end only."""
         bounds = self.bounds
-        # An end mark of an earlier revision may lie below the bound of this one.
         return bool(bounds) and all(p in self.ends and self.ends[p].offset >= end for p, end in bounds.items())
 
 

@@ -228,7 +228,7 @@ class RunnerRole(Role):
 
     def tick(self, now_ms: int) -> None:
         """Repeat the marks each second while nothing is uncommitted, and check partitioners and topics."""
-        self._until.turn()
+        publish_marks(self._until.turn)
         end_inputs(self._step.inputs, self._until.bounds or {})
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
             publish_marks(self._write_marks)

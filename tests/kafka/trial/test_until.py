@@ -18,11 +18,10 @@ GROUP = "shadow.ends.runner"
 class World(Runners):
     """Runners of a trial that ends by itself."""
 
-    def __init__(self, until: Any, inputs: int = 2) -> None:
+    def __init__(self, until: Any, inputs: int = 2, **more: Any) -> None:
         production = {"outputs": ["out"], "group": "production"}
-        super().__init__(
-            config("ends", candidate={"call": "builtins:int"}, until=until, production=production), inputs, 1
-        )
+        sections = {"candidate": {"call": "builtins:int"}, "production": production, **more}
+        super().__init__(config("ends", until=until, **sections), inputs, 1)
 
     def marks(self, topic: str, kind: str) -> list[dict[str, Any]]:
         log = self.broker.logs[Partition(self.config.plan.of(topic), 0)]
@@ -82,6 +81,29 @@ def test_runners_in_trouble_agree_on_one_end(seed: int) -> None:
     assert sum(ended.values()) >= 60
     answered = world.answered()
     assert answered == sorted(n for n in range(world.arrived) if n // 2 < ended[n % 2])
+
+
+def test_a_runner_outlives_a_transaction_that_another_left_open() -> None:
+    world = World(1_000, limits={"commit_ms": 20, "transaction_timeout_ms": 60_000})
+    places = [Partition("in", partition) for partition in range(world.inputs)]
+    with inside(world.broker, world.host):
+        world.arrive(20)
+        lives, dies = world.runner("0"), world.runner("1")
+        for _ in range(30):
+            world.turn(lives, 60)
+            world.turn(dies, 60)
+        world.arrive(6)
+        group = world.broker.groups.of(GROUP)
+        while group.is_stable(places):
+            assert dies.error is None
+            world.turn(dies, 1)
+        dies.kill()
+        began_ms = world.broker.clock.now_ms
+        while lives.error is None and world.broker.clock.now_ms < began_ms + 20_000:
+            world.turn(lives, 50)
+        assert not group.is_stable(places)
+        lives.kill()
+    assert lives.error is None
 
 
 def test_a_time_ends_inputs_at_their_first_record_of_it() -> None:
