@@ -95,12 +95,8 @@ def diff(
     if outcome is not None and outcome not in tuple(Outcome):
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
     trial = load(config).acting_as("reader")
-<<<<<<< HEAD
     chosen = tuple(_known_slice(trial, text) for text in slices or ())
-    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), _hash_of(trial, key), chosen)
-=======
-    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), hash_of(trial, key))
->>>>>>> rev1
+    wanted = Wanted(outcome, revision, field, key, time_ms_of("--since", since), hash_of(trial, key), chosen)
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
         _follow(trial, wanted, limit, as_json)
@@ -123,7 +119,6 @@ def diff(
         say(f"{shown} of {len(last)} rows{filtered} in {trial.plan.of('diff')!r}")
 
 
-<<<<<<< HEAD
 def _known_slice(trial: Config, text: str) -> str:
     """Return a slice. Raises `ConfigError` if it begins with no dimension of the trial."""
     names = [one.name for one in trial.compare.dimensions]
@@ -139,10 +134,7 @@ def _known_slice(trial: Config, text: str) -> str:
     raise ConfigError(f"--slice {text!r}: {name!r} is no dimension of the config; those are {', '.join(names)}")
 
 
-def _hash_of(trial: Config, key: str | None) -> bytes | None:
-=======
 def hash_of(trial: Config, key: str | None) -> bytes | None:
->>>>>>> rev1
     """Return the hash that stands for a key in this trial's rows; None where they show it."""
     if key is None or not trial.compare.hides_keys:
         return None
