@@ -99,7 +99,7 @@ def _todo(verdict: Verdict, decision: str, outlooks: Sequence[Outlook], reasons:
     if any(reason.endswith(NEW_TRIAL[1:]) for reason in verdict["reasons"]):
         return [NEW_TRIAL]
     if any(map(is_misfit, verdict["reasons"])):
-        return ["change identity in the config as said above: more records will not help; it is judged anew from zero"]
+        return ["change identity in the config as named above: more records will not help; it is judged anew from zero"]
     if verdict["windows_closed"] == 0:
         return _of_no_window(verdict)
     judged = [outlook for outlook in outlooks if not outlook.muted]

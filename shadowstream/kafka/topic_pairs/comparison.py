@@ -76,7 +76,7 @@ class Comparison:
             for bucket in buckets.take():
                 for pair in self._pairs(bucket):
                     waiting.append(pair)
-                    if options.order:
+                    if options.order and pair[0].key is not None:
                         by_key.add(_place_of(pair))
                     if len(waiting) >= COMPARE_AT:
                         self._compare(waiting)

@@ -63,10 +63,19 @@ class Range:
 
 
 def is_compacted(topic: Topic) -> bool:
-    """Whether the topic keeps the last record of each key only. Raises `ConfigError`: there is no such topic."""
+    """Whether the topic keeps the last record of each key only.
+
+    Raises `ConfigError`: there is no such topic, or its settings cannot be seen.
+    """
     client = admin(topic.kafka)
     _counts(client, topic)
-    return "compact" in settings_of(client, [topic.name]).get(topic.name, {}).get("cleanup.policy", "")
+    settings = settings_of(client, [topic.name]).get(topic.name)
+    if settings is None:
+        raise ConfigError(
+            f"{topic.option}: the settings of {topic.name!r} cannot be seen, so it may be compacted: give --compacted "
+            "or --every-record, or the right DescribeConfigs"
+        )
+    return "compact" in settings.get("cleanup.policy", "")
 
 
 def batches(topic: Topic, within: Range, *, with_headers: bool) -> Iterator[Batch]:
