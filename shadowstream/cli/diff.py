@@ -114,9 +114,9 @@ def diff(
             _print_summary(last, as_json=as_json)
             shown = "counts"
         else:
-            shown = str(_print_rows(last, limit, as_json=as_json))
+            shown = f"{_print_rows(last, limit, as_json=as_json):,}"
         filtered = f" with outcome {outcome}" if outcome else " of this choice" if wanted != Wanted() else ""
-        say(f"{shown} of {len(last)} rows{filtered} in {trial.plan.of('diff')!r}")
+        say(f"{shown} of {len(last):,} rows{filtered} in {trial.plan.of('diff')!r}")
 
 
 def _known_slice(trial: Config, text: str) -> str:

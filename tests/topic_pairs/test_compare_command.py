@@ -14,11 +14,22 @@ import pytest
 import yaml
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Compare, Examples, Kafka
+from shadowstream.kafka.topic_pairs.comparison import Comparison, Options
+from shadowstream.kafka.topic_pairs.read_topic import Topic
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
+from shadowstream.topic_pairs.pairing import in_order
+from shadowstream.topic_pairs.tally import Answer, Tally
 from tests import forked
 from tests.conftest import Say
 
+DECODER = Decoder(NoSchemas())
+RULES = Compare(examples=Examples(values="shown"))
 FIRST_MS = 1_700_000_000_000
 STEP_MS = 1_000
 RSS_MB_MAX = 400
@@ -186,6 +197,23 @@ def test_partners_are_found_beyond_the_range(kafka: Broker, topic_prefix: str) -
     )
     code, found = ask(a, b, "--bootstrap", kafka.bootstrap, "--from", "offset:10", "--to", "offset:30")
     assert (code, found["pairs"]) == (0, {"match": 20})
+
+
+def test_the_ends_of_both_topics_are_those_of_the_start(kafka: Broker, topic_prefix: str) -> None:
+    names = f"{topic_prefix}a", f"{topic_prefix}b"
+    one = [Write(b"1", b"k", 0, FIRST_MS)]
+    written(kafka.bootstrap, dict.fromkeys(names, one))
+    reached = Kafka(bootstrap=kafka.bootstrap)
+    topics = (Topic("A", names[0], reached, DECODER), Topic("B", names[1], reached, DECODER))
+
+    def grow(read: int) -> None:
+        if read == 1:  # A has been read, and B has not
+            for name in names:
+                produce_all(kafka.bootstrap, name, [Write(b"2", b"late", 0, FIRST_MS)])
+
+    comparer = Comparing(lambda _: (DECODER, DECODER, DECODER), RULES)
+    tally = Comparison(topics, comparer, Redactor(RULES), Options(in_order), Tally(3), grow).run()
+    assert (tally.answer, [side.read for side in tally.sides]) == (Answer.EQUAL, [1, 1])
 
 
 def test_records_without_a_key_have_no_order(kafka: Broker, topic_prefix: str) -> None:

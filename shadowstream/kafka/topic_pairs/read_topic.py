@@ -78,13 +78,8 @@ def is_compacted(topic: Topic) -> bool:
     return "compact" in settings.get("cleanup.policy", "")
 
 
-def batches(topic: Topic, within: Range, *, with_headers: bool) -> Iterator[Batch]:
-    """Yield the committed records of the range and its margin, up to the end of the topic as it is now.
-
-    Raises `ConfigError` for an unknown topic, `BrokerError` if nothing comes for a minute.
-    """
-    client = admin(topic.kafka)
-    spans = _spans(client, topic, within)
+def batches(topic: Topic, spans: Spans, *, with_headers: bool) -> Iterator[Batch]:
+    """Yield the committed records of the spans. Raises `BrokerError` if nothing comes for a minute."""
     settings = {"queued.max.messages.kbytes": QUEUE_KB}
     with contextlib.closing(reading_consumer(topic.kafka, PLAN, "reader", **settings)) as consumer:
         for polled in read_spans(consumer, spans, quiet(QUIET_S)):
@@ -99,7 +94,12 @@ def _counts(client: AdminClient, topic: Topic) -> dict[str, int]:
         raise ConfigError(f"{topic.option}: {error}") from error
 
 
-def _spans(client: AdminClient, topic: Topic, within: Range) -> Spans:
+def spans_of(topic: Topic, within: Range) -> Spans:
+    """Return the offsets of the range and its margin, up to the end of the topic as it is now.
+
+    Raises `ConfigError` for an unknown topic.
+    """
+    client = admin(topic.kafka)
     places = offsets.places(_counts(client, topic))
     lows, highs = offsets.beginnings(client, places), offsets.ends(client, places)
     begins, ends = dict(lows), dict(highs)
