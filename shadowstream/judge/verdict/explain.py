@@ -115,7 +115,7 @@ def _of_no_window(verdict: Verdict) -> list[str]:
     rest = _about_the_rest(verdict)
     if verdict["final"]:
         return rest or [
-            f"{_OVER}: see that production and the candidate write outputs. A revision begins where the last one ended: "
+            f"{_OVER}: see that production and the candidate write outputs. A revision begins where the last ended: "
             "remove the trial (`shadowstream down CONFIG`) or give it another name, and run it anew"
         ]
     return rest or [
