@@ -1,7 +1,7 @@
 """`compare` on a cluster that hides the settings of a topic."""
 
 import pytest
-from confluent_kafka.admin import AclOperation, ResourceType
+from confluent_kafka.admin import AclOperation, ResourceType  # type: ignore[attr-defined]  # public, not in __all__
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
