@@ -53,7 +53,7 @@ def lines(rows: list[dict[str, Any]], engines: Collection[str] = ()) -> list[str
 def ratio_lines(rows: list[dict[str, Any]]) -> list[str]:
     """Our rates as multiples of others', of the workload that is `SHOWN`, of engines that ran."""
     by_engine = {row["engine"]: row for row in rows if row["workload"] == SHOWN}
-    made = ["| ours | beside | whole or steady | aim | measured |", "|---|---|---|--:|--:|"]
+    made = ["| shadowstream | beside | whole or steady | aim | measured |", "|---|---|---|--:|--:|"]
     for ours, theirs, figure, aim in RATIOS:
         one, other = (by_engine.get(name, {}).get(figure) for name in (ours, theirs))
         if one and other:

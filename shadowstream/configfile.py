@@ -219,6 +219,8 @@ def _message(error: ErrorDetails, where: KeyPath, document: Document, several: b
         return f"unknown key; {nearest(str(where[-1]), model.model_fields if model else ())}"
     if kind == "missing":
         return f"is missing; add it{about}"
+    if several and not isinstance(error["input"], dict | list | None):
+        return f"{shown} has none of the forms that it may have{about}"
     if several:
         return f"expected a text, a number or true/false, found {shown}{about}"
     if kind in _KINDS:

@@ -1,4 +1,4 @@
-"""A bounded queue of monotone observations, each of which implies all that the earlier ones do, only later."""
+"""A bounded queue of monotone observations, each implies all that the earlier ones do, only later."""
 
 from collections import deque
 from collections.abc import Callable, Iterator

@@ -50,7 +50,7 @@ def ack(
     reason: Annotated[str, typer.Option(help="why, or what is being done")] = "",
     as_json: Json = False,
 ) -> None:
-    """Say that somebody acts on an incident."""
+    """Record who acts on an incident."""
     record = acknowledge(load(config).acting_as("operator"), incident, by, reason)
     put_or_say(record, f"{record['subject']}: acknowledged by {record['by']}", as_json=as_json)
 

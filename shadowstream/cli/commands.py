@@ -54,7 +54,7 @@ COMMANDS = {
         "Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON.",
     ),
     "replay": Command(
-        "replay", "Judge the stored statistics by this config's criteria: what would they have said? Exit code 0."
+        "replay", "Judge the stored statistics by this config's criteria: would the verdict differ? Exit code 0."
     ),
     "override": Command(
         "override",

@@ -75,11 +75,12 @@ def compare(
     schemas_dir: Annotated[str | None, typer.Option(help="folder of <id>.<subject>.avsc files")] = None,
     id_: Annotated[
         str | None,
-        typer.Option("--id", help="what makes two records a pair: key, header:NAME, path:PATH or occurrence"),
+        typer.Option("--id", help="identity of the pairs: key, header:NAME, path:PATH or occurrence"),
     ] = None,
     tolerance: Annotated[
-        str, typer.Option(help="--id occurrence: partners' event times differ by at most this")
-    ] = "10s",
+        str | None,
+        typer.Option(help="--id occurrence: partners' times differ by at most this; default: the config's, or 10s"),
+    ] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="field that may differ; * for any name")] = None,
     atol: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="absolute tolerance of a field")] = None,
     rtol: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="relative tolerance of a field")] = None,
@@ -112,14 +113,15 @@ def compare(
     """
     access = _Access((bootstrap, other_bootstrap), (registry, schemas_dir))
     rules = _Rules(ignore or [], {"atol": atol or [], "rtol": rtol or []})
-    within, tolerance_s = _range(begin, end, seconds_of("--margin", margin)), seconds_of("--tolerance", tolerance)
+    within = _range(begin, end, seconds_of("--margin", margin))
     beside = _Beside(key, tuple(header or ()), order)
     trial, another = (None if path is None else load(path).acting_as("reader") for path in (config, other_config))
     compared = _rules(trial, another, rules)
     topics = _topics((trial, another or trial), access, (first, second), compared)
     identity = _identity(id_, trial)
+    tolerance_ms = identity.tolerance_ms if tolerance is None else round(seconds_of("--tolerance", tolerance) * 1_000)
     latest = _is_latest(topics, identity, beside, compacted)
-    pairing = newest if latest else by_time(round(tolerance_s * 1_000)) if identity.kind == "occurrence" else in_order
+    pairing = newest if latest else by_time(tolerance_ms) if identity.kind == "occurrence" else in_order
     own = identity.header, identity.path, beside.key, beside.headers, beside.order, spill_dir, disk_bytes
     options = Options(pairing, within, *own)
     tally = _compared(topics, compared, options, examples)
@@ -175,7 +177,7 @@ def _sides(configs: _Configs, access: _Access) -> tuple[_Side, _Side]:
             if registry or folder:
                 own = Schemas.model_validate({"registry": registry, "dir": folder})
         except ValidationError as error:
-            raise ConfigError(f"command line: {error.errors()[0]['msg']}") from error
+            raise ConfigError(f"command line: {_text_of(error)}") from error
         found.append(_Side(kafka, own, schema_source(own)))
     return found[0], found[1]
 
@@ -229,9 +231,13 @@ def _rules(trial: Config | None, another: Config | None, given: _Rules) -> Compa
     try:
         rules = [Rule.model_validate(rule) for rule in own.values()]
     except ValidationError as error:
-        raise ConfigError(f"--ignore, --atol, --rtol: {error.errors()[0]['msg']}") from error
+        raise ConfigError(f"--ignore, --atol, --rtol: {_text_of(error)}") from error
     kept = [rule for rule in compare.rules if rule.path not in own]
     return compare.model_copy(update={"rules": [*kept, *rules]})
+
+
+def _text_of(error: ValidationError) -> str:
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def _identity(text: str | None, trial: Config | None) -> Identity:
@@ -251,7 +257,7 @@ def _identity(text: str | None, trial: Config | None) -> Identity:
     try:
         return Identity.model_validate({"kind": "id", kind: name})
     except ValidationError as error:
-        raise ConfigError(f"--id {text!r}: {error.errors()[0]['msg']}") from error
+        raise ConfigError(f"--id {text!r}: {_text_of(error)}") from error
 
 
 def _range(begin: str | None, end: str | None, margin_s: float) -> Range:
@@ -277,7 +283,7 @@ def _offset(option: str, text: str | None) -> int | None:
 
 
 class _Progress:
-    """Tell on stderr how many records have been read, each half million."""
+    """Print on stderr how many records have been read, each half million."""
 
     def __init__(self) -> None:
         self._next = PROGRESS_RECORDS

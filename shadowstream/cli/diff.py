@@ -110,13 +110,13 @@ def diff(
                 last.put(row.record["pair_id"], row.record["time_ms"], own.encode("diff", row.record))
             else:  # it replaces an earlier row that was taken
                 last.drop(row.record["pair_id"])
-        shown = 0
         if summary:
             _print_summary(last, as_json=as_json)
+            shown = "counts"
         else:
-            shown = _print_rows(last, limit, as_json=as_json)
+            shown = f"{_print_rows(last, limit, as_json=as_json):,}"
         filtered = f" with outcome {outcome}" if outcome else " of this choice" if wanted != Wanted() else ""
-        say(f"{shown} of {len(last)} rows{filtered} in {trial.plan.of('diff')!r}")
+        say(f"{shown} of {len(last):,} rows{filtered} in {trial.plan.of('diff')!r}")
 
 
 def _known_slice(trial: Config, text: str) -> str:

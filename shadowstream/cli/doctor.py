@@ -4,10 +4,10 @@ from collections.abc import Collection
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from shadowstream.cli.acls import role_named
-from shadowstream.cli.output import ConfigPath, ExitCode, Json, cell, console, put_json, say
+from shadowstream.cli.output import ConfigPath, ExitCode, Json, cell, put_json, put_rows, say
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
@@ -21,6 +21,7 @@ from shadowstream.kafka.doctor.least_rights import principals_of
 from shadowstream.kafka.doctor.proof_of_rights import rights_findings, user_of
 from shadowstream.kafka.doctor.transaction_checks import held_findings, right_findings
 
+TITLES = ("role", "check", "severity", "finding", "fix")
 _STYLES = {Severity.REFUSE: "red", Severity.WARN: "yellow", Severity.NOTE: ""}
 
 
@@ -45,9 +46,10 @@ def doctor(
         for of, finding in found:
             put_json({"role": of, **finding.plain()})
     elif found:
-        console().print(_table(found))
-    refused = sum(finding.severity == Severity.REFUSE for _, finding in found)
-    say(f"{len(found)} findings; {refused} refuse a start; asked with the credentials of {', '.join(roles)}")
+        put_rows(TITLES, _rows(found), id_at=0)
+    findings = {finding for _, finding in found}
+    refused = sum(finding.severity == Severity.REFUSE for finding in findings)
+    say(f"{len(findings)} findings; {refused} refuse a start; asked with the credentials of {', '.join(roles)}")
     if refused:
         raise typer.Exit(ExitCode.USAGE)
 
@@ -74,13 +76,15 @@ def _of_role(trial: Config, role: Principal, own_ids: Collection[str]) -> list[F
     return found
 
 
-def _table(found: list[tuple[Principal, Finding]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("role", "check", "severity", "finding", "fix"):
-        table.add_column(title, overflow="fold")
+def _rows(found: list[tuple[Principal, Finding]]) -> list[list[Text]]:
+    """Return a row for each finding, with all roles that have it."""
+    roles: dict[Finding, list[str]] = {}
     for role, finding in found:
+        roles.setdefault(finding, []).append(role)
+    rows = []
+    for finding, of in roles.items():
         evidence = f" ({finding.evidence})" if finding.evidence else ""
-        texts = (role, finding.check)
         severity = cell(finding.severity, _STYLES[finding.severity])
-        table.add_row(*map(cell, texts), severity, cell(finding.text + evidence), cell(finding.fix))
-    return table
+        texts = finding.text + evidence, finding.fix
+        rows.append([cell(", ".join(of)), cell(finding.check), severity, *map(cell, texts)])
+    return rows

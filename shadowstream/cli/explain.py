@@ -87,7 +87,7 @@ def lines(
     why = "why it is rejected:" if explanation.decision == "reject" else "in the way:"
     for title, parts in (
         (why, explanation.blockers),
-        ("who does not go on:", still),
+        ("no progress:", still),
         ("what expires soon:", soon),
         ("incidents:", explanation.incidents),
         ("where the excess lies:", explanation.slices),

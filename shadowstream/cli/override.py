@@ -28,7 +28,7 @@ def override(
 ) -> None:
     """Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.
 
-    The evidence stays what it is and goes on: the verdict shows who overrode it, and why. With --for it ends by itself.
+    The evidence stays as it is and grows: the verdict shows who overrode it, and why. With --for it ends by itself.
     """
     for option, text in (("--by", by), ("--reason", reason)):
         if not text.strip():

@@ -33,7 +33,7 @@ def replay(
     end: Annotated[str | None, typer.Option("--to", help="event time before which it ends")] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge the stored statistics by this config's criteria: what would they have said? Exit code 0.
+    """Judge the stored statistics by this config's criteria: would the verdict differ? Exit code 0.
 
     With --from-topics also its rules of comparison. With those of the live trial the evidence digest is that of the
     live verdict. Windows count that begin in the range. Nothing is written or committed.

@@ -40,7 +40,9 @@ def plan(
     config: ConfigPath,
     partitions: Annotated[
         list[str] | None,
-        typer.Option(metavar="TOPIC=N", help="partitions of a production output; with all given, nobody is asked"),
+        typer.Option(
+            metavar="TOPIC=N", help="partitions of a production output; with all given, the cluster is not asked"
+        ),
     ] = None,
     form: Annotated[
         Literal["table", "strimzi"], typer.Option("--format", help="a table, or KafkaTopic objects of Strimzi")

@@ -368,7 +368,7 @@ class Config(Model):
         return self
 
     def _can_end_early(self) -> None:
-        """Raise `ValueError` if production's answers beyond the end could not be told from missing ones."""
+        """Raise `ValueError` if production's answers beyond the end could not be distinguished from missing ones."""
         obstacles = {
             "bounded: true, which ends where its inputs end": self.bounded,
             "candidate.topic: the inputs of an external candidate cannot be ended": self.candidate.topic is not None,

@@ -212,13 +212,13 @@ class Compare(Model):
     rules: list[Rule] = Field(default_factory=list, max_length=1000)
     added_fields: Literal["mismatch", "ignore", "expected"] = Field(
         "mismatch",
-        description="what a field is that only the candidate has; expected: pairs that differ in nothing else are "
+        description="outcome of a field that only the candidate has; expected: pairs that differ in nothing else are "
         "expected under the name added_fields, which a criterion may bound",
     )
     expected: list[Expected] = Field(default_factory=list, max_length=100, description="declared expected changes")
     duplicate_names: Literal["error", "last"] = Field(
         "error",
-        description="what a JSON object is that holds a name twice; error: undecodable; last: the last value counts, "
+        description="a JSON object that holds a name twice is, error: undecodable; last: the last value counts, "
         "as for most readers, and the others are not compared",
     )
     dimensions: list[Dimension] = Field(

@@ -137,7 +137,7 @@ class Criterion(Model):
     topic: str | None = Field(None, min_length=1, description="count only records of this output topic of production")
     unit: Literal["record", "key", "block"] = Field(
         "record",
-        description="what is counted. record: each pair or record. key: the share of bad pairs of each bucket of keys, "
+        description="unit of counts. record: each pair or record. key: the share of bad pairs of each bucket of keys, "
         "once a season (judge.min_duration_ms); for outcomes, twin and labels. block: the share of bad ones a window, "
         "which must not depend on each other. Where mismatches cluster, records are the wrong unit and cannot promote",
     )

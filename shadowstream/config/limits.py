@@ -51,7 +51,7 @@ class Limits(Model):
     spill_bytes_max: int = Field(
         10_000_000_000,
         ge=1,
-        description="largest spill file per joiner process, bytes; beyond, more memory is taken, which is told",
+        description="largest spill file per joiner process, bytes; beyond, more memory is taken, and the log names it",
     )
     corrections_max: int = Field(
         100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"

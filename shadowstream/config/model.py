@@ -46,7 +46,7 @@ def _decimal(value: Any) -> Any:
     if not exact.is_finite() or abs(exact.adjusted()) > _EXPONENT_MAX:
         raise ValueError(f"{value!r} is not finite, or beyond 1e{_EXPONENT_MAX}")
     if exact < 0:
-        raise ValueError(f"{value!r} is below 0")
+        raise ValueError(f"{value} is below 0")
     return exact
 
 

@@ -27,7 +27,7 @@ class Redact(Model):
     headers: list[str] = Field(
         default_factory=list, max_length=8, description="headers among the dimensions whose values are covered"
     )
-    how: Literal["hash", "drop"] = Field("hash", description="hash: equal values can be told as equal; drop: nothing")
+    how: Literal["hash", "drop"] = Field("hash", description="hash: equal values have equal hashes; drop: nothing")
     secret: str | None = Field(
         None,
         min_length=SECRET_CHARS_MIN,

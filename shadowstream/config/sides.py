@@ -134,7 +134,7 @@ class Candidate(Model):
         description="instead of call: a model server that answers. It must have no effect on production or on people: "
         "every input is sent to it, some more than once",
     )
-    takes: Literal["value", "batch"] = Field("value", description="what the callable takes: one value or a list")
+    takes: Literal["value", "batch"] = Field("value", description="argument of the callable: one value or a list")
     timeout_ms: PositiveMillis = Field(
         CANDIDATE_TIMEOUT_MS,
         description="longest time of one call, ms; one that takes longer ends the candidate's process (in-process: the "
@@ -179,7 +179,7 @@ class Candidate(Model):
     )
     state: Literal["none", "snapshot", "warm_up"] = Field(
         "none",
-        description="what the candidate holds from one input to the next. snapshot, warm_up: call names a class, made "
+        description="memory of the candidate from one input to the next. snapshot, warm_up: call names a class, made "
         "once for each input partition; snapshot: its snapshot() is written with each commit and restored; warm_up: "
         "it begins anew at each assignment, and what it says first is warm-up",
     )

@@ -34,7 +34,7 @@ class JoinerStep:
         repartitioned: Collection[str] = (),
     ) -> None:
         self.config, self.revision, self.compare = config, revision, compare
-        self._id_secret = config.compare.id_secret  # without it, hidden keys could not be told apart
+        self._id_secret = config.compare.id_secret  # without it, hidden keys could not be distinguished
         self.partitions = dict(partitions)
         self.inputs = frozenset(inputs)
         self.repartitioned = frozenset(repartitioned)

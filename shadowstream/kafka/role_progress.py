@@ -53,9 +53,9 @@ def find_obstacles(config: Config, waits: bool = False) -> list[str]:
 def _seen(config: Config, client: AdminClient) -> TrialProgress:
     counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
-    marks = offsets.ends(client, [Partition(config.plan.of("progress"), 0)])
+    known, progress = offsets.existing(client), config.plan.of("progress")
+    marks = offsets.ends(client, [Partition(progress, 0)] if progress in known else [])
     # Asked for commits on a broker where no group has ever committed, the client ends this process (SIGSEGV, 2.15.1).
-    known = offsets.existing(client)
     asks = any(marks.values()) or "__consumer_offsets" in known
     waiting, ends = _lag(config, client, "runner" if asks else None, inputs)
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})

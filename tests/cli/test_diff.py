@@ -251,7 +251,7 @@ def test_a_summary_counts_outcomes_fields_and_reasons(cli: Cli, stored: Stored) 
     table = cli("diff", stored.path, "--summary").out
     assert "score: typically +0.25" in table
     assert "candidate_error: ValueError" in table
-    assert "0 of 5 rows" in cli("diff", stored.path, "--summary").err
+    assert "counts of 5 rows" in cli("diff", stored.path, "--summary").err
 
 
 def test_a_pair_is_shown_with_both_values_and_its_input(cli: Cli, stored: Stored, name: str) -> None:

@@ -20,7 +20,7 @@ PRINTED = {
     "flat_json": ["tolerated "],
     "avro_schemas": ["cost.tax", "country=FI"],
     "twin_noise": ["twin: production differs"],
-    "late_labels": ["difference=-"],
+    "late_labels": ["better by"],
     "stateful": ["shadow.visits.diff"],
 }
 """What the commands print, beginning with a word that the page points at."""

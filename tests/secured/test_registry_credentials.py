@@ -3,6 +3,8 @@
 import base64
 import json
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -125,3 +127,9 @@ def test_no_secret_of_the_registrys_client_is_shown(tmp_path: Path) -> None:
         found = masked(load(path, {}))["schemas"]["client"]
         assert found.keys() == properties.keys()
         assert "hidden" not in json.dumps(found)
+
+
+def test_the_client_of_a_registry_loads_without_a_warning() -> None:
+    made = "from shadowstream.kafka.schemas.registry import RegistrySchemas; RegistrySchemas('http://localhost:1')"
+    done = subprocess.run([sys.executable, "-P", "-c", made], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""

@@ -1,5 +1,6 @@
 """Buckets on disk: what goes in comes out once, all records of an id together, and bounds are errors."""
 
+import resource
 from collections import Counter
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def test_a_disk_bound_is_an_error_that_says_what_to_do() -> None:
     kept = Buckets(None, 30_000)
     with pytest.raises(StoreError, match=r"more than 30,000 bytes on disk.*--from, --to.*--disk-bytes"):
         fill(kept)
+    kept.close()
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    kept = Buckets(str(tmp_path), 10_000_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))  # the kernel takes a part of a write, then refuses
+    try:
+        with pytest.raises(StoreError, match=rf"cannot be written in {tmp_path}: .*--spill-dir"):
+            fill(kept)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     kept.close()
 
 

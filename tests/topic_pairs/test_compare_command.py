@@ -11,15 +11,26 @@ from random import Random
 from typing import Any
 
 import pytest
+import yaml
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.compare.redact import MARK
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.redact import MARK, Redactor
+from shadowstream.config import Compare, Examples, Kafka
+from shadowstream.kafka.topic_pairs.comparison import Comparison, Options
+from shadowstream.kafka.topic_pairs.read_topic import Topic
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
+from shadowstream.topic_pairs.pairing import in_order
+from shadowstream.topic_pairs.tally import Answer, Tally
 from tests import forked
 from tests.conftest import Say
 from tests.least_config import LEAST, SHOWN
 
+DECODER = Decoder(NoSchemas())
+RULES = Compare(examples=Examples(values="shown"))
 FIRST_MS = 1_700_000_000_000
 STEP_MS = 1_000
 RSS_MB_MAX = 400
@@ -212,6 +223,48 @@ def test_partners_are_found_beyond_the_range(kafka: Broker, topic_prefix: str) -
     assert (code, found["pairs"]) == (0, {"match": 20})
 
 
+def test_the_ends_of_both_topics_are_those_of_the_start(kafka: Broker, topic_prefix: str) -> None:
+    names = f"{topic_prefix}a", f"{topic_prefix}b"
+    one = [Write(b"1", b"k", 0, FIRST_MS)]
+    written(kafka.bootstrap, dict.fromkeys(names, one))
+    reached = Kafka(bootstrap=kafka.bootstrap)
+    topics = (Topic("A", names[0], reached, DECODER), Topic("B", names[1], reached, DECODER))
+
+    def grow(read: int) -> None:
+        if read == 1:  # A has been read, and B has not
+            for name in names:
+                produce_all(kafka.bootstrap, name, [Write(b"2", b"late", 0, FIRST_MS)])
+
+    comparer = Comparing(lambda _: (DECODER, DECODER, DECODER), RULES)
+    tally = Comparison(topics, comparer, Redactor(RULES), Options(in_order), Tally(3), grow).run()
+    assert (tally.answer, [side.read for side in tally.sides]) == (Answer.EQUAL, [1, 1])
+
+
+def test_records_without_a_key_have_no_order(kafka: Broker, topic_prefix: str) -> None:
+    a, b = f"{topic_prefix}a", f"{topic_prefix}b"
+    rows = [Write(b"1", None, 0, FIRST_MS + n, (("id", b"%d" % n),)) for n in range(3)]
+    written(kafka.bootstrap, {a: rows, b: rows[::-1]})
+    code, found = ask(a, b, "--bootstrap", kafka.bootstrap, "--id", "header:id", "--order")
+    assert (code, found["pairs"], found["order"]) == (0, {"match": 3}, {"pairs": 0, "broken": 0})
+
+
+def test_the_tolerance_of_a_config_holds_unless_one_is_given(kafka: Broker, topic_prefix: str, tmp_path: Path) -> None:
+    a, b = f"{topic_prefix}a", f"{topic_prefix}b"
+    written(kafka.bootstrap, {a: [Write(b"1", b"k", 0, FIRST_MS)], b: [Write(b"1", b"k", 0, FIRST_MS + 30_000)]})
+    config = {
+        "name": "any",
+        "kafka": {"bootstrap": kafka.bootstrap},
+        "inputs": ["in"],
+        "production": {"outputs": [a], "group": "g", "commits": "after_output"},
+        "candidate": {"call": "math:sqrt"},
+        "identity": {"kind": "occurrence", "tolerance_ms": 60_000},
+    }
+    (tmp_path / "trial.yaml").write_text(yaml.safe_dump(config))
+    asked = [a, b, "--config", str(tmp_path / "trial.yaml")]
+    assert ask(*asked)[0] == 0
+    assert ask(*asked, "--tolerance", "10s")[0] == 3
+
+
 def test_what_cannot_be_compared_is_refused(kafka: Broker, topic_prefix: str) -> None:
     a = f"{topic_prefix}a"
     written(kafka.bootstrap, {a: []})
@@ -222,6 +275,8 @@ def test_what_cannot_be_compared_is_refused(kafka: Broker, topic_prefix: str) ->
         ([a, "b", "--id", "field:x"], "--id 'field:x': give key, occurrence"),
         ([a, "b", "--order"], "--key and --order go with --id"),
         ([a, "b", "--atol", "score"], "give PATH=VALUE"),
+        ([a, "b", "--atol", "score=-1"], "--atol, --rtol: -1 is below 0"),
+        ([a, "b", "--registry", "nowhere"], "schemas.registry: nowhere cannot be used: "),
         ([a, "b", "--from", "offset:5", "--to", "offset:5"], "is not before"),
         ([a, "b", "--from", "yesterday"], "ISO 8601"),
     ):

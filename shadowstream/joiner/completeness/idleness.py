@@ -27,7 +27,7 @@ outlast the stillness of the others."""
 class Idleness:
     """The last observed ends and event times of all output partitions, and the time of each end's last move.
 
-    Only observed time counts: a pause between two observations counts as at most half of `idle_ms`. Nobody knows which
+    Only observed time counts: a pause between two observations counts as at most half of `idle_ms`. No role knows which
     partitions were still in the pause, and a clock that is set forward looks like a pause.
     """
 

@@ -209,7 +209,7 @@ def _sentence(outcome: str, units: int, share: Share, reasons: Mapping[str, int]
     why = f": {common}" if common else ""
     sentence = f"{percent(units / share.total)} {outcome} ({units:,}){why}"
     if advised:
-        return f"{sentence}; change identity as said above"
+        return f"{sentence}; change identity as named above"
     # A reason that names a key of the config has said what to change.
     return sentence if _NAMES_A_KEY.search(common or "") else f"{sentence}; {ADVICE[outcome].of(common)}"
 

@@ -99,7 +99,7 @@ def _todo(verdict: Verdict, decision: str, outlooks: Sequence[Outlook], reasons:
     if any(reason.endswith(NEW_TRIAL[1:]) for reason in verdict["reasons"]):
         return [NEW_TRIAL]
     if any(map(is_misfit, verdict["reasons"])):
-        return ["change identity in the config as said above: more records will not help; it is judged anew from zero"]
+        return ["change identity in the config as named above: more records will not help; it is judged anew from zero"]
     if verdict["windows_closed"] == 0:
         return _of_no_window(verdict)
     judged = [outlook for outlook in outlooks if not outlook.muted]
@@ -114,7 +114,10 @@ def _todo(verdict: Verdict, decision: str, outlooks: Sequence[Outlook], reasons:
 def _of_no_window(verdict: Verdict) -> list[str]:
     rest = _about_the_rest(verdict)
     if verdict["final"]:
-        return rest or [f"{_OVER}: see that production and the candidate write outputs, and run it anew"]
+        return rest or [
+            f"{_OVER}: see that production and the candidate write outputs. A revision begins where the last ended: "
+            "remove the trial (`shadowstream down CONFIG`) or give it another name, and run it anew"
+        ]
     return rest or [
         "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "
         "(their /readyz and the metric lag_records)"

@@ -136,9 +136,9 @@ class Windows:
         """Name the task that holds the next window open, as a part of a sentence."""
         tasks = {name: task for name, task in self.tasks.items() if not (task.complete or counts_labels(name))}
         if not tasks:
-            return "all has been read to its end" if self.all_complete else "no task goes on: all are at their end"
+            return "all has been read to its end" if self.all_complete else "no task continues: all are at their end"
         if all(task.idle for task in tasks.values()):
-            return "no task goes on: all are idle or at their end"
+            return "no task continues: all are idle or at their end"
         silent = [name for name, task in tasks.items() if task.watermark_ms == NEVER]
         ahead = [name for name in silent if tasks[name].ahead]
         if ahead:

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,8 @@ class RegistrySchemas:
 
     def __init__(self, url: str, client: Mapping[str, str] | None = None) -> None:
         try:
-            from confluent_kafka.schema_registry import SchemaRegistryClient
+            with warnings.catch_warnings(record=True):  # authlib, which the client loads, shows a warning to everybody
+                from confluent_kafka.schema_registry import SchemaRegistryClient
         except ImportError as error:
             missing = f"schemas.registry: the registry client lacks {error.name}"
             raise ConfigError(f"{missing}; install shadowstream[registry]") from error
@@ -148,7 +150,8 @@ class RegistrySchemas:
         except (TypeError, ValueError, OSError) as error:  # OSError: a certificate or key that cannot be read
             files = ", ".join(value for name, value in properties.items() if name.endswith(".location"))
             read = f" (files: {files})" if isinstance(error, OSError) else ""
-            text = f"schemas.registry: {self._shown} cannot be used with schemas.client: {error}{read}"
+            login = " with schemas.client" if client else ""
+            text = f"schemas.registry: {self._shown} cannot be used{login}: {error}{read}"
             raise ConfigError(text) from error
         self._known: dict[SchemaId, Schema] = {}
         self._unknown: dict[SchemaId, tuple[float, str]] = {}

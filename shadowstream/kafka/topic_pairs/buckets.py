@@ -55,10 +55,22 @@ class Buckets:
                 "shorter range (--from, --to), or give --disk-bytes"
             )
         for n, memory in enumerate(self._memory):
-            if memory:
-                self._file(n).write(memory)
-                self._memory[n] = bytearray()
+            if not memory:
+                continue
+            file = self._file(n)
+            try:
+                while memory:  # a disk that is almost full takes a part of it
+                    del memory[: file.write(memory)]
+            except OSError as error:
+                raise StoreError(
+                    f"records that wait for their partners cannot be written in {self._where}: {error}; free space "
+                    "there, or give another --spill-dir"
+                ) from error
         self._in_memory = 0
+
+    @property
+    def _where(self) -> str:
+        return self._folder or tempfile.gettempdir()
 
     def _file(self, n: int) -> IO[bytes]:
         file = self._files[n]
@@ -66,8 +78,7 @@ class Buckets:
             try:
                 file = self._files[n] = tempfile.TemporaryFile("w+b", buffering=0, dir=self._folder)  # noqa: SIM115  closed by `take`
             except OSError as error:
-                where = self._folder or tempfile.gettempdir()
-                raise ConfigError(f"--spill-dir: no file can be made in {where}: {error}") from error
+                raise ConfigError(f"--spill-dir: no file can be made in {self._where}: {error}") from error
         return file
 
     def take(self) -> Iterator[list[StoredRecord]]:

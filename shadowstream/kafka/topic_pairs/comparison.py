@@ -11,8 +11,9 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Difference
 from shadowstream.errors import RecordError
+from shadowstream.kafka.reading.bounded import Spans
 from shadowstream.kafka.topic_pairs.buckets import Buckets
-from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, batches
+from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, batches, spans_of
 from shadowstream.paths import parse_one
 from shadowstream.protocol.headers import header
 from shadowstream.protocol.join_id import found_in_broken, text_id
@@ -69,14 +70,15 @@ class Comparison:
             contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as buckets,
             contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as by_key,
         ):
-            for side in (0, 1):
-                for record in self._read(side):
+            ends = [spans_of(topic, options.within) for topic in self._topics]  # before either is read: both may grow
+            for side, spans in enumerate(ends):
+                for record in self._read(side, spans):
                     buckets.add(record)
             waiting: list[Pair] = []
             for bucket in buckets.take():
                 for pair in self._pairs(bucket):
                     waiting.append(pair)
-                    if options.order:
+                    if options.order and pair[0].key is not None:
                         by_key.add(_place_of(pair))
                     if len(waiting) >= COMPARE_AT:
                         self._compare(waiting)
@@ -86,10 +88,10 @@ class Comparison:
                 self.tally.order = _breaks(by_key)
         return self.tally
 
-    def _read(self, side: int) -> Iterator[StoredRecord]:
+    def _read(self, side: int, spans: Spans) -> Iterator[StoredRecord]:
         topic, options, counts = self._topics[side], self._options, self.tally.sides[side]
         with_headers = bool(options.id_header or options.headers or topic.format.header)
-        for batch in batches(topic, options.within, with_headers=with_headers):
+        for batch in batches(topic, spans, with_headers=with_headers):
             values = batch.values
             if topic.format.header:
                 pairs = zip(values, batch.headers, strict=True)

@@ -63,19 +63,23 @@ class Range:
 
 
 def is_compacted(topic: Topic) -> bool:
-    """Whether the topic keeps the last record of each key only. Raises `ConfigError`: there is no such topic."""
-    client = admin(topic.kafka)
-    _counts(client, topic)
-    return "compact" in settings_of(client, [topic.name]).get(topic.name, {}).get("cleanup.policy", "")
+    """Whether the topic keeps the last record of each key only.
 
-
-def batches(topic: Topic, within: Range, *, with_headers: bool) -> Iterator[Batch]:
-    """Yield the committed records of the range and its margin, up to the end of the topic as it is now.
-
-    Raises `ConfigError` for an unknown topic, `BrokerError` if nothing comes for a minute.
+    Raises `ConfigError`: there is no such topic, or its settings cannot be seen.
     """
     client = admin(topic.kafka)
-    spans = _spans(client, topic, within)
+    _counts(client, topic)
+    settings = settings_of(client, [topic.name]).get(topic.name)
+    if settings is None:
+        raise ConfigError(
+            f"{topic.option}: the settings of {topic.name!r} cannot be seen, so it may be compacted: give --compacted "
+            "or --every-record, or the right DescribeConfigs"
+        )
+    return "compact" in settings.get("cleanup.policy", "")
+
+
+def batches(topic: Topic, spans: Spans, *, with_headers: bool) -> Iterator[Batch]:
+    """Yield the committed records of the spans. Raises `BrokerError` if nothing comes for a minute."""
     settings = {"queued.max.messages.kbytes": QUEUE_KB}
     with contextlib.closing(reading_consumer(topic.kafka, PLAN, "reader", **settings)) as consumer:
         for polled in read_spans(consumer, spans, quiet(QUIET_S)):
@@ -90,7 +94,12 @@ def _counts(client: AdminClient, topic: Topic) -> dict[str, int]:
         raise ConfigError(f"{topic.option}: {error}") from error
 
 
-def _spans(client: AdminClient, topic: Topic, within: Range) -> Spans:
+def spans_of(topic: Topic, within: Range) -> Spans:
+    """Return the offsets of the range and its margin, up to the end of the topic as it is now.
+
+    Raises `ConfigError` for an unknown topic.
+    """
+    client = admin(topic.kafka)
     places = offsets.places(_counts(client, topic))
     lows, highs = offsets.beginnings(client, places), offsets.ends(client, places)
     begins, ends = dict(lows), dict(highs)

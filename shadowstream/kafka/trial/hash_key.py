@@ -22,7 +22,7 @@ WAIT_S = 15.0
 def keyed(config: Config, client: AdminClient) -> Config:
     """Return the config as a role uses it: with the trial's key where it hides values and gives no key of its own.
 
-    Without a key, equal keys of records could not be told as equal. So this raises `BrokerError` while no broker knows
+    Without a key, equal keys could not be recognised as equal. So this raises `BrokerError` while no broker knows
     the topic, and `ConfigError` if the brokers give topics no ids.
     """
     if not _lacks_key(config):

@@ -127,7 +127,7 @@ def pin(
     if config.until is not None and REPARTITION in _partitioners(config, record).values():
         raise ConfigError(
             "until: no known partitioner explains production's outputs, so they are copied, and copies have no end "
-            "while production goes on; set candidate.partitioner, or end the trial by hand"
+            "while production continues; set candidate.partitioner, or end the trial by hand"
         )
     if revision not in known.announced:
         start_log.announce(config, writer, record)

@@ -43,7 +43,7 @@ def test_each_loss_beyond_the_minimum_is_not_yet_with_advice(outcome: str, lost:
     assert "judge.min_coverage asks for 99 %" in least
     assert outcome in named
     misfit = outcome.startswith(("unpairable", "repeated"))
-    assert named.endswith("change identity as said above" if misfit else ADVICE[Outcome(outcome)].change)
+    assert named.endswith("change identity as named above" if misfit else ADVICE[Outcome(outcome)].change)
 
 
 @pytest.mark.parametrize("outcome", ["undecodable_shadow", "duplicate_shadow", "repeated_shadow"])
@@ -79,7 +79,7 @@ def test_the_reason_of_the_largest_number_stands_in_the_sentence() -> None:
         "for 99 %",
         "coverage: 72 % undecodable_production (17,280): schema: schema 42 is unknown; set schemas (dir or registry) "
         "so that the schema is found",
-        "coverage: 10 % unpairable_production (2,400): no usable header 'id'; change identity as said above",
+        "coverage: 10 % unpairable_production (2,400): no usable header 'id'; change identity as named above",
         "coverage: 0.1 % evicted (24): shed; raise limits.pending_bytes_max or add joiners; raise the retention of "
         "topics that delete records",
     ]

@@ -75,7 +75,7 @@ def test_what_every_task_has_passed_closes_though_all_are_idle() -> None:
     windows = two_tasks()
     windows.add(stats(A, 1, cell(0, match=3), cell(HOUR_MS, match=1), watermark_ms=HOUR_MS, idle=True))
     assert len(windows.add(stats(B, 1, watermark_ms=HOUR_MS, idle=True))) == 1
-    assert (windows.open, windows.holding()) == (1, "no task goes on: all are idle or at their end")
+    assert (windows.open, windows.holding()) == (1, "no task continues: all are idle or at their end")
 
 
 def test_partitions_returning_from_quiet_count_the_same_in_any_order() -> None:
