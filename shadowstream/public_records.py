@@ -341,6 +341,7 @@ class Verdict:
     latencies: tuple[Percentiles, ...]
     distributions: tuple[DistributionOfValues, ...]
     quality: tuple[QualityOfSide, ...]
+    steered: tuple[str, ...]
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

@@ -60,6 +60,11 @@ COMMANDS = {
         "override",
         "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",
     ),
+    "pause": Command(
+        "steer", "Pause the runner of a trial: it reads no inputs until `resume`, and a restart keeps it paused."
+    ),
+    "resume": Command("steer", "Let a paused runner read on from where it paused."),
+    "sample": Command("steer", "Change the share of the keys on which the candidate is called."),
     "diff": Command("diff", "Show differences between production and the candidate: a table, or a JSON object a line."),
     "list": Command(
         "trials", "Show the trials on a cluster: last verdict, its time and revision, topics, and the roles that run."

@@ -160,7 +160,8 @@ def _command(record: Record) -> str | None:
         return "a text is longer than a person writes"
     if not _within([record["at_ms"], record["until_ms"]], -TIME_MS_MAX, TIME_MS_MAX):
         return "a time is beyond all calendars"
-    return None
+    share = record.get("share")
+    return None if share is None or 0.0 < share <= 1.0 else "a share that is not above 0 and at most 1"
 
 
 def _scored(record: Record) -> str | None:

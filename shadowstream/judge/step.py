@@ -108,7 +108,7 @@ class JudgeStep:
         }
         self.slice_evidence = self._new_slice_evidence()
         self.distributions = DistributionWatch(config, revision)
-        self.commands = OperatorCommands(revision)
+        self.commands = OperatorCommands(config, revision)
         self.topics: list[str] = []
         """Changes of the trial's topics as sentences; set by the caller, and no part of the state."""
         self.confined: list[str] = []

@@ -206,6 +206,7 @@ class Loop:
         return self._read_ahead.next(fetched, limit, room, self._assignment.new_records)
 
     def _fetch(self, limit: int) -> list[Message]:
+        self._hold()
         consumer, limit = self._consumer, self._rate_limit.room(limit)
         if not limit:
             self._watch.metrics.add("rate_limited_seconds_total", self._rate_limit.wait(), role=self._watch.role)
@@ -221,6 +222,10 @@ class Loop:
                     messages = messages + further if generation == self._assignment.generation else further
         self._rate_limit.took(messages)
         return messages
+
+    def _hold(self) -> None:
+        """Pause the partitions of a paused role; the consumer is polled all the same, so it stays in its group."""
+        self._paused.hold(self._assignment.owned if self._role.is_paused else frozenset())
 
     def _load(self, places: Iterable[Partition]) -> list[TopicPartition]:
         """Load the committed state of the partitions into the role; return where to read from (rule 2)."""
@@ -244,6 +249,7 @@ class Loop:
             places = places_of(partitions)
             self._assignment.move(places, Event.ASSIGN)
             consumer.assign(self._load(places) if places else [])
+            self._hold()  # this poll may go on to return records
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("revoked", partitions=len(partitions))

@@ -29,6 +29,7 @@ class PausedPartitions:
         self._consumer, self._broken = consumer, broken
         self._until: dict[Partition, float] = {}
         self._passed: dict[Partition, tuple[int, float]] = {}
+        self._held: frozenset[Partition] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self._until)
@@ -39,13 +40,26 @@ class PausedPartitions:
         self._consumer.pause([TopicPartition(*place)])
         self._consumer.seek(TopicPartition(*place, offset))
 
+    def hold(self, places: frozenset[Partition]) -> None:
+        """Pause just these partitions for as long as the role is paused; resume the others that it held."""
+        if places == self._held:
+            return
+        begun, over = places - self._held, self._held - places - self._until.keys()
+        self._held = places
+        if begun:
+            self._consumer.pause([TopicPartition(*place) for place in begun])
+        if over:
+            self._consumer.resume([TopicPartition(*place) for place in over])
+
     def resume(self, everything: bool = False) -> None:
         """Resume the partitions whose pause is over; with `everything` all of them."""
         now = time.monotonic()
-        due = [place for place, until in self._until.items() if everything or until <= now]
+        due = {place for place, until in self._until.items() if everything or until <= now}
         for place in due:
             del self._until[place]
-        if due:
+        if everything:
+            self.hold(frozenset())
+        if due := due - self._held:
             self._consumer.resume([TopicPartition(*place) for place in due])
 
     def skip_unreadable(self, events: list[Message], now_ms: int) -> list[Batch]:

@@ -34,6 +34,7 @@ class Role(Protocol):
     """A pure step with its edge, as the loop sees it. The defaults are for independent partitions without state."""
 
     finished: bool = False  # Whether the role has committed all of a bounded trial. The loop then ends.
+    is_paused: bool = False  # Whether the loop fetches no records for the role: it keeps polling, and nothing is lost.
 
     def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return the partitions of those tasks that have all their partitions among `places`.

@@ -20,6 +20,8 @@ NO_FIELDS: dict[str, Any] = {"reason": "", "decision": "", "until_ms": None}
 def signature_of(record: Mapping[str, Any], trial: str, key: str) -> str:
     """Return the signature of a command of a trial, 64 hex digits (HMAC-SHA256)."""
     covered = [trial, *({**NO_FIELDS, **record}[name] for name in FIELDS)]
+    if record.get("share") is not None:  # commands of earlier releases have none
+        covered.append(record["share"])
     text = json.dumps(covered, ensure_ascii=True, separators=(",", ":"))
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 

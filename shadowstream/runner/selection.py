@@ -45,14 +45,18 @@ class Decodes(Protocol):
 
 
 class Selection:
-    """The rule of one trial."""
+    """The rule of one trial. `share`: of the keys; it may change between two batches."""
 
     def __init__(self, config: Config) -> None:
-        self._share = config.candidate.sample
+        self.share = config.candidate.sample
         self._by_header = [one for one in config.candidate.exclude if one.header is not None]
         self._by_path = [(parse_one(one.path), one) for one in config.candidate.exclude if one.path is not None]
-        self.leaves_out = config.candidate.leaves_out
         self.wants_headers = bool(self._by_header)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the candidate is not called on some inputs."""
+        return self.share < 1.0 or bool(self._by_header or self._by_path)
 
     def decoded(self, batch: Batch, decoder: Decodes) -> list[Any]:
         """Return the decoded value of each input, its `RecordError`, or `LeftOut`."""
@@ -65,7 +69,7 @@ class Selection:
 
     def _by_key_or_header(self, batch: Batch, i: int) -> LeftOut | None:
         key = batch.keys[i]
-        if self._share < 1.0 and not is_in_sample(_place(batch, i) if key is None else key, self._share):
+        if self.share < 1.0 and not is_in_sample(_place(batch, i) if key is None else key, self.share):
             return SAMPLED_OUT
         headers = batch.headers[i] if batch.headers else None
         found = ((header(headers, one.header or ""), one) for one in self._by_header)

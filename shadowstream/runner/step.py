@@ -113,7 +113,7 @@ class RunnerStep:
         self._redactor = Redactor.of(self.config)
         self._partitioner = IdentityPartitioner(self.config, self.decoder.decode_many)
         self._ahead = Ahead(self.config.future_ms_max)
-        self._selection = Selection(self.config)
+        self.selection = Selection(self.config)
         ids = [identity.header] if identity.kind == "id" and identity.header else []
         sliced = [dimension.header for dimension in self.config.compare.dimensions if dimension.header]
         self._carried = tuple(dict.fromkeys([*ids, *sliced]))
@@ -121,7 +121,7 @@ class RunnerStep:
     def wants_headers(self) -> bool:
         """Return whether outputs carry headers of inputs (id, dimensions), or headers of inputs name schemas."""
         formats = self.config.schemas.formats
-        wanted = bool(self._carried) or self._selection.wants_headers
+        wanted = bool(self._carried) or self.selection.wants_headers
         return wanted or any(formats[topic].header for topic in self.config.inputs if topic in formats)
 
     def assign(self, place: Partition, position: int, counters: marks.Counters, bound: int) -> None:
@@ -183,8 +183,8 @@ class RunnerStep:
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoder = self.decoder.of(batch.place.topic)
-        if self._selection.leaves_out:
-            results = self._selection.decoded(batch, decoder)
+        if self.selection.leaves_out:
+            results = self.selection.decoded(batch, decoder)
         else:
             results = decoder.decode_many(batch.values, batch.headers)
             if RecordError not in set(map(type, results)):
@@ -279,7 +279,7 @@ class RunnerStep:
             raise CandidateError(f"an output {problem}; {advice}")
         value = self.encoders[topic].encode(output.value)
         key = key_of(output, input_key)
-        if self._selection.leaves_out and key != input_key and self.config.identity.kind != "coordinate":
+        if self.selection.leaves_out and key != input_key and self.config.identity.kind != "coordinate":
             raise CandidateError(OTHER_KEY)
         # Too large a message would surface only at the commit, and fail it again after each restart.
         size, bytes_max = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max

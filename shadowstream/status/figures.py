@@ -45,6 +45,7 @@ class Status:
     `began`: the sentence on its start, None before it began. `windows`: the open ones. `passed_ms`: the event time that
     every task has passed. `holding`: the task that holds the next window open. `so_far`: outcomes, reasons and fields.
     `problem`: why the figures are old, if the last look failed. `expiring`: needed records that retention deletes soon.
+    `steered`: the pause and the share that people's commands have set.
     """
 
     name: str
@@ -66,3 +67,4 @@ class Status:
     roles: Sequence[Role] = ()
     problem: str | None = None
     expiring: Sequence[str] = ()
+    steered: Sequence[str] = ()

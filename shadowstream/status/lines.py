@@ -44,6 +44,7 @@ def lines(status: Status) -> list[Line]:
         *_of_counts(status),
         *_titled("criteria:", map(criterion_line, status.criteria)),
         *_titled("incidents:", (Line(f"{_INDENT}{text}", "bad") for text in status.incidents)),
+        *_titled("steered:", (Line(f"{_INDENT}{text}", "warning") for text in status.steered)),
         *_titled("expires soon:", (Line(f"{_INDENT}{text}", "warning") for text in status.expiring)),
         *_titled("roles:", (_role(role, status.now_ms) for role in status.roles)),
     ]

@@ -55,6 +55,7 @@ def status_of(config: Config, look: Look, answer: Decision) -> Status:
         sides=sides,
         criteria=[outlook_of(one, verdict) for one in verdict["criteria"]] if verdict is not None else (),
         incidents=[incident_line(one) for one in verdict["incidents"]] if verdict is not None else (),
+        steered=verdict.get("steered", ()) if verdict is not None else (),
         roles=_roles(config, last_ms, look.now_ms, _resting(config, sides, final)),
         **_of_view(view),
     )

@@ -17,6 +17,10 @@ def signed(trial: str = "t", key: str = KEY, **changes: Any) -> dict[str, Any]:
     return record | {"signature": signature_of(record, trial, key)}
 
 
+def test_a_command_without_a_share_is_signed_as_by_earlier_releases() -> None:
+    assert signature_of(COMMAND, "t", KEY) == signature_of(COMMAND | {"share": None}, "t", KEY)
+
+
 def test_without_a_key_every_command_counts() -> None:
     assert CommandCheck("t", None).refusal(COMMAND) is None
 
@@ -38,6 +42,9 @@ def test_a_signed_command_counts_once() -> None:
         (signed(key="another key of 16 characters"), FORGED),
         (signed(trial="u"), FORGED),
         (signed() | {"signature": "ü"}, FORGED),
+        (signed(share=0.1) | {"share": 0.2}, FORGED),
+        (signed(share=0.1) | {"share": None}, FORGED),
+        (signed() | {"share": 0.1}, FORGED),
         *((signed() | {name: 7 if name.endswith("_ms") else "x"}, FORGED) for name in FIELDS),
     ],
 )

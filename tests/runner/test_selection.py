@@ -61,6 +61,20 @@ def test_all_inputs_of_a_key_are_answered_or_none() -> None:
     assert (window["read"], window["left_out"], window["failed"]) == (200, 200 - len(held), 0)
 
 
+def test_a_share_that_changes_between_batches_leaves_committed_fates_alone() -> None:
+    step = runner(candidate={**CALL, "sample": 0.5})
+    inputs = batch(["x"] * 100, KEYS[:100])
+    assert step.step(inputs.part(0, 50), NOW_MS) == 50
+    first = list(step.writes)
+    step.selection.share = 0.1
+    assert step.step(inputs.part(50, 100), NOW_MS) == 50
+    assert step.writes[: len(first)] == first
+    shares = [0.5] * 50 + [0.1] * 50
+    held = [key for key, share in zip(KEYS, shares, strict=False) if is_in_sample(key, share)]
+    assert [one.key for one in step.writes] == held
+    assert step.ended["sampled_out"] == 100 - len(held)
+
+
 def test_inputs_without_a_key_are_sampled_by_their_place() -> None:
     _, causes, answered = ran(batch(["x"] * 400, [None] * 400), sample=0.5)
     assert 140 < len(answered) < 260

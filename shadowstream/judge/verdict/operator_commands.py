@@ -7,6 +7,7 @@ ack        names who works on the incident; it stays open and blocks promote unt
 mute       the incident's alerts are muted until `until_ms`; it stays open and blocks promote as well
 override   the gate answers `decision` for the revision until `until_ms`, whatever the evidence shows; an empty
            decision takes the override back
+pause, resume, sample: see `judge.steering`
 =========  ==================================================================================================
 
 The last command on a subject counts. Commands for other revisions have no effect.
@@ -14,6 +15,9 @@ The last command on a subject counts. Commands for other revisions have no effec
 
 from collections.abc import Mapping
 from typing import Any
+
+from shadowstream.config import Config
+from shadowstream.judge.steering import Steering
 
 # Incidents are few; above this limit the oldest commands of a revision are dropped.
 SUBJECTS_MAX = 200
@@ -23,8 +27,9 @@ _KEPT = ("by", "reason", "at_ms")
 class OperatorCommands:
     """Last commands of operators on one revision and its incidents."""
 
-    def __init__(self, revision: str) -> None:
+    def __init__(self, config: Config, revision: str) -> None:
         self._revision = revision
+        self.steering = Steering(config)
         self.acks: dict[str, dict[str, Any]] = {}
         self.mutes: dict[str, dict[str, Any]] = {}
         self.override: dict[str, Any] | None = None
@@ -41,14 +46,18 @@ class OperatorCommands:
         elif record["command"] == "override" and subject == self._revision:
             decision = record.get("decision", "")
             self.override = {"decision": decision, **command, **ending} if decision else None
+        else:
+            self.steering.obey(record)
 
     def snapshot(self) -> list[Any]:
         """Return the state as JSON."""
-        return [self.acks, self.mutes, self.override]
+        return [self.acks, self.mutes, self.override, self.steering.snapshot()]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Restore the state from a snapshot."""
-        self.acks, self.mutes, self.override = snapshot
+        self.acks, self.mutes, self.override, *steering = snapshot  # an earlier release has none
+        if steering:
+            self.steering.restore(steering[0])
 
 
 def _last(commands: dict[str, dict[str, Any]], subject: str, command: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
-"""Notes on a verdict as sentences: coverage, records left out, isolation of the candidate, muted criteria, caveats.
+"""Notes on a verdict as sentences: coverage, records left out, isolation of the candidate, muted criteria, steering,
+caveats.
 
 Pure: from a verdict record alone. Gate, `explain`, Markdown, JUnit, the page and alerts show these same sentences.
 """
@@ -20,7 +21,8 @@ _ISOLATION = {
 
 def notes_of(verdict: Verdict) -> list[str]:
     """Return all notes of a verdict record (schemas/verdict.avsc), coverage first, caveats last."""
-    return [*coverage_notes(verdict), *_isolation(verdict), *_muted(verdict), *verdict["caveats"]]
+    decided = [*_muted(verdict), *verdict.get("steered", ())]
+    return [*coverage_notes(verdict), *_isolation(verdict), *decided, *verdict["caveats"]]
 
 
 def notes_beside(verdict: Verdict, reasons: Sequence[str]) -> list[str]:

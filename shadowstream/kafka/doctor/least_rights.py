@@ -71,7 +71,7 @@ CLUSTER = "kafka-cluster"
 """Name of the only resource of the kind cluster."""
 READ, DESCRIBE, WRITE = (Operation.READ,), (Operation.DESCRIBE,), (Operation.WRITE,)
 _READS: Mapping[Principal, str] = {
-    "runner": "starts progress runner-state attempts",
+    "runner": "starts progress runner-state attempts commands",
     "joiner": "starts progress state diff stats",
     "judge": "starts stats judge-state audit commands",
     "labels": "starts scored labels-state",

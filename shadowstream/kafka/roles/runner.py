@@ -1,5 +1,6 @@
 """Runner role: it calls the candidate for each input and writes outputs and marks."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, hash_key, start_log, start_mark
 from shadowstream.kafka.trial.attempt_log import log_ended, read_attempts
 from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
+from shadowstream.kafka.trial.runner_commands import RunnerCommands
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.kafka.trial.until import Until
 from shadowstream.logs import get_logger
@@ -66,6 +68,7 @@ class RunnerParts(NamedTuple):
     call_size: CallSize
     step_time: StepTime
     until: Until
+    commands: RunnerCommands
     forget: Callable[[], None] = lambda: None
     """Drop the objects of the candidate in its own process."""
 
@@ -78,16 +81,17 @@ class RunnerRole(Role):
     ) -> None:
         self._config, self._step, self._pinned, self._watch = config, step, pinned, watch
         self._client, self._marks, self._copies, self._rechecks, self._call_size, self._step_time = parts[:6]
-        self._until, self._forget = parts.until, parts.forget
+        self._until, self._commands, self._forget = parts.until, parts.commands, parts.forget
         client = parts.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
         self._next_marks_at = self._repeat_at = 0.0
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Partition, int] | None = None
-        self._commits = GroupCommits(config, client, "runner")
+        self._group_commits = GroupCommits(config, client, "runner")
         self.topics = TopicChanges(config, client, pinned.topics)
         self._snapshots_reported: set[tuple[Partition, str]] = set()
+        self._obey()
 
     def limit(self) -> int:
         """Return the number of records that the candidate answers in a fraction of a second; `BATCH` for copies."""
@@ -198,6 +202,18 @@ class RunnerRole(Role):
                 self._snapshots_reported.add((place, result))  # each commit repeats it; the metric counts all
                 log.error("snapshot_not_kept", input=str(place), result=result, reason=reason)
 
+    def _obey(self) -> None:
+        """Apply what people's commands say now, from the next batch on."""
+        steering = self._commands.steering
+        self._step.selection.share = steering.share
+        was, self.is_paused = self.is_paused, steering.paused is not None
+        if self.is_paused:
+            self._step.held = [short(steering.pause_text())]
+        elif was:
+            self._step.held = []
+        if was != self.is_paused:
+            self._repeat_at = 0.0  # the next marks show it
+
     def dropped(self) -> None:
         self._step.drop()
         self._forget()
@@ -228,6 +244,8 @@ class RunnerRole(Role):
 
     def tick(self, now_ms: int) -> None:
         """Repeat the marks each second while nothing is uncommitted, and check partitioners and topics."""
+        self._commands.turn()
+        self._obey()
         publish_marks(self._until.turn)
         end_inputs(self._step.inputs, self._until.bounds or {})
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
@@ -281,8 +299,8 @@ class RunnerRole(Role):
         """Pin E1 once production is done to S: the ends of its outputs, or of their copies. Unpaired below: warm-up."""
         if self._warm_ends is None:
             below = self._pinned.start.warm_below
-            committed = self._commits.of(self._config.production.group or "", below)
-            self._commits.look(below)
+            committed = self._group_commits.of(self._config.production.group or "", below)
+            self._group_commits.look(below)
             if any(committed.get(place, 0) < end for place, end in below.items()):
                 return
             counts = offsets.partition_counts(self._client, self._config.production.outputs)
@@ -318,14 +336,16 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
             start_log.note_confinement(config, marks_writer, revision, loaded.isolated.enforced)
         kinds, meter = pinned.partitioners, loaded.meter
         until = Until(config, revision, pinned.start, (client, marks_writer))
+        commands = RunnerCommands(config, client)
         step = RunnerStep(config, revision, call, decoder, encoders, partitions, kinds, now_ms, meter, attempts)
         copies = CopyProgress(config, client, pinned, decoder.decode_many)
         rechecks = PartitionerRechecks(config, client, kinds)
-        parts = RunnerParts(client, marks_writer, copies, rechecks, call_size, step_time, until, loaded.forget)
+        followed = (until, commands, loaded.forget)
+        parts = RunnerParts(client, marks_writer, copies, rechecks, call_size, step_time, *followed)
         role = RunnerRole(config, step, parts, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
-        with role.topics.explaining():
+        with role.topics.explaining(), contextlib.closing(commands):
             loop.run([*config.inputs, *copies.topics], stop)
         figures.add(records=loop.records, commits=loop.commits, partitioners=kinds)
     return figures.ended()
