@@ -71,7 +71,7 @@ CLUSTER = "kafka-cluster"
 """Name of the only resource of the kind cluster."""
 READ, DESCRIBE, WRITE = (Operation.READ,), (Operation.DESCRIBE,), (Operation.WRITE,)
 _READS: Mapping[Principal, str] = {
-    "runner": "starts progress runner-state attempts commands",
+    "runner": "starts progress runner-state attempts",
     "joiner": "starts progress state diff stats",
     "judge": "starts stats judge-state audit commands",
     "labels": "starts scored labels-state",
@@ -128,6 +128,7 @@ def _topics(config: Config, principal: Principal) -> Iterator[Right]:
     makes = (Operation.CREATE, Operation.DELETE, Operation.DESCRIBE_CONFIGS)
     yield Right(topic, plan.prefix, makes if principal == "operator" else DESCRIBE, is_prefix=True)
     reads, writes = set(_READS[principal].split()), set(_WRITES[principal].split())
+    reads |= {"commands"} if principal == "runner" and config.candidate.topic is None else set()
     reads |= {"verdict"} if principal == "runner" and config.until == "decision" else set()
     for kind in sorted(reads | writes):
         if _is_planned(config, kind):
