@@ -61,7 +61,7 @@ def test_all_inputs_of_a_key_are_answered_or_none() -> None:
     assert (window["read"], window["left_out"], window["failed"]) == (200, 200 - len(held), 0)
 
 
-def test_a_share_that_changes_between_batches_leaves_committed_fates_alone() -> None:
+def test_a_share_that_changes_between_batches_changes_later_inputs_only() -> None:
     step = runner(candidate={**CALL, "sample": 0.5})
     inputs = batch(["x"] * 100, KEYS[:100])
     assert step.step(inputs.part(0, 50), NOW_MS) == 50
