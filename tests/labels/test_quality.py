@@ -126,7 +126,7 @@ def test_nothing_is_shown_that_the_config_does_not_ask_for() -> None:
 def test_explain_and_the_reports_name_both_sides() -> None:
     verdict = verdict_by(scores_of(5, 300))
     explanation = explain(verdict, verdict["decision"], verdict["reasons"])
-    facts = Facts("fraud", REVISION, explanation, verdict)
+    facts = Facts("fraud", REVISION, explanation, verdict=verdict)
     value = f"{shown(verdict)['auc', 'candidate']['value']:.4f}"
     for text in ("\n".join(explanation.notes), markdown(facts), page(facts)):
         assert f"candidate {value}" in text

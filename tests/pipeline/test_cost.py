@@ -60,7 +60,7 @@ def test_inputs_that_take_too_long_decide(
     explained = trial.ask("explain", "--max-age", "1d").stdout
     state = "shown bad" if decision == "reject" else "shown good"
     share = percent(cost["s"] / ORDERS, 3)
-    line = f"  cost: {state}: {share} bad ({cost['s']:,} of {ORDERS:,} inputs), limit 5 %"
+    line = f"  cost: {state}: {share} bad ({cost['s']:,} of {ORDERS:,} inputs answered), limit 5 %"
     assert line in explained, explained
     assert "note: cost: that production takes 4 ms of CPU time an input is the config's word" in explained
     # The counts stand in the marks, so judging again measures nothing again.
