@@ -9,7 +9,8 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
-from shadowstream.testing.topics import Write, produce_all, read_all
+from shadowstream.kafka.trial.topic_admin import settings_of
+from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
 from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
 from tests.pipeline.written_records import await_that, ledgers, remainders, totals
@@ -30,7 +31,12 @@ def delete_below(bootstrap: str, topic: str, partition: int, offset: int) -> Non
 def rewrite(bootstrap: str, topic: str, change: Callable[[dict[str, Any]], None]) -> int:
     """Replace the one partition of a topic of ours by the same records after `change`; gives how many it changed."""
     raw = read_all(bootstrap, topic)
-    delete_below(bootstrap, topic, 0, -1)
+    # Made anew: a joiner refuses a topic whose first marks are gone.
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    settings = settings_of(admin, [topic])[topic]
+    admin.delete_topics([topic])[topic].result(30)
+    await_that(f"{topic} is gone", lambda: topic not in admin.list_topics(timeout=10).topics)
+    create_topics(bootstrap, {topic: 1}, {name: settings[name] for name in ("retention.ms", "retention.bytes")})
     changed, writes = 0, []
     for read in raw:
         name, record = own.decode(read.value or b"")

@@ -18,9 +18,10 @@ HARM = {10 + 4 * i: act for i, act in enumerate(ACTS) if act != "prints_a_gigaby
 FINDS = 5
 ORDERS = max(HARM) + 10
 CRASHED = {"exits", "segfaults", "kills_itself", "closes_the_pipe", "forges_an_answer", "forges_an_infinite_cost"}
+CRASHED |= {"fills_the_folder", "claims_lists_in_lists"}
 TIMEOUT = {"loops_for_ever", "sends_no_last_part", "sleeps"}
 HARMLESS = {"prints"}
-LIMITS = {"memory_bytes": 300_000_000, "file_bytes": 5_000_000}
+LIMITS = {"memory_bytes": 300_000_000, "file_bytes": 5_000_000, "scratch_bytes": 50_000_000}
 
 
 def value(n: int) -> bytes:
