@@ -15,7 +15,7 @@ from tests.pipeline.demo_run import Demo, DemoRuns
 README = ROOT / "README.md"
 BEGIN, END = "<!-- demo: begin (make pictures) -->", "<!-- demo: end -->"
 CONFIG = "flights.yaml"
-COMMANDS = {f"diff {CONFIG} --limit 4": 5, f"explain {CONFIG}": 16}
+COMMANDS = {f"diff {CONFIG} --limit 4": 5, f"explain {CONFIG}": 15}
 """Command lines, and the number of lines that the README shows of each."""
 LEFT_OUT = ("  note: ", "  coverage: ", "  covered ")
 """Beginnings of lines of `explain` that the README leaves out."""
