@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
+from shadowstream.judge.coverage import beyond_end
 from shadowstream.judge.coverage.coverage import coverage, share_of, shed, top_reasons, uncovered
 from shadowstream.judge.coverage.path_sightings import Paths
 from shadowstream.judge.coverage.path_sightings import blockers as unseen_blockers
@@ -350,6 +351,7 @@ def _unfit(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
     if unread:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
     reasons += [*shed(given.config, windows.figures), *cut_differences.blockers(given.config, windows.figures)]
+    reasons += beyond_end.blockers(given.config, windows.figures)
     if asks_for_error(given.config):
         reasons.append(
             "error: judge.criteria asks for it and it cannot be judged: nobody counts the inputs of a candidate that "
