@@ -1,5 +1,6 @@
 """`plan`: the load, the disk, the memory and the hours of a trial, before anything starts."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.trial.load_sample import sample
+from shadowstream.kafka.trial.topic_admin import planned
 from shadowstream.status.expected_load import (
     DAY_S,
     HOUR_S,
@@ -18,6 +20,7 @@ from shadowstream.status.expected_load import (
     Wait,
     expected_load,
     hours_until_shown,
+    kept_bytes,
     memory_bytes,
     waits,
 )
@@ -61,8 +64,16 @@ def _facts(
 ) -> dict[str, Any]:
     waiting = sum(one.waiting for one in sources)
     speed = sum(one.records_per_s for one in sources)
-    end_s = waiting / speed if trial.bounded else (hours or 0) * HOUR_S
-    day, end = ({kind: round(size * seconds) for kind, size in expected.written.items()} for seconds in (DAY_S, end_s))
+    if trial.bounded:
+        end_s = waiting / speed
+    elif isinstance(trial.until, int):
+        end_s = trial.until / max(1e-9, sum(one.records_per_s for one in sources if one.side == "input"))
+    elif isinstance(trial.until, datetime):
+        end_s = max(0.0, (trial.until - datetime.now(UTC)).total_seconds())
+    else:
+        end_s = (hours or 0) * HOUR_S
+    specs = planned(trial, {one.topic: one.partitions for one in sources})
+    day, end = (kept_bytes(expected, specs, trial.plan.prefix, seconds) for seconds in (DAY_S, end_s))
     return {
         "trial": trial.name,
         "sampled": sampled,

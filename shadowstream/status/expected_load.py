@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shadowstream.config import Config
+from shadowstream.disk import topic_bytes
 from shadowstream.judge.verdict.outlook import outlook_of
 from shadowstream.judge.windows.expected_tasks import expected_tasks
+from shadowstream.topics import TopicSpec
 
 OUTPUT_OVERHEAD = 60
 """Bytes that a candidate's output has beside its key and value: the packed header, and the record's own frame."""
@@ -58,6 +60,16 @@ class Load:
     @property
     def written_bytes(self) -> float:
         return sum(self.written.values())
+
+
+def kept_bytes(load: Load, specs: Iterable[TopicSpec], prefix: str, seconds: float) -> dict[str, int]:
+    """Return the bytes that one copy of each of the trial's topics takes after so much time, by kind of topic.
+
+    Retention bounds them. `prefix`: that of the trial's topics.
+    """
+    by_kind = {spec.name.removeprefix(prefix): spec for spec in specs}
+    written = {kind: of * seconds for kind, of in load.written.items()}
+    return {kind: round(topic_bytes(by_kind[kind], of) if kind in by_kind else of) for kind, of in written.items()}
 
 
 def expected_load(config: Config, sources: Sequence[Source], differing: float) -> Load:

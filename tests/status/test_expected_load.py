@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from shadowstream.config import Config
+from shadowstream.disk import topic_bytes
 from shadowstream.status.expected_load import (
     OUTPUT_OVERHEAD,
     Source,
     expected_load,
     hours_until_shown,
+    kept_bytes,
     memory_bytes,
     waits,
 )
@@ -37,6 +39,17 @@ def test_rows_grow_with_the_share_that_differs() -> None:
     assert none == 0
     assert all_ == pytest.approx(2 * some)
     assert plan(1.0, compare={"diff_json": True})["diff.json"] > plan(1.0)["diff"]
+
+
+def test_retention_bounds_the_disk_and_not_what_is_written() -> None:
+    config = least_config(retention={"bytes": 1_000_000_000})
+    load = expected_load(config, SOURCES, 1.0)
+    specs = config.plan.specs({"out": 3}, kept=config.kept)
+    day, long = (kept_bytes(load, specs, config.plan.prefix, seconds) for seconds in (3_600, 3_600 * 10_000))
+    assert day["out.out"] == pytest.approx(3_600 * load.written["out.out"])
+    (spec,) = [one for one in specs if one.name == config.plan.out("out")]
+    assert long["out.out"] == topic_bytes(spec, 1e18) < 4 * 1_200_000_000
+    assert long["diff"] < 3_600 * 10_000 * load.written["diff"]
 
 
 def test_small_topics_grow_with_commits_and_not_with_records() -> None:
