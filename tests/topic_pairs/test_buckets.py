@@ -1,7 +1,10 @@
 """Buckets on disk: what goes in comes out once, all records of an id together, and bounds are errors."""
 
 import resource
+import tracemalloc
+import zlib
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,20 @@ def test_all_records_of_an_id_come_out_once_and_together(tmp_path: Path) -> None
         found.update(bucket)
     assert found == Counter(added)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_bucket_is_never_in_memory_as_a_whole() -> None:
+    with closing(Buckets(None, 10**9)) as kept:
+        for n in range(128_000):
+            id_ = b"id-%d" % n
+            if zlib.crc32(id_) % buckets.BUCKETS == 0:  # all in one bucket
+                kept.add(StoredRecord(n % 2, 0, n, 0, id_, None, b"v" * 1_000))
+        assert kept.on_disk > 1_800_000
+        tracemalloc.start()
+        count = sum(map(len, kept.take()))
+        peak, _ = tracemalloc.get_traced_memory()[1], tracemalloc.stop()
+    assert count > 1_800
+    assert peak < 600_000
 
 
 def test_a_disk_bound_is_an_error_that_says_what_to_do() -> None:

@@ -7,6 +7,7 @@ memory is split by another hash.
 import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import blake2b
 from typing import IO
 
@@ -31,6 +32,8 @@ class Buckets:
         self._folder, self._bytes_max, self._depth = folder, bytes_max, depth
         self._memory = [bytearray() for _ in range(BUCKETS)]
         self._files: list[IO[bytes] | None] = [None] * BUCKETS
+        self._parts: list[list[int]] = [[] for _ in range(BUCKETS)]
+        """Lengths of the parts of each file; a part holds whole records."""
         self._in_memory = 0
         self.on_disk = 0
         """Bytes in the files."""
@@ -58,6 +61,7 @@ class Buckets:
             if not memory:
                 continue
             file = self._file(n)
+            self._parts[n].append(len(memory))
             try:
                 while memory:  # a disk that is almost full takes a part of it
                     del memory[: file.write(memory)]
@@ -87,33 +91,41 @@ class Buckets:
         Raises `StoreError` if the records of too few ids fill a bucket that cannot be split any more.
         """
         for n in range(BUCKETS):
-            raw, self._memory[n] = self._bytes_of(n), bytearray()
-            if len(raw) <= BUCKET_BYTES:
-                yield list(unpack(raw))
+            if sum(self._parts[n]) + len(self._memory[n]) <= BUCKET_BYTES:
+                yield list(self._records_of(n))
                 continue
             if self._depth == DEPTH_MAX:
                 raise StoreError(
                     f"the records of one id take more than {BUCKET_BYTES:,} bytes: give an --id that tells more "
                     "records apart, or compare a shorter range (--from, --to)"
                 )
-            smaller = Buckets(self._folder, self._bytes_max, self._depth + 1)
-            for record in unpack(raw):
-                smaller.add(record)
-            del raw
-            yield from smaller.take()
+            with closing(Buckets(self._folder, self._bytes_max, self._depth + 1)) as smaller:
+                for record in self._records_of(n):
+                    smaller.add(record)
+                yield from smaller.take()
 
-    def _bytes_of(self, n: int) -> bytes:
+    def _records_of(self, n: int) -> Iterator[StoredRecord]:
+        """Yield the records of a bucket, a part of its file at a time, and forget them."""
         file, self._files[n] = self._files[n], None
-        if file is None:
-            return bytes(self._memory[n])
-        try:
+        if file is not None:
             with file:
                 file.seek(0)
-                return file.read() + bytes(self._memory[n])
-        except OSError as error:
-            raise StoreError(f"records that wait for their partners cannot be read again: {error}") from error
+                for length in self._parts[n]:
+                    yield from unpack(_read(file, length))
+        memory, self._memory[n] = self._memory[n], bytearray()
+        yield from unpack(bytes(memory))
 
     def close(self) -> None:
         for file in self._files:
             if file is not None:
                 file.close()
+
+
+def _read(file: IO[bytes], length: int) -> bytes:
+    try:
+        raw = file.read(length)
+    except OSError as error:
+        raise StoreError(f"records that wait for their partners cannot be read again: {error}") from error
+    if len(raw) < length:
+        raise StoreError("records that wait for their partners are gone from the disk")
+    return raw
