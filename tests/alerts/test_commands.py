@@ -39,7 +39,14 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(alerts_trial: Alert
     assert ask("ack", "mismatch-1", "--by", "ann", "--reason", "rolled back").code == 0
     (written,) = alerts_trial.trial.records("commands")
     given = {"command": "ack", "subject": "mismatch-1", "by": "ann", "reason": "rolled back"}
-    assert {**written, "at_ms": 0} == {**given, "at_ms": 0, "decision": "", "until_ms": None, "signature": ""}
+    assert {**written, "at_ms": 0} == {
+        **given,
+        "at_ms": 0,
+        "decision": "",
+        "until_ms": None,
+        "signature": "",
+        "share": None,
+    }
     listed = ask("list", "--json")
     first, second = map(json.loads, listed.out.splitlines())
     found = (first["incident"], first["state"], first["acknowledged_by"], first["ack_reason"])
@@ -60,7 +67,7 @@ def test_an_incident_is_muted_for_a_while_or_until_it_closes(alerts_trial: Alert
     alerts_trial.judge(drift("opened", "mismatch-1"))
     muted = ask("mute", "mismatch-1", "--by", "ann", "--reason", "known", "--for", "2h", "--json")
     (written,) = alerts_trial.trial.records("commands")
-    assert (muted.code, muted.json | {"decision": "", "signature": ""}) == (0, written)
+    assert (muted.code, muted.json | {"decision": "", "signature": "", "share": None}) == (0, written)
     found = (written["command"], written["subject"], written["by"], written["reason"])
     assert found == ("mute", "mismatch-1", "ann", "known")
     assert written["until_ms"] == written["at_ms"] + 2 * 3_600_000

@@ -61,7 +61,7 @@ def test_it_is_a_record_of_commands_under_the_whole_revision(cli: Cli, judged: J
     (found,) = read_all(judged.bootstrap, judged.config.plan.of("commands"))
     kind, record = own.decode(found.value or b"")
     assert (kind, found.key) == ("command", judged.revision.encode())
-    assert record == answer | {"signature": ""}
+    assert record == answer | {"signature": "", "share": None}
     assert record["until_ms"] is None
     assert (record["command"], record["subject"], record["decision"]) == ("override", judged.revision, "reject")
 

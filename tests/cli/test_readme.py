@@ -95,7 +95,8 @@ def lines(text: str) -> list[str]:
 
 def taken(line: str) -> Any:
     """Parse a command line as the program would, and run nothing."""
-    words = shlex.split(line)[1:]
+    # In place of a number the page of commands has its name.
+    words = ["0.5" if word == "SHARE" else word for word in shlex.split(line)[1:]]
     command = typer.main.get_command(program.app(words))
     while words and words[0] in getattr(command, "commands", {}):
         command = vars(command)["commands"][words.pop(0)]

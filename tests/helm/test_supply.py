@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.helm.test_runtime_lock import LOCK, PYPROJECT, ROOT, by_path
+from tests.helm.test_runtime_lock import LOCK, PYPROJECT, ROOT, by_path, runtime_lock
 
 IMAGE = ROOT / "helm" / "image"
 sys.path.insert(0, str(IMAGE))
-audit, sbom, runtime_lock = (by_path(IMAGE / f"{name}.py") for name in ("audit", "sbom", "runtime_lock"))
+audit, sbom = (by_path(IMAGE / f"{name}.py") for name in ("audit", "sbom"))
 
 
 def test_the_bill_names_each_package_of_the_image_once() -> None:

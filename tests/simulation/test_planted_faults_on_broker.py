@@ -150,7 +150,7 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
 BEGIN = {
     "memory ahead of what is committed": 6,
     "no rewind after an abort": 6,
-    "commit after send_offsets failed": 6,
+    "commit after send_offsets failed": 62,
     "nothing committed nor cleared on revoke": 10,
     "the joiner forgets nothing": 14,
     "the runner forgets nothing": 6,
