@@ -140,7 +140,7 @@ def test_topics_keep_old_timestamps_and_pairs_keep_their_partition(outputs: dict
 
 BOUNDED = Kept(1_000, 2_000, 500_000_000)
 KEPT_WHOLE = {"starts", "drift", "audit", "commands"}
-"""Few records, each of which some command or start needs."""
+"""Few records; some command or start needs each of them."""
 
 
 @given(st.integers(1, 10**13))

@@ -66,7 +66,7 @@ def of_installed(lock: str) -> Iterator[str]:
             yield f"{name} {version}: not in requirements.lock"
         licence = licence_of(name)
         if name not in EXCEPTIONS and not is_allowed(licence):
-            yield f"{name} {version}: licence {licence or 'not told'}: not on the list of helm/image/audit.py"
+            yield f"{name} {version}: licence {licence or 'not declared'}: not on the list of helm/image/audit.py"
 
 
 def main() -> int:

@@ -35,15 +35,15 @@ def version_of(entry: str) -> str:
 def licence_of(name: str) -> str | None:
     """What an installed package says of its licence: the SPDX expression, else the classifiers, else the field."""
     try:
-        told = metadata(name)
+        declared = metadata(name)
     except PackageNotFoundError:
         return None
-    if expression := told.get("License-Expression"):
+    if expression := declared.get("License-Expression"):
         return str(expression)
     classifiers = [
-        one.rpartition(" :: ")[2] for one in told.get_all("Classifier") or () if one.startswith("License ::")
+        one.rpartition(" :: ")[2] for one in declared.get_all("Classifier") or () if one.startswith("License ::")
     ]
-    field = (told.get("License") or "").strip().partition("\n")[0]
+    field = (declared.get("License") or "").strip().partition("\n")[0]
     return " AND ".join(one for one in classifiers if one != "OSI Approved") or field or None
 
 

@@ -101,13 +101,12 @@ def _example(example: Example) -> Iterator[str]:
 
 
 def _answer(tally: Tally, pairs: int) -> str:
-    single = [sum(side.single[fate] for fate in (Fate.UNMATCHED, Fate.REPEATED)) for side in tally.sides]
     if tally.answer == Answer.EQUAL:
         return f"equal: all {pairs:,} pairs, and no record is left over"
     if tally.answer == Answer.DIFFER:
         different = tally.outcomes[Outcome.MISMATCH]
         share = f" ({percent(different / pairs)})" if pairs else ""
-        only = f"{single[0]:,} records only in A, {single[1]:,} only in B"
+        only = f"{tally.sides[0].unequal:,} records only in A, {tally.sides[1].unequal:,} only in B"
         text = f"the topics differ: {different:,} of {pairs:,} pairs{share}, {only}"
         return f"{text}; a further {tally.not_compared:,} could not be compared" if tally.not_compared else text
     if not pairs:

@@ -55,6 +55,11 @@ class SideCounts:
     single: Counter[Fate] = field(default_factory=Counter)
 
     @property
+    def unequal(self) -> int:
+        """The records that lack a partner in the other topic."""
+        return sum(self.single[fate] for fate in UNEQUAL_FATES)
+
+    @property
     def remainder(self) -> int:
         """The records that have no place, or have two; 0 unless this program is wrong."""
         return self.read - self.paired - self.without_id - self.outside - self.single.total()
@@ -127,7 +132,7 @@ class Tally:
     @property
     def unequal(self) -> int:
         """Pairs that differ, and records without a partner."""
-        single = sum(side.single[fate] for side in self.sides for fate in UNEQUAL_FATES)
+        single = sum(side.unequal for side in self.sides)
         return self.outcomes[Outcome.MISMATCH] + single + (self.order.broken if self.order else 0)
 
     @property

@@ -27,7 +27,7 @@ class Act(NamedTuple):
     done: Callable[[Any], Any]
 
 
-OWN_BYTES = 100_000  # a mark of a megabyte may be one of ours, and costs ten times as much
+OWN_BYTES = 100_000  # a mark of a megabyte may be a role's own, and costs ten times as much
 NAMED: dict[str, Any] = {}
 
 
@@ -60,7 +60,7 @@ def least(schema: Any, named: dict[str, Any]) -> Any:
 
 
 def _filled(name: str, field: str) -> bytes:
-    """A record of ours with many of the shortest items in one field."""
+    """A record of the trial's own with many of the shortest items in one field."""
     value = least(own.schema(name), {})
     kind = next(one["type"] for one in own.schema(name)["fields"] if one["name"] == field)
     item = least(kind["items" if kind["type"] == "array" else "values"], dict(NAMED))

@@ -15,7 +15,7 @@ from tests.cli.verdict_topic import Judged
 HELP_S = 0.5
 LIMITS_S = {"validate": 0.6, "gate": 0.6, "diff": 0.6, "status": 2.0}
 TRIES = 3
-"""Runs of each command, of which the cheapest counts: a loaded machine makes each CPU second do less."""
+"""Runs of each command; the cheapest counts: a loaded machine makes each CPU second do less."""
 
 
 def cpu_s(*words: str, cwd: Path | None = None) -> float:

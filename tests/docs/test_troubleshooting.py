@@ -17,7 +17,7 @@ def patterns() -> list[str]:
 
 
 def quotes(pattern: str, text: str) -> bool:
-    """Whether the pieces of a pattern stand in a text in that order.
+    """Whether the pieces of a pattern are in a text in that order.
 
     >>> quotes("a … c", "a … b … c"), quotes("c … a", "a … c")
     (True, False)

@@ -96,7 +96,7 @@ def test_a_change_is_detected_and_a_quiet_rate_never_is() -> None:
 
 @dataclass(frozen=True)
 class Runs:
-    """A setting of which only the number of runs counts."""
+    """A setting whose number of runs alone counts."""
 
     runs: int
 

@@ -144,7 +144,7 @@ def test_a_topic_and_its_copy_are_equal(kafka: Broker, topic_prefix: str) -> Non
     written(kafka.bootstrap, {b: rows}, partitions=5)
     code, found = ask(a, b, "--bootstrap", kafka.bootstrap)
     assert (code, found["answer"], found["pairs"]) == (0, "equal", {"match": 200})
-    # A record without an id could be anything: all else is equal, and yet it is not said.
+    # A record without an id could be anything: all else is equal, and yet the answer is not equal.
     code, found = ask(a, c, "--bootstrap", kafka.bootstrap)
     assert (code, found["answer"], found["topics"][1]["without_id"]) == (4, "unknown", 1)
 

@@ -40,7 +40,7 @@ def rights_findings(
 ) -> list[Finding]:
     """Return the rights that a principal lacks or must not have. Raises `BrokerError`.
 
-    `existing`: topics that the cluster shows. `planned`: those of the trial, of which some may exist unseen. A topic
+    `existing`: topics that the cluster shows. `planned`: those of the trial; some may exist unseen. A topic
     that does not exist has no rights: `created_findings` asks for them once it was created.
     """
     cluster = cluster_rights(client)

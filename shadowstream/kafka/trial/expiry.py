@@ -106,7 +106,7 @@ def _needed_by_joiner(body: bytes) -> tuple[int, int]:
 
 
 def sentences(config: Config, needs: Iterable[Need], kept: Mapping[Partition, KeptRecords]) -> Iterator[str]:
-    """Yield a sentence for each partition of which needed records expire soon, or have expired."""
+    """Yield a sentence for each partition whose needed records expire soon, or have expired."""
     for need in needs:
         found, key = kept[need.place], "ms" if _is_by_clock(config, need.place) else "event_ms"
         bound_ms = config.kept.ms if key == "ms" else config.kept.event_ms

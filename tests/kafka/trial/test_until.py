@@ -1,4 +1,4 @@
-"""Where a trial ends by `until`: once, whoever dies at whatever call, and each process ends there by itself."""
+"""Where a trial ends by `until`: once, whichever process dies at any call, and each process ends there by itself."""
 
 from datetime import UTC, datetime
 from typing import Any
