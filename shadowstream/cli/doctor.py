@@ -1,6 +1,6 @@
 """`doctor`: what the brokers allow each role, and whether the cluster fits the trial; each finding with its fix."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -10,7 +10,7 @@ from shadowstream.cli.acls import role_named
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, cell, put_json, put_rows, say
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
-from shadowstream.errors import ConfigError
+from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.doctor.cluster_checks import sample_findings, topic_findings
@@ -21,6 +21,7 @@ from shadowstream.kafka.doctor.least_rights import principals_of
 from shadowstream.kafka.doctor.proof_of_rights import rights_findings, user_of
 from shadowstream.kafka.doctor.transaction_checks import held_findings, right_findings
 
+ASK_AGAIN = "run `shadowstream doctor` again once every partition has a leader and the brokers answer"
 TITLES = ("role", "check", "severity", "finding", "fix")
 _STYLES = {Severity.REFUSE: "red", Severity.WARN: "yellow", Severity.NOTE: ""}
 
@@ -63,17 +64,31 @@ def _of_role(trial: Config, role: Principal, own_ids: Collection[str]) -> list[F
         found = rights_findings(client, acting, role, existing)
         if any(finding.severity == Severity.REFUSE for finding in found):
             return found
-        found += foreign_findings(client, acting, role, existing)
-        found += right_findings(acting, role, user_of(acting))
+        checks: list[Callable[[], Iterable[Finding]]] = [
+            lambda: foreign_findings(client, acting, role, existing),
+            lambda: right_findings(acting, role, user_of(acting)),
+        ]
         if role == "operator":
-            found += topic_findings(client, acting)
-            found += group_findings(client, acting, own_ids)
-            found += held_findings(client, acting)
+            checks += [
+                lambda: topic_findings(client, acting),
+                lambda: group_findings(client, acting, own_ids),
+                lambda: held_findings(client, acting),
+            ]
         if role == "runner":
-            found += sample_findings(client, acting)
+            checks.append(lambda: sample_findings(client, acting))
+        for check in checks:
+            found += _answered(check)
     except ConfigError as error:
         return [Finding("config", Severity.REFUSE, str(error))]
     return found
+
+
+def _answered(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a check; one that the brokers do not answer is a finding, and the others are made."""
+    try:
+        yield from check()
+    except BrokerError as error:
+        yield Finding("unanswered", Severity.WARN, "the brokers did not answer a check", str(error), ASK_AGAIN)
 
 
 def _rows(found: list[tuple[Principal, Finding]]) -> list[list[Text]]:

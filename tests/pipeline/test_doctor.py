@@ -33,9 +33,9 @@ from tests.pipeline.written_records import await_that
 ORDERS = 60
 
 
-def findings(trial: Trial) -> dict[str, dict[str, Any]]:
+def findings(trial: Trial, limit_s: float = 60.0) -> dict[str, dict[str, Any]]:
     """The last finding of each check."""
-    done = trial.ask("doctor", "--json")
+    done = trial.ask("doctor", "--json", limit_s=limit_s)
     assert done.returncode in (0, 2), done.stderr
     return {one["check"]: one for one in map(json.loads, done.stdout.splitlines())}
 

@@ -8,7 +8,6 @@ from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import ConfigError, ShadowstreamError
 from shadowstream.judge.verdict.identity_fit import misfits
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import translated_errors
@@ -37,7 +36,7 @@ def topic_findings(client: AdminClient, config: Config) -> Iterator[Finding]:
         for note in state.notes:
             yield Finding("topics", Severity.WARN, f"topic {topic} {note}", "", fix)
     yield from _of_sources(client, config)
-    yield from _of_copies(client, [state.spec.name for state in surveyed if state.partitions is not None], config)
+    yield from _of_brokers(client, [state.spec.name for state in surveyed if state.partitions is not None], config)
 
 
 def _of_sources(client: AdminClient, config: Config) -> Iterator[Finding]:
@@ -64,11 +63,17 @@ def _of_sources(client: AdminClient, config: Config) -> Iterator[Finding]:
             yield Finding("cleanup", Severity.WARN, text, evidence, fix)
 
 
-def _of_copies(client: AdminClient, own: list[str], config: Config) -> Iterator[Finding]:
+def _of_brokers(client: AdminClient, own: list[str], config: Config) -> Iterator[Finding]:
+    """Yield partitions without a leader, and topics of the trial with fewer copies than production's."""
     sources = list(topic_admin.sources_of(config))
     with translated_errors("describe_topics"):
         asked = client.describe_topics(TopicCollection([*sources, *own]), request_timeout=offsets.TIMEOUT_S)
         described = {topic: future.result(offsets.TIMEOUT_S) for topic, future in asked.items()}
+    bare = [f"{topic}/{part.id}" for topic, found in described.items() for part in found.partitions if not part.leader]
+    if bare:
+        text = f"{len(bare)} partitions have no leader: nobody can read or write them, and checks of them wait in vain"
+        fix = "start the brokers that hold them; `kafka-topics --describe --unavailable-partitions` lists all"
+        yield Finding("leaders", Severity.WARN, text, ", ".join(bare[:3]), fix)
     copies = {topic: min(len(part.replicas) for part in found.partitions) for topic, found in described.items()}
     wanted = min(copies[topic] for topic in sources)
     fewer = sorted(topic for topic in own if copies[topic] < wanted)
@@ -82,16 +87,11 @@ def sample_findings(client: AdminClient, config: Config) -> Iterator[Finding]:
     """Yield what samples of real records show. The client: the runner's."""
     yield from _of_commits(client, config)
     with contextlib.closing(Sampler(config, client, SAMPLED)) as sampler:
-        try:
-            for topic in config.production.outputs:
-                yield from _of_identity(config, sampler, topic)
-                yield from _of_partitioner(config, sampler, topic)
-            yield from _of_times(config, sampler)
-            yield from schema_findings(config, sampler)
-        except ConfigError:
-            raise
-        except ShadowstreamError as error:
-            yield Finding("sample", Severity.WARN, "production's records could not be sampled", str(error))
+        for topic in config.production.outputs:
+            yield from _of_identity(config, sampler, topic)
+            yield from _of_partitioner(config, sampler, topic)
+        yield from _of_times(config, sampler)
+        yield from schema_findings(config, sampler)
 
 
 def _of_commits(client: AdminClient, config: Config) -> Iterator[Finding]:
