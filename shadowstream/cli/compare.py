@@ -167,6 +167,10 @@ def _sides(configs: _Configs, access: _Access) -> tuple[_Side, _Side]:
     (bootstrap, other_bootstrap), (registry, folder) = access.bootstraps, access.schemas
     if other_bootstrap is None and another is trial:
         other_bootstrap = bootstrap
+    elif another is trial and trial is not None and (trial.kafka.client or trial.kafka.msk):
+        raise ConfigError(
+            "--other-bootstrap: the login of --config is not sent to another cluster; name B's access by --other-config"
+        )
     found = []
     for of, at in ((trial, bootstrap), (another, other_bootstrap)):
         kafka = Kafka() if of is None else of.kafka

@@ -191,6 +191,17 @@ def test_either_config_covers_keys_and_headers_of_both_topics(
             assert one["production"] != one["shadow"]
 
 
+def test_the_login_of_one_cluster_is_not_sent_to_another(tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "ana"}
+    kafka = {"bootstrap": "127.0.0.1:9", "client": {**login, "sasl.password": "planted-secret"}}
+    path.write_text(json.dumps({**LEAST, "kafka": kafka}))
+    code, found = ask("a", "b", "--config", str(path), "--other-bootstrap", "127.0.0.1:10")
+    assert code == 2
+    assert "the login of --config is not sent to another cluster" in found["error"]["message"]
+    assert "planted-secret" not in found["error"]["message"]
+
+
 def test_of_compacted_topics_the_last_record_of_a_key_counts(kafka: Broker, topic_prefix: str) -> None:
     a, b = f"{topic_prefix}a", f"{topic_prefix}b"
     first = [Write(b"1", b"k", 0, FIRST_MS), Write(b"2", b"k", 0, FIRST_MS), Write(b"3", b"gone", 0, FIRST_MS)]
