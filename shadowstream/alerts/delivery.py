@@ -6,6 +6,7 @@ delivery is at least once.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -142,6 +143,11 @@ class Deliverer:
     def knows(self, opening: str) -> bool:
         """Return whether a channel has an opening, or it is in delivery."""
         return any(queue.has(opening) or opening in queue.open for queue in self.queues)
+
+    def first_delivery_ms(self, alert: str) -> float:
+        """Return the time at which a channel first got an alert; infinity if none has."""
+        at_ms = (self.ledger.at_ms.get((alert, queue.target)) for queue in self.queues)
+        return min((at for at in at_ms if at is not None), default=math.inf)
 
     def due(self, queue: ChannelQueue, opening: str) -> bool:
         """Return whether an opening has been known for the time of an escalating channel, and the channel lacks it."""

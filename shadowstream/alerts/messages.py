@@ -103,6 +103,15 @@ def incident_alert_id(revision: str, incident: str) -> str:
     return f"incident/{revision[:REVISION_CHARS]}/{incident}"
 
 
+def reject_alert_id(revision: str, nth: int = 1) -> str:
+    """Return the id of a reject's alert: a revision rejected again, after a withdrawal, has another.
+
+    >>> reject_alert_id("ab"), reject_alert_id("ab", 2)
+    ('reject/ab', 'reject/ab~2')
+    """
+    return f"reject/{revision}" + (f"~{nth}" if nth > 1 else "")
+
+
 def follow_up_id(news: str, opening: str) -> str:
     """Return the id of later news about an opening: a state, or `NAMED`.
 
@@ -112,8 +121,10 @@ def follow_up_id(news: str, opening: str) -> str:
     return f"{news}/{opening}"
 
 
-def alert_of(context: Context, kind: str, record: Record, notes: Sequence[str] = ()) -> Alert | None:
-    """Return the alert for a drift or verdict record; None if it needs none.
+def alert_of(
+    context: Context, kind: str, record: Record, notes: Sequence[str] = (), nth_reject: int = 1
+) -> Alert | None:
+    """Return the alert for a drift or verdict record; None if it needs none. `nth_reject`: of the record's revision.
 
     >>> verdict = {"decision": "not_yet", "revision": "ab", "reasons": []}
     >>> alert_of(Context("fraud", "trial.yaml", 0), "verdict", verdict) is None
@@ -128,7 +139,7 @@ def alert_of(context: Context, kind: str, record: Record, notes: Sequence[str] =
     if kind == "drift" and record["event"] == "closed":
         return _closed(context, record)
     if kind == "verdict" and record["decision"] == "reject":
-        return _rejected(context, record)
+        return _rejected(context, record, nth_reject)
     return None
 
 
@@ -180,7 +191,7 @@ def _of_incident(context: Context, record: Record) -> dict[str, Any]:
     }
 
 
-def _rejected(context: Context, record: Record) -> Alert:
+def _rejected(context: Context, record: Record, nth: int) -> Alert:
     fields = ("rate", "limit", "n", "s", "estimate", "lower", "upper", "shown_bad")
     payload = {
         "kind": "reject",
@@ -198,11 +209,11 @@ def _rejected(context: Context, record: Record) -> Alert:
         "examples": [],
         "look": context.command("explain"),
     }
-    return Alert(f"reject/{record['revision']}", payload)
+    return Alert(reject_alert_id(record["revision"], nth), payload)
 
 
-def withdrawn(context: Context, record: Record) -> Alert:
-    """Return the alert that a reject does not hold any more."""
+def withdrawn(context: Context, record: Record, nth: int = 1) -> Alert:
+    """Return the alert that the nth reject of a revision does not hold any more."""
     payload = {
         "kind": "reject",
         "state": State.RESOLVED,
@@ -214,7 +225,7 @@ def withdrawn(context: Context, record: Record) -> Alert:
         "examples": [],
         "look": context.command("explain"),
     }
-    return _follow_up(State.RESOLVED, f"reject/{record['revision']}", payload)
+    return _follow_up(State.RESOLVED, reject_alert_id(record["revision"], nth), payload)
 
 
 def acknowledged(opening: Alert, by: str, reason: str) -> Alert:

@@ -21,8 +21,10 @@ from shadowstream.alerts.messages import (
     alert_of,
     completed,
     escalated,
+    follow_up_id,
     incident_alert_id,
     outcomes_of,
+    reject_alert_id,
     withdrawn,
 )
 from shadowstream.codecs import own
@@ -66,6 +68,7 @@ class AlertsRole:
         self._openings: dict[str, Alert] = {}  # of open incidents of the running revision, by their ids
         self._updated, self._acknowledged = set[str](), set[str]()
         self._rejected: set[str] = set()  # revisions by their last verdict
+        self._withdrawals: dict[str, int] = {}  # times of verdicts that withdrew a reject, by its alert's id
         self._newest: dict[str, int] = {}  # offsets by topic and partition
         self.records = 0
 
@@ -101,7 +104,9 @@ class AlertsRole:
     async def _take(self, value: bytes, is_new: bool, *, superseded: bool) -> None:
         kind, record = own.decode(value)
         context = Context(self._config.name, self._path, now_ms(), self._dimensions)
-        alert = alert_of(context, kind, record, self._notes.get(record.get("revision", ""), ()))
+        revision = record.get("revision", "")
+        nth = self._nth_reject(record) if kind == "verdict" else 1
+        alert = alert_of(context, kind, record, self._notes.get(revision, ()), nth)
         if kind == "drift" and record["event"] == "closed" and alert is not None:
             self.deliverer.closed(alert.of)
             self._openings.pop(alert.of, None)
@@ -112,14 +117,29 @@ class AlertsRole:
             self.deliverer.deliver(alert)
         # An older verdict must not undo a newer one, which an earlier process may have delivered.
         if kind == "verdict" and is_new and not superseded:
-            self._take_verdict(context, record)
+            self._take_verdict(context, record, nth)
         if kind == "verdict" and self._config.ends_itself and record["final"] and record["revision"] == self._revision:
             # Drift of the same transaction may arrive later than the verdict, even after the role's end.
             await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)
             await self._read("drift")
             self._final = True
 
-    def _take_verdict(self, context: Context, record: dict[str, Any]) -> None:
+    def _nth_reject(self, verdict: dict[str, Any]) -> int:
+        """Return the number of the reject that a verdict belongs to: one more than the withdrawals before it.
+
+        The time of a withdrawal by an earlier process is that of its delivery. A verdict that is read again is older.
+        """
+        nth = 1
+        while self._withdrawn_ms(reject_alert_id(verdict["revision"], nth)) < verdict["evaluated_at_ms"]:
+            nth += 1
+        return nth
+
+    def _withdrawn_ms(self, opening: str) -> float:
+        if opening not in self._withdrawals:
+            return self.deliverer.first_delivery_ms(follow_up_id(State.RESOLVED, opening))
+        return self._withdrawals[opening]
+
+    def _take_verdict(self, context: Context, record: dict[str, Any], nth: int) -> None:
         self._notes.pop(record["revision"], None)
         self._notes[record["revision"]] = notes_of(record)
         while len(self._notes) > REVISIONS_MAX:
@@ -127,11 +147,12 @@ class AlertsRole:
         if record["decision"] == "reject":
             self._rejected.add(record["revision"])
         elif record["decision"] in ("promote", "not_yet"):
-            alert = withdrawn(context, record)
+            alert = withdrawn(context, record, nth)
             is_news = self.deliverer.knows(alert.of) and not self.deliverer.knows(alert.id)
             # A channel that repeats the reject must learn of its end after a restart and after a second reject, too.
             if is_news or record["revision"] in self._rejected:
                 self.deliverer.deliver(alert)
+                self._withdrawals.setdefault(alert.of, record["evaluated_at_ms"])
             self._rejected.discard(record["revision"])
         for incident in record["incidents"]:
             opening = self._openings.get(incident_alert_id(record["revision"], incident["id"]))

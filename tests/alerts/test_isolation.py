@@ -1,7 +1,6 @@
 """No alert harms another: whatever it holds, and whatever the webhook answers to it."""
 
 import asyncio
-import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -344,11 +343,10 @@ def test_a_channel_learns_last_what_the_last_verdict_is(webhook: Webhook, monkey
     monkeypatch.setattr(WebhookChannel, "settled", lambda _, one: learnt.append(one.state))
 
     def main(*decisions: str) -> Callable[[AlertsRole], Awaitable[None]]:
-        offsets = itertools.count()
-
         async def give(role: AlertsRole) -> None:
-            for decision in decisions:
-                await role.take(own.encode("verdict", verdict(decision)), f"shadow.t.verdict/0/{next(offsets)}")
+            for at, decision in enumerate(decisions):
+                record = verdict(decision, evaluated_at_ms=at)
+                await role.take(own.encode("verdict", record), f"shadow.t.verdict/0/{at}")
                 await until(lambda: not role.deliverer.open)
 
         return give
@@ -358,7 +356,9 @@ def test_a_channel_learns_last_what_the_last_verdict_is(webhook: Webhook, monkey
     learnt.clear()
     taken(main("reject", "not_yet"), webhook.url, monkeypatch, noted)
     assert learnt == [State.OPENED, State.RESOLVED], "after a restart"
-    assert [call["state"] for call in webhook.calls] == ["opened", "resolved"]
+    assert [call["state"] for call in webhook.calls] == ["opened", "resolved"] * 2, "each reject, once"
+    rejects = [call["id"] for call in webhook.calls if call["state"] == "opened"]
+    assert len({*rejects}) == 2, "a receiver that drops repeated ids sees the second one"
 
 
 def test_an_old_verdict_that_is_read_again_withdraws_no_reject(
