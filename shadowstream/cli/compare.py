@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import ValidationError
 
+from shadowstream.cli.compare_follow import followed, from_now, refuse_followed
 from shadowstream.cli.compare_output import show
 from shadowstream.cli.durations import seconds_of, time_ms_of
 from shadowstream.cli.output import ExitCode, Json, put_json, say
@@ -60,6 +61,26 @@ class _Side(NamedTuple):
     source: SchemaSource
 
 
+_Compacted = Annotated[
+    bool | None,
+    typer.Option(
+        "--compacted/--every-record", help="compare the last record of each id; default: if A or B is compacted"
+    ),
+]
+_Follow = Annotated[
+    bool,
+    typer.Option("--follow", help="go on with what comes, until --to or Ctrl-C; a partner may come --margin later"),
+]
+_Order = Annotated[
+    bool,
+    typer.Option("--order", help="records of one key must come in the same order (with --id header: or path:)"),
+]
+_Id = Annotated[
+    str | None,
+    typer.Option("--id", help="identity of the pairs: key, header:NAME, path:PATH or occurrence"),
+]
+
+
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="a topic")],
     second: Annotated[str, typer.Argument(metavar="B", help="the topic to compare with it")],
@@ -73,10 +94,7 @@ def compare(
     other_bootstrap: Annotated[str | None, typer.Option(help="host:port of B's cluster; default: as A")] = None,
     registry: Annotated[str | None, typer.Option(help="URL of the schema registry of both topics")] = None,
     schemas_dir: Annotated[str | None, typer.Option(help="folder of <id>.<subject>.avsc files")] = None,
-    id_: Annotated[
-        str | None,
-        typer.Option("--id", help="identity of the pairs: key, header:NAME, path:PATH or occurrence"),
-    ] = None,
+    id_: _Id = None,
     tolerance: Annotated[
         str | None,
         typer.Option(help="--id occurrence: partners' times differ by at most this; default: the config's, or 10s"),
@@ -86,19 +104,13 @@ def compare(
     rtol: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="relative tolerance of a field")] = None,
     key: Annotated[bool, typer.Option("--key", help="compare record keys too (with --id header: or path:)")] = False,
     header: Annotated[list[str] | None, typer.Option(help="header that is compared too")] = None,
-    order: Annotated[
-        bool,
-        typer.Option("--order", help="records of one key must come in the same order (with --id header: or path:)"),
-    ] = False,
-    compacted: Annotated[
-        bool | None,
-        typer.Option(
-            "--compacted/--every-record", help="compare the last record of each id; default: if A or B is compacted"
-        ),
-    ] = None,
+    order: _Order = False,
+    compacted: _Compacted = None,
     begin: Annotated[str | None, typer.Option("--from", help="first event time (ISO 8601, UTC), or offset:N")] = None,
     end: Annotated[str | None, typer.Option("--to", help="event time or offset:N before which it ends")] = None,
     margin: Annotated[str, typer.Option(help="partners up to this far outside --from and --to are found")] = "10m",
+    follow: _Follow = False,
+    every: Annotated[str, typer.Option(help="--follow: time between two rounds")] = "10s",
     examples: Annotated[int, typer.Option(min=0, max=100, help="examples of each field that differs")] = 3,
     spill_dir: Annotated[
         str | None, typer.Option(help="folder for records that wait; default: the temporary one")
@@ -109,11 +121,13 @@ def compare(
     """Compare two topics record by record; nothing is written. Exit code 0 equal, 3 differ, 4 could not tell.
 
     Records are paired by their key, or as --id says; the n-th record of an id in A belongs to the n-th in B. Both
-    topics are read from --from to --to, by default whole, up to their ends as they are now.
+    topics are read from --from to --to, by default whole, up to their ends as they are now. With --follow they are
+    read from now on.
     """
     access = _Access((bootstrap, other_bootstrap), (registry, schemas_dir))
     rules = _Rules(ignore or [], {"atol": atol or [], "rtol": rtol or []})
     within = _range(begin, end, seconds_of("--margin", margin))
+    within = from_now(within) if follow else within
     beside = _Beside(key, tuple(header or ()), order)
     trial, another = (None if path is None else load(path).acting_as("reader") for path in (config, other_config))
     compared = _rules(trial, another, rules)
@@ -124,7 +138,10 @@ def compare(
     pairing = newest if latest else by_time(tolerance_ms) if identity.kind == "occurrence" else in_order
     own = identity.header, identity.path, beside.key, beside.headers, beside.order, spill_dir, disk_bytes
     options = Options(pairing, within, *own)
-    tally = _compared(topics, compared, options, examples)
+    if follow:
+        refuse_followed(options)
+    comparison = _comparison(topics, compared, options, examples)
+    tally = followed(comparison, seconds_of("--every", every)) if follow else comparison.run()
     if as_json:
         put_json({"a": first, "b": second, **tally.record()})
     else:
@@ -132,10 +149,10 @@ def compare(
     raise typer.Exit(_EXIT[tally.answer])
 
 
-def _compared(topics: tuple[Topic, Topic], rules: Compare, options: Options, examples: int) -> Tally:
+def _comparison(topics: tuple[Topic, Topic], rules: Compare, options: Options, examples: int) -> Comparison:
     decoders = topics[0].decoder, topics[1].decoder, topics[1].decoder
     comparer, redactor = Comparing(lambda _: decoders, rules), Redactor(rules)
-    return Comparison(topics, comparer, redactor, options, Tally(examples), _Progress()).run()
+    return Comparison(topics, comparer, redactor, options, Tally(examples), _Progress())
 
 
 def _topics(configs: _Configs, access: _Access, names: tuple[str, str], rules: Compare) -> tuple[Topic, Topic]:

@@ -32,6 +32,15 @@ def show(tally: Tally, names: tuple[str, str], *, latest: bool) -> None:
             console().print(part)
 
 
+def round_line(tally: Tally) -> str:
+    """The course of a comparison that goes on, in one line."""
+    pairs, different = tally.outcomes.total(), tally.outcomes[Outcome.MISMATCH]
+    share = f" ({percent(different / pairs)})" if pairs else ""
+    only, waiting = (tuple(getattr(side, name) for side in tally.sides) for name in ("unequal", "waiting"))
+    text = f"{pairs:,} pairs, {different:,} different{share}; only in A {only[0]:,}, only in B {only[1]:,}"
+    return f"{text}; waiting {waiting[0]:,} and {waiting[1]:,}"
+
+
 def _parts(tally: Tally, names: tuple[str, str], *, latest: bool) -> Iterator[str | Table]:
     for letter, name, side in zip("AB", names, tally.sides, strict=True):
         yield f"{letter} {name}: {side.read:,} records{_rest(side)}"
@@ -55,6 +64,8 @@ def _rest(side: SideCounts) -> str:
     if side.without_id:
         undecodable = f" ({side.undecodable_ids:,} of them cannot be decoded)" if side.undecodable_ids else ""
         parts.append(f"{side.without_id:,} without an id{undecodable}")
+    if side.waiting:
+        parts.append(f"{side.waiting:,} still waiting for a partner")
     if side.outside:
         parts.append(f"{side.outside:,} outside the range")
     return f", of these {', '.join(parts)}" if parts else ""
@@ -111,4 +122,10 @@ def _answer(tally: Tally, pairs: int) -> str:
         return f"{text}; a further {tally.not_compared:,} could not be compared" if tally.not_compared else text
     if not pairs:
         return "could not tell: no record was compared. Check the topics' names, --from and --to, and --id"
+    waiting = sum(side.waiting for side in tally.sides)
+    if waiting == tally.not_compared:
+        return (
+            f"could not tell: {waiting:,} records still wait for a partner, and all others are equal. With --to, "
+            "--follow ends by itself once the last partner should have come"
+        )
     return f"could not tell: {tally.not_compared:,} pairs or records could not be compared, and all others are equal"

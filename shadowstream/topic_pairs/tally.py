@@ -43,13 +43,15 @@ class Example(NamedTuple):
 
 @dataclass(slots=True)
 class SideCounts:
-    """The records of one topic. `read` is the sum of all others: pairs, single, without_id and outside."""
+    """The records of one topic. `read` is the sum of all others: paired, single, waiting, without_id and outside."""
 
     read: int = 0
     paired: int = 0
     without_id: int = 0
     outside: int = 0
     """Records before or after the range, within the margin: they may be partners, and count for nothing else."""
+    waiting: int = 0
+    """Records whose partner may still come, while both topics are followed."""
     undecodable_ids: int = 0
     """Those of `without_id` whose value holds the id and cannot be decoded."""
     single: Counter[Fate] = field(default_factory=Counter)
@@ -62,7 +64,7 @@ class SideCounts:
     @property
     def remainder(self) -> int:
         """The records that have no place, or have two; 0 unless this program is wrong."""
-        return self.read - self.paired - self.without_id - self.outside - self.single.total()
+        return self.read - self.paired - self.without_id - self.outside - self.waiting - self.single.total()
 
 
 class Tally:
@@ -137,9 +139,9 @@ class Tally:
 
     @property
     def not_compared(self) -> int:
-        """Pairs that could not be compared, and records without an id."""
+        """Pairs that could not be compared, and records without an id or that still wait."""
         pairs = sum(n for outcome, n in self.outcomes.items() if outcome not in EQUAL and outcome != Outcome.MISMATCH)
-        return pairs + sum(side.without_id for side in self.sides)
+        return pairs + sum(side.without_id + side.waiting for side in self.sides)
 
     @property
     def answer(self) -> Answer:
@@ -159,6 +161,7 @@ class Tally:
                     "single": ranked(side.single),
                     "without_id": side.without_id,
                     "outside": side.outside,
+                    "waiting": side.waiting,
                     "remainder": side.remainder,
                 }
                 for side in self.sides

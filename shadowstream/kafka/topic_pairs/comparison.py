@@ -19,7 +19,7 @@ from shadowstream.protocol.headers import header
 from shadowstream.protocol.join_id import found_in_broken, text_id
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Batch, Side
-from shadowstream.topic_pairs.pairing import OrderBreaks, Pairing, by_id, order_breaks
+from shadowstream.topic_pairs.pairing import Fate, OrderBreaks, Pairing, by_id, order_breaks
 from shadowstream.topic_pairs.stored_record import StoredRecord
 from shadowstream.topic_pairs.tally import EQUAL, UNEQUAL_FATES, Example, Tally
 
@@ -59,20 +59,21 @@ class Comparison:
         tally: Tally,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._topics, self._comparer, self._redactor, self._options = topics, comparer, redactor, options
+        self.topics, self.options = topics, options
+        self._comparer, self._redactor = comparer, redactor
         self._path = None if options.id_path is None else parse_one(options.id_path)
         self.tally, self._progress = tally, progress
 
     def run(self) -> Tally:
         """Read, pair and compare everything. Raises `ConfigError`, `BrokerError`, `StoreError`, `RegistryError`."""
-        options = self._options
+        options = self.options
         with (
             contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as buckets,
             contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as by_key,
         ):
-            ends = [spans_of(topic, options.within) for topic in self._topics]  # before either is read: both may grow
+            ends = [spans_of(topic, options.within) for topic in self.topics]  # before either is read: both may grow
             for side, spans in enumerate(ends):
-                for record in self._read(side, spans):
+                for record in self.read(side, spans):
                     buckets.add(record)
             waiting: list[Pair] = []
             for bucket in buckets.take():
@@ -81,15 +82,16 @@ class Comparison:
                     if options.order and pair[0].key is not None:
                         by_key.add(_place_of(pair))
                     if len(waiting) >= COMPARE_AT:
-                        self._compare(waiting)
+                        self.compare(waiting)
                         waiting = []
-            self._compare(waiting)
+            self.compare(waiting)
             if options.order:
                 self.tally.order = _breaks(by_key)
         return self.tally
 
-    def _read(self, side: int, spans: Spans) -> Iterator[StoredRecord]:
-        topic, options, counts = self._topics[side], self._options, self.tally.sides[side]
+    def read(self, side: int, spans: Spans) -> Iterator[StoredRecord]:
+        """Read the spans of one topic; yield its records that have an id, and count all."""
+        topic, options, counts = self.topics[side], self.options, self.tally.sides[side]
         with_headers = bool(options.id_header or options.headers or topic.format.header)
         for batch in batches(topic, spans, with_headers=with_headers):
             values = batch.values
@@ -113,8 +115,8 @@ class Comparison:
 
     def _ids(self, side: Side, batch: Batch, values: Sequence[bytes | None]) -> Sequence[bytes | RecordError | None]:
         """Return the id of each record: None if it has none, an error if the value that holds it is undecodable."""
-        if self._options.id_header is not None:
-            return [header(headers, self._options.id_header) for headers in batch.headers]
+        if self.options.id_header is not None:
+            return [header(headers, self.options.id_header) for headers in batch.headers]
         if self._path is None:
             return batch.keys
         decoded = self._comparer.decode(side, values)
@@ -126,24 +128,34 @@ class Comparison:
 
     def _pairs(self, bucket: Iterable[StoredRecord]) -> Iterator[Pair]:
         """Yield the pairs of a bucket that count; count its other records."""
-        within, tally = self._options.within, self.tally
         for first, second in by_id(bucket).values():
-            pairs, single = self._options.pairing(first, second)
+            pairs, single = self.options.pairing(first, second)
             for record, fate in single:
-                if not within.holds(record.time_ms):
-                    tally.sides[record.side].outside += 1
-                    continue
-                tally.single(record, fate)
-                if fate in UNEQUAL_FATES and tally.wants(name := f"{fate} {record.side}"):
-                    tally.show(name, self._example(f"{fate} in {self._topics[record.side].name}", [record], (), None))
-            for pair in pairs:
-                if any(within.holds(record.time_ms) for record in pair):
-                    yield pair
-                else:
-                    for side in tally.sides:
-                        side.outside += 1
+                self.single(record, fate)
+            yield from self.counted(pairs)
 
-    def _compare(self, pairs: Sequence[Pair]) -> None:
+    def single(self, record: StoredRecord, fate: Fate) -> None:
+        """Count a record that has no partner."""
+        tally = self.tally
+        if not self.options.within.holds(record.time_ms):
+            tally.sides[record.side].outside += 1
+            return
+        tally.single(record, fate)
+        if fate in UNEQUAL_FATES and tally.wants(name := f"{fate} {record.side}"):
+            tally.show(name, self._example(f"{fate} in {self.topics[record.side].name}", [record], (), None))
+
+    def counted(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Yield the pairs that are in the range; count the others as outside."""
+        within = self.options.within
+        for pair in pairs:
+            if any(within.holds(record.time_ms) for record in pair):
+                yield pair
+            else:
+                for side in self.tally.sides:
+                    side.outside += 1
+
+    def compare(self, pairs: Sequence[Pair]) -> None:
+        """Compare pairs and count them."""
         if not pairs:
             return
         first, second = zip(*pairs, strict=True)
@@ -168,10 +180,10 @@ class Comparison:
         """Return the differences in the key and the headers, as far as they are compared, as they may be shown."""
         first, second = pair
         found = []
-        if self._options.key and first.key != second.key:
+        if self.options.key and first.key != second.key:
             keys = [_text(self._redactor.key(one.key)) for one in pair]
             found.append(Difference(KEY_PATH, "value", keys[0], keys[1]))
-        for name, one, other in zip(self._options.headers, first.headers, second.headers, strict=True):
+        for name, one, other in zip(self.options.headers, first.headers, second.headers, strict=True):
             if one != other:
                 shown = [self._redactor.header(name, _text(value)) for value in (one, other)]
                 found.append(Difference(HEADER_PATH.format(name), "value", shown[0], shown[1]))
@@ -180,7 +192,7 @@ class Comparison:
     def _example(
         self, what: str, records: Sequence[StoredRecord], differences: Sequence[Difference], reason: str | None
     ) -> Example:
-        places = (f"{self._topics[one.side].name}/{one.partition}@{one.offset}" for one in records)
+        places = (f"{self.topics[one.side].name}/{one.partition}@{one.offset}" for one in records)
         key = _text(self._redactor.key(records[0].key))
         return Example(what, key, tuple(places), records[0].time_ms, tuple(differences), reason)
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Format, Kafka
-from shadowstream.errors import ConfigError
+from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
 from shadowstream.kafka.client.messages import columns, split
@@ -114,6 +114,24 @@ def spans_of(topic: Topic, within: Range) -> Spans:
         found = _at(client, places, within.end_ms + within.margin_ms)
         ends = {place: highs[place] if at < 0 else min(at, highs[place]) for place, at in found.items()}
     return {place: (begins[place], ends[place]) for place in places}
+
+
+def grown(topic: Topic, before: Spans) -> Spans:
+    """Return what has come since these spans were read, in new partitions too.
+
+    Raises `BrokerError`: retention has deleted records that were not read.
+    """
+    client = admin(topic.kafka)
+    places = offsets.places(_counts(client, topic))
+    lows, highs = offsets.beginnings(client, places), offsets.ends(client, places)
+    begins = {place: before[place][1] or 0 if place in before else lows[place] for place in places}
+    lost = sum(max(0, lows[place] - begins[place]) for place in places)
+    if lost:
+        raise BrokerError(
+            f"{topic.option}: retention has deleted {lost:,} offsets of {topic.name} before they were read, so the "
+            "comparison has a hole; begin again, with more retention"
+        )
+    return {place: (begins[place], max(begins[place], highs[place])) for place in places}
 
 
 def _at(client: AdminClient, places: list[Partition], time_ms: int) -> dict[Partition, int]:
