@@ -16,7 +16,7 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.judge.verdict.explain import AGED
 from shadowstream.judge.windows.event_windows import utc_text
-from shadowstream.kafka.operator_commands import commands
+from shadowstream.kafka.operator_commands import Commands, commands
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.revision import revision_of
@@ -63,6 +63,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Records of a trial by which the gate answers. `verdicts`: the last of each revision, still encoded; None if the
+    topic does not exist."""
+
+    verdicts: dict[str, bytes] | None
+    commands: Commands
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question about a trial's verdicts: a revision or its first digits, and the maximum age."""
 
@@ -71,10 +80,21 @@ class Question:
     max_age_ms: int
     obeys_overrides: bool = True
 
-    def ask(self) -> Answer:
-        now_ms = round(time.time() * 1000)
-        answer = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
-        answer, given = aged(answer, self.trial, now_ms, self.max_age_ms), commands(self.trial)
+    def about(self, revision: str | None, max_age: str | None) -> "Question":
+        """The question with a requested revision and maximum age; None keeps its own. Raises `ConfigError`."""
+        return replace(
+            self,
+            revision=self.revision if revision is None else _checked("revision", revision),
+            max_age_ms=self.max_age_ms if max_age is None else round(seconds_of("max_age", max_age) * 1000),
+        )
+
+    def read(self) -> Evidence:
+        """Read what the answer depends on. Raises `BrokerError`; `ConfigError` as `verdicts_of` does."""
+        return Evidence(verdicts_of(self.trial), commands(self.trial))
+
+    def answer(self, evidence: Evidence, now_ms: int) -> Answer:
+        answer = decide(evidence.verdicts, self.revision, now_ms, self.max_age_ms)
+        answer, given = aged(answer, self.trial, now_ms, self.max_age_ms), evidence.commands
         decided = overridden(answer, given.overrides(), now_ms)
         if decided.override is not None and not self.obeys_overrides:
             ignored = f"not obeyed (--no-override): {decided.reasons[0]}"
@@ -82,14 +102,23 @@ class Question:
         refused = [_refused(record, why) for record, why in given.refused if record["subject"] == answer.revision]
         return replace(decided, reasons=[*decided.reasons, *refused[-REFUSED_MAX:]])
 
+    def ask(self) -> Answer:
+        evidence = self.read()
+        return self.answer(evidence, round(time.time() * 1000))
+
 
 def question(config: str, revision: str | None, max_age: str, by: Principal = "reader") -> Question:
     """The question in a command's arguments. Raises `ConfigError` for an invalid config, revision or age."""
     max_age_ms = round(seconds_of("--max-age", max_age) * 1000)
     trial = load(config).acting_as(by)
-    if revision is not None and not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
-        raise ConfigError(f"--revision {revision!r}: give 8 to 64 digits of 0-9, a-f, as `validate` prints them")
-    return Question(trial, revision if revision is not None else revision_of(trial), max_age_ms)
+    asked = revision_of(trial) if revision is None else _checked("--revision", revision)
+    return Question(trial, asked, max_age_ms)
+
+
+def _checked(name: str, revision: str) -> str:
+    if not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
+        raise ConfigError(f"{name} {revision!r}: give 8 to 64 digits of 0-9, a-f, as `validate` prints them")
+    return revision
 
 
 def verdicts_of(trial: Config) -> dict[str, bytes] | None:
@@ -160,6 +189,23 @@ def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: i
     instead = f"without it: {answer.decision.replace('_', ' ')}"
     reasons = [reason, *(f"{instead}: {text}" for text in answer.reasons)]
     return Answer(command["decision"], reasons, answer.revision, answer.verdict, command)
+
+
+def facts(answer: Answer, trial: Config, now_ms: int) -> dict[str, Any]:
+    """The answer for programs, without the evidence. Times, `final` and `judged` are None without a verdict."""
+    at_ms = answer.verdict["evaluated_at_ms"] if answer.verdict else None
+    return {
+        "name": trial.name,
+        "revision": answer.revision,
+        "decision": answer.decision,
+        "reasons": answer.reasons,
+        "evaluated_at_ms": at_ms,
+        "age_s": None if at_ms is None else round((now_ms - at_ms) / 1000, 1),
+        "final": answer.verdict["final"] if answer.verdict else None,
+        "judged": answer.verdict["decision"] if answer.verdict else None,
+        "override": answer.override,
+        "exit_code": int(answer.exit_code),
+    }
 
 
 def _refused(record: Mapping[str, Any], why: str) -> str:
