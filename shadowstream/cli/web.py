@@ -2,24 +2,28 @@
 
 import importlib
 import os
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shadowstream.cli.answer import MaxAge, Question, aged, decide, overridden, question
+from shadowstream.cli.answer import Evidence, MaxAge, Question, facts, question
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import Json
 from shadowstream.cli.roles import stop_on_signals
 from shadowstream.errors import ConfigError
+from shadowstream.kafka.operator_commands import Commands
 from shadowstream.web.probes import split
 from shadowstream.worker.confinement import hide_process
 
 if TYPE_CHECKING:
+    from shadowstream.web.release_gate import ReleaseGate
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
-TOKEN = "SHADOWSTREAM_WEB_TOKEN"
+TOKEN, GATE_TOKEN = "SHADOWSTREAM_WEB_TOKEN", "SHADOWSTREAM_GATE_TOKEN"
 ADDRESS = "127.0.0.1:8787"
 TRIALS_MAX = 50
 TOKEN_BYTES_MAX = 1_000
@@ -33,6 +37,13 @@ def web(
     token_file: Annotated[
         Path | None, typer.Option(help=f"file with the token; or set {TOKEN}", show_default=False)
     ] = None,
+    gate_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"file with the token that opens /api/verdict and the webhooks only; or set {GATE_TOKEN}",
+            show_default=False,
+        ),
+    ] = None,
     proxy: Annotated[
         list[str] | None,
         typer.Option(metavar="ADDRESS", help="a trusted proxy or network that names the user", show_default=False),
@@ -45,31 +56,35 @@ def web(
 ) -> None:
     """Show the live page of these trials until Ctrl-C: verdict, evidence, differences, incidents and roles.
 
-    It reads topics only. Beyond this machine it needs a token or a trusted proxy.
+    It reads topics only. Beyond this machine it needs a token or a trusted proxy. The same address serves the gate's
+    answer to programs: /api/verdict, and webhooks for Flagger.
     """
     hide_process()
     access = importlib.import_module("shadowstream.web.access")
     address = split(listen)
-    rules = access.rules_of(address[0], _token(token_file), tuple(proxy or ()), proxy_header)
+    token = _token("--token-file", token_file, TOKEN)
+    gate_token = _token("--gate-token-file", gate_token_file, GATE_TOKEN)
+    rules = access.rules_of(address[0], token, tuple(proxy or ()), proxy_header, gate_token)
     if len(configs) > TRIALS_MAX:
         raise ConfigError(f"{len(configs)} configs: one page shows at most {TRIALS_MAX} trials")
     server = _server()
-    watches = [_watch(path, question(path, None, max_age)) for path in configs]
-    names = [watch.config.name for watch in watches]
+    asked = [question(path, None, max_age) for path in configs]
+    names = [one.trial.name for one in asked]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"two of the configs name the trial {twice[0]!r}; give each trial once")
-    server.serve(watches, address, rules, stop_on_signals())
+    watches = [_watch(path, one) for path, one in zip(configs, asked, strict=True)]
+    server.serve(watches, [_gate(one) for one in asked], address, rules, stop_on_signals())
 
 
-def _token(path: Path | None) -> str | None:
+def _token(option: str, path: Path | None, variable: str) -> str | None:
     if path is None:
-        return os.environ.get(TOKEN)
+        return os.environ.get(variable)
     try:
         with path.open(encoding="utf-8") as file:
             return file.read(TOKEN_BYTES_MAX).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--token-file: cannot read {path}: {error}") from error
+        raise ConfigError(f"{option}: cannot read {path}: {error}") from error
 
 
 def _server() -> Any:
@@ -89,8 +104,18 @@ def _watch(path: str, asked: Question) -> "TrialWatch":
     def ask(
         verdicts: Mapping[str, bytes], commands: Mapping[str, dict[str, Any]], revision: str, now_ms: int
     ) -> "Gate":
-        known = decide(dict(verdicts), revision, now_ms, asked.max_age_ms)
-        answer = overridden(aged(known, asked.trial, now_ms, asked.max_age_ms), commands, now_ms)
+        evidence = Evidence(dict(verdicts), Commands(taken=list(commands.values())))
+        answer = replace(asked, revision=revision).answer(evidence, now_ms)
         return Gate(revision, answer.decision, answer.reasons, explained(answer), answer.verdict)
 
     return TrialWatch(asked.trial, path, asked.revision, ask)
+
+
+def _gate(asked: Question) -> "ReleaseGate[Evidence]":
+    from shadowstream.web.release_gate import ReleaseGate
+
+    def answer(evidence: Evidence, revision: str | None, max_age: str | None) -> dict[str, Any]:
+        now_ms = round(time.time() * 1000)
+        return facts(asked.about(revision, max_age).answer(evidence, now_ms), asked.trial, now_ms)
+
+    return ReleaseGate(asked.trial.name, asked.read, answer)

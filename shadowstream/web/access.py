@@ -3,11 +3,13 @@
 Every answer carries headers that keep a browser from loading, sending or framing anything else.
 """
 
+import base64
+import binascii
 import hmac
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -23,7 +25,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 COOKIE = "shadowstream-token"
 TOKEN_CHARS_MIN, TOKEN_CHARS_MAX = 16, 256
 _TOKEN = re.compile(rf"[\w-]{{{TOKEN_CHARS_MIN},{TOKEN_CHARS_MAX}}}", re.ASCII)
-PATHS = ("/", "/trial/", "/_nicegui/", "/_nicegui_ws/", "/favicon.ico", "/healthz")
+VERDICT_PATH, HOOKS_PATH = "/api/verdict", "/hooks/flagger/"
+PATHS = ("/", "/trial/", "/_nicegui/", "/_nicegui_ws/", "/favicon.ico", "/healthz", VERDICT_PATH, HOOKS_PATH)
 """Beginnings of the paths that exist; the library's other routes are closed."""
 _SOCKET = "/_nicegui_ws/"
 _POLICY = (
@@ -46,12 +49,15 @@ HEADERS = (
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Rules of access. `hosts`: names under which the page may be asked; empty: any. `token`: None if none is needed.
-    `proxies`: networks of trusted proxies, whose requests count with a non-empty `proxy_header`."""
+    `proxies`: networks of trusted proxies, whose requests count with a non-empty `proxy_header`. `gate_token` opens
+    the gate for programs and nothing else; with `gate_only` there is no page."""
 
     hosts: frozenset[str] = frozenset()
     token: str | None = None
     proxies: tuple[Network, ...] = ()
     proxy_header: str | None = None
+    gate_token: str | None = None
+    gate_only: bool = False
 
 
 LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
@@ -69,13 +75,22 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def rules_of(host: str, token: str | None, proxies: tuple[str, ...], proxy_header: str | None) -> Rules:
+def rules_of(
+    host: str,
+    token: str | None,
+    proxies: tuple[str, ...],
+    proxy_header: str | None,
+    gate_token: str | None = None,
+) -> Rules:
     """Return the rules for an address to listen on. Raises `ConfigError` where it would be open to other machines."""
-    if token is not None and not _TOKEN.fullmatch(token):
-        raise ConfigError(
-            f"the token has {len(token)} characters; give {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} of A-Z, a-z, 0-9, "
-            "- and _"
-        )
+    for name, given in (("token", token), ("gate's token", gate_token)):
+        if given is not None and not _TOKEN.fullmatch(given):
+            raise ConfigError(
+                f"the {name} has {len(given)} characters; give {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} of A-Z, a-z, "
+                "0-9, - and _"
+            )
+    if token is not None and token == gate_token:
+        raise ConfigError("the page and its gate have one token; give the gate one of its own, which opens no page")
     if bool(proxies) != (proxy_header is not None):
         raise ConfigError(
             "--proxy and --proxy-header need each other: the proxy's address, and the header with the user"
@@ -86,14 +101,18 @@ def rules_of(host: str, token: str | None, proxies: tuple[str, ...], proxy_heade
         raise ConfigError(
             f"--proxy: {error}; give an address or a network, for example 10.0.0.5 or 10.0.0.0/24"
         ) from error
+    rules = Rules(frozenset(), token, networks, proxy_header, gate_token)
     if is_loopback(host):
-        return Rules(frozenset() if proxies else LOOPBACK_NAMES, token, networks, proxy_header)
+        return rules if proxies else replace(rules, hosts=LOOPBACK_NAMES)
     if token is None and not networks:
+        if gate_token is not None:
+            return replace(rules, gate_only=True)
         raise ConfigError(
             f"--listen: {host} is reached from other machines, and the page shows values of records. Give --token-file "
-            "or the variable SHADOWSTREAM_WEB_TOKEN, or --proxy with --proxy-header"
+            "or the variable SHADOWSTREAM_WEB_TOKEN, or --proxy with --proxy-header. For the gate and no page, give "
+            "--gate-token-file or SHADOWSTREAM_GATE_TOKEN"
         )
-    return Rules(frozenset(), token, networks, proxy_header)
+    return rules
 
 
 class Guard:
@@ -112,17 +131,23 @@ class Guard:
             await self.app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif refusal == 401 and (given := parse_qs(scope["query_string"].decode("latin-1")).get("token")):
-            await self._take_token(scope, given[0], _with_headers(send))
         else:
-            await _answer(_with_headers(send), refusal, _TEXTS[refusal])
+            await self._refuse(scope, refusal, _with_headers(send))
+
+    async def _refuse(self, scope: Scope, refusal: int, send: Send) -> None:
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if refusal == 401 and "token" in query and not _is_gate(scope["path"]):
+            await self._take_token(scope, query["token"][0], send)
+        else:
+            await _answer_refusal(scope["path"], refusal, send)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> int | None:
         """Return the status of the refusal, None for a request that passes."""
         path, rules = scope["path"], self._rules
         if rules.hosts and host_name(headers.get("host", "")) not in rules.hosts:
             return 421  # another site's name leads here: a page of that site could read the answers
-        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD") and not path.startswith(_SOCKET):
+        is_method_free = scope["type"] != "http" or path.startswith(_SOCKET)
+        if not is_method_free and scope["method"] not in _methods(path):
             return 405
         if path != "/" and not path.startswith(PATHS[1:]):
             return 404
@@ -131,9 +156,11 @@ class Guard:
             return 403
         if path == "/healthz" or self._is_proxied(scope, headers):
             return None
-        if rules.token is None:
-            return 403 if rules.proxies else None
-        return None if _equal(_token_in(headers), rules.token) else 401
+        is_gate = _is_gate(path)
+        tokens = [one for one in (rules.token, rules.gate_token if is_gate else None) if one is not None]
+        if not tokens:
+            return 403 if rules.proxies or rules.gate_only else None
+        return None if any(_equal(_token_in(headers), one) for one in tokens) else 401
 
     def _is_proxied(self, scope: Scope, headers: dict[str, str]) -> bool:
         rules, client = self._rules, scope.get("client")
@@ -148,7 +175,7 @@ class Guard:
     async def _take_token(self, scope: Scope, given: str, send: Send) -> None:
         """Turn the token of an address into a cookie, so that it does not stay in the address."""
         if self._rules.token is None or not _equal(given, self._rules.token):
-            await _answer(send, 401, _TEXTS[401])
+            await _answer_refusal(scope["path"], 401, send)
             return
         secure = "; Secure" if scope.get("scheme") == "https" else ""
         cookie = f"{COOKIE}={given}; Path=/; HttpOnly; SameSite=Strict{secure}"
@@ -156,11 +183,12 @@ class Guard:
         await _answer(send, 303, "", more)
 
 
+_GATE_401 = "a token is needed: send the header Authorization: Bearer …"
 _TEXTS = {
     401: "a token is needed: open this address once with ?token=… at its end",
     403: "not allowed",
     404: "there is no such page",
-    405: "this page only reads: GET and HEAD",
+    405: "not allowed with this method",
     421: "ask for this page as localhost or 127.0.0.1",
 }
 
@@ -175,10 +203,25 @@ def host_name(host: str) -> str:
     return (name if colon and port.isdecimal() else host).lower()
 
 
+def _is_gate(path: str) -> bool:
+    return path == VERDICT_PATH or path.startswith(HOOKS_PATH)
+
+
+def _methods(path: str) -> tuple[str, ...]:
+    """Return the methods that a path answers. Flagger's client follows redirects by GET, so a webhook has none."""
+    return ("POST",) if path.startswith(HOOKS_PATH) else ("GET", "HEAD")
+
+
 def _token_in(headers: dict[str, str]) -> str:
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    """Return the token of a request: as Bearer, as the password of Basic (`http://gate:TOKEN@…`), or in the cookie."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return bearer
+        return given
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
@@ -199,6 +242,12 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return added
+
+
+async def _answer_refusal(path: str, status: int, send: Send) -> None:
+    more = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", ", ".join(_methods(path)).encode()),)}
+    shown = _GATE_401 if status == 401 and _is_gate(path) else _TEXTS[status]
+    await _answer(send, status, shown, more.get(status, ()))
 
 
 async def _answer(send: Send, status: int, shown: str, more: tuple[tuple[bytes, bytes], ...] = ()) -> None:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from typing import Any
 from urllib.parse import quote
 
 import uvicorn
@@ -17,6 +18,7 @@ from shadowstream.web import rows
 from shadowstream.web.access import Guard, Rules
 from shadowstream.web.bounded_server import SETTINGS, BoundedServer
 from shadowstream.web.live_table import LiveTable, text
+from shadowstream.web.release_gate import ReleaseGate, add_routes
 from shadowstream.web.trial_page import TrialPage
 from shadowstream.web.trial_watch import TrialWatch
 
@@ -44,8 +46,15 @@ _NEXT_THEME = """
 """
 
 
-def serve(watches: Sequence[TrialWatch], address: tuple[str, int], rules: Rules, stop: Stoppable) -> None:
-    """Serve the page of these trials until `stop`. Raises `ConfigError` if the address is unavailable."""
+def serve(
+    watches: Sequence[TrialWatch],
+    gates: Sequence[ReleaseGate[Any]],
+    address: tuple[str, int],
+    rules: Rules,
+    stop: Stoppable,
+) -> None:
+    """Serve the page of these trials, and their gates, until `stop`. Raises `ConfigError` if the address is
+    unavailable."""
     host, port = address[0].strip("[]"), address[1]
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -56,6 +65,7 @@ def serve(watches: Sequence[TrialWatch], address: tuple[str, int], rules: Rules,
         _pages({watch.config.name: watch for watch in watches})
         application = FastAPI(openapi_url=None)
         application.add_api_route("/healthz", lambda: "ok", methods=["GET"])
+        add_routes(application, {gate.name: gate for gate in gates})
         ui.run_with(application, title="shadowstream", language="en-US", tailwind=False, show_welcome_message=False)
         # The peer decides whether a request comes from a trusted proxy, so no header may replace its address.
         settings = uvicorn.Config(
