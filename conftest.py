@@ -24,6 +24,7 @@ collect_ignore = [f"shadowstream/{room}" for module, room in _NEEDS.items() if f
 _TOGETHER = {
     "chaos": ("tests/chaos/",),
     "metrics": ("tests/metrics/",),
+    "rollouts": ("tests/rollouts/",),
     "demos": tuple(
         f"tests/pipeline/test_{name}.py" for name in ("explain_and_report", "demo", "gate", "kills", "readme_lines")
     ),

@@ -88,9 +88,9 @@ class Question:
             max_age_ms=self.max_age_ms if max_age is None else round(seconds_of("max_age", max_age) * 1000),
         )
 
-    def read(self) -> Evidence:
-        """Read what the answer depends on. Raises `BrokerError`; `ConfigError` as `verdicts_of` does."""
-        return Evidence(verdicts_of(self.trial), commands(self.trial))
+    def read(self, timeout_s: float = READ_TIMEOUT_S) -> Evidence:
+        """Read what the answer depends on. Raises as `verdicts_of` does."""
+        return Evidence(verdicts_of(self.trial, timeout_s), commands(self.trial))
 
     def answer(self, evidence: Evidence, now_ms: int) -> Answer:
         answer = decide(evidence.verdicts, self.revision, now_ms, self.max_age_ms)
@@ -121,14 +121,14 @@ def _checked(name: str, revision: str) -> str:
     return revision
 
 
-def verdicts_of(trial: Config) -> dict[str, bytes] | None:
-    """The last verdict of each revision, still encoded; None if the topic does not exist. Raises `ConfigError` if the
-    trial of that name began with other topics than this config's: its verdicts do not apply to these."""
+def verdicts_of(trial: Config, timeout_s: float = READ_TIMEOUT_S) -> dict[str, bytes] | None:
+    """The last verdict of each revision, still encoded; None if the topic does not exist. Raises `BrokerError`, and
+    `ConfigError` if the trial of that name began with other topics than this config's: its verdicts do not apply."""
     try:
-        rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
+        rows = read_topic(trial.kafka, trial.plan.of("verdict"), timeout_s)
     except TopicMissing:
         return None
-    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
+    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, timeout_s))
     last = {row.key: row.value for row in rows}
     return {key.decode("utf-8", "replace"): value for key, value in last.items() if key and value}
 

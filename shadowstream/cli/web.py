@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TOKEN, GATE_TOKEN = "SHADOWSTREAM_WEB_TOKEN", "SHADOWSTREAM_GATE_TOKEN"
 ADDRESS = "127.0.0.1:8787"
 TRIALS_MAX = 50
+READ_S = 6.0
+"""Longest wait of a request for a cluster that does not answer: within `release_gate.WAIT_S`."""
 TOKEN_BYTES_MAX = 1_000
 
 ConfigPaths = Annotated[list[str], typer.Argument(metavar="CONFIG...", help="the trials' YAML files")]
@@ -118,4 +120,4 @@ def _gate(asked: Question) -> "ReleaseGate[Evidence]":
         now_ms = round(time.time() * 1000)
         return facts(asked.about(revision, max_age).answer(evidence, now_ms), asked.trial, now_ms)
 
-    return ReleaseGate(asked.trial.name, asked.read, answer)
+    return ReleaseGate(asked.trial.name, lambda: asked.read(READ_S), answer)

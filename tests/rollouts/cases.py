@@ -8,9 +8,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shadowstream.configfile import load
+from shadowstream.revision import revision_of
 from shadowstream.testing.ports import free_port
 from tests import forked
 from tests.cli.verdict_topic import Judged
@@ -64,18 +67,30 @@ class Answer(NamedTuple):
         return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class Site:
-    """A page with a trial for each kind of verdict. `configs`: their files; `names`: the trials; both by kind."""
+    """A page with a trial for each kind of verdict. By kind: `configs` are the files, `names` those of the trials."""
 
     url: str
     configs: dict[str, Path]
     names: dict[str, str]
 
+    def trial(self, case: Case) -> str:
+        return self.names[case.verdict]
+
+    @cached_property
+    def own(self) -> str:
+        """The revision of every trial here: they have the same candidate and rules."""
+        (revision,) = {revision_of(load(path)) for path in self.configs.values()}
+        return revision
+
+    def revision(self, case: Case) -> str:
+        return case.revision or self.own
+
     def query(self, case: Case) -> str:
         """The query for a case."""
         revision = "" if case.revision is None else f"&revision={case.revision}"
-        return f"?trial={self.names[case.verdict]}{revision}"
+        return f"?trial={self.trial(case)}{revision}"
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run `shadowstream` with these words to its end."""

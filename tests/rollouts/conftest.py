@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -20,7 +21,12 @@ def site(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     folder = tmp_path_factory.mktemp("rollouts")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        configs, names = write_trials(kafka.bootstrap, folder, uuid4().hex[:8])
+        yield from serving(kafka.bootstrap, folder)
+
+
+def serving(bootstrap: str, folder: Path) -> Iterator[Site]:
+    """The page of these trials, until the generator is closed."""
+    configs, names = write_trials(bootstrap, folder, uuid4().hex[:8])
     url = f"http://127.0.0.1:{free_port()}"
     words = ["web", *map(str, configs.values()), "--listen", url.removeprefix("http://")]
     command = [sys.executable, "-m", "shadowstream", *words]
