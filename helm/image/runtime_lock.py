@@ -1,6 +1,6 @@
 """The part of requirements.lock that some requirements need: what the image installs, with the lock's own hashes.
 
-    python helm/image/runtime_lock.py requirements.lock pyproject.toml registry alerts notify > runtime.lock
+    python helm/image/runtime_lock.py requirements.lock pyproject.toml registry alerts notify web > runtime.lock
     python helm/image/runtime_lock.py requirements.lock pyproject.toml --build > build.lock
 
 The lock says below each package who asked for it (`# via`); from the packages that pyproject.toml names for the given

@@ -33,7 +33,7 @@ shadowstream/trial: {{ .root.Values.config.name | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* {root, role}: the image of a role; its own keys win over the shared ones. */}}
+{{/* {root, role}: the image of a role (a key of the values); its own keys win over the shared ones. */}}
 {{- define "shadowstream.image" -}}
 {{- $image := mergeOverwrite (deepCopy .root.Values.image) (index .root.Values .role).image -}}
 {{- if $image.digest -}}

@@ -1,7 +1,11 @@
-{{/* {root, role, args}: the pod template of a role. Pod Security "restricted" holds for it, whatever the values say. */}}
+{{/* {root, role, args}: the pod template of a role. Pod Security "restricted" holds for it, whatever the values say.
+     Optional: values, the key of its values where that is not the role; once, for a pod that ends by itself and serves
+     nothing; server, {name, port, ready} where it does not serve metrics; secret, one more. */}}
 {{- define "shadowstream.pod" -}}
 {{- $root := .root -}}
-{{- $values := index $root.Values .role -}}
+{{- $key := .values | default .role -}}
+{{- $values := index $root.Values $key -}}
+{{- $server := .server | default (dict "name" "metrics" "port" $root.Values.metrics.port "ready" "/readyz") -}}
 {{- $schemas := include "shadowstream.schemas" $root -}}
 metadata:
   annotations:
@@ -20,6 +24,9 @@ spec:
   # Service links would set SHADOWSTREAM_* variables.
   enableServiceLinks: false
   terminationGracePeriodSeconds: 30
+  {{- if .once }}
+  restartPolicy: Never
+  {{- end }}
   {{- with $root.Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
@@ -39,7 +46,7 @@ spec:
     seccompProfile: {type: RuntimeDefault}
   containers:
     - name: {{ .role }}
-      image: {{ include "shadowstream.image" . | quote }}
+      image: {{ include "shadowstream.image" (dict "root" $root "role" $key) | quote }}
       imagePullPolicy: {{ (mergeOverwrite (deepCopy $root.Values.image) $values.image).pullPolicy }}
       args:
         {{- toYaml .args | nindent 8 }}
@@ -49,28 +56,30 @@ spec:
         {{- with $root.Values.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- with compact (list $root.Values.existingSecret $values.existingSecret) }}
+      {{- with compact (list $root.Values.existingSecret $values.existingSecret .secret) }}
       envFrom:
         # The role's own Secret is last, so its keys win.
         {{- range . }}
         - secretRef: {name: {{ . | quote }}}
         {{- end }}
       {{- end }}
+      {{- if not .once }}
       ports:
-        - {name: metrics, containerPort: {{ $root.Values.metrics.port }}, protocol: TCP}
+        - {name: {{ $server.name }}, containerPort: {{ $server.port }}, protocol: TCP}
       startupProbe:
-        httpGet: {path: /healthz, port: metrics}
+        httpGet: {path: /healthz, port: {{ $server.name }}}
         periodSeconds: 2
         failureThreshold: 60
       livenessProbe:
-        httpGet: {path: /healthz, port: metrics}
+        httpGet: {path: /healthz, port: {{ $server.name }}}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
       readinessProbe:
-        httpGet: {path: /readyz, port: metrics}
+        httpGet: {path: {{ $server.ready }}, port: {{ $server.name }}}
         periodSeconds: 5
         timeoutSeconds: 5
+      {{- end }}
       resources:
         {{- toYaml $values.resources | nindent 8 }}
       securityContext:
