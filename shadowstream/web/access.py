@@ -27,7 +27,8 @@ TOKEN_CHARS_MIN, TOKEN_CHARS_MAX = 16, 256
 _TOKEN = re.compile(rf"[\w-]{{{TOKEN_CHARS_MIN},{TOKEN_CHARS_MAX}}}", re.ASCII)
 VERDICT_PATH, HOOKS_PATH = "/api/verdict", "/hooks/flagger/"
 PATHS = ("/", "/trial/", "/_nicegui/", "/_nicegui_ws/", "/favicon.ico", "/healthz", VERDICT_PATH, HOOKS_PATH)
-"""Beginnings of the paths that exist; the library's other routes are closed."""
+"""The paths that exist, and beginnings of them, which end in a slash; the library's other routes are closed."""
+_BEGINNINGS = tuple(path for path in PATHS[1:] if path.endswith("/"))
 _SOCKET = "/_nicegui_ws/"
 _POLICY = (
     # NiceGUI starts itself by inline scripts and compiles its templates in the browser, so both stay allowed. Data
@@ -149,7 +150,7 @@ class Guard:
         is_method_free = scope["type"] != "http" or path.startswith(_SOCKET)
         if not is_method_free and scope["method"] not in _methods(path):
             return 405
-        if path != "/" and not path.startswith(PATHS[1:]):
+        if path not in PATHS and not path.startswith(_BEGINNINGS):
             return 404
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != headers.get("host"):

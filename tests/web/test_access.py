@@ -1,6 +1,7 @@
 """Access to the live page: what passes, and what each refusal is. The guard is called as a server calls it."""
 
 import asyncio
+import base64
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,11 @@ from shadowstream.web.access import COOKIE, HEADERS, Guard, Rules, rules_of
 TOKEN = "a-token-of-20-digits"
 LOOPBACK = rules_of("127.0.0.1", None, (), None)
 WITH_TOKEN = rules_of("0.0.0.0", TOKEN, (), None)
+GATE_TOKEN = "gate-token-20-digits"
+WITH_GATE = rules_of("0.0.0.0", TOKEN, (), None, GATE_TOKEN)
+GATE_ONLY = rules_of("0.0.0.0", None, (), None, GATE_TOKEN)
+GATE_PATHS = {"/api/verdict": "GET", "/hooks/flagger/confirm-promotion": "POST", "/hooks/flagger/rollback": "POST"}
+PAGE_PATHS = ("/", "/trial/fraud", "/_nicegui/static/x.js")
 WITH_PROXY = rules_of("0.0.0.0", None, ("10.0.0.0/24",), "X-Forwarded-User")
 
 
@@ -112,6 +118,59 @@ def test_a_token_in_the_address_becomes_a_cookie_that_scripts_cannot_read() -> N
     assert "\n" not in split.headers["location"]
 
 
+def credentials(token: str) -> list[dict[str, str]]:
+    basic = base64.b64encode(f"gate:{token}".encode()).decode()
+    return [
+        {"authorization": f"Bearer {token}"},
+        {"authorization": f"Basic {basic}"},
+        {"cookie": f"{COOKIE}={token}"},
+    ]
+
+
+@pytest.mark.parametrize("path", GATE_PATHS)
+def test_the_gates_token_opens_the_gate_and_no_page(path: str) -> None:
+    for rules in (WITH_GATE, GATE_ONLY):
+        for headers in credentials(GATE_TOKEN):
+            assert ask(rules, path, method=GATE_PATHS[path], headers=headers).status == 200
+            for page in PAGE_PATHS:
+                assert ask(rules, page, headers=headers).status == (401 if rules is WITH_GATE else 403)
+            socket = ask(rules, "/_nicegui_ws/socket.io", "websocket", headers=headers)
+            assert socket.status == 1008
+        for headers in ({}, *credentials(GATE_TOKEN[:-1]), *credentials("")):
+            assert ask(rules, path, method=GATE_PATHS[path], headers=headers).status == 401
+        # A redirect would turn a webhook's POST into a GET, and a token in an address ends in logs.
+        given = ask(rules, path, method=GATE_PATHS[path], query_string=f"token={GATE_TOKEN}".encode())
+        assert (given.status, given.headers["www-authenticate"]) == (401, "Bearer")
+    for headers in credentials(TOKEN):
+        assert ask(WITH_GATE, path, method=GATE_PATHS[path], headers=headers).status == 200
+
+
+@pytest.mark.parametrize("path", GATE_PATHS)
+def test_the_gate_is_as_open_as_the_page_without_a_token_of_its_own(path: str) -> None:
+    method = GATE_PATHS[path]
+    assert ask(LOOPBACK, path, method=method).status == 200
+    assert ask(LOOPBACK, path, method=method, headers={"host": "evil.example"}).status == 421
+    assert ask(LOOPBACK, path, method=method, headers={"origin": "http://evil.example"}).status == 403
+    assert ask(WITH_TOKEN, path, method=method).status == 401
+    assert ask(WITH_PROXY, path, method=method).status == 403
+    assert ask(WITH_PROXY, path, method=method, headers={"x-forwarded-user": "ada"}).status == 200
+
+
+def test_a_page_of_this_machine_stays_open_beside_a_closed_gate() -> None:
+    rules = rules_of("127.0.0.1", None, (), None, GATE_TOKEN)
+    assert ask(rules).status == 200
+    assert ask(rules, "/api/verdict").status == 401
+
+
+def test_a_webhook_answers_post_only_and_all_else_no_post() -> None:
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        refused = ask(LOOPBACK, "/hooks/flagger/rollback", method=method)
+        assert (refused.status, refused.headers["allow"]) == (405, "POST")
+    assert ask(LOOPBACK, "/api/verdict", method="POST").headers["allow"] == "GET, HEAD"
+    for path in ("/api", "/api/verdicts", "/hooks", "/hooks/other/rollback"):
+        assert ask(LOOPBACK, path).status == 404, path
+
+
 def test_a_proxy_is_trusted_by_its_address_and_only_with_a_user() -> None:
     user = {"x-forwarded-user": "ada"}
     assert ask(WITH_PROXY, headers=user).status == 200
@@ -143,3 +202,10 @@ def test_rules_that_leave_the_page_open_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         rules_of(host, token, proxies, header)
+
+
+def test_the_gate_needs_a_token_other_than_the_pages() -> None:
+    with pytest.raises(ConfigError, match="one of its own"):
+        rules_of("0.0.0.0", TOKEN, (), None, TOKEN)
+    with pytest.raises(ConfigError, match="gate's token has 5 characters"):
+        rules_of("0.0.0.0", TOKEN, (), None, "short")
