@@ -111,6 +111,15 @@ def pods(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {pod["metadata"]["labels"]["app.kubernetes.io/component"]: pod for pod in found}
 
 
+def hooks(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The pod template of each hook, by the events at which helm runs it."""
+    found = [thing for thing in objects if thing["kind"] in ("Job", "Pod")]
+    return {
+        thing["metadata"]["annotations"]["helm.sh/hook"]: thing["spec"]["template"] if thing["kind"] == "Job" else thing
+        for thing in found
+    }
+
+
 def with_config_schema(values_schema: dict[str, Any]) -> dict[str, Any]:
     """The values' schema, its definitions `config` and `config.*` replaced by the config's own JSON Schema."""
     config = json_schema()

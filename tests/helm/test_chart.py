@@ -79,7 +79,7 @@ def assert_restricted(pod: dict[str, Any]) -> None:
             "seccompProfile": {"type": "RuntimeDefault"},
         }
         assert set(container["resources"]) == {"requests", "limits"}
-        assert not any("hostPort" in port for port in container["ports"])
+        assert not any("hostPort" in port for port in container.get("ports", ()))
     assert {"emptyDir"} <= {kind for volume in spec["volumes"] for kind in volume if volume["name"] == "tmp"}
     assert not any("hostPath" in volume for volume in spec["volumes"])
 
@@ -109,7 +109,7 @@ def test_helm_lints_the_chart_cleanly_and_refuses_a_misspelt_value() -> None:
         assert lint.returncode == 0, lint.stdout + lint.stderr
         objects = chart.template(helm, *values)
         assert_valid(objects)
-        for pod in chart.pods(objects).values():
+        for pod in [*chart.pods(objects).values(), *chart.hooks(objects).values()]:
             assert_restricted(pod)
     assert "'replica' not allowed" in refused(helm, *MINIMAL, "--set", "joiner.replica=2")
 
@@ -128,20 +128,25 @@ def test_every_object_is_valid(helm: Path, everything: list[dict[str, Any]]) -> 
 def test_the_least_is_two_stateful_sets_and_a_judge(helm: Path) -> None:
     objects = chart.template(helm, *MINIMAL)
     assert kinds(objects) == [
-        *("ConfigMap", "Deployment", "Service", "Service", "Service", "ServiceAccount", "StatefulSet", "StatefulSet")
+        *("ConfigMap", "Deployment", "Pod", "Service", "Service", "Service", "ServiceAccount"),
+        *("StatefulSet", "StatefulSet"),
     ]
     assert set(chart.pods(objects)) == {"runner", "joiner", "judge"}
+    assert set(chart.hooks(objects)) == {"test"}
 
 
 def test_everything_adds_alerts_budgets_schemas_and_a_monitor(everything: list[dict[str, Any]]) -> None:
-    assert set(chart.pods(everything)) == {"runner", "joiner", "judge", "labels", "alerts"}
+    assert set(chart.pods(everything)) == {"runner", "joiner", "judge", "labels", "alerts", "web"}
+    assert set(chart.hooks(everything)) == {"test", "pre-upgrade"}
     assert kinds(everything).count("PodDisruptionBudget") == 2
     assert kinds(everything).count("ConfigMap") == 3
     assert kinds(everything).count("ServiceMonitor") == kinds(everything).count("PrometheusRule") == 1
 
 
 def test_each_pod_is_restricted(helm: Path, everything: list[dict[str, Any]]) -> None:
-    for pod in [*chart.pods(chart.template(helm, *MINIMAL)).values(), *chart.pods(everything).values()]:
+    minimal = chart.template(helm, *MINIMAL)
+    roles = [*chart.pods(minimal).values(), *chart.pods(everything).values()]
+    for pod in [*roles, *chart.hooks(minimal).values(), *chart.hooks(everything).values()]:
         assert_restricted(pod)
         assert pod["spec"]["securityContext"]["runAsUser"] == 65532
 
@@ -162,6 +167,7 @@ def test_a_role_is_started_as_the_cli_knows_it(everything: list[dict[str, Any]])
         "judge": ["judge", trial, *listen],
         "labels": ["labels", trial, *listen],
         "alerts": ["alerts", "run", trial, *listen],
+        "web": ["web", trial, "--listen", "0.0.0.0:8787"],
     }
 
 
@@ -172,7 +178,8 @@ def test_a_pods_stable_name_is_its_instance_and_judges_are_single(everything: li
         assert {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}} in env
         assert services[thing["spec"]["serviceName"]]["clusterIP"] == "None"
     for thing in of_kind(everything, "Deployment"):
-        assert (thing["spec"]["replicas"], thing["spec"]["strategy"]) == (1, {"type": "Recreate"})
+        if not thing["metadata"]["name"].endswith("-web"):  # it reads only
+            assert (thing["spec"]["replicas"], thing["spec"]["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_each_role_has_its_own_secret_beside_that_of_all(everything: list[dict[str, Any]]) -> None:
@@ -183,6 +190,7 @@ def test_each_role_has_its_own_secret_beside_that_of_all(everything: list[dict[s
         for container in pod["spec"]["template"]["spec"]["containers"]
     }
     assert secrets.pop("runner") == ["fraud-kafka", "fraud-runner"]
+    assert secrets.pop("web") == ["fraud-kafka", "fraud-reader", "fraud-web"]
     assert len(secrets) == 4
     assert set(map(tuple, secrets.values())) == {("fraud-kafka",)}
 
@@ -203,8 +211,10 @@ def test_the_monitor_finds_every_roles_port(everything: list[dict[str, Any]]) ->
     found = [service for service in of_kind(everything, "Service") if wanted <= service["metadata"]["labels"].items()]
     assert len(found) == len(chart.pods(everything))
     [endpoint] = monitor["spec"]["endpoints"]
-    for service in found:
-        assert [port["name"] for port in service["spec"]["ports"]] == [endpoint["port"]]
+    ports = {service["metadata"]["name"]: [port["name"] for port in service["spec"]["ports"]] for service in found}
+    assert ports.pop("trial-shadowstream-web") == ["http"], "the page has no metrics"
+    for names in ports.values():
+        assert names == [endpoint["port"]]
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["shadows"]}
 
 
