@@ -146,7 +146,7 @@ def test_the_gates_token_opens_the_gate_and_no_page(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", GATE_PATHS)
-def test_the_gate_is_as_open_as_the_page_without_a_token_of_its_own(path: str) -> None:
+def test_without_a_token_the_gate_is_as_open_as_the_page(path: str) -> None:
     method = GATE_PATHS[path]
     assert ask(LOOPBACK, path, method=method).status == 200
     assert ask(LOOPBACK, path, method=method, headers={"host": "evil.example"}).status == 421
