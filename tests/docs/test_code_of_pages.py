@@ -16,6 +16,7 @@ import pytest
 
 from shadowstream import errors
 from shadowstream.cli import run
+from shadowstream.cli.web import GATE_TOKEN, TOKEN
 from shadowstream.topics import TopicPlan
 from tests.docs.markdown import PAGES, ROOT, blocks
 
@@ -50,8 +51,15 @@ def files(words: list[str], _: Path) -> bool:
     return bool(paths) and all((ROOT / path).exists() or path.startswith(".venv/bin/") for path in paths)
 
 
+def kubectl(words: list[str], _: Path) -> bool:
+    """Whether the keys of a Secret that a line makes are variables of `web`."""
+    keys = re.findall(r"--from-literal=(\w+)=", " ".join(words))
+    return bool(keys) and set(keys) <= {TOKEN, GATE_TOKEN}
+
+
 def run_elsewhere(words: list[str], _: Path) -> bool:
-    """Whether a test takes the line from its page: true of `kcat` (`test_diff_json.py`) and of the program's own."""
+    """Whether a test takes the line from its page: true of `kcat` (`test_diff_json.py`), `curl` (`test_verdict_api.py`)
+    and the program's own."""
     return True
 
 
@@ -61,7 +69,8 @@ CHECKS: dict[str, Callable[[list[str], Path], bool]] = {
     "python": python,
     ".venv/bin/python": python,
     **dict.fromkeys(("docker", "helm", "cd", "."), files),
-    **dict.fromkeys(("kcat", "shadowstream"), run_elsewhere),
+    **dict.fromkeys(("kcat", "curl", "shadowstream"), run_elsewhere),
+    "kubectl": kubectl,
 }
 
 

@@ -3,11 +3,14 @@
 import base64
 import json
 import re
+import shlex
 
 import pytest
 
 from shadowstream.web.release_gate import HOOKS
+from tests.docs.markdown import blocks
 from tests.rollouts.cases import CASES, TOKEN, Case, Site
+from tests.rollouts.test_argo import ADDRESS, GUIDE
 
 KEYS = {"name", "revision", "decision", "reasons", "evaluated_at_ms", "age_s", "final", "judged", "override"}
 
@@ -37,6 +40,17 @@ def test_it_says_what_the_command_says(site: Site, kind: str) -> None:
         assert api[key] == command["gate"][key]
     texts = [[re.sub(r"\d+ s old", "", one) for one in found["reasons"]] for found in (api, command)]
     assert texts[0] == texts[1]
+
+
+def test_the_line_of_the_guide_asks_for_a_revision(site: Site) -> None:
+    (line,) = [one for one in blocks(GUIDE, "sh") if one.startswith("curl")]
+    _, option, header, url = shlex.split(line.replace("$TOKEN", TOKEN))
+    assert option == "-H"
+    name, _, text = header.partition(": ")
+    path = url.removeprefix(ADDRESS)
+    assert path.startswith("/api/verdict?revision=")
+    found = site.get(f"{path}&trial={site.names['promote']}", **{name.lower(): text})
+    assert (found.status, found.json["decision"]) == (200, "not_yet"), "no trial of the tests has that revision"
 
 
 def test_a_repeated_question_with_the_tag_has_no_body(site: Site) -> None:

@@ -21,6 +21,7 @@ NO_PACKAGE = {
     "memory",
     "metrics",
     "pipeline",
+    "rollouts",
     "schemas",
     "secured",
     "simulation",
