@@ -58,8 +58,8 @@ def web(
 ) -> None:
     """Show the live page of these trials until Ctrl-C: verdict, evidence, differences, incidents and roles.
 
-    It reads topics only. Beyond this machine it needs a token or a trusted proxy. It also answers programs: /api/verdict
-    is the answer of `gate` as JSON, and Flagger has webhooks.
+    It reads topics only. Beyond this machine it needs a token or a trusted proxy. Programs ask /api/verdict for the
+    answer of `gate`; Flagger has webhooks.
     """
     hide_process()
     access = importlib.import_module("shadowstream.web.access")

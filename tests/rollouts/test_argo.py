@@ -100,7 +100,7 @@ def test_the_real_web_provider_measures_each_case_so(site: Site, tmp_path: Path)
     metrics += [metric_of(nobody, "fraud", site.own), refused]
     measured = go_programs.call("argo", metrics, tmp_path)
     assert [one["phase"] for one in measured] == [*map(expected, cases), "Error", "Error"]
-    assert [one["value"] for one in measured if one["phase"] != "Error"] == [
+    assert [json.loads(one["value"]) for one in measured if one["phase"] != "Error"] == [
         case.decision for case in cases if case.status == 200
     ]
     assert "connection refused" in measured[-2]["message"]
