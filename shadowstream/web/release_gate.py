@@ -113,7 +113,8 @@ def add_routes(application: FastAPI, gates: Mapping[str, ReleaseGate[Any]]) -> N
                 raise Refused(404, f"there is no such webhook; there are {', '.join(HOOKS)}", 2)
             found = await _ask(gates, await _metadata(request))
         except Refused as refused:
-            return _text(refused.status, "not_yet", [refused.reason])
+            # Of a 5xx, Flagger's client drops the reason and writes the address, with the token, into its error.
+            return _text(409 if refused.status >= 500 else refused.status, "not_yet", [refused.reason])
         return _text(200 if found["decision"] == wanted else 409, found["decision"], found["reasons"])
 
     application.add_api_route(VERDICT_PATH, verdict, methods=["GET", "HEAD"])

@@ -64,10 +64,12 @@ def configs(document: Path) -> list[str]:
     for one in BLOCK.finditer(document.read_text("utf-8")):
         if one["language"] == "yaml":
             keys, text = yaml.safe_load(one["text"]), one["text"]
+            if "apiVersion" in keys:
+                continue  # an object of Kubernetes: tests/rollouts checks these
             if "image" in keys:
                 keys, text = keys["config"], yaml.safe_dump(keys["config"], sort_keys=False)
-            elif re.match(r"# (prometheus\.yml|values\.yaml)\n", text):
-                continue  # no trial's config: tests/metrics/test_operations_page.py checks these
+            elif re.match(r"# (prometheus\.yml|(values|rollout|canary)\.yaml)\n", text):
+                continue  # no trial's config: tests/metrics, tests/helm and tests/rollouts check these
             found.append("\n".join([text, *(line for key, line in BASE.items() if key not in keys)]))
     return found
 

@@ -91,6 +91,15 @@ def test_only_measured_promotes_can_end_the_analysis_successfully() -> None:
     assert {"successCondition", "failureCondition"} <= metric.keys()
 
 
+def test_a_rollout_names_the_template_and_gives_its_arguments() -> None:
+    (steps,) = [one["strategy"] for one in map(yaml.safe_load, blocks(GUIDE, "yaml")) if "strategy" in one]
+    analysis, *others = steps["canary"]["steps"]
+    assert analysis["analysis"]["templates"] == [{"templateName": template()["metadata"]["name"]}]
+    needed = {one["name"] for one in template()["spec"]["args"] if not one.keys() & {"value", "valueFrom"}}
+    assert {one["name"] for one in analysis["analysis"]["args"]} == needed
+    assert others == [{"setWeight": 20}], "no traffic moves before the analysis"
+
+
 @pytest.mark.long
 def test_the_real_web_provider_measures_each_case_so(site: Site, tmp_path: Path) -> None:
     cases = list(CASES.values())

@@ -2,7 +2,7 @@
 
 Flagger's contract, by `pkg/controller/webhook.go` and `CanaryWebhookPayload` of release 1.36: it sends a POST with JSON
 (name, namespace, phase, checksum, metadata) and takes a status up to 202 for a yes, after redirects. The default suite
-sends such a body; the long test has Flagger's own controller call.
+sends such a body; the long test compiles that file of Flagger as it is, and has it call.
 """
 
 import json
@@ -48,7 +48,7 @@ def test_each_hook_is_answered_yes_to_its_decision_only(site: Site, case: Case) 
     proven = case.decision if case.status == 200 else None
     for hook, answer in found.items():
         assert (answer.status <= YES_MAX) == (HOOKS[hook] == proven), (hook, answer)
-        assert answer.status in (200, 409, 503)
+        assert answer.status in (200, 409)
         assert answer.body.decode().splitlines()[0] == case.decision.replace("_", " ")
 
 
@@ -90,7 +90,7 @@ def test_a_hook_answers_neither_get_nor_other_names(site: Site) -> None:
 
 
 @pytest.mark.long
-def test_flaggers_own_controller_takes_each_answer_so(site: Site, tmp_path: Path) -> None:
+def test_flaggers_own_caller_takes_each_answer_so(site: Site, tmp_path: Path) -> None:
     nobody = f"http://gate:{TOKEN}@127.0.0.1:{free_port()}"
     page = site.url.replace("http://", f"http://gate:{TOKEN}@")
     asked, yes = [], []
@@ -104,7 +104,10 @@ def test_flaggers_own_controller_takes_each_answer_so(site: Site, tmp_path: Path
         asked.append({**hook, "url": hook["url"].replace(ADDRESS.replace("http://", "http://gate:TOKEN@"), nobody)})
         asked.append({**asked[0], "type": hook["type"], "url": site.url + "/hooks/flagger/" + hook["type"]})
         yes += [False, False]
-    errors = go_programs.call("flagger", asked, tmp_path)
+    errors = go_programs.call("flagger", asked, tmp_path, ("github.com/fluxcd/flagger", "pkg/controller/webhook.go"))
     assert [error == "" for error in errors] == yes
     assert sum(yes) == 2
-    assert not [error for error in errors if TOKEN in error]
+    # Where nobody listens, the client of Flagger 1.36 does write the address: so the guide gives it the gate's token.
+    assert not [error for error in errors[:-4] if TOKEN in error]
+    unreachable = [error for error in errors[:-4] if "cannot read" in error]
+    assert len(unreachable) == len(webhooks()), "the reason reaches Flagger"

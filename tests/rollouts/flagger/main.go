@@ -1,5 +1,6 @@
-// Calls webhooks by Flagger's own controller. stdin: a JSON list of webhooks of a Canary; stdout: a JSON list with the
-// error of each call, empty where Flagger takes the answer for a yes.
+// Calls webhooks by Flagger's own pkg/controller/webhook.go, which an overlay puts into the package controller.
+// stdin: a JSON list of webhooks of a Canary; stdout: a JSON list with the error of each call, empty where Flagger takes
+// the answer for a yes.
 package main
 
 import (
@@ -7,7 +8,7 @@ import (
 	"os"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
-	"github.com/fluxcd/flagger/pkg/controller"
+	"shadowstream/tests/flagger/controller"
 )
 
 func main() {
