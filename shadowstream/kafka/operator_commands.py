@@ -46,8 +46,16 @@ def is_acknowledged(config: Config, incident: str) -> bool:
 class Commands:
     """Commands of a trial in order: those that count, and those that do not, each with the reason."""
 
+    check: CommandCheck
     taken: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Add the next command of the topic."""
+        if (refusal := self.check.refusal(record)) is None:
+            self.taken.append(record)
+        else:
+            self.refused.append((record, refusal))
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Return the last override of each revision, expired ones too. An empty decision revokes an override."""
@@ -57,13 +65,9 @@ class Commands:
 
 def commands(config: Config) -> Commands:
     """Read all commands, without unreadable ones: these neither open nor close a gate. Raises `ConfigError`."""
-    found, check = Commands(), CommandCheck(config.name, config.commands_key)
+    found = Commands(CommandCheck(config.name, config.commands_key))
     with contextlib.suppress(TopicMissing):
         for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
             with contextlib.suppress(RecordError):  # the judge logs it, once a kind; this function is called often
-                record = own.read("command", row.value)
-                if (refusal := check.refusal(record)) is None:
-                    found.taken.append(record)
-                else:
-                    found.refused.append((record, refusal))
+                found.take(own.read("command", row.value))
     return found

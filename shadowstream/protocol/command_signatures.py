@@ -13,6 +13,7 @@ from typing import Any
 FIELDS = ("command", "subject", "by", "reason", "at_ms", "decision", "until_ms")
 UNSIGNED = "it has no signature"
 FORGED = "its signature is not of judge.commands_key"
+UNKNOWN_KEY = "this process lacks judge.commands_key, so it cannot check it"
 REPEATED = "a later command on the same subject came before it"
 NO_FIELDS: dict[str, Any] = {"reason": "", "decision": "", "until_ms": None}
 
@@ -27,7 +28,10 @@ def signature_of(record: Mapping[str, Any], trial: str, key: str) -> str:
 
 
 class CommandCheck:
-    """Check of commands in the order of their topic. `key`: None where the trial has none, and all are accepted."""
+    """Check of commands in the order of their topic.
+
+    `key`: None where the trial has none, and all are accepted; empty where this process lacks it, and none is.
+    """
 
     def __init__(self, trial: str, key: str | None) -> None:
         self._trial, self._key = trial, key
@@ -37,6 +41,8 @@ class CommandCheck:
         """Return the reason why a command does not count; None if it counts."""
         if self._key is None:
             return None
+        if not self._key:
+            return UNKNOWN_KEY
         given = record.get("signature", "")
         if not given:
             return UNSIGNED

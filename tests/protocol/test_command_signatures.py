@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from shadowstream.protocol.command_signatures import FIELDS, FORGED, REPEATED, UNSIGNED, CommandCheck, signature_of
+from shadowstream.protocol.command_signatures import (
+    FIELDS,
+    FORGED,
+    REPEATED,
+    UNKNOWN_KEY,
+    UNSIGNED,
+    CommandCheck,
+    signature_of,
+)
 
 KEY = "a key of sixteen characters"
 COMMAND: dict[str, Any] = {"command": "override", "subject": "ab" * 32, "by": "ana", "reason": "known", "at_ms": 5}
@@ -50,3 +58,8 @@ def test_a_signed_command_counts_once() -> None:
 )
 def test_any_other_command_is_refused(record: dict[str, Any], reason: str) -> None:
     assert CommandCheck("t", KEY).refusal(record) == reason
+
+
+def test_without_the_key_of_the_trial_no_command_counts() -> None:
+    for record in (COMMAND, signed(key="")):
+        assert CommandCheck("t", "").refusal(record) == UNKNOWN_KEY
