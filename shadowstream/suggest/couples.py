@@ -30,8 +30,8 @@ class CoupleRule:
 
     def agrees(self, production: Any, candidate: Any, of_json: bool) -> bool:
         """Whether two values agree under the rule; `ABSENT` for a missing value."""
-        values = [{} if value is ABSENT else {_FIELD: value} for value in (production, candidate)]
-        return not mismatches(*values, self._of_json if of_json else self._rules)
+        whole, other = ({} if value is ABSENT else {_FIELD: value} for value in (production, candidate))
+        return not mismatches(whole, other, self._of_json if of_json else self._rules)
 
 
 EXACT = CoupleRule({})

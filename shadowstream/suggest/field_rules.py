@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.paths import ABSENT
 from shadowstream.suggest.couples import EXACT, CoupleRule, blind
 from shadowstream.suggest.evidence import Couple, FieldEvidence, ReadPair
@@ -95,7 +96,7 @@ def rule_of(
         if sum(is_noise) < NOISY_SHARE * len(couples):
             continue
         if noise is None and share < ALWAYS:
-            return f"its values look drawn for each record, and yet differ in {share:.1%} of the pairs only"
+            return f"its values look drawn for each record, and yet differ in {percent(share, 3)} of the pairs only"
         return FieldRule("ignore", {"ignore": True}, f"each side writes {kind}", [not one for one in is_noise])
     return _best(_SECONDS if _has_times(couples) else (), couples, pairs, values) or _tolerance(couples, pairs, values)
 

@@ -12,6 +12,7 @@ from shadowstream.codecs.typed import bare
 from shadowstream.compare.hooks import Load, load
 from shadowstream.compare.lists import canonical
 from shadowstream.config import Compare, Expected
+from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.paths import ABSENT, STAR, join_path
 from shadowstream.suggest.changes import Change, changes_of
 from shadowstream.suggest.evidence import Couple, Evidence, FieldEvidence, Names, fields_of
@@ -165,7 +166,9 @@ class FieldProposals:
         if not same:
             return change.why
         share = sum(change.fits) / total
-        return f"production's value became another one in {share:.1%} of the pairs read that have it, not in all"
+        return (
+            f"production's value became another one in {percent(share, 3)} of the pairs read that have it, not in all"
+        )
 
     def _values(self, found: FieldEvidence, *, agreeing_only: bool = False) -> list[Any]:
         """Return production's values of a field, those of pairs that agree there included."""
@@ -221,4 +224,3 @@ def _all_at(value: Any, names: Names) -> list[Any]:
                 below += one
         values = below
     return values
-

@@ -47,9 +47,7 @@ def effect_of(found: FieldEvidence, pairs: Sequence[ReadPair], differences: Diff
 
 
 def _is_at(names: Names, field: Names) -> bool:
-    return len(names) >= len(field) and all(
-        wanted in (STAR, name) for wanted, name in zip(field, names, strict=False)
-    )
+    return len(names) >= len(field) and all(wanted in (STAR, name) for wanted, name in zip(field, names, strict=False))
 
 
 def differing(pairs: Iterable[ReadPair], differences: Differences, otherwise: Callable[[int], bool]) -> list[bool]:
@@ -62,7 +60,7 @@ def held_settings(rules: Sequence[Rule], path: str) -> dict[str, Any]:
 
     >>> rules = [Rule(path="user", atol=2, lists="set"), Rule(path="user.name", ignore_case=True)]
     >>> held_settings(rules, "user.age"), held_settings(rules, "user.name")
-    ({'atol': Decimal('2')}, {'ignore_case': True})
+    ({'atol': 2.0}, {'ignore_case': True})
     """
     names = parse_path(path)
     spot = RuleSet(rules, loads=lambda *_: _never_called).root

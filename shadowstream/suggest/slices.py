@@ -63,9 +63,9 @@ def _columns(differing: Sequence[Any], agreeing: Sequence[Any]) -> dict[str, _Co
                 if path in columns or len(columns) < FIELDS_MAX:
                     columns.setdefault(path, (Counter(), Counter()))[side][type(leaf), leaf] += 1
     totals = len(differing), len(agreeing)
-    for counts in columns.values():
-        for side, total in zip(counts, totals, strict=True):
-            side[type(None), None] += total - side.total()
+    for counted in columns.values():
+        for column, total in zip(counted, totals, strict=True):
+            column[type(None), None] += total - column.total()
     return columns
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shadowstream.codecs.numbers import NUMBERS
+from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.suggest.couples import CoupleRule, blind
 from shadowstream.suggest.evidence import Couple
 
@@ -65,7 +66,7 @@ def bound_of(couples: Sequence[Couple], values: Sequence[Any], of_json: bool) ->
     name, bound = next(iter(best.settings.items()))
     if best.blind > BLIND_MAX:
         return (
-            f"{name} {bound} would be needed, and under it {best.blind:.1%} of the answers of other records would pass "
+            f"{name} {bound} would be needed, and under it {percent(best.blind, 3)} of the answers of other records would pass "
             "for the right one"
         )
     if best.one_sided and best.blind > BLIND_MAX_ONE_SIDED:
