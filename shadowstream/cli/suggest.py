@@ -23,6 +23,7 @@ from shadowstream.configfile import ConfigFileError, open_source, source_of
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.pair_sample.pair_values import compared_pairs
 from shadowstream.kafka.pair_sample.proof import ComparedAgain, compared_again
 from shadowstream.kafka.pair_sample.trial_evidence import TrialEvidence, read_evidence
 from shadowstream.kafka.refused_records import OwnRecord, Refusals
@@ -64,13 +65,13 @@ class Choice(NamedTuple):
 class Proof(NamedTuple):
     """The effect of the chosen proposals on the pairs read, and on the whole trial if it was replayed.
 
-    `replayed`: the verdict on the whole trial by the new rules; `stored`: the outcomes in its statistics.
+    `replayed`: the verdict on the whole trial by the new rules; `outcomes`: those in its statistics, and the new ones.
     """
 
     numbers: list[int]
     before: ComparedAgain
     after: ComparedAgain
-    stored: dict[str, int]
+    outcomes: list[dict[str, int]]
     replayed: dict[str, Any] | None
 
 
@@ -136,7 +137,7 @@ def suggest(
     proof = _proved(trial, found, changed, numbers, replay) if entries else None
     revisions = (trial.revision, _revision_of(changed)) if entries else None
     if proof is not None and not as_json:
-        show_proof(proof.numbers, proof.before, proof.after, proof.stored, proof.replayed)
+        show_proof(proof.numbers, proof.before, proof.after, proof.outcomes, proof.replayed)
     lines = _diff(trial, text)
     written = write and bool(entries) and _written(trial, text, lines, yes, as_json)
     if as_json:
@@ -252,15 +253,14 @@ def _proved(trial: _Trial, found: TrialEvidence, changed: Config, numbers: list[
         raise ShadowstreamBug(
             f"{sum(predicted)} of the pairs read were to differ under the new rules, and {again[1].differ} do"
         )
-    stored: dict[str, int] = {}
+    outcomes = list[dict[str, int]]()
     replayed = None
     if replay:
         say("comparing the whole trial again from its topics; --no-replay leaves that out")
-        own = judged(trial.config, trial.stats, trial.revision, Refusals()).verdict(now_ms())
-        stored = dict(own["outcomes"])
         records = rejoin.compared_again(changed, trial.revision, trial.stats)
         replayed = judged(changed, records, trial.revision, Refusals()).verdict(now_ms())
-    return Proof(numbers, again[0], again[1], stored, replayed)
+        outcomes = [dict(compared_pairs(one, trial.revision)) for one in (trial.stats, records)]
+    return Proof(numbers, again[0], again[1], outcomes, replayed)
 
 
 def _revision_of(config: Config) -> str | None:

@@ -1,6 +1,6 @@
 """The proposals of `suggest` and their proof, for people and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -72,17 +72,17 @@ def _effect(one: Proposal, rows: int) -> str:
     if one.section in _WORDS and one.section != "expected":
         return f"explains {one.explains:,} of the records or pairs read"
     of = f" (about {one.rows:,.0f} of {rows:,} rows)" if round(one.rows) != one.explains else ""
-    text = f"explains {one.explains:,} pairs{of}, {one.alone:,} of them alone; hides {one.hides:,}"
+    text = f"explains {one.explains:,} pairs{of}, {one.alone:,} of which differ nowhere else; hides {one.hides:,}"
     if one.blind is not None:
-        text += f"; {percent(one.blind)} of the answers of other records would pass"
-    return f"{text}; the field differs in {percent(one.share)} of all pairs"
+        text += f"; {percent(one.blind, 3)} of other records' answers would pass too"
+    return f"{text}; the field differs in {percent(one.share, 3)} of all pairs"
 
 
 def show_proof(
     numbers: Sequence[int],
     before: ComparedAgain,
     after: ComparedAgain,
-    stored: dict[str, int],
+    outcomes: Sequence[Mapping[str, int]],
     replayed: dict[str, Any] | None,
 ) -> None:
     """Print what the chosen proposals change."""
@@ -92,14 +92,14 @@ def show_proof(
         left = [f"{path or '$'} ({n:,})" for path, n in islice(after.fields.most_common(), FIELDS_SHOWN)]
         put_wrapped(f"  still differ: {', '.join(left)}")
     if replayed is not None:
-        shares = " → ".join(_mismatch(outcomes) for outcomes in (stored, replayed["outcomes"]))
+        shares = " → ".join(map(_mismatch, outcomes))
         put_wrapped(f"  the whole trial, compared again: mismatch {shares}")
         put_wrapped(f"  the verdict by these rules would be: {replayed['decision'].replace('_', ' ')}")
         for text in replayed["reasons"][:3]:
             put_wrapped(f"    {text}")
 
 
-def _mismatch(outcomes: dict[str, int]) -> str:
+def _mismatch(outcomes: Mapping[str, int]) -> str:
     pairs = sum(outcomes.get(outcome, 0) for outcome in PAIRS)
     return f"{percent(outcomes.get(Outcome.MISMATCH, 0) / pairs) if pairs else 'none'} of {pairs:,} pairs"
 
@@ -130,7 +130,7 @@ def as_record(
             "differ_before": proof.before.differ,
             "differ_after": proof.after.differ,
             "fields_after": dict(proof.after.fields.most_common(FIELDS_SHOWN)),
-            "outcomes_before": proof.stored,
+            "outcomes": [dict(one) for one in proof.outcomes],
             "verdict": proof.replayed,
         },
     }

@@ -60,11 +60,11 @@ def with_entries(text: str, entries: Iterable[Entry]) -> str:
 def flow(value: Any) -> str:
     """Return a value as YAML on one line.
 
-    >>> flow({"path": "a b", "atol": Decimal("0.000001"), "values": {"1": None, "$x": True}, "normalise": ["utc"]})
-    '{path: "a b", atol: 0.000001, values: {"1": null, "$$x": true}, normalise: [utc]}'
+    >>> flow({"path": "a b", "atol": Decimal("0.000001"), "values": {"1": None, "$x": "$y"}, "normalise": ["utc"]})
+    '{path: "a b", atol: 0.000001, values: {"1": null, "$x": "$$y"}, normalise: [utc]}'
     """
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_text(str(name))}: {flow(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_name(str(name))}: {flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(flow, value)) + "]"
     if value is None or isinstance(value, bool):
@@ -84,10 +84,15 @@ def _number(number: Decimal) -> str:
     return text if Decimal(str(float(text))) == number and len(text) <= 20 else json.dumps(str(number))
 
 
-def _text(text: str) -> str:
+def _name(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return json.dumps(text, ensure_ascii=False).replace("$", "$$")
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _text(text: str) -> str:
+    """Return a text as a value: there a dollar sign may begin a variable."""
+    return _name(text).replace("$", "$$")
 
 
 def _change(text: str, root: Any, entry: Entry) -> _Change:

@@ -7,6 +7,7 @@ the rule tolerates it, a candidate that answered with the wrong record's value w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from shadowstream.compare.by_value import mismatches
@@ -17,6 +18,7 @@ from shadowstream.paths import ABSENT
 EXCHANGED_MAX = 1_000
 EXCHANGED_MIN = 20
 """With fewer exchanged values that differ, nothing is known about what a rule hides."""
+GOLDEN = 0.6180339887498949
 _FIELD = "field"
 
 
@@ -40,12 +42,15 @@ EXACT = CoupleRule({})
 def blind(rule: CoupleRule, values: Sequence[Any], of_json: bool) -> float | None:
     """Return the share of exchanged values that differ and that the rule tolerates; None if too few differ.
 
-    >>> rule = CoupleRule({"atol": 10})
-    >>> blind(rule, list(range(100)), True), blind(CoupleRule({"atol": 60}), list(range(100)), True)
-    (0.0, 1.0)
+    >>> [blind(CoupleRule({"atol": bound}), list(range(100)), True) for bound in (0.5, 10, 99)]
+    [0.0, 0.1..., 1.0]
     """
-    step = max(1, len(values) // 2)
-    couples = [(value, values[(at + step) % len(values)]) for at, value in enumerate(values[:EXCHANGED_MAX])]
+    # Near and far values alike, no couple twice: values in the order of time may have a trend.
+    steps = sorted(range(1, len(values)), key=lambda step: step * GOLDEN % 1.0)
+    couples = islice(
+        ((values[at], values[at + step]) for step in steps for at in range(len(values) - step)),
+        EXCHANGED_MAX,
+    )
     differing = [couple for couple in couples if not EXACT.agrees(*couple, of_json)]
     if len(differing) < EXCHANGED_MIN:
         return None

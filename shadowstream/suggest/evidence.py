@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from shadowstream.codecs.typed import bare
 from shadowstream.compare.by_value import mismatches
 from shadowstream.compare.expected import ExpectedChanges, RawDifference
+from shadowstream.compare.hooks import Unanswered
 from shadowstream.compare.presence import holds
 from shadowstream.compare.rules import RuleSet
 from shadowstream.errors import RecordError
@@ -114,7 +115,13 @@ class Differences:
         """Return the differences of a pair that nothing in the config explains."""
         rules = self._of_json if pair.of_json else self._rules
         found = mismatches(pair.production, pair.candidate, rules, ignores_added=rules.expects_added)
-        return [one for one in found if not (self._changes and self._changes.names([one], pair.time_ms))]
+        return [one for one in found if not (self._changes and self._is_declared(one, pair.time_ms))]
+
+    def _is_declared(self, difference: RawDifference, time_ms: int) -> bool:
+        try:
+            return bool(self._changes.names([difference], time_ms))
+        except Unanswered:  # such a pair is not compared, so it is no mismatch
+            return True
 
 
 def fields_of(pairs: Sequence[ReadPair], differences: Differences) -> Differing:

@@ -45,8 +45,8 @@ _TEXTS = (
     _Normaliser({"ignore_case": True}, "the texts differ in upper and lower case only"),
     _Normaliser({"ignore_space": True, "ignore_case": True}, "the texts differ in white space and case only"),
     _Normaliser({"normalise": ["nfc"]}, "one text in two forms of Unicode"),
-    _Normaliser({"normalise": ["json"]}, "one JSON value in two spellings"),
 )
+_JSON = (_Normaliser({"normalise": ["json"]}, "one JSON value in two spellings"),)
 _NUMBERS = (
     _Normaliser({"types": "loose"}, "one value in two types"),
     _Normaliser({"normalise": ["number"]}, "one number in two types or spellings"),
@@ -98,7 +98,8 @@ def rule_of(
         if noise is None and share < ALWAYS:
             return f"its values look drawn for each record, and yet differ in {percent(share, 3)} of the pairs only"
         return FieldRule("ignore", {"ignore": True}, f"each side writes {kind}", [not one for one in is_noise])
-    return _best(_SECONDS if _has_times(couples) else (), couples, pairs, values) or _tolerance(couples, pairs, values)
+    seconds = _best(_SECONDS if _cuts_seconds(couples) else (), couples, pairs, values)
+    return seconds or _tolerance(couples, pairs, values)
 
 
 def list_rule(couples: Sequence[Couple], pairs: Sequence[ReadPair]) -> FieldRule | None:
@@ -123,7 +124,7 @@ def _tolerance(couples: Sequence[Couple], pairs: Sequence[ReadPair], values: Seq
 def _normaliser(couples: Sequence[Couple], pairs: Sequence[ReadPair], values: Sequence[Any]) -> FieldRule | None:
     kinds = {type(value) for one in couples for value in (one.production, one.candidate)}
     tried: list[_Normaliser] = []
-    if kinds & {str} and kinds <= {str}:
+    if str in kinds:
         tried += _TEXTS
     if any(one.kind == "type" for one in couples) or str in kinds:
         tried += _NUMBERS
@@ -131,6 +132,8 @@ def _normaliser(couples: Sequence[Couple], pairs: Sequence[ReadPair], values: Se
         tried += _TIMES
     if any(ABSENT in one[2:] or None in one[2:] for one in couples):
         tried += _NULLS
+    if str in kinds:
+        tried += _JSON
     return _best(tried, couples, pairs, values)
 
 
@@ -138,6 +141,15 @@ def _has_times(couples: Sequence[Couple]) -> bool:
     """Whether some value is a time by its form; a number alone is none."""
     values = (value for one in couples for value in one[2:] if isinstance(value, str | date))
     return any(time_ms(value, 0) is not None for value in values)
+
+
+def _cuts_seconds(couples: Sequence[Couple]) -> bool:
+    """Whether one side writes times without fractions of a second."""
+    for side in (2, 3):
+        found = [time_ms(one[side], 0) for one in couples if isinstance(one[side], str | date)]
+        if len(found) == len(couples) and all(ms is not None and ms % 1_000 == 0 for ms in found):
+            return True
+    return False
 
 
 def _best(

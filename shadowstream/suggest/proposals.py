@@ -166,9 +166,7 @@ class FieldProposals:
         if not same:
             return change.why
         share = sum(change.fits) / total
-        return (
-            f"production's value became another one in {percent(share, 3)} of the pairs read that have it, not in all"
-        )
+        return f"production's value became another one, in {percent(share, 3)} of the pairs read that have it"
 
     def _values(self, found: FieldEvidence, *, agreeing_only: bool = False) -> list[Any]:
         """Return production's values of a field, those of pairs that agree there included."""

@@ -24,6 +24,8 @@ BULK = 0.5
 """The least share of the differences that a bound explains."""
 BLIND_MAX = 0.05
 BLIND_MAX_ONE_SIDED = 0.001
+VALUES_MIN_ONE_SIDED = 50
+"""With fewer values a small share of exchanged ones cannot be seen."""
 BALANCED = 0.2
 """The least share of either sign among differences without a direction."""
 ROUND = (1, 2, 5, 10)
@@ -66,10 +68,10 @@ def bound_of(couples: Sequence[Couple], values: Sequence[Any], of_json: bool) ->
     name, bound = next(iter(best.settings.items()))
     if best.blind > BLIND_MAX:
         return (
-            f"{name} {bound} would be needed, and under it {percent(best.blind, 3)} of the answers of other records would pass "
-            "for the right one"
+            f"{name} {bound} would be needed, and under it {percent(best.blind, 3)} of other records' answers "
+            "would pass for the right ones"
         )
-    if best.one_sided and best.blind > BLIND_MAX_ONE_SIDED:
+    if best.one_sided and (best.blind > BLIND_MAX_ONE_SIDED or len(values) < VALUES_MIN_ONE_SIDED):
         return "the candidate's number is the greater one, or the smaller one, in most pairs: a change, not noise"
     return best
 

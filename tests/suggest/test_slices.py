@@ -1,0 +1,35 @@
+"""A field is proposed as a dimension only if its values tell which pairs differ, whatever chance brings."""
+
+from random import Random
+from typing import Any
+
+from shadowstream.suggest.slices import separating
+
+
+def values(dice: Random, n: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"country": dice.choice("abc"), "user": {"vip": dice.random() < 0.5}, "n": i, **more} for i in range(n)]
+
+
+def test_the_field_that_separates_is_found_alone() -> None:
+    dice = Random(1)
+    bad = [one | {"country": "a"} for one in values(dice, 200)]
+    found = separating(bad, values(dice, 400), [])
+    assert [(one.path, one.value) for one in found] == [("country", "a")]
+    assert found[0].differ == 200
+    assert separating(bad, values(dice, 400), ["country"]) == []
+
+
+def test_a_nested_field_and_an_absent_one_separate_too() -> None:
+    dice = Random(2)
+    nested = [one | {"user": {"vip": True}} for one in values(dice, 200)]
+    assert [
+        one.path for one in separating(nested, [one | {"user": {"vip": False}} for one in values(dice, 200)], [])
+    ] == ["user.vip"]
+    lacking = separating(values(dice, 200, channel="web"), values(dice, 200), [])
+    assert [(one.path, one.value) for one in lacking] == [("channel", "web")]
+
+
+def test_chance_alone_proposes_nothing() -> None:
+    for seed in range(100):
+        dice = Random(seed)
+        assert separating(values(dice, 60), values(dice, 60), []) == []
