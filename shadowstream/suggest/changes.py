@@ -42,7 +42,7 @@ def changes_of(couples: Sequence[Couple], nameable: bool) -> list[Change]:
     if mapped := _mappings(couples, nameable):
         return mapped
     numbers = [are_numbers(one) for one in couples]
-    return _moved(couples) if all(numbers) else []
+    return _moved(couples, nameable) if all(numbers) else []
 
 
 def _most(fits: Sequence[bool]) -> bool:
@@ -68,22 +68,24 @@ def _mappings(couples: Sequence[Couple], nameable: bool) -> list[Change]:
     return found
 
 
-def _moved(couples: Sequence[Couple]) -> list[Change]:
+def _moved(couples: Sequence[Couple], nameable: bool) -> list[Change]:
     """Return the change of numbers that all moved alike: by one offset, by one factor, or in one direction."""
     moved = deltas(couples)
     if len(moved) < len(couples):
         return []
     offset, fits = _same(moved)
     if _most(fits):
-        return [Change(f"the candidate's number is production's plus {offset:.6g}", fits, {})]
+        by = f"{offset:.6g}" if nameable else "the same number"
+        return [Change(f"the candidate's number is production's plus {by}", fits, {})]
     if all(float(one.production) for one in couples):
         factor, fits = _same([float(one.candidate) / float(one.production) for one in couples])
         if _most(fits):
-            return [Change(f"the candidate's number is production's times {factor:.6g}", fits, {})]
+            by = f"{factor:.6g}" if nameable else "the same number"
+            return [Change(f"the candidate's number is production's times {by}", fits, {})]
     for word, fits in (("greater", [delta > 0 for delta in moved]), ("smaller", [delta < 0 for delta in moved])):
         if _most(fits):
-            typical = sorted(map(abs, moved))[len(moved) // 2]
-            return [Change(f"the candidate's number is the {word} one, typically by {typical:.6g}", fits, {})]
+            by = f", typically by {sorted(map(abs, moved))[len(moved) // 2]:.6g}" if nameable else ""
+            return [Change(f"the candidate's number is the {word} one{by}", fits, {})]
     return []
 
 

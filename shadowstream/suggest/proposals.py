@@ -107,6 +107,11 @@ class FieldProposals:
             return [Proposal("none", "rules", path, {}, "", rows=_rows(found, found.pairs), share=share, refused=why)]
         values = self._values(found)
         rule = rule_of(found, self._evidence.pairs, values, share)
+        nameable = self._nameable(path, found.couples)
+        if isinstance(rule, FieldRule) and rule.kind == "tolerance" and not nameable:
+            rule = rule._replace(why="the differences are small beside what the field tells")
+        elif isinstance(rule, str) and not nameable:
+            rule = "no rule that explains its differences would tell the answers of different records apart"
         if isinstance(rule, FieldRule):
             proposal = self._of_rule(found, rule)
             if rule.kind != "normalise" or proposal.explains * 2 > len(found.pairs):

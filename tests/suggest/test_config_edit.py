@@ -4,7 +4,7 @@ import difflib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.suggest.config_edit import Entry, flow, with_entries
@@ -20,10 +20,14 @@ SECTIONS = {
     "no rules in flow": "compare: {match_sample: 0.1}\n",
     "empty rules": "compare:\n  rules:  # none\n  match_sample: 0.1\n",
     "empty rules in flow": "compare: {rules: [], match_sample: 0.1}\n",
-    "rules in block": "compare:\n  rules:\n    - {path: x, ignore: true}  # noise\n    # the last\n    - path: y\n      atol: 1\n\n",
+    "rules in block": (
+        "compare:\n  rules:\n    - {path: x, ignore: true}  # noise\n    # the last\n    - path: y\n      atol: 1\n\n"
+    ),
     "rules in block without indent": "compare:\n  rules:\n  - path: x\n    values: {a: b}\n  match_sample: 0.1\n",
     "rules in flow": "compare: {rules: [{path: x, ignore: true}], match_sample: 0.1}\n",
-    "rules in flow over lines": "compare:\n  rules: [\n    {path: x, ignore: true},  # noise\n    {path: y, atol: 1}]\n",
+    "rules in flow over lines": (
+        "compare:\n  rules: [\n    {path: x, ignore: true},  # noise\n    {path: y, atol: 1}]\n"
+    ),
 }
 RULES = ("compare", "rules")
 
@@ -37,10 +41,9 @@ def test_an_entry_is_added_and_nothing_else_changes(section: str, tail: str, new
     changed = with_entries(text, [Entry(RULES, one) for one in rules])
     before, after = (parse(one, {}) for one in (text, changed))
     assert not after.problems
-    compare = (before.data.get("compare") or {}) | {
-        "rules": ((before.data.get("compare") or {}).get("rules") or []) + rules
-    }
-    assert after.data == before.data | {"compare": compare}
+    compare = before.data.get("compare") or {}
+    all_rules = [*(compare.get("rules") or []), *rules]
+    assert after.data == before.data | {"compare": compare | {"rules": all_rules}}
     removed = [line for line in difflib.ndiff(text.splitlines(), changed.splitlines()) if line.startswith("- ")]
     assert len(removed) <= 1  # a section in flow style is one line
     comments = [line.partition("#")[2] for line in text.splitlines() if "#" in line]
@@ -68,17 +71,13 @@ def test_a_comment_stands_above_a_new_entry() -> None:
     assert "    # agreed: #7 $x\n    - {name: a}" in changed
 
 
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(10**6), 10**6),
-    st.floats(1e-9, 1e9),
-    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12),
-)
-texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+characters = st.characters(exclude_categories=["Cs", "Cc"])
+texts = st.text(characters, max_size=12)
+scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.floats(1e-9, 1e9), texts)
 
 
-@given(st.dictionaries(texts, scalars, max_size=4))
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(st.text(characters, min_size=1, max_size=12), scalars, max_size=4))
 def test_any_value_is_read_back_as_it_was(value: dict[str, Any]) -> None:
     document = parse(f"a: {flow(value)}", {})
     assert not document.problems

@@ -39,7 +39,9 @@ compare:
 PAIRS = 40
 drawn = st.fixed_dictionaries({
     "seed": st.integers(0, 10**6),
-    "fields": st.dictionaries(st.sampled_from("abc"), st.tuples(st.sampled_from(sorted(KINDS)), st.integers(1, 2)), min_size=1),
+    "fields": st.dictionaries(
+        st.sampled_from("abc"), st.tuples(st.sampled_from(sorted(KINDS)), st.integers(1, 2)), min_size=1
+    ),
     "bad": st.sets(st.integers(0, PAIRS - 1), max_size=5),
 })  # fmt: skip
 
