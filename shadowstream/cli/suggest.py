@@ -100,8 +100,9 @@ def suggest(
         str | None,
         typer.Option(metavar="N,N", help="accept these as intended: declared changes with the limits below"),
     ] = None,
-    at_most: Annotated[
-        str | None, typer.Option(metavar="SHARE", help="--accept: greatest share of the pairs, for example '2 %'")
+    share_max: Annotated[
+        str | None,
+        typer.Option("--at-most", metavar="SHARE", help="--accept: greatest share of the pairs, for example '2 %'"),
     ] = None,
     until: Annotated[
         str | None, typer.Option(metavar="TIME", help="--accept: event time of the end, ISO 8601, UTC by default")
@@ -118,7 +119,7 @@ def suggest(
 
     Each proposal has the pairs that it explains and those that it hides. The config is changed only with --write.
     """
-    choice = _choice(only, accept, (at_most, until), reason)
+    choice = _choice(only, accept, (share_max, until), reason)
     if yes and not write:
         raise ConfigError("--yes: goes with --write; without it nothing is written")
     trial = _trial(config, revision)
@@ -159,13 +160,13 @@ def _trial(config: str, revision: str | None) -> _Trial:
 
 
 def _choice(only: str | None, accept: str | None, limits: tuple[str | None, str | None], reason: str) -> Choice:
-    at_most, until = limits
+    share_max, until = limits
     named = None if only is None else _numbers("--only", only)
     if accept is None:
-        if at_most or until or reason:
+        if share_max or until or reason:
             raise ConfigError("--at-most, --until, --reason: limits of accepted changes; name those by --accept")
         return Choice(named, [], None, "")
-    if at_most is None or until is None:
+    if share_max is None or until is None:
         raise ConfigError("--accept: give --at-most and --until too: a change is accepted up to a share and an end")
     end_ms = time_ms_of("--until", until)
     if end_ms is None or end_ms <= now_ms():
@@ -173,7 +174,7 @@ def _choice(only: str | None, accept: str | None, limits: tuple[str | None, str 
     if any(character in reason for character in "\r\n"):
         raise ConfigError("--reason: must be one line; it becomes a comment in the config")
     end = datetime.fromtimestamp(end_ms / 1000, UTC)
-    return Choice(named or [], _numbers("--accept", accept), Limits(_share(at_most), end), reason)
+    return Choice(named or [], _numbers("--accept", accept), Limits(_share(share_max), end), reason)
 
 
 def _numbers(option: str, text: str) -> list[int]:

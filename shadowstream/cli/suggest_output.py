@@ -9,6 +9,7 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.kafka.pair_sample.proof import ComparedAgain
 from shadowstream.kafka.pair_sample.trial_evidence import TrialEvidence
 from shadowstream.protocol.outcomes import PAIRS, Outcome
+from shadowstream.status.differing_rows import ranked
 from shadowstream.suggest.config_edit import flow
 from shadowstream.suggest.proposals import Proposal
 from shadowstream.suggest.suggestions import Suggestions
@@ -72,7 +73,7 @@ def _effect(one: Proposal, rows: int) -> str:
     if one.section in _WORDS and one.section != "expected":
         return f"explains {one.explains:,} of the records or pairs read"
     of = f" (about {one.rows:,.0f} of {rows:,} rows)" if round(one.rows) != one.explains else ""
-    text = f"explains {one.explains:,} pairs{of}, {one.alone:,} of which differ nowhere else; hides {one.hides:,}"
+    text = f"explains {one.explains:,} pairs{of}, {one.only_here:,} of which differ nowhere else; hides {one.hides:,}"
     if one.blind is not None:
         text += f"; {percent(one.blind, 3)} of other records' answers would pass too"
     return f"{text}; the field differs in {percent(one.share, 3)} of all pairs"
@@ -89,7 +90,7 @@ def show_proof(
     named = ", ".join(map(str, numbers))
     put_wrapped(f"proof of {named}: of {len(before.outcomes):,} pairs read {before.differ:,} → {after.differ:,} differ")
     if after.fields:
-        left = [f"{path or '$'} ({n:,})" for path, n in islice(after.fields.most_common(), FIELDS_SHOWN)]
+        left = [f"{path or '$'} ({n:,})" for path, n in islice(ranked(after.fields).items(), FIELDS_SHOWN)]
         put_wrapped(f"  still differ: {', '.join(left)}")
     if replayed is not None:
         shares = " → ".join(map(_mismatch, outcomes))
@@ -129,7 +130,7 @@ def as_record(
             "pairs": len(proof.before.outcomes),
             "differ_before": proof.before.differ,
             "differ_after": proof.after.differ,
-            "fields_after": dict(proof.after.fields.most_common(FIELDS_SHOWN)),
+            "fields_after": dict(islice(ranked(proof.after.fields).items(), FIELDS_SHOWN)),
             "outcomes": [dict(one) for one in proof.outcomes],
             "verdict": proof.replayed,
         },
@@ -137,5 +138,5 @@ def as_record(
 
 
 def _record(one: Proposal) -> dict[str, Any]:
-    names = ("kind", "section", "path", "why", "explains", "alone", "rows", "hides", "blind", "share", "by_default")
+    names = ("kind", "section", "path", "why", "explains", "only_here", "rows", "hides", "blind", "share", "by_default")
     return {**{name: getattr(one, name) for name in names}, "entry": dict(one.entry), "refused": one.refused}

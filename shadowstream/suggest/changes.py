@@ -37,7 +37,7 @@ def changes_of(couples: Sequence[Couple], nameable: bool) -> list[Change]:
     """Return the changes that a field's differences have the pattern of; `nameable`: values may be shown."""
     for kind, text in (("extra", "only the candidate has the field"), ("missing", "only production has the field")):
         fits = [one.kind == kind for one in couples]
-        if _most(fits):
+        if _follow(fits):
             return [Change(text, fits, {})]
     if mapped := _mappings(couples, nameable):
         return mapped
@@ -45,7 +45,7 @@ def changes_of(couples: Sequence[Couple], nameable: bool) -> list[Change]:
     return _moved(couples, nameable) if all(numbers) else []
 
 
-def _most(fits: Sequence[bool]) -> bool:
+def _follow(fits: Sequence[bool]) -> bool:
     return sum(fits) >= max(LEAST_PAIRS, SAME * len(fits))
 
 
@@ -58,7 +58,7 @@ def _mappings(couples: Sequence[Couple], nameable: bool) -> list[Change]:
         return []
     olds = Counter(old for old, _ in counts)
     found = []
-    for key, n in counts.most_common():
+    for key, n in sorted(counts.items(), key=lambda one: -one[1]):
         if n < LEAST_PAIRS or olds[key[0]] > 1:
             continue
         one = scalar[keys.index(key)]
@@ -74,16 +74,16 @@ def _moved(couples: Sequence[Couple], nameable: bool) -> list[Change]:
     if len(moved) < len(couples):
         return []
     offset, fits = _same(moved)
-    if _most(fits):
+    if _follow(fits):
         by = f"{offset:.6g}" if nameable else "the same number"
         return [Change(f"the candidate's number is production's plus {by}", fits, {})]
     if all(float(one.production) for one in couples):
         factor, fits = _same([float(one.candidate) / float(one.production) for one in couples])
-        if _most(fits):
+        if _follow(fits):
             by = f"{factor:.6g}" if nameable else "the same number"
             return [Change(f"the candidate's number is production's times {by}", fits, {})]
     for word, fits in (("greater", [delta > 0 for delta in moved]), ("smaller", [delta < 0 for delta in moved])):
-        if _most(fits):
+        if _follow(fits):
             by = f", typically by {sorted(map(abs, moved))[len(moved) // 2]:.6g}" if nameable else ""
             return [Change(f"the candidate's number is the {word} one{by}", fits, {})]
     return []

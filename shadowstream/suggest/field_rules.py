@@ -115,9 +115,11 @@ def _tolerance(couples: Sequence[Couple], pairs: Sequence[ReadPair], values: Seq
     bound = bound_of(numbers, values, of_json)
     if not isinstance(bound, Bound):
         return bound
-    median, most, nearly, greatest = bound.quantiles
+    median, nearly, almost, greatest = bound.quantiles
     sized = "relative " if "rtol" in bound.settings else ""
-    why = f"{sized}differences of {median:.3g} (median), {most:.3g} (95 %), {nearly:.3g} (99 %), at most {greatest:.3g}"
+    why = (
+        f"{sized}differences of {median:.3g} (median), {nearly:.3g} (95 %), {almost:.3g} (99 %), at most {greatest:.3g}"
+    )
     return FieldRule("tolerance", bound.settings, why, (), bound.blind)
 
 
@@ -156,14 +158,14 @@ def _best(
     tried: Sequence[_Normaliser], couples: Sequence[Couple], pairs: Sequence[ReadPair], values: Sequence[Any]
 ) -> FieldRule | None:
     """Return the normaliser that explains most couples, the first of several; None if none explains enough."""
-    best, most = None, max(LEAST_PAIRS, LEAST_SHARE * len(couples)) - 1
+    best, limit = None, max(LEAST_PAIRS, LEAST_SHARE * len(couples)) - 1
     sample = couples[:: max(1, len(couples) // TRIED)]
     for one in tried:
         if not _explained(CoupleRule(one.settings), sample, pairs):
             continue
         explained = _explained(CoupleRule(one.settings), couples, pairs)
-        if explained > most:
-            best, most = one, explained
+        if explained > limit:
+            best, limit = one, explained
     if best is None:
         return None
     of_json = pairs[couples[0].at].of_json

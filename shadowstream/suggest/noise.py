@@ -75,7 +75,7 @@ def processing_times(couples: Sequence[Couple], pairs: Sequence[ReadPair]) -> li
             pair = pairs[couple.at]
             times = time_ms(couple.production, pair.production_ms), time_ms(couple.candidate, pair.candidate_ms)
             shifts[round((times[1] or 0.0) - (times[0] or 0.0), 3)] += 1
-    (_, same), *_ = shifts.most_common(1) or [(0.0, 0)]
+    same = max(shifts.values(), default=0)
     return [False] * len(couples) if same >= SAME_SHIFT * sum(found) else found
 
 

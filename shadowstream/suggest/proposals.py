@@ -29,7 +29,7 @@ VALUES_MAX = 2_000
 class Proposal:
     """A proposal. `section`: rules, expected, dimensions or identity; `entry`: its entry there.
 
-    `explains`: pairs that differ here today and would not; `alone`: of these, pairs that differ nowhere else; `rows`:
+    `explains`: pairs that differ here today and would not; `only_here`: of these, pairs that differ nowhere else; `rows`:
     the rows of diff that stand for `explains`. `hides`: pairs whose difference here has not the pattern and would go
     unseen. `blind`: the share of answers of other records that would pass for the right ones. `share`: of all compared
     pairs, those that differ here. `by_default`: written without being named. `refused`: why it is none.
@@ -41,7 +41,7 @@ class Proposal:
     entry: Mapping[str, Any]
     why: str
     explains: int = 0
-    alone: int = 0
+    only_here: int = 0
     rows: float = 0.0
     hides: int = 0
     blind: float | None = None
@@ -138,7 +138,7 @@ class FieldProposals:
         hides = len(strange & {*effect.explained})
         lost = f"; nobody needs {rule.loses}" if rule.loses else ""
         proposal = Proposal(
-            rule.kind, "rules", path, entry, f"{rule.why}{lost}", len(effect.explained), effect.alone,
+            rule.kind, "rules", path, entry, f"{rule.why}{lost}", len(effect.explained), effect.only_here,
             _rows(found, effect.explained), hides, rule.blind, self._evidence.share(found),
             by_default=not hides and not rule.loses,
         )  # fmt: skip
@@ -156,7 +156,7 @@ class FieldProposals:
             fitting = {one.at for one, fits in zip(found.couples, change.fits, strict=True) if fits}
             own = [at for at in effect.explained if at in fitting and at in left]
             proposal = Proposal(
-                "change", "expected", path, entry, self._described(change, found), len(own), effect.alone,
+                "change", "expected", path, entry, self._described(change, found), len(own), effect.only_here,
                 _rows(found, own), len({*effect.explained} - fitting), None, share,
             )  # fmt: skip
             proposals.append(_checked(proposal))

@@ -20,11 +20,11 @@ _INHERITED = frozenset(_ABOVE | {"types", "values"})
 class Effect(NamedTuple):
     """The pairs that a change of the rules explains.
 
-    `explained`: those that differ at the field and would not; `alone`: of these, those that differ nowhere else.
+    `explained`: those that differ at the field and would not; `only_here`: of these, those that differ nowhere else.
     """
 
     explained: list[int]
-    alone: int
+    only_here: int
 
 
 def differences_under(compare: Compare, loads: Load = load) -> Differences:
@@ -35,15 +35,15 @@ def differences_under(compare: Compare, loads: Load = load) -> Differences:
 
 def effect_of(found: FieldEvidence, pairs: Sequence[ReadPair], differences: Differences) -> Effect:
     """Return the effect of changed rules on the pairs that differ at one field."""
-    explained, alone = [], 0
+    explained, only_here = [], 0
     for at in found.pairs:
         pair = pairs[at]
         values = bare(pair.production), bare(pair.candidate)
         left = [general_names(one[0], *values) for one in differences.of(pair)]
         if not any(_is_at(names, found.names) for names in left):
             explained.append(at)
-            alone += not left
-    return Effect(explained, alone)
+            only_here += not left
+    return Effect(explained, only_here)
 
 
 def _is_at(names: Names, field: Names) -> bool:

@@ -83,8 +83,8 @@ def test_predicted_counts_are_those_of_the_real_comparison(spec: dict[str, Any],
         outcome == Outcome.MISMATCH for outcome in after.outcomes
     ]
     for one in taken:
-        alone = really(pairs, compare_with([one]))
-        assert one.alone == really(pairs, before).differ - alone.differ
+        after_one = really(pairs, compare_with([one]))
+        assert one.only_here == really(pairs, before).differ - after_one.differ
 
 
 def compare_with(taken: Sequence[Proposal]) -> Compare:

@@ -133,7 +133,7 @@ def test_planted_noise_is_found_with_its_exact_count(name: str) -> None:
     value, answer, kind, settings = NOISE[name]
     (found,) = proposals(pairs_of(value, answer))
     assert (found.kind, dict(found.entry)) == (kind, {"path": "field", **settings})
-    assert (found.explains, found.alone, found.hides) == (PAIRS, PAIRS, 0)
+    assert (found.explains, found.only_here, found.hides) == (PAIRS, PAIRS, 0)
     assert found.by_default
     assert found.refused is None
 

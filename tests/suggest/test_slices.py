@@ -10,7 +10,7 @@ def values(dice: Random, n: int, **more: Any) -> list[dict[str, Any]]:
     return [{"country": dice.choice("abc"), "user": {"vip": dice.random() < 0.5}, "n": i, **more} for i in range(n)]
 
 
-def test_the_field_that_separates_is_found_alone() -> None:
+def test_only_the_field_that_separates_is_found() -> None:
     dice = Random(1)
     bad = [one | {"country": "a"} for one in values(dice, 200)]
     found = separating(bad, values(dice, 400), [])
@@ -27,7 +27,7 @@ def test_a_nested_field_and_an_absent_one_separate_too() -> None:
     assert [(one.path, one.value) for one in lacking] == [("channel", "web")]
 
 
-def test_chance_alone_proposes_nothing() -> None:
+def test_chance_proposes_nothing() -> None:
     for seed in range(40):
         dice = Random(seed)
         assert separating(values(dice, 60), values(dice, 60), []) == []
