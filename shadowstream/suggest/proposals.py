@@ -31,8 +31,8 @@ class Proposal:
 
     `explains`: pairs that differ here today and would not; `only_here`: of these, pairs that differ nowhere else;
     `rows`: the rows of diff that `explains` stands for. `hides`: pairs whose difference here has not the pattern and
-    would go unseen. `blind`: the share of answers of other records that would pass for the right ones. `share`: of all compared
-    pairs, those that differ here. `by_default`: written without being named. `refused`: why it is none.
+    would go unseen. `blind`: the share of answers of other records that would pass for the right ones. `share`: of all
+    compared pairs, those that differ here. `by_default`: written without being named. `refused`: why it is none.
     """
 
     kind: str

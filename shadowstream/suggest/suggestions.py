@@ -80,7 +80,7 @@ def _as_shown(proposal: Proposal, shown: Shown) -> Proposal:
     if path == proposal.path:
         return proposal
     why = "the name of this field may be data, which compare.examples.values and compare.redact hide: name it yourself"
-    return replace(proposal, path=path, entry={}, refused=proposal.refused or why)
+    return replace(proposal, path=path, entry={}, by_default=False, refused=proposal.refused or why)
 
 
 def by_default(proposals: Sequence[Proposal]) -> list[Proposal]:
