@@ -26,10 +26,10 @@ def show_proposals(name: str, revision: str, found: TrialEvidence, proposals: Su
     """Print what was read, and the proposals with their numbers."""
     evidence = found.evidence
     put_wrapped(
-        f"trial {name}, revision {revision[:16]}: {evidence.rows:,} of {evidence.compared:,} compared pairs differ, in "
-        f"{found.kinds:,} kinds"
+        f"trial {name}, revision {revision[:16]}: {evidence.rows:,} of {evidence.compared:,} compared pairs differ"
     )
-    read = f"read: {len(evidence.pairs):,} pairs that differ, of each kind some; {len(evidence.agreeing):,} that agree"
+    read = f"read: {len(evidence.pairs):,} pairs that differ (of each of {found.kinds:,} kinds some)"
+    read += f", and the values of {len(evidence.agreeing):,} that agree"
     singles = len(found.singles.missing), len(found.singles.extra)
     if any(singles):
         read += f"; without a partner {singles[0]:,} of production and {singles[1]:,} of the candidate"
