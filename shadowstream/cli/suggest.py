@@ -317,8 +317,8 @@ def _say_end(
         old, new = revisions or ("", None)
         to = f" {old[:16]} → {new[:16]}" if new else ""
         say(
-            f"written. The revision changes{to}: evidence of other rules does not count, so the trial begins at zero "
-            "when its roles are started again"
+            f"written. The revision changes{to}: evidence of other rules does not count, so the trial begins at zero, "
+            "with the inputs that come after its roles are started again"
         )
     elif write:
         say("nothing was written")
