@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -24,7 +24,7 @@ from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.pair_sample.pair_values import compared_pairs
-from shadowstream.kafka.pair_sample.proof import ComparedAgain, compared_again
+from shadowstream.kafka.pair_sample.proof import Proof, compared_again
 from shadowstream.kafka.pair_sample.trial_evidence import TrialEvidence, read_evidence
 from shadowstream.kafka.refused_records import OwnRecord, Refusals
 from shadowstream.kafka.replay import rejoin
@@ -60,19 +60,6 @@ class Choice(NamedTuple):
     accept: list[int]
     limits: Limits | None
     reason: str
-
-
-class Proof(NamedTuple):
-    """The effect of the chosen proposals on the pairs read, and on the whole trial if it was replayed.
-
-    `replayed`: the verdict on the whole trial by the new rules; `outcomes`: those in its statistics, and the new ones.
-    """
-
-    numbers: list[int]
-    before: ComparedAgain
-    after: ComparedAgain
-    outcomes: list[dict[str, int]]
-    replayed: dict[str, Any] | None
 
 
 class _Trial(NamedTuple):
@@ -138,7 +125,7 @@ def suggest(
     proof = _proved(trial, found, changed, numbers, replay) if entries else None
     revisions = (trial.revision, _revision_of(changed)) if entries else None
     if proof is not None and not as_json:
-        show_proof(proof.numbers, proof.before, proof.after, proof.outcomes, proof.replayed)
+        show_proof(proof)
     lines = _diff(trial, text)
     written = write and bool(entries) and _written(trial, text, lines, yes, as_json)
     if as_json:

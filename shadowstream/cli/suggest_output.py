@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shadowstream.cli.output import put_wrapped
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.kafka.pair_sample.proof import ComparedAgain
+from shadowstream.kafka.pair_sample.proof import Proof
 from shadowstream.kafka.pair_sample.trial_evidence import TrialEvidence
 from shadowstream.protocol.outcomes import PAIRS, Outcome
 from shadowstream.status.differing_rows import ranked
 from shadowstream.suggest.config_edit import flow
 from shadowstream.suggest.proposals import Proposal
 from shadowstream.suggest.suggestions import Suggestions
-
-if TYPE_CHECKING:
-    from shadowstream.cli.suggest import Proof
 
 FIELDS_SHOWN = 10
 REFUSED_SHOWN = 20
@@ -79,21 +76,16 @@ def _effect(one: Proposal, rows: int) -> str:
     return f"{text}; the field differs in {percent(one.share, 3)} of all pairs"
 
 
-def show_proof(
-    numbers: Sequence[int],
-    before: ComparedAgain,
-    after: ComparedAgain,
-    outcomes: Sequence[Mapping[str, int]],
-    replayed: dict[str, Any] | None,
-) -> None:
+def show_proof(proof: Proof) -> None:
     """Print what the chosen proposals change."""
-    named = ", ".join(map(str, numbers))
+    before, after, replayed = proof.before, proof.after, proof.replayed
+    named = ", ".join(map(str, proof.numbers))
     put_wrapped(f"proof of {named}: of {len(before.outcomes):,} pairs read {before.differ:,} → {after.differ:,} differ")
     if after.fields:
         left = [f"{path or '$'} ({n:,})" for path, n in islice(ranked(after.fields).items(), FIELDS_SHOWN)]
         put_wrapped(f"  still differ: {', '.join(left)}")
     if replayed is not None:
-        shares = " → ".join(map(_mismatch, outcomes))
+        shares = " → ".join(map(_mismatch, proof.outcomes))
         put_wrapped(f"  the whole trial, compared again: mismatch {shares}")
         put_wrapped(f"  the verdict by these rules would be: {replayed['decision'].replace('_', ' ')}")
         for text in replayed["reasons"][:3]:
@@ -106,7 +98,7 @@ def _mismatch(outcomes: Mapping[str, int]) -> str:
 
 
 def as_record(
-    name: str, revision: str, found: TrialEvidence, proposals: Suggestions, proof: "Proof | None"
+    name: str, revision: str, found: TrialEvidence, proposals: Suggestions, proof: Proof | None
 ) -> dict[str, Any]:
     """Return everything as JSON."""
     evidence = found.evidence

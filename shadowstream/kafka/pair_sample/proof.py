@@ -2,13 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shadowstream.compare.comparer import Comparing
 from shadowstream.kafka.pair_sample.pair_values import RawPair
 from shadowstream.protocol.outcomes import Outcome
-
-FIELDS_MAX = 10
 
 
 class ComparedAgain(NamedTuple):
@@ -21,6 +19,19 @@ class ComparedAgain(NamedTuple):
     def differ(self) -> int:
         """The number of pairs that differ."""
         return self.outcomes.count(Outcome.MISMATCH)
+
+
+class Proof(NamedTuple):
+    """The effect of the chosen proposals on the pairs read, and on the whole trial if it was replayed.
+
+    `replayed`: the verdict on the whole trial by the new rules; `outcomes`: those in its statistics, and the new ones.
+    """
+
+    numbers: list[int]
+    before: ComparedAgain
+    after: ComparedAgain
+    outcomes: list[dict[str, int]]
+    replayed: dict[str, Any] | None
 
 
 def compared_again(comparer: Comparing, pairs: Sequence[RawPair]) -> ComparedAgain:
