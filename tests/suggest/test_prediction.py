@@ -70,7 +70,7 @@ def really(pairs: Sequence[ReadPair], compare: Compare) -> ComparedAgain:
     return compared_again(comparer(NoSchemas(), compare), raw)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(drawn, st.randoms(use_true_random=False))
 def test_predicted_counts_are_those_of_the_real_comparison(spec: dict[str, Any], dice: Any) -> None:
     pairs = pairs_with(**spec)
