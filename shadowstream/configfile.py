@@ -25,9 +25,9 @@ from shadowstream.config import Config, Model
 from shadowstream.errors import ConfigError
 from shadowstream.masking import is_secret, without_userinfo
 from shadowstream.masking import masked as _masked
-from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, read
+from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, parse, read
 
-__all__ = ["ConfigFileError", "ConfigSource", "Problem", "load", "masked", "nearest", "open_source"]
+__all__ = ["ConfigFileError", "ConfigSource", "Problem", "load", "masked", "nearest", "open_source", "source_of"]
 
 _KINDS: dict[str, tuple[str, str]] = {
     "string_type": ("a text", "put it in quotes"),
@@ -75,9 +75,16 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
 
 def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> ConfigSource:
     """Load like `load`, and keep the lines of the keys for problems found outside the file."""
-    document = read(Path(path), os.environ if environ is None else environ)
-    file = os.fspath(path)
-    problems = [_problem(file, document.lines, where, message, line) for line, where, message in document.problems]
+    return _source(read(Path(path), os.environ if environ is None else environ), os.fspath(path))
+
+
+def source_of(text: str, path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> ConfigSource:
+    """Load a text like the content of a config file at `path`, which is not read."""
+    return _source(parse(text, os.environ if environ is None else environ), os.fspath(path))
+
+
+def _source(document: Document, path: str) -> ConfigSource:
+    problems = [_problem(path, document.lines, where, message, line) for line, where, message in document.problems]
     config = None
     if not problems or isinstance(document.data, dict):
         _take_as_written(document)
@@ -86,12 +93,12 @@ def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None 
             # Strict: reject everything that an editor's JSON Schema check rejects.
             config = Config.model_validate(document.data, strict=True)
         except ValidationError as error:
-            problems += _explained(file, document, error.errors(include_url=False))
+            problems += _explained(path, document, error.errors(include_url=False))
         except ConfigError as error:
-            problems.append(_locate(file, document.lines, (), str(error)))
+            problems.append(_locate(path, document.lines, (), str(error)))
     if problems or config is None:
         raise ConfigFileError(problems)
-    return ConfigSource(file, config, document.lines)
+    return ConfigSource(path, config, document.lines)
 
 
 def masked(config: Config) -> dict[str, Any]:

@@ -56,6 +56,10 @@ COMMANDS = {
     "replay": Command(
         "replay", "Judge the stored statistics by this config's criteria: would the verdict differ? Exit code 0."
     ),
+    "suggest": Command(
+        "suggest",
+        "Propose rules and changes for the config from the differences so far, and prove them. Exit code 0.",
+    ),
     "override": Command(
         "override",
         "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",

@@ -11,13 +11,10 @@ from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.configfile import load
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.refused_records import Refusals
-from shadowstream.kafka.replay.rejoin import rejoined
+from shadowstream.kafka.replay.rejoin import compared_again
 from shadowstream.kafka.replay.stored_stats import judged, revision_in, statistics, within
 from shadowstream.kafka.trial import bound_topics
-from shadowstream.protocol.task_names import task_of
 from shadowstream.revision import revision_of
-
-LABELS = task_of("")
 
 
 def replay(
@@ -45,9 +42,7 @@ def replay(
     records = statistics(trial, refusals)
     chosen = revision_in(records, revision, revision_of(trial))
     if from_topics:
-        # Labels are not compared again: their stored results remain.
-        labelled = [row for row in records if row.record["task"].startswith(LABELS)]
-        records = [*rejoined(trial, chosen), *labelled]
+        records = compared_again(trial, chosen, records)
     verdict = judged(trial, list(within(records, *span)), chosen, refusals).verdict(now_ms())
     _print(verdict, config, as_json)
 

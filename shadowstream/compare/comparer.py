@@ -12,7 +12,7 @@ from shadowstream.compare.dimension_codes import Coded
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.hooks import Hook, Load, fenced, load
-from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
+from shadowstream.compare.pairs import NONE_DECLARED, Declared, DecodedPairs, compare_pairs, decoded_pairs
 from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
@@ -56,6 +56,10 @@ class Comparing:
         of_topic = Comparing(self._of, self._compare, topic, self._loads)
         of_topic.evolutions, of_topic._functions = self.evolutions, self._functions
         return of_topic
+
+    def decoded(self, production: Values, shadow: Values) -> DecodedPairs:
+        """Decode pairs as the comparison does: each side by its own schema, brought to comparable values."""
+        return decoded_pairs(production, shadow, self._decoders[:2], self.evolutions.uncounted())
 
     def twin(self, production: Values, twin: Values) -> Results:
         return compare_pairs(production, twin, self._decoders[0], self._decoders[2], self._rules)

@@ -111,6 +111,22 @@ def compare_pairs(
     return results
 
 
+class DecodedPairs(NamedTuple):
+    """Columns of decoded values; an undecodable value is its `RecordError`. `of_json`: both values are JSON."""
+
+    production: list[Any]
+    shadow: list[Any]
+    of_json: list[bool]
+
+
+def decoded_pairs(
+    production: _Values, shadow: _Values, decoders: tuple[Decoder, Decoder], evolutions: Evolutions
+) -> DecodedPairs:
+    """Decode pairs of raw values to what the rules compare. Raises `RegistryError` while a schema is unavailable."""
+    values = evolutions.decoded(decoders, (production, shadow), range(len(production)))
+    return DecodedPairs(*values, _are_json(decoders, (production, shadow)))
+
+
 def _expected(declared: Declared, index: int, production: Any, shadow: Any, rules: RuleSet) -> list[str]:
     """Names of the changes that together explain a mismatch, added fields last; empty if they do not."""
     rest, names = mismatches(production, shadow, rules), []
@@ -216,8 +232,13 @@ def _rules_of(decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], r
     if not rules.of_numbers:
         return [rules] * len(raw[0])
     of_json = rules.of_json()
+    return [of_json if is_json else rules for is_json in _are_json(decoders, raw)]
+
+
+def _are_json(decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values]) -> list[bool]:
+    """Whether both values of each pair are JSON."""
     kinds = [map(decoder.is_json, column) for decoder, column in zip(decoders, raw, strict=True)]
-    return [of_json if is_json and shadow_is_json else rules for is_json, shadow_is_json in zip(*kinds, strict=True)]
+    return [is_json and shadow_is_json for is_json, shadow_is_json in zip(*kinds, strict=True)]
 
 
 def _by_rows(

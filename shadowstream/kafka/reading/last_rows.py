@@ -26,6 +26,12 @@ class LastRows:
         with _translated():
             self._rows.execute("DELETE FROM rows WHERE pair = ?", (_text(pair),))
 
+    def row(self, pair: str) -> bytes | None:
+        """Return the row of a pair, if there is one."""
+        with _translated():
+            found = self._rows.execute("SELECT raw FROM rows WHERE pair = ?", (_text(pair),)).fetchone()
+        return None if found is None else bytes(found[0])
+
     def __len__(self) -> int:
         with _translated():
             (count,) = self._rows.execute("SELECT count(*) FROM rows").fetchone()

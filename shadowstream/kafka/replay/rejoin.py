@@ -6,7 +6,7 @@ retention has deleted cannot be compared again: their partners become missing or
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shadowstream.codecs import own
 from shadowstream.compare.comparer import comparer_of
@@ -29,11 +29,13 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import hash_key, start_log
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Partition, Side
 
 log = get_logger("replay")
 QUIET_S = 60.0
 PREPARE_AT = 50_000
+LABELS = task_of("")
 
 
 def rejoined(config: Config, revision: str) -> Iterator[OwnRecord]:
@@ -78,6 +80,12 @@ def rejoined(config: Config, revision: str) -> Iterator[OwnRecord]:
             step.fetched(place, batch, gone)
         yield from stored_rows(step)
     yield from stored_rows(step)
+
+
+def compared_again(config: Config, revision: str, stored: Sequence[OwnRecord]) -> list[OwnRecord]:
+    """Return the statistics of `rejoined`, and the stored ones of labels, which are not compared again."""
+    labelled = [row for row in stored if row.record["task"].startswith(LABELS)]
+    return [*rejoined(config, revision), *labelled]
 
 
 def _starts(config: Config) -> start_log.Starts | None:
