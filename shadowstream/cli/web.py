@@ -103,10 +103,8 @@ def _server() -> Any:
 def _watch(path: str, asked: Question) -> "TrialWatch":
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
-    def ask(
-        verdicts: Mapping[str, bytes], commands: Mapping[str, dict[str, Any]], revision: str, now_ms: int
-    ) -> "Gate":
-        evidence = Evidence(dict(verdicts), Commands(taken=list(commands.values())))
+    def ask(verdicts: Mapping[str, bytes], commands: Commands, revision: str, now_ms: int) -> "Gate":
+        evidence = Evidence(dict(verdicts), commands)
         answer = replace(asked, revision=revision).answer(evidence, now_ms)
         return Gate(revision, answer.decision, answer.reasons, explained(answer), answer.verdict)
 

@@ -59,8 +59,8 @@ class Gate:
     verdict: Record | None
 
 
-Ask = Callable[[Mapping[str, bytes], Mapping[str, dict[str, Any]], str, int], Gate]
-"""The gate: last verdicts and overrides by revision, a revision and the time; it returns its answer."""
+Ask = Callable[[Mapping[str, bytes], Commands, str, int], Gate]
+"""The gate: last verdicts by revision, commands, a revision and the time; it returns its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +192,7 @@ class TrialWatch:
     def _publish(self, *, is_read: bool) -> None:
         own, looked = self.figures.own, self._looked
         now_ms = time.time_ns() // 1_000_000
-        overrides = self._commands.overrides()
-        gates = {revision: self._ask(self._verdicts, overrides, revision, now_ms) for revision in self._shown()}
+        gates = {revision: self._ask(self._verdicts, self._commands, revision, now_ms) for revision in self._shown()}
         revisions = {revision: self._of_revision(gate) for revision, gate in gates.items()}
         if looked is not None:
             gate = gates[own]

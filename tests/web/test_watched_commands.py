@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shadowstream.kafka.operator_commands import Commands
 from shadowstream.kafka.reading.topic_tails import TailRecord
 from shadowstream.protocol.command_signatures import signature_of
 from shadowstream.web.trial_watch import TrialWatch
@@ -31,8 +32,8 @@ def test_the_page_obeys_no_override_that_the_gate_refuses(key: str | None, signe
     config = least_config(judge={"commands_key": key})
     seen = []
 
-    def ask(_: object, overrides: dict[str, Any], *__: object) -> Any:
-        seen.append(overrides)
+    def ask(_: object, commands: Commands, *__: object) -> Any:
+        seen.append(commands.overrides())
         raise StopAsking
 
     watch = TrialWatch(config, "trial.yaml", "ab", ask)
