@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -170,12 +171,8 @@ def _say_next(path: Path, notes: Sequence[str]) -> None:
     for note in notes:
         say(f"not usable yet: {note}")
     put(f"wrote {path}. Read it, then:")
-    for word, what in (
-        ("validate", "check it offline"),
-        ("doctor", "check rights and cluster"),
-        ("up", "run the trial"),
-    ):
-        put(f"  shadowstream {word} {path}  # {what}")
+    for word in ("validate", "doctor", "up"):
+        put(f"  shadowstream {word} {shlex.quote(str(path))}")
 
 
 def _record(path: Path, seen: Seen, found: Findings, given: Answers, notes: Sequence[str]) -> Mapping[str, object]:

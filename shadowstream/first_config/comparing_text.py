@@ -10,11 +10,11 @@ from shadowstream.judge.evidence.rate_bounds import percent
 
 RULES_SHOWN = 20
 _RATES = {
-    "mismatch": "pairs whose outputs differ beyond the rules above",
-    "missing": "production's outputs to which the candidate has none",
-    "extra": "the candidate's outputs to which production has none",
-    "error": "inputs on which the candidate fails",
-    "duplicate": "outputs that the candidate writes twice",
+    "mismatch": "Pairs whose outputs differ beyond the rules above",
+    "missing": "Production's outputs to which the candidate has none",
+    "extra": "The candidate's outputs to which production has none",
+    "error": "Inputs on which the candidate fails",
+    "duplicate": "Outputs that the candidate writes twice",
 }
 
 
@@ -52,8 +52,10 @@ def put_judge(lines: Lines, judge: Judge) -> None:
         f"At least {duration(judge.min_duration_ms)} of event time with traffic, so that day and night are in it.", 2
     )
     lines.put(f"min_duration_ms: {judge.min_duration_ms}", 2)
-    lines.why("Each must be shown to be under its limit, a share of all:", 2)
+    lines.why(
+        "Each share must be shown to be under its limit. Until enough records have come, the answer is not yet.", 2
+    )
     lines.put("criteria:", 2)
     for one in judge.criteria:
-        lines.why(f"{percent(one.limit)} of {_RATES[one.rate]}.", 4)
+        lines.why(f"{_RATES[one.rate]}: at most {percent(one.limit)}.", 4)
         lines.put(f"- {flow({'rate': one.rate, 'limit': one.limit})}", 4)

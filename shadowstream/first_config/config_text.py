@@ -55,9 +55,9 @@ def _put_head(lines: Lines, seen: Seen) -> None:
     lines.why(f"Config of a trial, made by `shadowstream init` from samples of the newest records: {read}.")
     lines.why(
         "Each setting has its reason above it. A line that begins with # and no space is a proposal that is "
-        "commented out: decide, and remove its # if you want it. `shadowstream validate` checks this file,",
+        "commented out: decide, and remove its # if you want it. `shadowstream validate` checks this file, "
+        "`shadowstream config show` prints it with every default.",
     )
-    lines.why("`shadowstream config show` prints it with every default.")
 
 
 def _put_access(lines: Lines, seen: Seen, given: Answers) -> None:
@@ -148,7 +148,7 @@ def topic_sentences(one: Sampled) -> list[str]:
     count = f"{one.partitions} partition{'s' * (one.partitions != 1)}"
     if not len(one):
         return [f"{count}, and no record yet: nothing below rests on it. Repeat `shadowstream init` once it has some."]
-    kinds = "; ".join(f"{kind}: {of_all(n, len(one), 'records')}" for kind, n in one.formats.most_common(3))
+    kinds = "; ".join(f"{kind} in {of_all(n, len(one), 'records')}" for kind, n in one.formats.most_common(3))
     sentences = [f"{count}. Values: {kinds}. Keys: {_keys(one)}."]
     failed = sum(one.reasons.values())
     if failed:
@@ -174,10 +174,7 @@ def _keys(one: Sampled) -> str:
 
 def _put_group(lines: Lines, seen: Seen, given: Answers) -> None:
     groups = sorted(seen.groups, key=lambda one: (-one.topics, one.name))
-    shown = "; ".join(
-        f"{quoted(one.name)} ({one.topics} of {len(seen.inputs)} inputs, {one.waiting:,} records waiting)"
-        for one in groups[:GROUPS_SHOWN]
-    )
+    shown = "; ".join(f"{quoted(one.name)} ({one.waiting:,} records wait for it)" for one in groups[:GROUPS_SHOWN])
     if given.group is not None:
         only = [one.name for one in groups] == [given.group]
         why = "The only group with commits on the inputs." if only else f"Groups with commits on the inputs: {shown}."
@@ -194,7 +191,7 @@ def _put_group(lines: Lines, seen: Seen, given: Answers) -> None:
         lines.why(f"Production's consumer group was not found: {seen.groups_problem}.", 2)
     elif groups:
         lines.why(
-            f"{len(groups)} groups have commits on the inputs, and which is production's cannot be seen: {shown}.", 2
+            f"{len(groups)} groups have commits on the inputs, and it cannot be seen which is production's: {shown}.", 2
         )
     else:
         lines.why("No consumer group has commits on the inputs. If production has one, name it.", 2)
@@ -298,7 +295,8 @@ def _put_start(lines: Lines, seen: Seen, found: Findings, given: Answers) -> Non
             f"`bounded: true`{known}."
         )
     if given.group is not None:
-        lines.why("production-group: where production's commits are, so both see the same inputs from then on.")
+        waiting = {one.name: f" {one.waiting:,} inputs waited there." for one in seen.groups}.get(given.group, "")
+        lines.why(f"production-group: where production's commits are, so both see the same inputs.{waiting}")
         lines.put("start: production-group")
     else:
         lines.why("latest: with the first input that comes after the start.")

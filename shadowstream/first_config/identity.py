@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from shadowstream.codecs.framing import SCHEMA_HEADER
 from shadowstream.first_config.sampled import Sampled
@@ -16,6 +16,7 @@ FOUND_MIN = 0.5
 DELAY_MS = 5_000
 """A delay of production above this needs a longer tolerance than the default."""
 Ids = Sequence[Hashable | None]
+_KEY = ("key", "")
 Kind = Literal["key", "coordinate", "id", "occurrence"]
 
 
@@ -73,15 +74,14 @@ class Way:
     @property
     def evidence(self) -> str:
         """What the sample shows, as one sentence."""
-        place = "the record key" if self.kind in ("key", "occurrence") else f"header {quoted(self.header or '')}"
+        place = "the record key" if self.kind in ("key", "occurrence") else f"the header {quoted(self.header or '')}"
         place = f"the field {quoted(self.path)}" if self.path is not None else place
-        parts = [f"{place} is there in {of_all(self.with_id, self.records, 'sampled outputs')}"]
-        again = f"and comes again in {self.repeated:,} of them"
-        parts.append("and never comes again" if not self.repeated else again)
+        again = f"comes again in {self.repeated:,} of them" if self.repeated else "never comes again"
+        begin = f"{place} is in {of_all(self.with_id, self.records, 'sampled outputs')}"
         if self.found is None:
-            return " ".join(parts) + "; no input was sampled, so it is not checked against inputs"
-        named = f"the id of a sampled input ({self.origin})" if self.origin else "the id of a sampled input"
-        return f"{' '.join(parts)}; it is {named} in {of_all(self.found, self.records, 'sampled outputs')}"
+            return f"{begin} and {again}; no input was sampled, so it is not checked against inputs"
+        found = of_all(self.found, self.records, "of them") if self.found < self.records else "all of them"
+        return f"{begin}, {again}, and is {self.origin} of a sampled input in {found}"
 
 
 def ways(inputs: Sequence[Sampled], outputs: Sequence[Sampled]) -> list[Way]:
@@ -103,34 +103,31 @@ def _count(kind: Kind, rows: Sequence[Ids], **more: Any) -> Way:
     return Way(kind, records=sum(map(len, rows)), with_id=with_id, repeated=with_id - distinct, **more)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Ids of the sampled inputs by the place that holds them."""
+class _Held(NamedTuple):
+    """Ids that one place of the sampled inputs holds, with the key of the record; `repeats`: the share that repeats."""
 
-    places: dict[tuple[str, str], set[Hashable]]
-    repeats: dict[tuple[str, str], float]
-
-    def at(self, place: tuple[str, str], ids: Iterable[Hashable | None]) -> int:
-        """The number of these ids that an input has at a place."""
-        held = self.places.get(place, set())
-        return sum(id_ in held for id_ in ids if id_ is not None)
-
-    def best(self, ids: Sequence[Hashable | None]) -> tuple[tuple[str, str] | None, int]:
-        """The place that holds the most of these ids, and how many."""
-        return max(((place, self.at(place, ids)) for place in self.places), key=lambda one: one[1], default=(None, 0))
+    keys: dict[Hashable, bytes | None]
+    repeats: float
 
 
-def _known_ids(inputs: Sequence[Sampled]) -> _Known:
-    known = _Known({}, {})
+_Place = tuple[str, str]
+"""Key, header or field, and its name."""
+
+
+def _known_ids(inputs: Sequence[Sampled]) -> dict[_Place, _Held]:
+    """Return the ids of the inputs by the place that holds them: the key, and places where ids hardly repeat."""
+    known: dict[_Place, _Held] = {}
     for one in inputs:
-        columns: dict[tuple[str, str], Ids] = {("key", ""): one.keys}
+        columns: dict[_Place, Ids] = {_KEY: one.keys}
         columns |= {("header", name): one.texts_of_header(name) for name in _header_names([one])}
         columns |= {("field", path): one.texts_of_field(path) for path in one.fields}
         for place, ids in columns.items():
-            held = [id_ for id_ in ids if id_ is not None]
-            known.places.setdefault(place, set()).update(held)
-            repeats = (len(held) - len(set(held))) / len(held) if held else 0.0
-            known.repeats[place] = max(known.repeats.get(place, 0.0), repeats)
+            held = {id_: key for id_, key in zip(ids, one.keys, strict=True) if id_ is not None}
+            count = len(ids) - ids.count(None)
+            repeats = (count - len(held)) / count if count else 0.0
+            if place == _KEY or (held and repeats <= SHARE_MAX):
+                others = known.get(place, _Held({}, 0.0))
+                known[place] = _Held(others.keys | held, max(others.repeats, repeats))
     return known
 
 
@@ -140,24 +137,26 @@ def _header_names(topics: Sequence[Sampled]) -> list[str]:
     return [name for name in names if name not in (PACKED_HEADER, ORIGIN_HEADER, SCHEMA_HEADER)]
 
 
-def _found_at(known: _Known, place: tuple[str, str], rows: Sequence[Ids]) -> dict[str, Any]:
-    if not known.places:
+def _found_at(known: dict[_Place, _Held], place: _Place, rows: Sequence[Ids]) -> dict[str, Any]:
+    """Return the fields of a `Way` that the inputs give; none without sampled inputs."""
+    if not known:
         return {}
-    found = known.at(place, [id_ for ids in rows for id_ in ids])
-    return {"found": found, "repeated_inputs": known.repeats.get(place, 0.0), "origin": _shown(place)}
+    held = known.get(place, _Held({}, 0.0))
+    found = sum(id_ in held.keys for ids in rows for id_ in ids if id_ is not None)
+    return {"found": found, "repeated_inputs": held.repeats, "origin": _shown(place)}
 
 
-def _shown(place: tuple[str, str]) -> str:
+def _shown(place: _Place) -> str:
     kind, name = place
-    return "its key" if kind == "key" else f"its {kind} {quoted(name)}"
+    return "the key" if kind == "key" else f"the {kind} {quoted(name)}"
 
 
-def _by_key(known: _Known, outputs: Sequence[Sampled]) -> Way:
+def _by_key(known: dict[_Place, _Held], outputs: Sequence[Sampled]) -> Way:
     rows = [one.keys for one in outputs]
-    return _count("key", rows, **_found_at(known, ("key", ""), rows))
+    return _count("key", rows, **_found_at(known, _KEY, rows))
 
 
-def _by_header(known: _Known, outputs: Sequence[Sampled]) -> Iterator[Way]:
+def _by_header(known: dict[_Place, _Held], outputs: Sequence[Sampled]) -> Iterator[Way]:
     """Headers of one name on both sides: the runner copies the input's header to the candidate's outputs."""
     for name in _header_names(outputs):
         rows = [one.texts_of_header(name) for one in outputs]
@@ -172,21 +171,32 @@ def _by_coordinate(inputs: Sequence[Sampled], outputs: Sequence[Sampled]) -> Ite
         rows = [[text_coordinate(raw, topics) for raw in one.texts_of_header(name)] for one in outputs]
         found = {"found": sum(at is not None and at[:3] in sampled for ids in rows for at in ids)} if sampled else {}
         if any(at is not None for ids in rows for at in ids):
-            yield _count("coordinate", rows, header=name, origin="its topic, partition and offset", **found)
+            yield _count("coordinate", rows, header=name, origin="the topic, partition and offset", **found)
 
 
-def _by_path(known: _Known, outputs: Sequence[Sampled]) -> Iterator[Way]:
+def _by_path(known: dict[_Place, _Held], outputs: Sequence[Sampled]) -> Iterator[Way]:
     """Fields whose values identify an input by any of its places: the candidate writes the same field."""
+    by_key = _by_key(known, outputs)
+    shares_keys = by_key.found is not None and by_key.is_present and by_key.is_found
     shared = [path for path in (outputs[0].fields if outputs else ()) if all(path in one.fields for one in outputs)]
     for path in sorted(shared, key=lambda path: not path.lower().endswith("id")):
         if not all(_are_ids(one.fields[path]) and not is_near_time(one.fields[path], one.times_ms) for one in outputs):
             continue
         rows = [one.texts_of_field(path) for one in outputs]
-        way = _count("id", rows, path=path)
-        place, found = known.best([id_ for ids in rows for id_ in ids])
-        if place is None:
-            continue  # without inputs, any unique number would look like an id
-        yield replace(way, found=found, origin=_shown(place), repeated_inputs=known.repeats[place])
+        pairs = [pair for ids, one in zip(rows, outputs, strict=True) for pair in zip(ids, one.keys, strict=True)]
+        counted = ((_agreeing(held, pairs, by_key=shares_keys), place) for place, held in known.items())
+        best = max(counted, default=(0, _KEY))
+        if best[0]:  # without inputs, any unique number would look like an id
+            held = known[best[1]]
+            way = _count("id", rows, path=path)
+            yield replace(way, found=best[0], origin=_shown(best[1]), repeated_inputs=held.repeats)
+
+
+def _agreeing(held: _Held, pairs: Sequence[tuple[Hashable | None, bytes | None]], *, by_key: bool) -> int:
+    """Count the outputs whose id an input has; `by_key`: an input with their key, since small numbers are equal by
+    chance."""
+    found = [(held.keys[id_], key) for id_, key in pairs if id_ is not None and id_ in held.keys]
+    return sum(one == other for one, other in found) if by_key else len(found)
 
 
 def _are_ids(values: Iterable[object]) -> bool:

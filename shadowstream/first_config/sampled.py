@@ -120,9 +120,9 @@ def _kind(reader: Decoder, raw: bytes | None) -> str:
         return "schema named in a header" if reader.format.header else "JSON" if reader.is_json(raw) else "unknown"
     schema = reader.schema(schema_id)
     if schema is None:
-        return f"{named(schema_id)}, which is not known"
+        return f"{named(schema_id)} (not known)"
     kinds = {JsonSchema: "JSON Schema", ProtobufSchema: "Protobuf"}
-    return f"{kinds.get(type(schema), 'Avro')}, {named(schema_id)}"
+    return f"{kinds.get(type(schema), 'Avro')} ({named(schema_id)})"
 
 
 def _add(fields: dict[str, list[Any]], at: int, value: Any) -> bool:

@@ -9,6 +9,7 @@ from shadowstream.first_config.wording import quoted
 
 WIDTH = 120
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_./-]*[A-Za-z0-9_])?")
+_CODE, _KEPT = re.compile("`[^`]*`"), "\0"
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
@@ -50,16 +51,18 @@ class Lines:
         self._lines: list[str] = []
 
     def why(self, text: str, indent: int = 0) -> None:
-        """Add a comment, wrapped at whole words."""
+        """Add a comment, wrapped at whole words; what is in backticks stays on one line."""
         begin = f"{' ' * indent}# "
-        self._lines += textwrap.wrap(
-            text,
+        kept = _CODE.sub(lambda match: match[0].replace(" ", _KEPT), text)
+        wrapped = textwrap.wrap(
+            kept,
             WIDTH,
             initial_indent=begin,
             subsequent_indent=begin,
             break_long_words=False,
             break_on_hyphens=False,
         )
+        self._lines += [line.replace(_KEPT, " ") for line in wrapped]
 
     def put(self, text: str, indent: int = 0) -> None:
         """Add a line of the config."""
