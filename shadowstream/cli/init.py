@@ -14,8 +14,8 @@ import typer
 from shadowstream.cli.config_commands import problems_outside
 from shadowstream.cli.init_questions import Questions, checked_topics, words_of
 from shadowstream.cli.init_settings import candidate_of, kafka_of, properties_of, schemas_of
-from shadowstream.cli.output import Json, put, put_json, put_wrapped, say
-from shadowstream.configfile import ConfigFileError, open_source
+from shadowstream.cli.output import Json, put, put_json, put_wrapped, say, wrapped
+from shadowstream.configfile import ConfigFileError, Problem, open_source
 from shadowstream.errors import ConfigError
 from shadowstream.first_config.config_text import Answers, config_text, identity_sentences, topic_sentences
 from shadowstream.first_config.findings import Findings, Seen, find, name_for
@@ -93,7 +93,8 @@ def init(
     if as_json:
         put_json(_record(path, seen, found, answers, notes))
     else:
-        _say_next(path, notes)
+        put(f"production's group: {answers.group or 'not known; the file lists what was found'}")
+        _say_next(path, notes, client.variables)
 
 
 def _writable(path: Path, *, force: bool) -> Path:
@@ -111,14 +112,15 @@ def _trial(
     candidate: tuple[str | None, str | None, str | None],
 ) -> _Trial:
     name, *topics = given
-    chosen = []
-    asked = (("--inputs", "Topics that production reads"), ("--outputs", "Topics that production writes"))
-    for (option, what), texts in zip(asked, topics, strict=True):
-        if texts is None:
-            chosen.append(questions.topics(option, what, cluster.counts, cluster.readable))
-        else:
-            chosen.append(checked_topics(option, words_of(texts), cluster.counts))
-    inputs, outputs = chosen
+    given_inputs, given_outputs = topics
+    if given_inputs is None:
+        inputs = questions.topics("--inputs", "Topics that production reads", cluster.counts, ())
+    else:
+        inputs = checked_topics("--inputs", words_of(given_inputs), cluster.counts)
+    if given_outputs is None:
+        outputs = questions.topics("--outputs", "Topics that production writes", cluster.counts, inputs)
+    else:
+        outputs = checked_topics("--outputs", words_of(given_outputs), cluster.counts, inputs)
     section = candidate_of(questions, *candidate)
     taken = {topic.split(".")[1] for topic in cluster.counts if topic.startswith("shadow.") and topic.count(".") > 1}
     if name is None:
@@ -151,8 +153,8 @@ def _write(path: Path, text: str, *, force: bool) -> list[str]:
         try:
             source = open_source(trying.name)
         except ConfigFileError as error:
-            raise ConfigError("\n".join(f"{one.key}: {one.message}" for one in error.problems)) from error
-        notes = [": ".join(filter(None, (one.key, one.message))) for one in problems_outside(source)[1]]
+            raise ConfigError("\n".join(_text_of(one) for one in error.problems)) from error
+        notes = [_text_of(one) for one in problems_outside(source)[1]]
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
@@ -161,15 +163,21 @@ def _write(path: Path, text: str, *, force: bool) -> list[str]:
     return notes
 
 
+def _text_of(problem: Problem) -> str:
+    return ": ".join(filter(None, (problem.key, problem.message)))
+
+
 def _show(seen: Seen, found: Findings) -> None:
     for one in (*seen.inputs, *seen.outputs):
         put_wrapped(f"{one.topic}: {' '.join(topic_sentences(one))}")
     put_wrapped(f"identity {flow(found.identity)}: {' '.join(identity_sentences(seen, found))}")
 
 
-def _say_next(path: Path, notes: Sequence[str]) -> None:
+def _say_next(path: Path, notes: Sequence[str], variables: Sequence[str]) -> None:
     for note in notes:
-        say(f"not usable yet: {note}")
+        say(wrapped(f"not usable yet: {note}"))
+    if variables:
+        say(f"set {', '.join(variables)} for each command: the file names variables in place of secrets")
     put(f"wrote {path}. Read it, then:")
     for word in ("validate", "doctor", "up"):
         put(f"  shadowstream {word} {shlex.quote(str(path))}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import typer
 
@@ -13,7 +14,9 @@ from shadowstream.errors import ConfigError
 from shadowstream.first_config.field_rules import Proposal
 from shadowstream.first_config.findings import Findings, Group, Seen
 from shadowstream.first_config.wording import duration
+from shadowstream.kafka.first_config.sampling import readable_topics
 
+Answer = TypeVar("Answer")
 TOPICS_SHOWN = 200
 RULES_ASKED = 10
 
@@ -26,26 +29,24 @@ class Questions:
             raise ConfigError("--yes: there is no terminal to ask on; add it to write what the samples show")
         self.is_asking = not yes
 
-    def topics(self, option: str, what: str, known: Mapping[str, int], readable: Sequence[str]) -> list[str]:
-        """Ask for topics by number or name, until all of them exist."""
+    def topics(self, option: str, what: str, known: Mapping[str, int], taken: Sequence[str]) -> list[str]:
+        """Ask for topics by number or name, until all of them exist and none is among `taken`."""
         self._need(option)
+        readable = readable_topics(known)
         if not readable:
             raise ConfigError(f"{option}: the cluster shows no topic to this login; check its right to describe them")
-        for n, topic in enumerate(readable[:TOPICS_SHOWN], start=1):
-            say(f"{n:>4}  {topic}  ({known[topic]} partition{'s' * (known[topic] != 1)})")
-        if len(readable) > TOPICS_SHOWN:
-            say(f"      and {len(readable) - TOPICS_SHOWN} more, which can be given by name")
-        while True:
-            text = typer.prompt(f"{what} (numbers or names, by comma)", err=True)
-            try:
-                return checked_topics(option, [_named(word, readable) for word in _words(text)], known)
-            except ConfigError as error:
-                say(str(error))
+        if not taken:
+            self._list(readable, known)
 
-    def text(self, option: str, question: str) -> str:
+        def chosen(text: str) -> list[str]:
+            return checked_topics(option, [_named(word, readable) for word in _words(text)], known, taken)
+
+        return self._until_valid(f"{what} (numbers or names, by comma)", chosen)
+
+    def answer(self, option: str, question: str, parse: Callable[[str], Answer]) -> Answer:
+        """Ask until `parse` takes the text."""
         self._need(option)
-        answer: str = typer.prompt(question, err=True)
-        return answer.strip()
+        return self._until_valid(question, parse)
 
     def group(self, groups: Sequence[Group]) -> str | None:
         """Ask which of several groups is production's; None if it is not known."""
@@ -85,6 +86,21 @@ class Questions:
                 confirmed.append(one)
         return confirmed
 
+    @staticmethod
+    def _list(readable: Sequence[str], known: Mapping[str, int]) -> None:
+        for n, topic in enumerate(readable[:TOPICS_SHOWN], start=1):
+            say(f"{n:>4}  {topic}  ({known[topic]} partition{'s' * (known[topic] != 1)})")
+        if len(readable) > TOPICS_SHOWN:
+            say(f"      and {len(readable) - TOPICS_SHOWN} more, which can be given by name")
+
+    @staticmethod
+    def _until_valid(question: str, parse: Callable[[str], Answer]) -> Answer:
+        while True:
+            try:
+                return parse(typer.prompt(question, err=True).strip())
+            except ConfigError as error:
+                say(wrapped(str(error)))
+
     def _need(self, option: str) -> None:
         if not self.is_asking:
             raise ConfigError(f"{option}: is needed with --yes, since no sample shows it")
@@ -93,18 +109,22 @@ class Questions:
         return typer.confirm(printable(question), default=False, err=True)
 
 
-def checked_topics(option: str, topics: Sequence[str], known: Mapping[str, int]) -> list[str]:
-    """Return topics once each. Raises `ConfigError` for none, an unknown one, and one of a trial."""
+def checked_topics(
+    option: str, topics: Sequence[str], known: Mapping[str, int], taken: Sequence[str] = ()
+) -> list[str]:
+    """Return topics once each. Raises `ConfigError` for none, an unknown one, one of a trial, and one in `taken`."""
     if not topics:
         raise ConfigError(f"{option}: name at least one topic")
     for topic in topics:
         if topic.startswith("shadow."):
             raise ConfigError(f"{option}: {topic!r} is a topic of a trial; name one of production's")
         if topic not in known:
+            hint = nearest(topic, readable_topics(known))
             raise ConfigError(
-                f"{option}: the cluster shows no topic {topic!r}; {nearest(topic, known)} (or this login may not "
-                "describe it)"
+                f"{option}: the cluster shows no topic {topic!r}; {hint} (or this login may not describe it)"
             )
+        if topic in taken:
+            raise ConfigError(f"{option}: {topic!r} is an input already; name a topic that production writes")
     return list(dict.fromkeys(topics))
 
 

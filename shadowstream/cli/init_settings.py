@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +28,7 @@ class KafkaSettings(NamedTuple):
 
     model: Kafka
     written: dict[str, Any]
+    variables: list[str]
 
 
 class SchemaSettings(NamedTuple):
@@ -58,7 +58,7 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def kafka_of(bootstrap: str, properties: Mapping[str, str]) -> KafkaSettings:
+def kafka_of(bootstrap: str, properties: dict[str, str]) -> KafkaSettings:
     """Return the access to the cluster. Raises `ConfigError` for a property that the config does not take."""
     try:
         model = Kafka.model_validate({"bootstrap": bootstrap, "client": dict(properties)})
@@ -66,11 +66,9 @@ def kafka_of(bootstrap: str, properties: Mapping[str, str]) -> KafkaSettings:
         raise ConfigError(f"--bootstrap, --client-config, -X: {_text_of(error)}") from error
     except ConfigError as error:
         raise ConfigError(f"--client-config, -X: {error}") from error
-    client = {
-        name: Variable(f"${{{variable_of(name)}:-}}") if is_secret(name) and name not in _SHOWN else value
-        for name, value in properties.items()
-    }
-    return KafkaSettings(model, {"bootstrap": bootstrap, "client": client})
+    secret = {name: variable_of(name) for name in properties if is_secret(name) and name not in _SHOWN}
+    client = properties | {name: Variable(f"${{{variable}:-}}") for name, variable in secret.items()}
+    return KafkaSettings(model, {"bootstrap": bootstrap, "client": client}, list(secret.values()))
 
 
 def variable_of(name: str) -> str:
@@ -102,20 +100,41 @@ def candidate_of(questions: Questions, call: str | None, url: str | None, versio
     if call is not None and url is not None:
         raise ConfigError("--candidate and --candidate-http: give one of them")
     if call is None and url is None:
-        answer = questions.text("--candidate", "Candidate (module:function, or the URL of a server)")
-        call, url = (None, answer) if "://" in answer else (answer, None)
-    section: dict[str, Any] = {"call": call}
-    if url is not None:
-        version = version or questions.text("--candidate-version", "Name of the model that answers there, as 2.1")
-        section = {"http": {"url": url, "protocol": "json"}, "version": version}
-    elif version is not None:
-        raise ConfigError("--candidate-version: goes with --candidate-http; a function is known by its files")
+        question = "Candidate (module:function, or the URL of a server that answers JSON)"
+        call, url = questions.answer("--candidate", question, _kind_of)
+    if url is None:
+        if version is not None:
+            raise ConfigError("--candidate-version: goes with --candidate-http; a function is known by its files")
+        return _checked({"call": call}, f"--candidate {call!r}: give module:function, as fraud_v2.model:score")
+    version = version or questions.answer("--candidate-version", "Name of the model that answers there, as 2.1", _named)
+    return _served(url, version)
+
+
+def _kind_of(text: str) -> tuple[str | None, str | None]:
+    """Return a function or a URL, once it is one."""
+    if "://" in text:
+        return None, _served(text, "any")["http"]["url"]
+    return _checked({"call": text}, f"{text!r}: give module:function, as fraud_v2.model:score, or a URL")["call"], None
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise ConfigError("give a name; evidence is bound to it, so change it with the model")
+    return text
+
+
+def _served(url: str, version: str) -> dict[str, Any]:
+    section = {"http": {"url": url, "protocol": "json"}, "version": version}
+    shown = without_userinfo(url)
+    return _checked(section, f"--candidate-http {shown!r}: give an address as http://fraud-v2:8080/score")
+
+
+def _checked(section: dict[str, Any], problem: str) -> dict[str, Any]:
+    """Return the section `candidate` if the config takes it, else raise `ConfigError` with the problem."""
     try:
         Candidate.model_validate(section)
     except ValidationError as error:
-        option = "--candidate" if url is None else "--candidate-http"
-        given = shlex.quote(call or url or "")
-        raise ConfigError(f"{option} {given}: {_text_of(error)}; for example fraud_v2.model:score") from error
+        raise ConfigError(problem) from error
     return section
 
 

@@ -22,7 +22,7 @@ def quoted(name: str) -> str:
     >>> quoted("x-request"), quoted("a\nb")
     ('"x-request"', '"a\\nb"')
     """
-    return yaml.safe_dump(name, default_style='"', width=10**9, allow_unicode=True).strip()
+    return yaml.safe_dump(str(name), default_style='"', width=10**9, allow_unicode=True).strip()
 
 
 def duration(ms: float) -> str:

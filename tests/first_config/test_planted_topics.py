@@ -16,7 +16,7 @@ from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.doctor.cluster_checks import sample_findings
 from shadowstream.kafka.doctor.finding import Severity
 from shadowstream.kafka.first_config.cluster import Cluster
-from shadowstream.kafka.first_config.sampling import Bounds
+from shadowstream.kafka.first_config.sampling import Bounds, readable_topics
 from shadowstream.runner.partitioner_detection import REPARTITION
 from shadowstream.testing.memory.inside import inside
 from tests.first_config.planted_topics import RECORDS, SHAPES, Shape, planted, uncommented, unexplained, write_schemas
@@ -68,7 +68,7 @@ def test_what_was_planted_is_found_and_the_doctor_agrees(shape: Shape, folder: P
     schemas = schemas_of(shape, folder)
     with inside(broker):
         cluster = Cluster(KAFKA)
-        assert cluster.readable == ["answers", "orders"]
+        assert readable_topics(cluster.counts) == ["answers", "orders"]
         seen = cluster.seen(["orders"], ["answers"], schemas, BOUNDS, PROGRESS.append)
         found = find(seen)
         config = check_text(seen, found, answers(seen, schemas))

@@ -12,7 +12,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.doctor.granted import cluster_rights
 from shadowstream.kafka.first_config.production_groups import groups_on
-from shadowstream.kafka.first_config.sampling import Bounds, readable_topics, sample
+from shadowstream.kafka.first_config.sampling import Bounds, sample
 from shadowstream.kafka.schemas.registry import schema_source
 
 INPUTS_FACTOR = 3
@@ -25,10 +25,6 @@ class Cluster:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka, self._client = kafka, admin(kafka)
         self.counts = offsets.existing(self._client)
-
-    @property
-    def readable(self) -> list[str]:
-        return readable_topics(self.counts)
 
     def seen(
         self,

@@ -1,7 +1,7 @@
 """Samples of the newest records of a topic, outside any group: nothing is written and nothing is committed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ class Sample:
     problem: str | None = None
 
 
-def readable_topics(found: dict[str, int]) -> list[str]:
+def readable_topics(found: Iterable[str]) -> list[str]:
     """Return the topics that a trial may read, by name."""
     return sorted(topic for topic in found if not topic.startswith(HIDDEN))
 
