@@ -60,7 +60,7 @@ def check_text(seen: Seen, found: Findings, given: Answers) -> Config:
     return config
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(shape=SHAPES)
 def test_what_was_planted_is_found_and_the_doctor_agrees(shape: Shape, folder: Path) -> None:
     broker = planted(shape)
