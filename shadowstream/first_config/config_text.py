@@ -14,7 +14,7 @@ from shadowstream.runner.partitioner_detection import REPARTITION
 
 ALTERNATIVES_SHOWN = 3
 GROUPS_SHOWN = 10
-REASONS_SHOWN = 3
+KINDS_SHOWN = 3
 MARGIN_MS = 3_600_000
 
 
@@ -148,17 +148,21 @@ def topic_sentences(one: Sampled) -> list[str]:
     count = f"{one.partitions} partition{'s' * (one.partitions != 1)}"
     if not len(one):
         return [f"{count}, and no record yet: nothing below rests on it. Repeat `shadowstream init` once it has some."]
-    kinds = "; ".join(f"{kind} in {of_all(n, len(one), 'records')}" for kind, n in one.formats.most_common(3))
+    kinds = "; ".join(f"{kind} in {of_all(n, len(one), 'records')}" for kind, n in _largest(one.formats))
     sentences = [f"{count}. Values: {kinds}. Keys: {_keys(one)}."]
     failed = sum(one.reasons.values())
     if failed:
-        reasons = "; ".join(reason for reason, _ in one.reasons.most_common(REASONS_SHOWN))
+        reasons = "; ".join(reason for reason, _ in _largest(one.reasons))
         sentences.append(f"Cannot be decoded: {of_all(failed, len(one), 'records')} ({reasons}).")
     if one.limits:
         sentences.append(f"The sample ended at a limit: {', '.join(one.limits)}.")
     if one.has_more_fields:
         sentences.append(f"Only the first {len(one.fields)} fields were looked at.")
     return sentences
+
+
+def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: -item[1])[:KINDS_SHOWN]
 
 
 def _keys(one: Sampled) -> str:

@@ -38,6 +38,6 @@ def groups_on(client: AdminClient, counts: dict[str, int]) -> tuple[list[Group],
         if committed:
             waiting = sum(max(0, ends[place] - offset) for place, offset in committed.items())
             found.append(Group(name, len({place.topic for place in committed}), waiting))
-    most_topics = max((one.topics for one in found), default=0)
+    covered = max((one.topics for one in found), default=0)
     problem = f"{unseen} of {len(names)} groups could not be asked; name production's with --group" if unseen else None
-    return [one for one in found if one.topics == most_topics], problem
+    return [one for one in found if one.topics == covered], problem
