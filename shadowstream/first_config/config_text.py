@@ -23,7 +23,7 @@ class Answers:
     """Settings that no sample shows: given as options or by a person.
 
     `candidate`: its section without what is found; `group`: production's, None if it is not known. `rules`: proposals
-    that a person has confirmed. `notes`: sentences on the command that asked, for the head of the file.
+    that a person has confirmed.
     """
 
     name: str

@@ -92,7 +92,8 @@ def ways(inputs: Sequence[Sampled], outputs: Sequence[Sampled]) -> list[Way]:
     present = [way for way in found if way.is_present]
     fitting = [way for way in present if way.fits]
     many = [replace(way, outputs="many") for way in present if way.fits_many]
-    again = [_as_occurrence(way, inputs, read) for way in present if way.kind == "key" and not way.fits]
+    keyed = [way for way in present if way.kind == "key" and not (way.fits or way.fits_many)]
+    again = [_as_occurrence(way, inputs, read) for way in keyed]
     return [*fitting, *many, *(way for way in again if way.is_found)]
 
 

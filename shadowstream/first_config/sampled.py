@@ -93,18 +93,35 @@ def _usable(headers: Headers) -> dict[str, bytes]:
 
 
 def _format_of(batches: Sequence[Batch], decoder: Decoder) -> Format:
-    """Return the format that the config has to name: text or bytes where no value describes itself, else auto."""
-    values = [value for batch in batches for value in batch.values if value is not None]
-    headers = [names for batch in batches for names, value in zip(batch.headers, batch.values, strict=False) if value]
-    if headers and all(schema_header(names) is not None for names in headers):
-        return Format(header=True)
-    decoded = decoder.formatted(Format()).decode_many(values)
-    errors = [value for value in decoded if isinstance(value, RecordError)]
-    if not values or len(errors) < len(values) or any(one.reason not in _OWN_WORDS for one in errors):
+    """Return the format that the config has to name: text or bytes where no value describes itself, else auto.
+
+    One batch is decoded at a time, so that no more of the sample is held as values.
+    """
+    valued = [(batch, [value for value in batch.values if value is not None]) for batch in batches]
+    valued = [(batch, values) for batch, values in valued if values]
+    if not valued:
         return Format()
-    texts = decoder.formatted(Format(format="text")).decode_many(values)
-    is_text = not any(isinstance(text, RecordError) or not text.isprintable() for text in texts)
+    if all(schema_header(names) is not None for batch, _ in valued for names in _headers_of_values(batch)):
+        return Format(header=True)
+    auto, text = decoder.formatted(Format()), decoder.formatted(Format(format="text"))
+    if not all(_is_opaque(value) for _, values in valued for value in auto.decode_many(values)):
+        return Format()
+    is_text = all(_is_text(value) for _, values in valued for value in text.decode_many(values))
     return Format(format="text" if is_text else "bytes")
+
+
+def _headers_of_values(batch: Batch) -> list[Headers]:
+    headers = batch.headers or [None] * len(batch)
+    return [names for names, value in zip(headers, batch.values, strict=True) if value is not None]
+
+
+def _is_opaque(decoded: Any) -> bool:
+    """Whether a value neither describes itself nor names a schema."""
+    return isinstance(decoded, RecordError) and decoded.reason in _OWN_WORDS
+
+
+def _is_text(decoded: Any) -> bool:
+    return isinstance(decoded, str) and all(c.isprintable() or c in "\t\r\n" for c in decoded)
 
 
 def _kind(reader: Decoder, raw: bytes | None) -> str:
