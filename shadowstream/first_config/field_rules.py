@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -38,37 +38,43 @@ class Proposal:
 
 def proposals(inputs: Sequence[Sampled], outputs: Sequence[Sampled], id_path: str | None) -> list[Proposal]:
     """Return one proposal a path at most, volatile fields first. The field of the identity has none."""
-    known: set[Hashable] = {
-        id_ for one in inputs for path in one.fields for id_ in one.texts_of_field(path) if id_ is not None
-    }
-    known |= {key for one in inputs for key in one.keys if key is not None}
-    known |= {value for one in inputs for of in one.headers for value in of.values()}
     found: dict[str, Proposal] = {}
     for one in outputs:
         for path, values in one.fields.items():
             present = [value for value in values if value is not ABSENT and value is not None]
             if path == id_path or path in found or len(present) < RECORDS_MIN:
                 continue
-            proposal = next(_of_field(path, values, present, one, known), None)
+            proposal = next(_of_field(path, values, present, one), None)
             if proposal is not None:
                 found[path] = proposal
+    volatile = {path for path, proposal in found.items() if proposal.is_volatile}
+    known = _known(inputs) if volatile else set()
+    for one in outputs:
+        for path in volatile.intersection(one.fields):
+            texts = [text for text in one.texts_of_field(path) if text is not None]
+            if path in found and sum(text in known for text in texts) >= COPIED_MIN * len(texts):
+                del found[path]
     return sorted(found.values(), key=lambda one: not one.is_volatile)
 
 
-def _of_field(
-    path: str, values: Sequence[Any], present: Sequence[Any], of: Sampled, known: set[Hashable]
-) -> Iterator[Proposal]:
+def _known(inputs: Sequence[Sampled]) -> set[bytes]:
+    """Return all that sampled inputs hold: a field with such values is a copy, which the candidate can make too."""
+    known = {id_ for one in inputs for path in one.fields for id_ in one.texts_of_field(path) if id_ is not None}
+    known |= {key for one in inputs for key in one.keys if key is not None}
+    return known | {value for one in inputs for of in one.headers for value in of.values()}
+
+
+def _of_field(path: str, values: Sequence[Any], present: Sequence[Any], of: Sampled) -> Iterator[Proposal]:
     distinct = len(set(present))
     near = nearness(values, of.times_ms)
-    is_copied = sum(text in known for text in of.texts_of_field(path)) >= COPIED_MIN * len(present)
     records = of_all(len(present), len(of), f"sampled records of {of.topic}")
-    if near is not None and near.is_near and distinct > 1 and not is_copied:
+    if near is not None and near.is_near and distinct > 1:
         within = f"within {duration(near.within_ms)} of the record's own timestamp"
         yield Proposal(path, {"ignore": True}, f"time of processing: {within}, in {records}, and in no input", True)
-    if all(map(_is_random, present)) and distinct >= UNIQUE_MIN * len(present) and not is_copied:
+    if all(map(_is_random, present)) and distinct >= UNIQUE_MIN * len(present):
         yield Proposal(path, {"ignore": True}, f"a new id in {records}, and in no input", True)
     name = (parse_path(path) or [""])[-1] or ""
-    if distinct == 1 and isinstance(present[0], str) and _SIGNED_BY.search(name) and not is_copied:
+    if distinct == 1 and isinstance(present[0], str) and _SIGNED_BY.search(name):
         why = f"one text in {records}; if it names production's version, the candidate's differs"
         yield Proposal(path, {"ignore": True}, why, True)
     fractions = [abs(value) for value in present if isinstance(value, float) and math.isfinite(value)]

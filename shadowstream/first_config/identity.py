@@ -121,7 +121,9 @@ def _known_ids(inputs: Sequence[Sampled]) -> dict[_Place, _Held]:
     for one in inputs:
         columns: dict[_Place, Ids] = {_KEY: one.keys}
         columns |= {("header", name): one.texts_of_header(name) for name in _header_names([one])}
-        columns |= {("field", path): one.texts_of_field(path) for path in one.fields}
+        columns |= {
+            ("field", path): one.texts_of_field(path) for path, values in one.fields.items() if _are_ids(values)
+        }
         for place, ids in columns.items():
             held = {id_: key for id_, key in zip(ids, one.keys, strict=True) if id_ is not None}
             count = len(ids) - ids.count(None)

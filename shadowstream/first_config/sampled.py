@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -62,7 +63,17 @@ class Sampled:
 
     def texts_of_field(self, path: str) -> list[bytes | None]:
         """The values at a path as ids, as the joiner makes them; None where there is none."""
-        return [text_id(None if value is ABSENT else value, ()) for value in self.fields.get(path, ())]
+        return [_id_of(value) for value in self.fields.get(path, ())]
+
+
+def _id_of(value: Any) -> bytes | None:
+    """Do as `text_id` does for a value that may be absent, without its cost for texts and whole numbers."""
+    kind = type(value)
+    if kind is str:
+        return value.encode("utf-8", "surrogatepass")  # type: ignore[no-any-return]  # a text
+    if kind is int:
+        return b"%d" % value
+    return text_id(None if value is ABSENT else value, ())
 
 
 def sampled(topic: str, partitions: int, batches: Sequence[Batch], decoder: Decoder) -> Sampled:
@@ -169,7 +180,12 @@ def _scalars(value: Any) -> Iterator[tuple[str, Any]]:
             if len(names) < DEPTH_MAX:
                 left += [((*names, name), inner) for name, inner in part.items()]
         elif _is_scalar(part):
-            yield join_path(names), part
+            yield _path(names), part
+
+
+@lru_cache(1_000)
+def _path(names: tuple[str, ...]) -> str:
+    return join_path(names)
 
 
 def _is_scalar(value: Any) -> bool:

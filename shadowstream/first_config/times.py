@@ -11,6 +11,7 @@ from shadowstream.paths import ABSENT
 
 SHARE_MIN = 0.99
 """Least share of a field's values that are times."""
+LOOKED_AT = 10
 _UNITS = {"s": 1_000.0, "ms": 1.0, "us": 0.001, "ns": 0.000001}
 _BEGIN_MS, _END_MS = 946_684_800_000, 4_102_444_800_000  # the years 2000 to 2100: in them no number has two units
 _TEXT_MIN = len("2000-01-01T00:00")
@@ -50,6 +51,8 @@ def nearness(values: Sequence[Any], times_ms: Sequence[int]) -> Nearness | None:
     """Return how near a field's values are to the records' timestamps; None if they are not times."""
     pairs = zip(values, times_ms, strict=True)
     present = [(value, at_ms) for value, at_ms in pairs if value is not ABSENT and value is not None]
+    if all(time_ms(value) is None for value, _ in present[:LOOKED_AT]):
+        return None  # in nearly all fields, so the rest is not looked at
     parsed = ((time_ms(value), at_ms) for value, at_ms in present)
     apart = sorted(abs(found - at_ms) for found, at_ms in parsed if found is not None)
     if not apart or len(apart) < SHARE_MIN * len(present):
