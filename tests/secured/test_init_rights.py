@@ -27,8 +27,7 @@ def test_a_topic_that_may_not_be_read_is_named_in_the_file(
     words = ["init", "--bootstrap", secured.login, "--inputs", inputs, "--outputs", outputs, "--yes"]
     assert run([*words, "--candidate", "candidate:score", "--client-config", str(properties)]) == 0
     text = " ".join(out.read_text().replace("#", " ").split())
-    print(text)
-    assert "Not sampled, so nothing below rests on it: sampling: TOPIC_AUTHORIZATION_FAILED" in text
+    assert "Not sampled, so nothing below rests on it: this login may not read it (TOPIC_AUTHORIZATION_FAILED)" in text
     assert "no input was sampled, so it is not checked against inputs" in text
     password = secured.client("reader")["sasl.password"]
     assert password not in out.read_text()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Kafka
@@ -19,6 +19,7 @@ from shadowstream.topics import TopicPlan
 
 PLAN = TopicPlan("init")
 """Names a consumer that joins no group; brokers ask for a group id and never see it used."""
+_fail_if_fatal = fail_if_fatal("sampling")
 QUEUE_KB = 16_384
 HIDDEN = ("__", "_schemas", "_confluent", "shadow.")
 """How the names of topics begin that no trial reads: internal ones, and those of trials."""
@@ -58,7 +59,7 @@ def sample(
         spans = _spans(client, {topic: partitions}, bounds.records, until_ms)
         settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": QUEUE_KB}
         with contextlib.closing(reading_consumer(kafka, PLAN, "reader", **settings)) as consumer:
-            read = read_spans(consumer, spans, within(bounds.seconds), fail_if_fatal("sampling"), short=True)
+            read = read_spans(consumer, spans, within(bounds.seconds), _on_error, short=True)
             size = 0
             for polled in read:
                 for batch in _batches(polled.records):
@@ -72,6 +73,14 @@ def sample(
     except BrokerError as error:
         found.problem = str(error)
     return found
+
+
+def _on_error(message: Message, error: KafkaError) -> None:
+    """Raise for an error that ends the sample. A missing right on the group does not: the group is never used."""
+    if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        raise BrokerError(f"this login may not read it ({error.name()}); grant it Read on the topic")
+    if error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
+        _fail_if_fatal(message, error)
 
 
 def _batches(records: list[Message]) -> Iterator[Batch]:
