@@ -283,7 +283,8 @@ def _put_start(lines: Lines, seen: Seen, found: Findings, given: Answers) -> Non
     lines.gap()
     lines.why("Where the candidate begins. Event time is the timestamp of each record.")
     for topic, (path, near) in found.times.items():
-        apart = f"is within {duration(near.within_ms)} of it" if near.is_near else "is another time: it is not used"
+        apart = f"is within {duration(near.within_ms)} of it" if near.within_ms else "is the same time"
+        apart = apart if near.is_near else "is another time, which is not used"
         lines.why(f"In {topic}, the field {quoted(path)} {apart}.")
     still = f"{duration(seen.now_ms - (seen.newest_input_ms or 0))} old" if seen.is_still else ""
     if given.is_bounded:
