@@ -21,6 +21,10 @@ COMMANDS = {
         "Wait for late labels and score production and the candidate on the same records. One process per trial.",
     ),
     "up": Command("up", "Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C."),
+    "init": Command(
+        "init",
+        "Write the first config of a trial: samples topics, finds what fits, and says above each line why.",
+    ),
     "validate": Command("config_commands", "Check a config offline: every problem with its file, line and key."),
     "plan": Command(
         "plan",

@@ -38,7 +38,7 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
     revision: str | None = None
     try:
         source = open_source(config)
-        revision, problems = _outside(source)
+        revision, problems = problems_outside(source)
     except ConfigFileError as error:
         problems = error.problems
     if as_json:
@@ -54,7 +54,7 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
-def _outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
+def problems_outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
     """The revision, and the errors in the files that the config names, including those that a role would reject."""
     revision, problems = None, []
     try:
