@@ -14,6 +14,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.judge.verdict.approval import WAITS, approval_of, waiting
 from shadowstream.judge.verdict.explain import AGED
 from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.operator_commands import commands
@@ -64,19 +65,28 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about a trial's verdicts: a revision or its first digits, and the maximum age."""
+    """A question about a trial's verdicts: a revision or its first digits, and the maximum age.
+
+    `obeys_people`: whether overrides and approvals count that only the topic of commands holds. `path`: of the config.
+    """
 
     trial: Config
     revision: str
     max_age_ms: int
-    obeys_overrides: bool = True
+    obeys_people: bool = True
+    path: str = "CONFIG"
 
-    def ask(self) -> Answer:
+    def judged(self) -> Answer:
+        """The answer by evidence, without people's commands."""
         now_ms = round(time.time() * 1000)
         answer = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
-        answer, given = aged(answer, self.trial, now_ms, self.max_age_ms), commands(self.trial)
+        return aged(answer, self.trial, now_ms, self.max_age_ms)
+
+    def ask(self) -> Answer:
+        answer, given, now_ms = self.judged(), commands(self.trial), round(time.time() * 1000)
+        answer = approved(answer, self.trial, given.approvals() if self.obeys_people else {}, self.path)
         decided = overridden(answer, given.overrides(), now_ms)
-        if decided.override is not None and not self.obeys_overrides:
+        if decided.override is not None and not self.obeys_people:
             ignored = f"not obeyed (--no-override): {decided.reasons[0]}"
             decided = replace(answer, reasons=[*answer.reasons, ignored])
         refused = [_refused(record, why) for record, why in given.refused if record["subject"] == answer.revision]
@@ -89,7 +99,7 @@ def question(config: str, revision: str | None, max_age: str, by: Principal = "r
     trial = load(config).acting_as(by)
     if revision is not None and not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
         raise ConfigError(f"--revision {revision!r}: give 8 to 64 digits of 0-9, a-f, as `validate` prints them")
-    return Question(trial, revision if revision is not None else revision_of(trial), max_age_ms)
+    return Question(trial, revision if revision is not None else revision_of(trial), max_age_ms, path=config)
 
 
 def verdicts_of(trial: Config) -> dict[str, bytes] | None:
@@ -143,6 +153,30 @@ def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
         "running; for a trial of old records set bounded: true or a larger --max-age"
     )
     return replace(answer, decision="not_yet", reasons=[reason, *answer.reasons])
+
+
+def approved(answer: Answer, trial: Config, approvals: Mapping[str, dict[str, Any]], path: str) -> Answer:
+    """The answer, without a promote that waits for a person's approval (`judge.approval: manual`).
+
+    The judge's record counts, and so does a command that it has not read: the judge of a bounded trial has ended.
+    `approvals`: the last one of each revision.
+    """
+    verdict = answer.verdict
+    if verdict is None or answer.decision != "promote":
+        return answer
+    approval = verdict["approval"]
+    if approval is None:
+        if trial.judge.approval == "automatic":
+            return answer
+        reasons = [f"{WAITS}judge.approval is manual here, and the judge ran without it; restart it with this config"]
+    else:
+        if not approval["approved"]:
+            approval = approval_of(approval["promote_since_ms"], approvals.get(answer.revision))
+            answer = replace(answer, verdict=verdict | {"approval": approval})
+        if approval["approved"]:
+            return answer
+        reasons = waiting(approval, path)
+    return replace(answer, decision="not_yet", reasons=[*reasons, *answer.reasons])
 
 
 def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:

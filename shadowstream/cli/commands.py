@@ -60,6 +60,9 @@ COMMANDS = {
         "override",
         "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",
     ),
+    "approve": Command(
+        "approve", "Approve the promote of one revision, which waits for it under `judge.approval: manual`."
+    ),
     "pause": Command(
         "steer", "Pause the runner of a trial: it reads no inputs until `resume`, and a restart keeps it paused."
     ),

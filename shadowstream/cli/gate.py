@@ -24,7 +24,11 @@ def gate(
         str, typer.Option(help="wait for a decision for at most so long: seconds, or with s, m, h or d")
     ] = "0",
     no_override: Annotated[
-        bool, typer.Option("--no-override", help="do not obey an override; it is named all the same")
+        bool,
+        typer.Option(
+            "--no-override",
+            help="do not obey an override; it is named all the same. An approval counts once the judge has taken it",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +37,7 @@ def gate(
     A verdict of another revision or one older than --max-age is not yet. What `override` says of this revision holds.
     """
     wait_s = seconds_of("--wait", wait)
-    asked = replace(question(config, revision, max_age), obeys_overrides=not no_override)
+    asked = replace(question(config, revision, max_age), obeys_people=not no_override)
     deadline = time.monotonic() + wait_s
     while True:
         answer = asked.ask()

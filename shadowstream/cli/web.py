@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shadowstream.cli.answer import MaxAge, Question, aged, decide, overridden, question
+from shadowstream.cli.answer import MaxAge, Question, aged, approved, decide, overridden, question
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import Json
 from shadowstream.cli.roles import stop_on_signals
@@ -17,6 +17,7 @@ from shadowstream.web.probes import split
 from shadowstream.worker.confinement import hide_process
 
 if TYPE_CHECKING:
+    from shadowstream.kafka.operator_commands import Commands
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
 TOKEN = "SHADOWSTREAM_WEB_TOKEN"
@@ -86,11 +87,10 @@ def _server() -> Any:
 def _watch(path: str, asked: Question) -> "TrialWatch":
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
-    def ask(
-        verdicts: Mapping[str, bytes], commands: Mapping[str, dict[str, Any]], revision: str, now_ms: int
-    ) -> "Gate":
-        known = decide(dict(verdicts), revision, now_ms, asked.max_age_ms)
-        answer = overridden(aged(known, asked.trial, now_ms, asked.max_age_ms), commands, now_ms)
+    def ask(verdicts: Mapping[str, bytes], commands: "Commands", revision: str, now_ms: int) -> "Gate":
+        known = aged(decide(dict(verdicts), revision, now_ms, asked.max_age_ms), asked.trial, now_ms, asked.max_age_ms)
+        known = approved(known, asked.trial, commands.approvals(), path)
+        answer = overridden(known, commands.overrides(), now_ms)
         return Gate(revision, answer.decision, answer.reasons, explained(answer), answer.verdict)
 
     return TrialWatch(asked.trial, path, asked.revision, ask)

@@ -15,9 +15,10 @@ from shadowstream.config.client_properties import OWNED_PROPERTIES, alerts_obsta
 from shadowstream.config.cluster import PRINCIPALS, Format, Kafka, Principal, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
 from shadowstream.config.criteria_checks import cost_problem, unknown_part
+from shadowstream.config.deciding import Judge
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
-from shadowstream.config.judging import Criterion, Judge
+from shadowstream.config.judging import Criterion
 from shadowstream.config.limits import Isolation, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis
 from shadowstream.config.privacy import Examples, Redact

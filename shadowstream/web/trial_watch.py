@@ -10,11 +10,13 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamError
 from shadowstream.judge.verdict.explain import Explanation
+from shadowstream.kafka.operator_commands import Commands
 from shadowstream.kafka.reading.pair_reader import PairReader, PairRecords
 from shadowstream.kafka.reading.topic_tails import Tail, TailRecord, TopicTails
 from shadowstream.kafka.status_reader import StatusReader
 from shadowstream.kafka.trial.hash_key import keyed_for_reading
 from shadowstream.logs import get_logger
+from shadowstream.protocol.command_signatures import CommandCheck
 from shadowstream.report.facts import History, Point
 from shadowstream.status.differing_rows import DifferingRows, Filter, Page, TypicalDelta
 from shadowstream.status.figures import Status
@@ -57,8 +59,8 @@ class Gate:
     verdict: Record | None
 
 
-Ask = Callable[[Mapping[str, bytes], Mapping[str, dict[str, Any]], str, int], Gate]
-"""The gate: last verdicts and overrides by revision, a revision and the time; it returns its answer."""
+Ask = Callable[[Mapping[str, bytes], Commands, str, int], Gate]
+"""The gate: last verdicts by revision, people's commands, a revision and the time; it returns its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class TrialWatch:
         self._pairs: PairReader | None = None
         self._looked: Look | None = None
         self._verdicts: dict[str, bytes] = {}
-        self._overrides: dict[str, dict[str, Any]] = {}
+        self._commands, self._check = Commands(), CommandCheck(config.name, config.commands_key)
         self._courses: dict[str, _Course] = {}
         self._replaced: set[str] = set()
         self._rows = DifferingRows()
@@ -190,7 +192,7 @@ class TrialWatch:
     def _publish(self, *, is_read: bool) -> None:
         own, looked = self.figures.own, self._looked
         now_ms = time.time_ns() // 1_000_000
-        gates = {revision: self._ask(self._verdicts, self._overrides, revision, now_ms) for revision in self._shown()}
+        gates = {revision: self._ask(self._verdicts, self._commands, revision, now_ms) for revision in self._shown()}
         revisions = {revision: self._of_revision(gate) for revision, gate in gates.items()}
         if looked is not None:
             gate = gates[own]
@@ -234,10 +236,8 @@ class TrialWatch:
             self._verdicts.pop(record["revision"], None)
             self._verdicts[record["revision"]] = one.raw
         elif topic == "commands":
-            if record["command"] == "override":
-                self._overrides.pop(record["subject"], None)
-                if record["decision"] in ("promote", "reject"):
-                    self._overrides[record["subject"]] = record
+            if record["command"] in ("override", "approve") and self._check.refusal(record) is None:
+                self._commands.taken.append({**record})
         elif (course := self._course(record["revision"])) is None:
             return
         elif topic == "audit":

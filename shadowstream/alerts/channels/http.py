@@ -22,7 +22,7 @@ URL_SAFE = ":/?#[]@!$&'()*+,;=%~"
 RESEND_S = 60.0
 ALIVE_S = 600.0
 """Time after which the Alertmanager resolves an alert that is not sent again."""
-_SEVERITIES = {"incident": "warning", "distribution": "info", "reject": "critical"}
+_SEVERITIES = {"incident": "warning", "distribution": "info", "reject": "critical", "approval": "info"}
 
 
 def signature(secret: str, body: bytes, at_s: int) -> str:
