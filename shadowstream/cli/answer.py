@@ -1,5 +1,6 @@
 """Basis of the gate, `explain` and `report`: the last verdict of a revision, if it is still valid."""
 
+import base64
 import re
 import time
 from collections.abc import Mapping
@@ -15,11 +16,12 @@ from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.judge.verdict.approval import WAITS, approval_of, waiting
-from shadowstream.judge.verdict.explain import AGED
+from shadowstream.judge.verdict.explain import AGED, UNPROVEN
 from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.operator_commands import commands
-from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
+from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_with_headers
 from shadowstream.kafka.trial import bound_topics
+from shadowstream.protocol.verdict_signatures import HEADER, SignedVerdicts
 from shadowstream.revision import revision_of
 
 READ_TIMEOUT_S = 30.0
@@ -42,13 +44,15 @@ MaxAge = Annotated[
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer of the gate. `verdict` is the record behind it, None if the revision has none. `override` is the
-    command of an operator who has decided instead (schemas/command.avsc)."""
+    command of an operator who has decided instead (schemas/command.avsc). `signed`: the verdict as it was written, in
+    base64, and its signature."""
 
     decision: str
     reasons: list[str]
     revision: str
     verdict: dict[str, Any] | None = field(default=None, repr=False)
     override: dict[str, Any] | None = None
+    signed: dict[str, str] | None = field(default=None, repr=False)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -79,7 +83,10 @@ class Question:
     def judged(self) -> Answer:
         """The answer by evidence, without people's commands."""
         now_ms = round(time.time() * 1000)
-        answer = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
+        verdicts = verdicts_of(self.trial)
+        if verdicts is None:
+            return decide(None, self.revision, now_ms, self.max_age_ms)
+        answer = proven(decide(verdicts.last, self.revision, now_ms, self.max_age_ms), verdicts)
         return aged(answer, self.trial, now_ms, self.max_age_ms)
 
     def ask(self) -> Answer:
@@ -102,16 +109,17 @@ def question(config: str, revision: str | None, max_age: str, by: Principal = "r
     return Question(trial, revision if revision is not None else revision_of(trial), max_age_ms, path=config)
 
 
-def verdicts_of(trial: Config) -> dict[str, bytes] | None:
-    """The last verdict of each revision, still encoded; None if the topic does not exist. Raises `ConfigError` if the
-    trial of that name began with other topics than this config's: its verdicts do not apply to these."""
+def verdicts_of(trial: Config) -> SignedVerdicts | None:
+    """The last verdict of each revision; None if the topic does not exist. Raises `ConfigError` if the trial of that
+    name began with other topics than this config's: its verdicts do not apply to these."""
+    verdicts = SignedVerdicts(trial.name, trial.signing_keys)
     try:
-        rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
+        for row, headers in stream_with_headers(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S):
+            verdicts.take(row.key, row.value, headers.get(HEADER))
     except TopicMissing:
         return None
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
-    last = {row.key: row.value for row in rows}
-    return {key.decode("utf-8", "replace"): value for key, value in last.items() if key and value}
+    return verdicts
 
 
 def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_ms: int) -> Answer:
@@ -133,6 +141,20 @@ def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_
         reason = f"the verdict ({verdict['decision']}) is {age}; at most {max_age_ms / 1000:g} s count (--max-age)"
         return Answer("not_yet", [reason], fitting[0], verdict)
     return Answer(verdict["decision"], list(verdict["reasons"]), fitting[0], verdict)
+
+
+def proven(answer: Answer, verdicts: SignedVerdicts) -> Answer:
+    """The answer with its signature, and not yet where the trial has keys and none of them has signed the verdict."""
+    if answer.verdict is None:
+        return answer
+    revision, signature = answer.revision, verdicts.signatures.get(answer.revision)
+    if signature is not None:
+        value = base64.b64encode(verdicts.last[revision]).decode()
+        answer = replace(answer, signed={"value": value, "signature": signature})
+    if (problem := verdicts.problems.get(revision)) is None:
+        return answer
+    reason = f"{UNPROVEN}the judge's ({answer.decision.replace('_', ' ')}): {problem}; `verify` shows more"
+    return replace(answer, decision="not_yet", reasons=[reason])
 
 
 def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
@@ -193,7 +215,7 @@ def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: i
     reason = f"overridden to {command['decision']} {given}"
     instead = f"without it: {answer.decision.replace('_', ' ')}"
     reasons = [reason, *(f"{instead}: {text}" for text in answer.reasons)]
-    return Answer(command["decision"], reasons, answer.revision, answer.verdict, command)
+    return replace(answer, decision=command["decision"], reasons=reasons, override=command)
 
 
 def _refused(record: Mapping[str, Any], why: str) -> str:

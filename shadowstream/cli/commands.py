@@ -30,6 +30,9 @@ COMMANDS = {
         "gate",
         "May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.",
     ),
+    "verify": Command(
+        "verify", "Check who signed a verdict or a webhook. Exit code 0 genuine, 3 not genuine, 4 could not tell."
+    ),
     "explain": Command(
         "explain",
         "Say where each criterion stands, what else is in the way, and what to do about it: records and hours.",

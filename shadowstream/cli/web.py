@@ -2,13 +2,12 @@
 
 import importlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shadowstream.cli.answer import MaxAge, Question, aged, approved, decide, overridden, question
+from shadowstream.cli.answer import MaxAge, Question, aged, approved, decide, overridden, proven, question
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import Json
 from shadowstream.cli.roles import stop_on_signals
@@ -18,6 +17,7 @@ from shadowstream.worker.confinement import hide_process
 
 if TYPE_CHECKING:
     from shadowstream.kafka.operator_commands import Commands
+    from shadowstream.protocol.verdict_signatures import SignedVerdicts
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
 TOKEN = "SHADOWSTREAM_WEB_TOKEN"
@@ -87,8 +87,9 @@ def _server() -> Any:
 def _watch(path: str, asked: Question) -> "TrialWatch":
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
-    def ask(verdicts: Mapping[str, bytes], commands: "Commands", revision: str, now_ms: int) -> "Gate":
-        known = aged(decide(dict(verdicts), revision, now_ms, asked.max_age_ms), asked.trial, now_ms, asked.max_age_ms)
+    def ask(verdicts: "SignedVerdicts", commands: "Commands", revision: str, now_ms: int) -> "Gate":
+        known = proven(decide(verdicts.last, revision, now_ms, asked.max_age_ms), verdicts)
+        known = aged(known, asked.trial, now_ms, asked.max_age_ms)
         known = approved(known, asked.trial, commands.approvals(), path)
         answer = overridden(known, commands.overrides(), now_ms)
         return Gate(revision, answer.decision, answer.reasons, explained(answer), answer.verdict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -72,6 +72,14 @@ class Judge(Model):
         "may be empty",
     )
 
+    signing_keys: list[Annotated[str, Field(pattern=r"^$|^.{16,}$")]] = Field(
+        default_factory=list,
+        max_length=2,
+        description="keys of at least 16 characters, each of a variable: the judge signs verdicts with the first, and "
+        "readers that have one refuse verdicts that none of them signed. Two while keys change; for judge and readers, "
+        "never for the runner, where the variables may be empty",
+    )
+
     @property
     def calls(self) -> list[str]:
         """Entry points that the criteria name."""
@@ -130,5 +138,5 @@ class Judge(Model):
     def decisive(self) -> dict[str, Any]:
         """Return the settings for a digest; without newer settings the digest is that of older releases."""
         newer = {"group_sequential": self.group_sequential, "distributions": self.distributions != DistributionAlarms()}
-        undecisive = {"commands_key", "approval", *(name for name, given in newer.items() if not given)}
+        undecisive = {"commands_key", "signing_keys", "approval", *(name for name, given in newer.items() if not given)}
         return self.model_dump(mode="json", exclude=undecisive)

@@ -48,9 +48,8 @@ LIGHT = (
         "override",
         "roles",
         "status",
-        "topics",
     ),
-    *("steer", "trials", "up", "web"),
+    *("steer", "topics", "trials", "up", "verify", "web"),
 )
 """Modules of commands that compare and judge nothing. The rest loads what it needs."""
 
