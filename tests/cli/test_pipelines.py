@@ -1,4 +1,4 @@
-"""The step for GitHub and the job for GitLab of `examples/ci`, run by bash as their runners do; their published schemas.
+"""The step for GitHub and the job for GitLab of `examples/ci`, run by bash as their runners do, and their schemas.
 
 Each of the six cases leaves exit code, outputs, a summary for people and JUnit XML.
 """
