@@ -44,7 +44,7 @@ CASES = {
     "not yet": Case("not_yet", 4, "not_yet", "because not"),
     "stale": Case("promote", 4, "not_yet", "s old; at most 3600 s count", age_s=7_200),
     "foreign revision": Case("promote", 4, "not_yet", f"no verdict for revision {FOREIGN[:16]}", revision=FOREIGN),
-    "unreachable": Case(None, 1, "error", "no broker answers"),
+    "unreachable": Case(None, 1, "error", "check the address, the network"),
 }
 SHORT = {"github": "reject", "gitlab": "not yet"}
 RUNS = [
