@@ -111,8 +111,7 @@ def _of_file(trial: Config, content: bytes) -> Finding:
         return _finding(problem, revision, record, signature)
     plain = json.loads(json.dumps(record))
     gates = _GATES_OWN if "gate" in given else ("approval",)
-    other = sorted(name for name in plain if name not in gates and name in shown and shown[name] != plain[name])
-    other += [name for name in ("revision", "evidence_digest") if name not in shown]
+    other = sorted(name for name in plain if name not in gates and (name not in shown or shown[name] != plain[name]))
     if other:
         return Finding(False, f"not genuine: the file differs from the signed verdict in {', '.join(other[:5])}")
     return _answer(trial, given, record, _finding(None, revision, record, signature))

@@ -111,8 +111,9 @@ def written(cli: Cli, keyed: Judged, command: str, to: Path) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("command", ["gate", "report"])
-@pytest.mark.parametrize("decision", ["promote", "reject", "not_yet"])
+@pytest.mark.parametrize(
+    ("command", "decision"), [("gate", "promote"), ("gate", "reject"), ("gate", "not_yet"), ("report", "promote")]
+)
 def test_what_gate_and_report_wrote_is_genuine_until_it_is_changed(
     cli: Cli, keyed: Judged, say: Say, tmp_path: Path, command: str, decision: str
 ) -> None:
