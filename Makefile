@@ -125,7 +125,7 @@ model-server: setup ## candidates behind a real MLServer, installed once beside 
 	@$(BIN)/python -m pytest -m "long or not long" -s tests/model_server $(PYTEST_ARGS)
 
 mlflow: setup ## the MLflow recipe on a real registry in SQLite, MLflow installed once beside the locked packages
-	@$(BIN)/python -m pytest -n 0 -o faulthandler_timeout=300 -m "long or not long" tests/model_registry $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 0 -o faulthandler_timeout=300 -m "long or not long" tests/docs/test_mlflow.py $(PYTEST_ARGS)
 
 docs: setup ## write what is made from the code anew: metrics, rules, topics, outcomes, events, commands, config, Python API
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
@@ -165,7 +165,7 @@ lock: setup ## write requirements.lock anew from pyproject.toml (LOCK_ARGS=--upg
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet $(LOCK_ARGS) \
 	  --output-file requirements.lock
 	@$(BIN)/python -m tests.model_server.mlserver
-	@$(BIN)/python -m tests.model_registry.mlflow_store
+	@$(BIN)/python -m tests.docs.mlflow_store
 
 clean: ## remove .venv and the caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

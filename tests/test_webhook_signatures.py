@@ -70,13 +70,13 @@ def test_what_is_changed_or_old_is_not_genuine(changed: str, body: bytes, late_s
 
 
 @pytest.mark.parametrize("name", [ID, TIME, SIGNATURE])
-def test_without_one_of_the_headers_nothing_can_be_told(name: str) -> None:
+def test_without_one_of_the_headers_nothing_can_be_checked(name: str) -> None:
     headers = signed_headers("a", b"{}", 1_000_000, [SECRET])
     with pytest.raises(LookupError, match=name):
         problem_of({**headers, name: " "}, b"{}", 1_000_000, [SECRET], 300)
 
 
-def test_no_full_stop_of_an_id_can_pass_for_the_border_to_the_time() -> None:
+def test_no_full_stop_of_an_id_can_move_the_border() -> None:
     moved = signed_headers("a.1000", b"{}", 1_000_000, [SECRET])
     assert "." not in moved[ID]
     assert moved[SIGNATURE] != signed_headers("a", b"1000000.{}", 1_000, [SECRET])[SIGNATURE]

@@ -143,14 +143,14 @@ def _answer(trial: Config, given: Mapping[str, Any], record: Mapping[str, Any], 
 
 
 def _finding(problem: str | None, revision: str, record: Mapping[str, Any], signature: str | None) -> Finding:
-    said = f"the verdict of revision {revision} ({record['decision'].replace('_', ' ')}, evaluated at "
-    said += f"{utc_text(record['evaluated_at_ms'])})"
+    named = f"the verdict of revision {revision} ({record['decision'].replace('_', ' ')}, evaluated at "
+    named += f"{utc_text(record['evaluated_at_ms'])})"
     by = f", signed by the key with id {signature.split(',')[1]}" if signature and signature.count(",") == 2 else ""
     if problem is None:
-        return Finding(True, f"genuine: {said}{by}")
+        return Finding(True, f"genuine: {named}{by}")
     if problem == UNSIGNED:
-        return Finding(None, f"could not tell: {said}: {problem}")
-    return Finding(False, f"not genuine: {said}{by}: {problem}")
+        return Finding(None, f"could not tell: {named}: {problem}")
+    return Finding(False, f"not genuine: {named}{by}: {problem}")
 
 
 def _webhook(

@@ -94,7 +94,7 @@ def test_a_trial_without_the_mode_needs_and_takes_no_approval(cli: Cli, judged: 
     assert (answer.code, "the judge ran without it" in answer.out) == (4, True)
 
 
-def test_a_config_without_the_mode_opens_no_gate_of_a_judge_with_it(cli: Cli, judged: Judged) -> None:
+def test_a_config_without_the_mode_opens_no_gate_of_such_a_judge(cli: Cli, judged: Judged) -> None:
     waits(judged)
     assert cli("gate", judged.path).code == 4
 

@@ -152,7 +152,7 @@ def test_an_override_in_a_file_needs_its_own_signature(cli: Cli, keyed: Judged, 
     assert cli("verify", keyed.path, "--file", file).code == 4
 
 
-def test_a_promote_that_the_judge_saw_no_approval_of_is_not_told(
+def test_a_promote_without_an_approval_in_the_record_is_not_genuine(
     cli: Cli, keyed: Judged, say: Say, tmp_path: Path
 ) -> None:
     say("promote", approval=approval_of(5, None))
@@ -207,7 +207,7 @@ def test_what_cannot_be_verified_is_an_error_of_the_command_line(
     assert (refused.code, why in refused.err) == (2, True)
 
 
-def test_a_channel_signs_by_both_secrets_and_takes_no_header_of_its_own_name() -> None:
+def test_a_channel_has_two_secrets_and_keeps_the_names_of_its_headers() -> None:
     channel = Channel(webhook="http://h/", secret=NEW, previous_secret=OLD)
     assert channel.secrets == (NEW, OLD)
     assert WebhookChannel(channel, 1_000).target == "webhook"

@@ -54,7 +54,7 @@ def test_a_signature_by_a_key_that_is_not_known_is_named_so() -> None:
     assert OTHER not in signature_of(b"", "t", "r", OTHER)
 
 
-def test_an_older_verdict_that_comes_again_is_refused_until_a_newer_one_comes() -> None:
+def test_an_older_verdict_that_comes_again_is_refused() -> None:
     found = SignedVerdicts("fraud", [KEY])
 
     def take(evaluated_at_ms: int) -> str | None:

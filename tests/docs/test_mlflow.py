@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import judged, make_trial, name, unjudged
 from tests.cli.test_pipelines import CASES
 from tests.cli.verdict_topic import Judged
-from tests.model_registry.mlflow_store import MODEL, MlflowStore
+from tests.docs.mlflow_store import MODEL, MlflowStore
 
 __all__ = ["judged", "make_trial", "name", "unjudged"]
 
@@ -59,9 +59,7 @@ def test_the_alias_moves_on_promote_only_and_the_version_is_tagged(
     assert found.get("evidence_digest") == ("00" if judged_at is not None else None)
 
 
-def test_a_later_answer_leaves_no_tag_of_an_earlier_one_and_names_what_is_served(
-    judged: Judged, store: MlflowStore
-) -> None:
+def test_a_later_answer_leaves_no_tag_and_names_what_is_served(judged: Judged, store: MlflowStore) -> None:
     store.promote(*say(judged, "promote"))
     code, printed = store.promote(*say(judged, "unreachable"))
     aliases, tags = store.content()
