@@ -30,7 +30,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-power judge-compare chaos chaos-broker restart
-.PHONY: bench helm docs lint lock clean sim-loop eos-cost impact pictures docs-site model-server fuzz sbom audit
+.PHONY: bench helm docs lint lock clean sim-loop eos-cost impact pictures docs-site model-server mlflow fuzz sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -124,6 +124,9 @@ helm: setup ## build the real helm once (needs Go), then lint, render and valida
 model-server: setup ## candidates behind a real MLServer, installed once beside the locked packages, and their throughput
 	@$(BIN)/python -m pytest -m "long or not long" -s tests/model_server $(PYTEST_ARGS)
 
+mlflow: setup ## the MLflow recipe on a real registry in SQLite, MLflow installed once beside the locked packages
+	@$(BIN)/python -m pytest -n 0 -o faulthandler_timeout=300 -m "long or not long" tests/docs/test_mlflow.py $(PYTEST_ARGS)
+
 docs: setup ## write what is made from the code anew: metrics, rules, topics, outcomes, events, commands, config, Python API
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
 	@$(BIN)/python -m tests.monitoring
@@ -162,6 +165,7 @@ lock: setup ## write requirements.lock anew from pyproject.toml (LOCK_ARGS=--upg
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet $(LOCK_ARGS) \
 	  --output-file requirements.lock
 	@$(BIN)/python -m tests.model_server.mlserver
+	@$(BIN)/python -m tests.docs.mlflow_store
 
 clean: ## remove .venv and the caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -84,10 +84,10 @@ def source_of(text: str, path: str | os.PathLike[str], environ: Mapping[str, str
 
 
 def _source(document: Document, path: str) -> ConfigSource:
+    _take_as_written(document)
     problems = [_problem(path, document.lines, where, message, line) for line, where, message in document.problems]
     config = None
     if not problems or isinstance(document.data, dict):
-        _take_as_written(document)
         _make_absolute(document.data, Path(path).absolute().parent)
         try:
             # Strict: reject everything that an editor's JSON Schema check rejects.
@@ -127,6 +127,7 @@ def _take_as_written(document: Document) -> None:
     judge = data.get("judge") if isinstance(data, dict) else None
     if isinstance(judge, dict) and judge.get("commands_key", "") is None:
         judge["commands_key"] = ""  # a key that this process lacks, and not a trial without one
+    _take_signing_keys(document, judge)
     _take_lacking_headers(document)
     kafka = data.get("kafka") if isinstance(data, dict) else None
     if not isinstance(kafka, dict):
@@ -143,6 +144,20 @@ def _take_as_written(document: Document) -> None:
                 client[name] = document.texts[*where, "client", name]
             elif value is None and "${" in document.raw.get((*where, "client", name), ""):
                 client[name] = ""  # a variable that is set for another role
+
+
+def _take_signing_keys(document: Document, judge: Any) -> None:
+    """Take keys that this process lacks as empty, and refuse a key that stands in the file."""
+    keys = judge.get("signing_keys") if isinstance(judge, dict) else None
+    if not isinstance(keys, list):
+        return
+    for index, key in enumerate(keys):
+        where = ("judge", "signing_keys", index)
+        if "${" not in document.raw.get(where, "${"):
+            message = "a key is not written into the file: name its variable, ${NAME}"
+            document.problems.append((document.lines.get(where, 0), ("judge", "signing_keys"), message))
+        if key is None:
+            keys[index] = ""
 
 
 def _take_lacking_headers(document: Document) -> None:

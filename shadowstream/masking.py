@@ -9,7 +9,7 @@ _DEPTH_MAX = 16
 _SECRET = re.compile(
     r"(?:^|[._-])sasl[._-]"  # the mechanism is no secret, but a single rule is easier to trust
     r"|(?:^|[._-])ssl[._-]key(?:[._-]|$)"
-    r"|passw(?:or)?d|passphrase|secret|credential|token|api[._-]?key|private[._-]?key|commands[._-]?key|authorization|user[._-]info"
+    r"|passw(?:or)?d|passphrase|secret|credential|token|api[._-]?key|private[._-]?key|commands[._-]?key|signing[._-]?keys?|authorization|user[._-]info"
     r"|(?:^|[._-])(?:webhook|alertmanager|apprise)(?:[._-]|$)",  # the address often serves as the password
     re.IGNORECASE,
 )

@@ -275,6 +275,17 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's approval of a promote by evidence; without `approved` the gate answers not yet."""
+
+    promote_since_ms: int | None
+    approved: bool
+    by: str | None
+    reason: str | None
+    at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """One line of conservation: two numbers that must be equal."""
 
@@ -342,6 +353,7 @@ class Verdict:
     distributions: tuple[DistributionOfValues, ...]
     quality: tuple[QualityOfSide, ...]
     steered: tuple[str, ...]
+    approval: Approval | None
 
 
 PublicRecord = DiffRow | DriftEvent | Verdict

@@ -149,6 +149,10 @@ class Deliverer:
         at_ms = (self.ledger.at_ms.get((alert, queue.target)) for queue in self.queues)
         return min((at for at in at_ms if at is not None), default=math.inf)
 
+    def known(self, prefix: str) -> set[str]:
+        """Return the ids that begin so, of alerts that a channel has or that are in delivery."""
+        return {id_ for id_ in (*self.open, *(id_ for id_, _ in self.ledger.at_ms)) if id_.startswith(prefix)}
+
     def due(self, queue: ChannelQueue, opening: str) -> bool:
         """Return whether an opening has been known for the time of an escalating channel, and the channel lacks it."""
         after_s, known_ms = queue.channel.escalate_after_s, self.ledger.at_ms.get((opening, LOG))

@@ -2,7 +2,8 @@
 
 An incident has one alert at its opening, one when it is named after a slice later, one at its first acknowledgement and
 one at its end; a rejected revision has one, and another if the reject is withdrawn. An incident of a distribution has a
-kind of its own, because it decides nothing. Flags of detectors are only logged.
+kind of its own, because it decides nothing. Flags of detectors are only logged. A promote that waits for a person's
+approval has one alert, and one when it waits no longer.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from shadowstream.protocol.size_limits import OTHER
 
 REVISION_CHARS = 16
 NAMED = "named"
+APPROVAL = "approval"
 KEY_CHARS_MAX = 250
 _KEY_CHARS_CUT = 180
 _KEY_SAFE = "/:=,+@()[]!$&*;|^'?"
@@ -226,6 +228,58 @@ def withdrawn(context: Context, record: Record, nth: int = 1) -> Alert:
         "look": context.command("explain"),
     }
     return _follow_up(State.RESOLVED, reject_alert_id(record["revision"], nth), payload)
+
+
+def approval_id(record: Record) -> str:
+    """Return the id of the alert that the promote of a verdict record waits for approval.
+
+    >>> approval_id({"revision": "ab" * 32, "approval": {"promote_since_ms": 7}})
+    'approval/abababababababab/7'
+    """
+    return f"{APPROVAL}/{record['revision'][:REVISION_CHARS]}/{record['approval']['promote_since_ms']}"
+
+
+def waits_for_approval(record: Record) -> bool:
+    """Return whether a verdict record is a promote that nobody has approved."""
+    approval = record.get("approval")
+    return record["decision"] == "promote" and approval is not None and not approval["approved"]
+
+
+def awaiting(context: Context, record: Record) -> Alert:
+    """Return the alert that a promote waits for approval."""
+    options = ("--revision", record["revision"][:REVISION_CHARS], "--by", "NAME", "--reason", "TEXT")
+    payload = _of_approval(context, record, State.OPENED) | {
+        "title": f"{context.trial}: promote waits for approval",
+        "since_ms": record["approval"]["promote_since_ms"],
+        "text": f"the evidence says promote; it waits for approval: {context.command('approve', *options)}",
+        "approve": context.command("approve", *options),
+    }
+    return Alert(approval_id(record), payload)
+
+
+def approval_ended(context: Context, opening: str, record: Record) -> Alert:
+    """Return the alert that a promote waits no longer: it is approved, or the evidence says otherwise."""
+    approval = record["approval"]
+    if approval["approved"]:
+        outcome, text = "approved", f"approved by {approval['by']}: {approval['reason']}"
+    else:
+        later = "; a later promote waits" if waits_for_approval(record) else ""
+        outcome, text = "no longer promote", f"the promote that waited for approval has ended by the evidence{later}"
+    payload = _of_approval(context, record, State.RESOLVED) | {"title": f"{context.trial}: {outcome}", "text": text}
+    return _follow_up(State.RESOLVED, opening, payload)
+
+
+def _of_approval(context: Context, record: Record, state: State) -> dict[str, Any]:
+    return {
+        "kind": APPROVAL,
+        "state": state,
+        "trial": context.trial,
+        "revision": record["revision"],
+        "details": " ".join(reason.rstrip(".") + "." for reason in record["reasons"]),
+        "notes": notes_of(record),
+        "examples": [],
+        "look": context.command("explain"),
+    }
 
 
 def acknowledged(opening: Alert, by: str, reason: str) -> Alert:

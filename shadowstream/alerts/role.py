@@ -19,12 +19,16 @@ from shadowstream.alerts.messages import (
     State,
     acknowledged,
     alert_of,
+    approval_ended,
+    approval_id,
+    awaiting,
     completed,
     escalated,
     follow_up_id,
     incident_alert_id,
     outcomes_of,
     reject_alert_id,
+    waits_for_approval,
     withdrawn,
 )
 from shadowstream.codecs import own
@@ -154,12 +158,25 @@ class AlertsRole:
                 self.deliverer.deliver(alert)
                 self._withdrawals.setdefault(alert.of, record["evaluated_at_ms"])
             self._rejected.discard(record["revision"])
+        if record.get("approval") is not None:
+            self._take_approval(context, record)
         for incident in record["incidents"]:
             opening = self._openings.get(incident_alert_id(record["revision"], incident["id"]))
             if opening is not None and incident["acknowledged_by"] and opening.id not in self._updated:
                 self._updated.add(opening.id)
                 by, reason = incident["acknowledged_by"], incident["acknowledged_reason"] or ""
                 self.deliverer.deliver(acknowledged(opening, by, reason))
+
+    def _take_approval(self, context: Context, record: dict[str, Any]) -> None:
+        own = approval_id(record)
+        opened = self.deliverer.known(own.rpartition("/")[0] + "/")
+        if waits_for_approval(record):
+            self.deliverer.deliver(awaiting(context, record))
+            opened.discard(own)
+        for opening in opened:  # a restart, or a later promote, must not leave an earlier one open
+            ended = approval_ended(context, opening, record)
+            if not self.deliverer.knows(ended.id):
+                self.deliverer.deliver(ended)
 
     async def _complete(self, alert: Alert) -> Alert:
         """Add examples to the news of an opening; without them if they cannot be read."""

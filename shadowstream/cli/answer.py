@@ -1,5 +1,6 @@
 """Basis of the gate, `explain` and `report`: the last verdict of a revision, if it is still valid."""
 
+import base64
 import re
 import time
 from collections.abc import Mapping
@@ -14,11 +15,13 @@ from shadowstream.codecs import own
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
-from shadowstream.judge.verdict.explain import AGED
+from shadowstream.judge.verdict.approval import WAITS, approval_of, waiting
+from shadowstream.judge.verdict.explain import AGED, UNPROVEN
 from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.operator_commands import Commands, commands
-from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
+from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_with_headers
 from shadowstream.kafka.trial import bound_topics
+from shadowstream.protocol.verdict_signatures import HEADER, SignedVerdicts
 from shadowstream.revision import revision_of
 
 READ_TIMEOUT_S = 30.0
@@ -41,13 +44,15 @@ MaxAge = Annotated[
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer of the gate. `verdict` is the record behind it, None if the revision has none. `override` is the
-    command of an operator who has decided instead (schemas/command.avsc)."""
+    command of an operator who has decided instead (schemas/command.avsc). `signed`: the verdict as it was written, in
+    base64, and its signature."""
 
     decision: str
     reasons: list[str]
     revision: str
     verdict: dict[str, Any] | None = field(default=None, repr=False)
     override: dict[str, Any] | None = None
+    signed: dict[str, str] | None = field(default=None, repr=False)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -64,21 +69,35 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records of a trial by which the gate answers. `verdicts`: the last of each revision, still encoded; None if the
-    topic does not exist."""
+    """Records of a trial by which the gate answers. `verdicts`: the last of each revision; None if the topic does not
+    exist."""
 
-    verdicts: dict[str, bytes] | None
+    verdicts: SignedVerdicts | None
     commands: Commands
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about a trial's verdicts: a revision or its first digits, and the maximum age."""
+    """A question about a trial's verdicts: a revision or its first digits, and the maximum age.
+
+    `obeys_people`: whether overrides and approvals count that only the topic of commands holds. `path`: of the config.
+    """
 
     trial: Config
     revision: str
     max_age_ms: int
-    obeys_overrides: bool = True
+    obeys_people: bool = True
+    path: str = "CONFIG"
+
+    def judged(self) -> Answer:
+        """The answer by evidence, without people's commands."""
+        return self._judged(verdicts_of(self.trial), round(time.time() * 1000))
+
+    def _judged(self, verdicts: SignedVerdicts | None, now_ms: int) -> Answer:
+        if verdicts is None:
+            return decide(None, self.revision, now_ms, self.max_age_ms)
+        answer = proven(decide(verdicts.last, self.revision, now_ms, self.max_age_ms), verdicts)
+        return aged(answer, self.trial, now_ms, self.max_age_ms)
 
     def about(self, revision: str | None, max_age: str | None) -> "Question":
         """The question with a requested revision and maximum age; None keeps its own. Raises `ConfigError`."""
@@ -93,10 +112,10 @@ class Question:
         return Evidence(verdicts_of(self.trial, timeout_s), commands(self.trial))
 
     def answer(self, evidence: Evidence, now_ms: int) -> Answer:
-        answer = decide(evidence.verdicts, self.revision, now_ms, self.max_age_ms)
-        answer, given = aged(answer, self.trial, now_ms, self.max_age_ms), evidence.commands
+        answer, given = self._judged(evidence.verdicts, now_ms), evidence.commands
+        answer = approved(answer, self.trial, given.approvals() if self.obeys_people else {}, self.path)
         decided = overridden(answer, given.overrides(), now_ms)
-        if decided.override is not None and not self.obeys_overrides:
+        if decided.override is not None and not self.obeys_people:
             ignored = f"not obeyed (--no-override): {decided.reasons[0]}"
             decided = replace(answer, reasons=[*answer.reasons, ignored])
         refused = [_refused(record, why) for record, why in given.refused if record["subject"] == answer.revision]
@@ -112,7 +131,7 @@ def question(config: str, revision: str | None, max_age: str, by: Principal = "r
     max_age_ms = round(seconds_of("--max-age", max_age) * 1000)
     trial = load(config).acting_as(by)
     asked = revision_of(trial) if revision is None else _checked("--revision", revision)
-    return Question(trial, asked, max_age_ms)
+    return Question(trial, asked, max_age_ms, path=config)
 
 
 def _checked(name: str, revision: str) -> str:
@@ -121,16 +140,17 @@ def _checked(name: str, revision: str) -> str:
     return revision
 
 
-def verdicts_of(trial: Config, timeout_s: float = READ_TIMEOUT_S) -> dict[str, bytes] | None:
-    """The last verdict of each revision, still encoded; None if the topic does not exist. Raises `BrokerError`, and
-    `ConfigError` if the trial of that name began with other topics than this config's: its verdicts do not apply."""
+def verdicts_of(trial: Config, timeout_s: float = READ_TIMEOUT_S) -> SignedVerdicts | None:
+    """The last verdict of each revision; None if the topic does not exist. Raises `BrokerError`, and `ConfigError` if
+    the trial of that name began with other topics than this config's: its verdicts do not apply to these."""
+    verdicts = SignedVerdicts(trial.name, trial.signing_keys)
     try:
-        rows = read_topic(trial.kafka, trial.plan.of("verdict"), timeout_s)
+        for row, headers in stream_with_headers(trial.kafka, trial.plan.of("verdict"), timeout_s):
+            verdicts.take(row.key, row.value, headers.get(HEADER))
     except TopicMissing:
         return None
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, timeout_s))
-    last = {row.key: row.value for row in rows}
-    return {key.decode("utf-8", "replace"): value for key, value in last.items() if key and value}
+    return verdicts
 
 
 def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_ms: int) -> Answer:
@@ -154,6 +174,20 @@ def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_
     return Answer(verdict["decision"], list(verdict["reasons"]), fitting[0], verdict)
 
 
+def proven(answer: Answer, verdicts: SignedVerdicts) -> Answer:
+    """The answer with its signature, and not yet where the trial has keys and none of them has signed the verdict."""
+    if answer.verdict is None:
+        return answer
+    revision, signature = answer.revision, verdicts.signatures.get(answer.revision)
+    if signature is not None:
+        value = base64.b64encode(verdicts.last[revision]).decode()
+        answer = replace(answer, signed={"value": value, "signature": signature})
+    if (problem := verdicts.problems.get(revision)) is None:
+        return answer
+    reason = f"{UNPROVEN}the judge's ({answer.decision.replace('_', ' ')}): {problem}; `verify` shows more"
+    return replace(answer, decision="not_yet", reasons=[reason])
+
+
 def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
     """The answer, without a promote if the newest data are too old: a judge that keeps running creates no new evidence.
 
@@ -174,6 +208,30 @@ def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
     return replace(answer, decision="not_yet", reasons=[reason, *answer.reasons])
 
 
+def approved(answer: Answer, trial: Config, approvals: Mapping[str, dict[str, Any]], path: str) -> Answer:
+    """The answer, without a promote that waits for a person's approval (`judge.approval: manual`).
+
+    The judge's record counts, and so does a command that it has not read: the judge of a bounded trial has ended.
+    `approvals`: the last one of each revision.
+    """
+    verdict = answer.verdict
+    if verdict is None or answer.decision != "promote":
+        return answer
+    approval = verdict["approval"]
+    if approval is None:
+        if trial.judge.approval == "automatic":
+            return answer
+        reasons = [f"{WAITS}judge.approval is manual here, and the judge ran without it; restart it with this config"]
+    else:
+        if not approval["approved"]:
+            approval = approval_of(approval["promote_since_ms"], approvals.get(answer.revision))
+            answer = replace(answer, verdict=verdict | {"approval": approval})
+        if approval["approved"]:
+            return answer
+        reasons = waiting(approval, path)
+    return replace(answer, decision="not_yet", reasons=[*reasons, *answer.reasons])
+
+
 def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:
     """The answer with an operator's valid decision for this revision, if there is one. Without a verdict of the
     revision, nothing is overridden: the operator would have no evidence to look at."""
@@ -188,7 +246,7 @@ def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: i
     reason = f"overridden to {command['decision']} {given}"
     instead = f"without it: {answer.decision.replace('_', ' ')}"
     reasons = [reason, *(f"{instead}: {text}" for text in answer.reasons)]
-    return Answer(command["decision"], reasons, answer.revision, answer.verdict, command)
+    return replace(answer, decision=command["decision"], reasons=reasons, override=command)
 
 
 def facts(answer: Answer, trial: Config, now_ms: int) -> dict[str, Any]:

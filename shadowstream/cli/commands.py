@@ -34,6 +34,9 @@ COMMANDS = {
         "gate",
         "May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.",
     ),
+    "verify": Command(
+        "verify", "Check who signed a verdict or a webhook. Exit code 0 genuine, 3 not genuine, 4 could not tell."
+    ),
     "explain": Command(
         "explain",
         "Say where each criterion stands, what else is in the way, and what to do about it: records and hours.",
@@ -67,6 +70,9 @@ COMMANDS = {
     "override": Command(
         "override",
         "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",
+    ),
+    "approve": Command(
+        "approve", "Approve the promote of one revision, which waits for it under `judge.approval: manual`."
     ),
     "pause": Command(
         "steer", "Pause the runner of a trial: it reads no inputs until `resume`, and a restart keeps it paused."

@@ -10,6 +10,7 @@ from shadowstream.cli.answer import Answer, MaxAge, Revision, question
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import DECISION_STYLES, ConfigPath, Json, put_json, put_styled, put_wrapped, say
 from shadowstream.config import Config
+from shadowstream.errors import ConfigError
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.verdict_notes import notes_beside
 
@@ -24,16 +25,29 @@ def gate(
         str, typer.Option(help="wait for a decision for at most so long: seconds, or with s, m, h or d")
     ] = "0",
     no_override: Annotated[
-        bool, typer.Option("--no-override", help="do not obey an override; it is named all the same")
+        bool,
+        typer.Option(
+            "--no-override",
+            help="do not obey an override; it is named all the same. An approval counts once the judge has taken it",
+        ),
+    ] = False,
+    require_signature: Annotated[
+        bool, typer.Option("--require-signature", help="refuse to answer without a key of judge.signing_keys")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.
 
     A verdict of another revision or one older than --max-age is not yet. What `override` says of this revision holds.
+    With judge.signing_keys, so is a verdict that none of these keys has signed.
     """
     wait_s = seconds_of("--wait", wait)
-    asked = replace(question(config, revision, max_age), obeys_overrides=not no_override)
+    asked = replace(question(config, revision, max_age), obeys_people=not no_override)
+    if require_signature and not asked.trial.signing_keys:
+        raise ConfigError(
+            "--require-signature: judge.signing_keys has no key here, so that no verdict can be checked; set its "
+            "variable for this process"
+        )
     deadline = time.monotonic() + wait_s
     while True:
         answer = asked.ask()
@@ -61,7 +75,7 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
         record = {"name": trial.name, "revision": answer.revision, **(answer.verdict or {})}
         record |= {"decision": answer.decision, "reasons": answer.reasons}
         asked = {"exit_code": int(answer.exit_code), "judged": judged, "override": answer.override}
-        put_json({**record, "gate": asked})
+        put_json({**record, "gate": asked, "signed": answer.signed})
         return
     decision, *rest = lines(answer)
     put_styled(decision, f"bold {DECISION_STYLES[answer.decision]}")

@@ -85,6 +85,7 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
         typical=kept.typical,
         command=command,
         override=answer.override,
+        signed=answer.signed,
     )
 
 
@@ -135,6 +136,7 @@ def _as_data(facts: Facts) -> dict[str, Any]:
         "decision": facts.explanation.decision,
         "verdict": facts.verdict,
         "override": facts.override,
+        "signed": facts.signed,
         "history": [
             {"time_ms": point.time_ms, "decision": point.decision, **point.criteria} for point in facts.history
         ],

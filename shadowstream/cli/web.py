@@ -3,7 +3,6 @@
 import importlib
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,8 @@ from shadowstream.web.probes import split
 from shadowstream.worker.confinement import hide_process
 
 if TYPE_CHECKING:
+    from shadowstream.kafka.operator_commands import Commands
+    from shadowstream.protocol.verdict_signatures import SignedVerdicts
     from shadowstream.web.release_gate import ReleaseGate
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
@@ -103,9 +104,8 @@ def _server() -> Any:
 def _watch(path: str, asked: Question) -> "TrialWatch":
     from shadowstream.web.trial_watch import Gate, TrialWatch
 
-    def ask(verdicts: Mapping[str, bytes], commands: Commands, revision: str, now_ms: int) -> "Gate":
-        evidence = Evidence(dict(verdicts), commands)
-        answer = replace(asked, revision=revision).answer(evidence, now_ms)
+    def ask(verdicts: "SignedVerdicts", commands: "Commands", revision: str, now_ms: int) -> "Gate":
+        answer = replace(asked, revision=revision).answer(Evidence(verdicts, commands), now_ms)
         return Gate(revision, answer.decision, answer.reasons, explained(answer), answer.verdict)
 
     return TrialWatch(asked.trial, path, asked.revision, ask)

@@ -15,9 +15,10 @@ from shadowstream.config.client_properties import OWNED_PROPERTIES, alerts_obsta
 from shadowstream.config.cluster import PRINCIPALS, Format, Kafka, Principal, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
 from shadowstream.config.criteria_checks import cost_problem, unknown_part
+from shadowstream.config.deciding import Judge
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
-from shadowstream.config.judging import Criterion, Judge
+from shadowstream.config.judging import Criterion
 from shadowstream.config.limits import Isolation, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis
 from shadowstream.config.privacy import Examples, Redact
@@ -150,9 +151,14 @@ class Config(Model):
         if http is not None and principal != "runner":
             changed["candidate"] = self.candidate.model_copy(update={"http": http.model_copy(update={"headers": {}})})
         if principal in ("runner", "joiner", "labels"):
-            changed["judge"] = self.judge.model_copy(update={"commands_key": None})
+            changed["judge"] = self.judge.model_copy(update={"commands_key": None, "signing_keys": []})
         elif principal in ("judge", "alerts"):  # they check commands from their start on
             changed["judge"] = self.judge.model_copy(update={"commands_key": self.commands_key})
+        if principal == "judge" and self.judge.signing_keys[:1] == [""]:
+            raise ConfigError(
+                "judge.signing_keys: the first is empty here, so that no verdict can be signed; set its variable for "
+                "the judge, or remove the key"
+            )
         return self.model_copy(update=changed)
 
     @property
@@ -164,6 +170,11 @@ class Config(Model):
                 "this process, or remove the key"
             )
         return self.judge.commands_key
+
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """The keys of verdicts that this process has; the judge signs with the first."""
+        return tuple(filter(None, self.judge.signing_keys))
 
     @property
     def starts(self) -> Literal["production-group", "latest", "earliest"]:

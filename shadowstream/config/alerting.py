@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shadowstream.config.model import Model, PositiveMillis, check_headers
+from shadowstream.webhook_signatures import key_of
 
 CHANNELS_MAX = 20
 EXAMPLES_MAX = 3
@@ -17,7 +18,7 @@ LOG = "log"
 _HTTP = r"^https?://"
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_HEADERS = {"content-type", "content-length", "host", "idempotency-key", "transfer-encoding"}
-_OWN_HEADERS |= {"x-shadowstream-signature"}
+_OWN_HEADERS |= {"x-shadowstream-signature", "webhook-id", "webhook-timestamp", "webhook-signature"}
 _OWN_LABELS = {"alertname", "trial", "revision", "incident", "slice"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 ChannelKind = Literal["webhook", "alertmanager", "apprise"]
@@ -47,7 +48,13 @@ class Channel(Model):
     secret: str | None = Field(
         None,
         min_length=16,
-        description="secret of the HMAC-SHA256 signature in X-Shadowstream-Signature, at least 16 characters",
+        description="secret of the signatures (HMAC-SHA256) in webhook-signature and X-Shadowstream-Signature: whsec_ "
+        "and base64 of 24 to 64 bytes, or a text of at least 16 characters",
+    )
+    previous_secret: str | None = Field(
+        None,
+        min_length=16,
+        description="secret that receivers may still have: webhook-signature has a signature by each of the two",
     )
     labels: dict[str, str] = Field(default_factory=dict, description="further labels for the Alertmanager's routes")
     escalate_after: str | None = Field(
@@ -72,6 +79,11 @@ class Channel(Model):
         return self.webhook or self.alertmanager or self.apprise or ""
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that sign, the newest first."""
+        return tuple(one for one in (self.secret, self.previous_secret) if one is not None)
+
+    @property
     def escalate_after_s(self) -> int | None:
         """The time without an acknowledgement before the first message; None: the channel gets each opening."""
         if self.escalate_after is None:
@@ -87,6 +99,13 @@ class Channel(Model):
             raise ValueError("name: log is the name of the log; give the channel another one")
         if self.secret is not None and self.webhook is None:
             raise ValueError("secret: signs the messages of a webhook only; remove it here")
+        if self.previous_secret is not None and self.secret is None:
+            raise ValueError("previous_secret: needs secret, the one that comes after it")
+        for name, text in (("secret", self.secret), ("previous_secret", self.previous_secret)):
+            try:
+                key_of(text or "")
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
         if self.headers and self.apprise is not None:
             raise ValueError("headers: belong to webhook and alertmanager; apprise takes all its settings in the URL")
         if self.labels and self.alertmanager is None:

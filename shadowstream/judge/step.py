@@ -269,7 +269,7 @@ class JudgeStep:
 
     def verdict(self, now_ms: int) -> dict[str, Any]:
         """Return the present verdict. Nothing is to be written for it."""
-        return build(self._verdict_input(), now_ms)
+        return self.commands.approval.noted(build(self._verdict_input(), now_ms))
 
     def _verdict_input(self) -> VerdictInput:
         if self._evaluation is None:

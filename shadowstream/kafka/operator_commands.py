@@ -62,6 +62,10 @@ class Commands:
         found = {one["subject"]: one for one in self.taken if one["command"] == "override"}
         return {revision: record for revision, record in found.items() if record["decision"] in ("promote", "reject")}
 
+    def approvals(self) -> dict[str, dict[str, Any]]:
+        """Return the last approval of each revision, whatever promote it names."""
+        return {one["subject"]: one for one in self.taken if one["command"] == "approve"}
+
 
 def commands(config: Config) -> Commands:
     """Read all commands, without unreadable ones: these neither open nor close a gate. Raises `ConfigError`."""

@@ -23,6 +23,8 @@ def signature_of(record: Mapping[str, Any], trial: str, key: str) -> str:
     covered = [trial, *({**NO_FIELDS, **record}[name] for name in FIELDS)]
     if record.get("share") is not None:  # commands of earlier releases have none
         covered.append(record["share"])
+    if record.get("promote_since_ms") is not None:
+        covered.append({"promote_since_ms": record["promote_since_ms"]})
     text = json.dumps(covered, ensure_ascii=True, separators=(",", ":"))
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 

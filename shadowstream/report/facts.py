@@ -63,6 +63,8 @@ class Facts:
     """Typical delta of each field that has numbers."""
     command: str = "CONFIG"
     override: Record | None = None
+    signed: Record | None = None
+    """The verdict as it was written, in base64, and its signature."""
 
     @property
     def decision(self) -> str:

@@ -17,6 +17,7 @@ from shadowstream.kafka.status_reader import StatusReader
 from shadowstream.kafka.trial.hash_key import keyed_for_reading
 from shadowstream.logs import get_logger
 from shadowstream.protocol.command_signatures import CommandCheck
+from shadowstream.protocol.verdict_signatures import SignedVerdicts
 from shadowstream.report.facts import History, Point
 from shadowstream.status.differing_rows import DifferingRows, Filter, Page, TypicalDelta
 from shadowstream.status.figures import Status
@@ -30,7 +31,7 @@ EVERY_S, IDLE_EVERY_S = 2.0, 60.0
 OPEN_S = 10.0
 """A page that has not asked for so long is closed."""
 ANSWERS = {
-    "verdict": Tail("verdict", None),
+    "verdict": Tail("verdict", None, is_signed=True),
     "commands": Tail("command", None),
     "audit": Tail("verdict", 20_000),
     "drift": Tail("drift", 2_000),
@@ -59,8 +60,8 @@ class Gate:
     verdict: Record | None
 
 
-Ask = Callable[[Mapping[str, bytes], Commands, str, int], Gate]
-"""The gate: last verdicts by revision, commands, a revision and the time; it returns its answer."""
+Ask = Callable[[SignedVerdicts, Commands, str, int], Gate]
+"""The gate: last verdicts by revision, people's commands, a revision and the time; it returns its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ class TrialWatch:
         self._status = StatusReader(config, revision, self._take_stats, STATS_READ)
         self._pairs: PairReader | None = None
         self._looked: Look | None = None
-        self._verdicts: dict[str, bytes] = {}
-        self._commands = Commands(CommandCheck(config.name, config.judge.commands_key))
+        self._verdicts = SignedVerdicts(config.name, config.signing_keys)
+        self._commands = Commands(CommandCheck(config.name, config.commands_key))
         self._courses: dict[str, _Course] = {}
         self._replaced: set[str] = set()
         self._rows = DifferingRows()
@@ -205,7 +206,7 @@ class TrialWatch:
 
     def _shown(self) -> list[str]:
         """The config's own revision, then the newest others with a verdict."""
-        others = [revision for revision in reversed(self._verdicts) if revision != self.figures.own]
+        others = [revision for revision in reversed(self._verdicts.last) if revision != self.figures.own]
         return [self.figures.own, *others[: REVISIONS_MAX - 1]]
 
     def _of_revision(self, gate: Gate) -> RevisionFigures:
@@ -233,8 +234,7 @@ class TrialWatch:
     def _take_own(self, topic: str, one: TailRecord) -> None:
         record = one.record
         if topic == "verdict":
-            self._verdicts.pop(record["revision"], None)
-            self._verdicts[record["revision"]] = one.raw
+            self._verdicts.take(record["revision"].encode(), one.raw, one.signature)
         elif topic == "commands":
             self._commands.take(record)
         elif (course := self._course(record["revision"])) is None:

@@ -14,7 +14,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("shadowstream/judge/verdict", "shadowstream/judge/coverage", "shadowstream/judge/windows")
 ROOTS = (
     *("uncovered", "misfits_by_outcome", "_unproven", "_unfit", "_rejected", "_why", "_pooled", "unmeasured", "doubt"),
-    *("_incidents", "guard", "shown_over", "excess", "not_shown", "not_lately", "decide", "aged", "take"),
+    *(
+        "_incidents",
+        "guard",
+        "shown_over",
+        "excess",
+        "not_shown",
+        "not_lately",
+        "decide",
+        "aged",
+        "approved",
+        "proven",
+        "take",
+    ),
 )
 """Names of functions from which reasons come. Calls of methods are followed by name too."""
 ELSEWHERE = ("shadowstream/cli/answer.py", "shadowstream/kafka/trial/judged_topics.py")

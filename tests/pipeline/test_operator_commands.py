@@ -4,6 +4,8 @@ import json
 import time
 from typing import Any
 
+import pytest
+
 from shadowstream.protocol.command_signatures import REPEATED
 from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.pipeline.candidates import SAME
@@ -28,8 +30,12 @@ def turns_wrong(order):
 CRITERION = {"rate": "mismatch", "limit": 0.01, "unit": "block", "critical": False}
 
 
-def test_acknowledged_muted_and_overridden_by_command_until_it_ends(make_trial: MakeTrial) -> None:
-    settings = {**UNBOUNDED, "judge": {"criteria": [CRITERION], "commands_key": "a key of 16 characters"}}
+def test_acknowledged_muted_and_overridden_by_command_until_it_ends(
+    make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNING_KEY", "another key of 16 characters")
+    keys = {"commands_key": "a key of 16 characters", "signing_keys": ["${SIGNING_KEY}"]}
+    settings = {**UNBOUNDED, "judge": {"criteria": [CRITERION], **keys}}
     trial = make_trial("people", LATE_WRONG, "turns_wrong", **settings).answered(ORDERS)
 
     def last() -> dict[str, Any]:
@@ -53,7 +59,8 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(make_trial: 
         (incident,) = before["incidents_open"]
         assert (row["incident"], row["state"], row["acknowledged_by"]) == (incident, "open", None)
         assert "not acknowledged yet" in ask("explain")
-        ask("gate", code=4)
+        assert "is not proven" not in ask("gate", code=4)
+        assert ask("verify").startswith("genuine: ")
 
         ask("alerts ack", incident, "--by", "ann", "--reason", "rolled back")
         ask("alerts mute", incident, "--by", "bob", "--for", "1h")

@@ -46,6 +46,8 @@ SETTINGS = {
     "PLANTED_SIGN": "signing-secret-planted",
     "PLANTED_COMMANDS": "commands-key-planted-32-characters",
     "PLANTED_HASH": "hash-key-planted",
+    "PLANTED_KEY": "verdicts-key-planted",
+    "PLANTED_FORMER": "former-secret-planted",
 }
 MODES: dict[str, dict[str, Any]] = {
     "numbers": {"examples": {"values": "numbers"}},
@@ -95,9 +97,10 @@ def planted_trial(kafka: Broker, folder: Path, mode: str, webhook: Webhook, suff
     """A trial whose production has answered and whose labels have come."""
     name = f"planted-{suffix}"
     channel = {"webhook": f"{webhook.url}?token=${{PLANTED_WEBHOOK}}", "secret": "${PLANTED_SIGN}"}
+    channel["previous_secret"] = "${PLANTED_FORMER}"
     settings: dict[str, Any] = {
         "start": "earliest",
-        "judge": {"window_ms": 3_600_000, "commands_key": "${PLANTED_COMMANDS}"},
+        "judge": {"window_ms": 3_600_000, "commands_key": "${PLANTED_COMMANDS}", "signing_keys": ["${PLANTED_KEY}"]},
         "alerts": {"channels": [{**channel, "headers": {"X-Token": "${PLANTED_HEADER}"}}]},
         "compare": {"match_sample": 1, "diff_json": True, **MODES[mode]},
     }

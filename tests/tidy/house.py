@@ -26,7 +26,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # The longest matching name decides. One rank a line, the lowest first; `entry_points` loads the user's code, and
 # `runner.candidate` calls it.
 _RANKS = (
-    "errors future_dates paths public_records records thinned_queue",
+    "errors future_dates paths public_records records thinned_queue webhook_signatures",
     "config disk entry_points pickled_models shipped topics",
     "codecs",
     "protocol",
@@ -50,7 +50,7 @@ DOOR = "shadowstream"
 
 _PURE = (
     "codecs compare disk errors first_config joiner judge labels paths protocol public_records records status "
-    "suggest thinned_queue topic_pairs topics"
+    "suggest thinned_queue topic_pairs topics webhook_signatures"
 )
 _PURE_RUNNER = (
     "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call early_end outputs "

@@ -15,6 +15,7 @@ from shadowstream.alerts.channels.channel import Channel, Refused
 from shadowstream.alerts.messages import Alert, State
 from shadowstream.config import Channel as Settings
 from shadowstream.logs import get_logger
+from shadowstream.webhook_signatures import signed_headers
 
 log = get_logger("alerts")
 SIGNATURE = "X-Shadowstream-Signature"
@@ -22,7 +23,7 @@ URL_SAFE = ":/?#[]@!$&'()*+,;=%~"
 RESEND_S = 60.0
 ALIVE_S = 600.0
 """Time after which the Alertmanager resolves an alert that is not sent again."""
-_SEVERITIES = {"incident": "warning", "distribution": "info", "reject": "critical"}
+_SEVERITIES = {"incident": "warning", "distribution": "info", "reject": "critical", "approval": "info"}
 
 
 def signature(secret: str, body: bytes, at_s: int) -> str:
@@ -66,13 +67,15 @@ class HttpChannel(Channel):
 
 
 class WebhookChannel(HttpChannel):
-    """A webhook of the user: the alert as JSON, with an Idempotency-Key and, with a secret, a signature."""
+    """A webhook of the user: the alert as JSON, with an Idempotency-Key and, with a secret, signatures."""
 
     async def send(self, alert: Alert) -> None:
         body = orjson.dumps({"id": alert.key, **alert.payload})
         headers = {"Idempotency-Key": alert.key}
         if self._settings.secret is not None:
-            headers[SIGNATURE] = signature(self._settings.secret, body, int(time.time()))
+            at_s = int(time.time())
+            headers[SIGNATURE] = signature(self._settings.secret, body, at_s)
+            headers |= signed_headers(alert.key, body, at_s, self._settings.secrets)
         await self._post(body, headers)
 
 

@@ -12,6 +12,7 @@ from shadowstream.judge.distributions.words import distribution_lines
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.label_quality import quality_lines
 from shadowstream.judge.latency_sketch import latency_lines
+from shadowstream.judge.verdict.approval import WAITS
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.identity_fit import is_misfit
 from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
@@ -26,6 +27,8 @@ Verdict = Mapping[str, Any]
 
 AGED = "the newest judged data are of "
 """Beginning of the reason of a promote that rests on old data only."""
+UNPROVEN = "the verdict is not proven to be "
+"""Beginning of the reason of a verdict that has not the signature which the trial asks for."""
 _OVER = "the trial has read all that it was to read, so waiting adds nothing"
 
 
@@ -87,6 +90,16 @@ def _todo(verdict: Verdict, decision: str, outlooks: Sequence[Outlook], reasons:
             return [
                 "see that new records come and that runner and joiner go on; for a trial of old records set bounded: "
                 "true, or ask with a larger --max-age"
+            ]
+        if any(reason.startswith(UNPROVEN) for reason in reasons):
+            return [
+                "see who may write the topic of verdicts (`shadowstream doctor CONFIG`), and that the judge has the "
+                "first key of judge.signing_keys; `shadowstream verify CONFIG` names the key that signed"
+            ]
+        if any(reason.startswith(WAITS) for reason in reasons):
+            return [
+                "if you agree, approve it: `shadowstream approve CONFIG --by NAME --reason TEXT`; if not, refuse it: "
+                "`shadowstream override CONFIG --decision reject --by NAME --reason TEXT`"
             ]
         return ["see whether the judge runs (`shadowstream judge CONFIG`): it says each 30 s that it lives"]
     if decision == "promote":

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shadowstream.config import Config, Criterion
-from shadowstream.config.judging import GUARDS, default_criteria
+from shadowstream.config.deciding import GUARDS, default_criteria
 
 
 class Guard(Criterion):

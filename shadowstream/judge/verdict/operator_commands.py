@@ -7,6 +7,7 @@ ack        names who works on the incident; it stays open and blocks promote unt
 mute       the incident's alerts are muted until `until_ms`; it stays open and blocks promote as well
 override   the gate answers `decision` for the revision until `until_ms`, whatever the evidence shows; an empty
            decision takes the override back
+approve    the promote that the command names is approved, where the trial asks for it (`approval`)
 pause, resume, sample: see `judge.steering`
 =========  ==================================================================================================
 
@@ -18,6 +19,7 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.judge.steering import Steering
+from shadowstream.judge.verdict.approval import PromoteApproval
 
 # Incidents are few; above this limit the oldest commands of a revision are dropped.
 SUBJECTS_MAX = 200
@@ -30,6 +32,7 @@ class OperatorCommands:
     def __init__(self, config: Config, revision: str) -> None:
         self._revision = revision
         self.steering = Steering(config)
+        self.approval = PromoteApproval(config)
         self.acks: dict[str, dict[str, Any]] = {}
         self.mutes: dict[str, dict[str, Any]] = {}
         self.override: dict[str, Any] | None = None
@@ -46,18 +49,21 @@ class OperatorCommands:
         elif record["command"] == "override" and subject == self._revision:
             decision = record.get("decision", "")
             self.override = {"decision": decision, **command, **ending} if decision else None
+        elif record["command"] == "approve" and subject == self._revision:
+            self.approval.command = command | {"promote_since_ms": record.get("promote_since_ms")}
         else:
             self.steering.obey(record)
 
     def snapshot(self) -> list[Any]:
         """Return the state as JSON."""
-        return [self.acks, self.mutes, self.override, self.steering.snapshot()]
+        return [self.acks, self.mutes, self.override, self.steering.snapshot(), self.approval.snapshot()]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Restore the state from a snapshot."""
-        self.acks, self.mutes, self.override, *steering = snapshot  # an earlier release has none
-        if steering:
-            self.steering.restore(steering[0])
+        self.acks, self.mutes, self.override, *later = snapshot
+        restored = (self.steering.restore, self.approval.restore)
+        for restore, state in zip(restored, later, strict=False):  # an earlier release has fewer
+            restore(state)
 
 
 def _last(commands: dict[str, dict[str, Any]], subject: str, command: dict[str, Any]) -> None:

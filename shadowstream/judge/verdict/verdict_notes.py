@@ -1,5 +1,5 @@
-"""Notes on a verdict as sentences: coverage, records left out, isolation of the candidate, muted criteria, steering,
-caveats.
+"""Notes on a verdict as sentences: coverage, records left out, isolation of the candidate, approval, muted criteria,
+steering, caveats.
 
 Pure: from a verdict record alone. Gate, `explain`, Markdown, JUnit, the page and alerts show these same sentences.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from shadowstream.judge.coverage.coverage import declared_share
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.verdict.approval import approval_notes
 from shadowstream.protocol.outcomes import DECLARED, Outcome
 
 Verdict = Mapping[str, Any]
@@ -21,7 +22,7 @@ _ISOLATION = {
 
 def notes_of(verdict: Verdict) -> list[str]:
     """Return all notes of a verdict record (schemas/verdict.avsc), coverage first, caveats last."""
-    decided = [*_muted(verdict), *verdict.get("steered", ())]
+    decided = [*approval_notes(verdict), *_muted(verdict), *verdict.get("steered", ())]
     return [*coverage_notes(verdict), *_isolation(verdict), *decided, *verdict["caveats"]]
 
 

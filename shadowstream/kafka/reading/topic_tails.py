@@ -14,16 +14,21 @@ from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.reading.bounded import Span, ignore, quiet, read_spans
 from shadowstream.kafka.refused_records import Refusals, own_record
+from shadowstream.protocol.verdict_signatures import HEADER
 from shadowstream.records import Partition
 
 QUIET_S = 30.0
 
 
 class Tail(NamedTuple):
-    """The schema of a topic's records, and how many offsets are read at first over all of its partitions; None: all."""
+    """The schema of a topic's records, and how many offsets are read at first over all of its partitions; None: all.
+
+    `is_signed`: whether the records may have a signature, for which their headers are read.
+    """
 
     schema: str
     offsets: int | None
+    is_signed: bool = False
 
 
 class TailRecord(NamedTuple):
@@ -32,6 +37,7 @@ class TailRecord(NamedTuple):
     topic: str
     record: dict[str, Any]
     raw: bytes
+    signature: bytes | None = None
 
 
 class TopicTails:
@@ -65,9 +71,11 @@ class TopicTails:
         for message in messages:
             topic, value = str(message.topic()), message.value()
             if value is not None:  # no tombstone
-                record = own_record(self._tails[topic].schema, message, self._refusals)
+                tail = self._tails[topic]
+                record = own_record(tail.schema, message, self._refusals)
                 if record is not None:
-                    yield TailRecord(topic, record, value)
+                    headers: Any = dict(message.headers() or ()) if tail.is_signed else {}
+                    yield TailRecord(topic, record, value, headers.get(HEADER))
 
     def _find(self, client: AdminClient) -> None:
         """Begin with topics, and partitions, that were not there before."""

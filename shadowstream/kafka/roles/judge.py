@@ -33,6 +33,7 @@ from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.logs import get_logger
 from shadowstream.metrics import DECISIONS
 from shadowstream.protocol.command_signatures import CommandCheck
+from shadowstream.protocol.verdict_signatures import HEADER, signature_of
 from shadowstream.records import Partition, Write
 
 log = get_logger("judge")
@@ -175,7 +176,7 @@ class JudgeLoop:
             # A rewritten verdict shows that the judge runs: the gate refuses a stale one.
             self._next_heartbeat = at + HEARTBEAT_S
         effects = self._step.evaluate(now_ms(), force=force)
-        writes = effects.writes
+        writes = self._signed(effects.writes)
         if effects.unsaved:
             why = "too many windows are open; a restart re-reads statistics from the last state"
             log.warning("state_too_large", bytes=effects.unsaved, why=why)
@@ -194,6 +195,21 @@ class JudgeLoop:
                 event = own.decode(write.value or b"")[1]
                 log.info("drift", drift=event["event"], criterion=event["criterion"], reason=event["reason"])
         self._watch.reached("consuming")
+
+    def _signed(self, writes: list[Write]) -> list[Write]:
+        """Sign the verdicts among the writes, where the trial has a key."""
+        if not self._config.signing_keys:
+            return writes
+        signed, key = {self._config.plan.of("verdict"), self._config.plan.of("audit")}, self._config.signing_keys[0]
+        return [
+            write._replace(headers=[(HEADER, self._signature(write.value or b"", key))])
+            if write.topic in signed
+            else write
+            for write in writes
+        ]
+
+    def _signature(self, value: bytes, key: str) -> bytes:
+        return signature_of(value, self._config.name, self._step.revision, key).encode()
 
     def _show(self, verdict: dict[str, Any], seconds: float) -> None:
         metrics = self._watch.metrics

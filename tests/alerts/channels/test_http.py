@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook as Reference
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from shadowstream.alerts.channels import http
 from shadowstream.alerts.channels.channel import Refused
@@ -80,3 +82,22 @@ def test_a_repetition_that_is_refused_ends_nothing(receiver: Webhook, monkeypatc
     receiver.status = 200
     asyncio.run(manager.refresh())
     assert posted(receiver) == [["mismatch-1"]]
+
+
+@pytest.mark.parametrize("secret", ["whsec_" + "QUFB" * 8, "a secret of more than 16 characters"])
+def test_a_signed_webhook_is_verified_by_the_reference_with_either_secret(receiver: Webhook, secret: str) -> None:
+    former = "the secret of the year before"
+    settings = Channel(webhook=f"http://127.0.0.1:{receiver.port}", secret=secret, previous_secret=former)
+    asyncio.run(http.WebhookChannel(settings, 2_000).send(alert("opened", criterion="mismatch:items.a=b")))
+    (body,), (headers,) = receiver.bodies, receiver.headers
+    assert headers["webhook-id"] == headers["Idempotency-Key"].replace(".", "%2E")
+    for one in (secret, former):
+        Reference(one if one.startswith("whsec_") else one.encode()).verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        Reference(b"another secret").verify(body, headers)
+
+
+def test_a_webhook_without_a_secret_is_not_signed(receiver: Webhook) -> None:
+    settings = Channel(webhook=f"http://127.0.0.1:{receiver.port}")
+    asyncio.run(http.WebhookChannel(settings, 2_000).send(alert("opened")))
+    assert not [name for name in receiver.headers[0] if "signature" in name.lower()]
