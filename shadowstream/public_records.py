@@ -275,6 +275,17 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Handover:
+    """The candidate's takeover of production's group. `offsets`: the first input that it answers, by partition."""
+
+    by: str
+    reason: str
+    at_ms: int
+    group: str
+    offsets: tuple[RecordId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """One line of conservation: two numbers that must be equal."""
 
@@ -329,6 +340,7 @@ class Verdict:
     slices_dropped: int
     incidents: tuple[OpenIncident, ...]
     override: Override | None
+    handover: Handover | None
     min_duration_ms: int | None
     covered_ms: int | None
     season_ms: int | None

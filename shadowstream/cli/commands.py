@@ -64,6 +64,14 @@ COMMANDS = {
         "override",
         "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",
     ),
+    "handover": Command(
+        "handover",
+        "Print how a promoted candidate takes over production's group at exact offsets, and back; move nothing.",
+    ),
+    "watch-over": Command(
+        "watch_over",
+        "Write the config turned round: the old version runs as the shadow of the promoted one, under the same judge.",
+    ),
     "pause": Command(
         "steer", "Pause the runner of a trial: it reads no inputs until `resume`, and a restart keeps it paused."
     ),

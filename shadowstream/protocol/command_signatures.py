@@ -23,6 +23,9 @@ def signature_of(record: Mapping[str, Any], trial: str, key: str) -> str:
     covered = [trial, *({**NO_FIELDS, **record}[name] for name in FIELDS)]
     if record.get("share") is not None:  # commands of earlier releases have none
         covered.append(record["share"])
+    if record.get("group"):
+        offsets = [[one["topic"], one["partition"], one["offset"]] for one in record["offsets"]]
+        covered.append([record["group"], offsets])
     text = json.dumps(covered, ensure_ascii=True, separators=(",", ":"))
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 

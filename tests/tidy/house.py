@@ -32,7 +32,7 @@ _RANKS = (
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "configfile configschema masking model_server runner.candidate status suggest topic_pairs yamlfile",
+    "configfile configschema handover masking model_server runner.candidate status suggest topic_pairs yamlfile",
     "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",
@@ -49,7 +49,7 @@ RANKS = {f"shadowstream.{name}": rank for rank, names in enumerate(_RANKS) for n
 DOOR = "shadowstream"
 
 _PURE = (
-    "codecs compare disk errors joiner judge labels paths protocol public_records records status suggest "
+    "codecs compare disk errors handover joiner judge labels paths protocol public_records records status suggest "
     "thinned_queue topic_pairs topics"
 )
 _PURE_RUNNER = (

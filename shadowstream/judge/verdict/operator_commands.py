@@ -7,6 +7,7 @@ ack        names who works on the incident; it stays open and blocks promote unt
 mute       the incident's alerts are muted until `until_ms`; it stays open and blocks promote as well
 override   the gate answers `decision` for the revision until `until_ms`, whatever the evidence shows; an empty
            decision takes the override back
+handover   names who let the candidate take over production's group, and at which offsets
 pause, resume, sample: see `judge.steering`
 =========  ==================================================================================================
 
@@ -33,6 +34,7 @@ class OperatorCommands:
         self.acks: dict[str, dict[str, Any]] = {}
         self.mutes: dict[str, dict[str, Any]] = {}
         self.override: dict[str, Any] | None = None
+        self.handover: dict[str, Any] | None = None
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Take a record (schemas/command.avsc); ignore unknown commands."""
@@ -46,18 +48,21 @@ class OperatorCommands:
         elif record["command"] == "override" and subject == self._revision:
             decision = record.get("decision", "")
             self.override = {"decision": decision, **command, **ending} if decision else None
+        elif record["command"] == "handover" and subject == self._revision:
+            self.handover = {**command, "group": record["group"], "offsets": record["offsets"]}
         else:
             self.steering.obey(record)
 
     def snapshot(self) -> list[Any]:
         """Return the state as JSON."""
-        return [self.acks, self.mutes, self.override, self.steering.snapshot()]
+        return [self.acks, self.mutes, self.override, self.steering.snapshot(), self.handover]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Restore the state from a snapshot."""
-        self.acks, self.mutes, self.override, *steering = snapshot  # an earlier release has none
-        if steering:
-            self.steering.restore(steering[0])
+        self.acks, self.mutes, self.override, *later = snapshot  # an earlier release has fewer
+        if later:
+            self.steering.restore(later[0])
+        self.handover = later[1] if len(later) > 1 else None
 
 
 def _last(commands: dict[str, dict[str, Any]], subject: str, command: dict[str, Any]) -> None:
