@@ -24,6 +24,7 @@ from shadowstream.status.words import number
 PARTITIONS_MAX = 10_000
 """Input partitions whose offsets one record of `commands` holds."""
 LOGIN_FILE = "client.properties"
+_DEFAULTS = {"--watch": "5s", "--max-age": "1h"}
 
 
 def handover(
@@ -36,7 +37,7 @@ def handover(
     ] = None,
     watch: Annotated[
         str, typer.Option(help="how long the commits of an empty group must stand still: seconds, or with s or m")
-    ] = "5s",
+    ] = _DEFAULTS["--watch"],
     command_config: Annotated[
         str | None,
         typer.Option(
@@ -44,7 +45,7 @@ def handover(
             "kafka.client has a login"
         ),
     ] = None,
-    max_age: MaxAge = "1h",
+    max_age: MaxAge = _DEFAULTS["--max-age"],
     as_json: Json = False,
 ) -> None:
     """Print how a promoted candidate takes over production's group at exact offsets, and back; move nothing.
@@ -67,7 +68,13 @@ def handover(
         _refuse(answer, as_json)
     facts = read_facts(admin(trial.kafka), trial, answer.revision, new_group, watch_s)
     lines = KafkaLines(trial.kafka.bootstrap, command_config or (LOGIN_FILE if has_login(trial) else None))
-    plan = plan_of(Asked(trial, config, answer.revision, _again(config, by, reason, revision, new_group), lines), facts)
+    options = {"--by": by, "--reason": reason, "--revision": revision, "--new-group": new_group, "--watch": watch}
+    options |= {"--command-config": command_config, "--max-age": max_age}
+    words = [
+        word for name, value in options.items() if value and value != _DEFAULTS.get(name) for word in (name, value)
+    ]
+    command = shlex.join(["shadowstream", "handover", config, *words])
+    plan = plan_of(Asked(trial, config, answer.revision, command, lines), facts)
     record = _record(answer, plan, facts, by, reason) if plan.is_final else None
     if record is not None:
         write_command(trial, record)
@@ -80,12 +87,6 @@ def has_login(trial: Config) -> bool:
     return trial.kafka.msk is not None or any(
         name.startswith(("security.", "sasl.", "ssl.")) for name in trial.kafka.client
     )
-
-
-def _again(config: str, by: str, reason: str, revision: str | None, new_group: str | None) -> str:
-    given = {"--by": by, "--reason": reason, "--revision": revision, "--new-group": new_group}
-    options = [word for name, value in given.items() if value for word in (name, value)]
-    return shlex.join(["shadowstream", "handover", config, *options])
 
 
 def _refuse(answer: Answer, as_json: bool) -> None:

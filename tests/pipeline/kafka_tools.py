@@ -12,7 +12,10 @@ from shadowstream.testing.jars import classpath, kafka_classpath
 from shadowstream.testing.kafka_jars import KAFKA_VERSION
 
 TOOLS = (
-    (f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}", "8a6939f310a61119cedaffc144119e9b2a374e32a7ec18f78e49ce5aeb71d6b0"),
+    (
+        f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}",
+        "8a6939f310a61119cedaffc144119e9b2a374e32a7ec18f78e49ce5aeb71d6b0",
+    ),
 )
 """(Maven coordinate, sha256), beside the jars of the embedded Kafka."""
 CLASSES = {"kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"}

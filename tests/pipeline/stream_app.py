@@ -1,7 +1,8 @@
 """A small stream application, as a process: it answers inputs, with outputs and offsets in one transaction.
 
-``python stream_app.py BOOTSTRAP GROUP INPUT OUTPUT VERSION RESET``. Each output names its input and the version. SIGTERM
-ends it after its commit. Killed at any moment, it leaves no output that a reader of committed records sees twice.
+``python stream_app.py BOOTSTRAP GROUP INPUT OUTPUT VERSION RESET``. Each output names its input and the version.
+SIGTERM ends it after its commit. Killed at any moment, it leaves no output that a reader of committed records
+sees twice.
 """
 
 import signal

@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 from shadowstream.testing.topics import Write, produce_all, read_all
@@ -92,5 +91,3 @@ def lines_of(steps: Iterable[dict[str, Any]], but: tuple[str, ...] = ()) -> list
 def offsets_of(plan: dict[str, Any]) -> dict[int, int]:
     """The offsets of a final plan by partition."""
     return {one["partition"]: one["offset"] for one in plan["recorded"]["offsets"]}
-
-
