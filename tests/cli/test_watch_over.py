@@ -6,6 +6,7 @@ import pytest
 
 from shadowstream.configfile import load
 from tests.cli.conftest import Cli, MakeTrial
+from tests.cli.verdict_topic import Judged
 
 OLD = "def score(value):\n    return value\n"
 
@@ -64,6 +65,18 @@ def test_an_old_version_of_another_kind_is_a_section_of_a_file(cli: Cli, before:
     config = load(turn(cli, before, "--name", "again", "--group", "next", old=str(section)))
     assert (config.name, config.candidate.topic, config.candidate.version) == ("again", "scores-old", "3")
     assert config.production.group == "next"
+
+
+def test_gate_says_roll_back_where_it_would_say_reject(cli: Cli, judged: Judged) -> None:
+    (judged.path.parent / "old_version.py").write_text(OLD)
+    back = Judged(turn(cli, judged.path), judged.bootstrap)
+    back.create()
+    for decision, part, code in (("reject", "roll back: ", 3), ("promote", "keep it: ", 0), ("not_yet", "", 4)):
+        back.say(decision)
+        result = cli("gate", back.path)
+        assert (result.code, result.out.splitlines()[1].startswith(f"  {part}")) == (code, True)
+        judged.say(decision)
+        assert not part or part not in cli("gate", judged.path).out
 
 
 @pytest.mark.parametrize(

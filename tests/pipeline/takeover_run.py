@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -25,6 +25,9 @@ class Takeover:
     source: str
     target: str
     shell: Shell
+    partitions: int = PARTITIONS
+    time_ms: Callable[[int], int | None] = lambda n: None
+    """Event time of the n-th input; None: that of its writing."""
     written: int = 0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -49,7 +52,9 @@ class Takeover:
     def write(self, more: int) -> None:
         """Write so many more inputs."""
         at = range(self.written, self.written + more)
-        values = [Write(json.dumps({"n": n}).encode(), b"order-%d" % n, n % PARTITIONS) for n in at]
+        values = [
+            Write(json.dumps({"n": n}).encode(), b"order-%d" % n, n % self.partitions, self.time_ms(n)) for n in at
+        ]
         produce_all(self.bootstrap, self.source, values)
         self.written += more
 
@@ -68,7 +73,7 @@ class Takeover:
         """Every input has one committed output over all versions, and each version has answered some."""
         self.await_answers(self.written)
         found = self.answers()
-        expected = {f"{self.source}/{n % PARTITIONS}/{n // PARTITIONS}" for n in range(self.written)}
+        expected = {f"{self.source}/{n % self.partitions}/{n // self.partitions}" for n in range(self.written)}
         assert {place for place, _ in found} == expected
         assert sum(found.values()) == len(expected)
         assert {version for _, version in found} == set(versions)
