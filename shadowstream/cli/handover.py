@@ -164,7 +164,7 @@ def _print(
 def _put_steps(title: str, steps: tuple[Step, ...]) -> None:
     put(f"\n{title}")
     for at, step in enumerate(steps, 1):
-        put_wrapped(f"{at}. {step.title}")
+        put_wrapped(f"{at}. {step.title}{' (done)' if step.done else ''}")
         for text in step.text:
             put_wrapped(f"   {text}")
         _put_commands(step.commands)
@@ -173,6 +173,6 @@ def _put_steps(title: str, steps: tuple[Step, ...]) -> None:
 
 
 def _put_commands(commands: tuple[str, ...]) -> None:
-    """Write lines for a shell: never wrapped, and without indentation, which would change a file's rows."""
+    """Write lines for a shell, never wrapped; rows of a file without indentation, which would change them."""
     for command in commands:
-        put(command)
+        put(command if "\n" in command else f"   {command}")

@@ -13,12 +13,13 @@ from shadowstream.records import Partition
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step for people. `commands`: lines of a shell, in order. `checks`: what shows that it is done."""
+    """A step for people. `commands`: lines of a shell, in order. `checks`: signs that it is done. `done`: it is."""
 
     title: str
     text: tuple[str, ...]
     commands: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    done: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the step as JSON."""
@@ -56,8 +57,8 @@ def plan_of(asked: Asked, facts: Facts) -> Plan:
     """Return the plan for these facts."""
     offsets = {one.place: _offset(one.committed, one.begin, one.end) for one in facts.inputs}
     known = {place: offset for place, offset in offsets.items() if offset is not None}
-    writer = _Writer(asked, facts, known)
     obstacles = obstacles_of(facts, asked.lines)
+    writer = _Writer(asked, facts, known, is_final=not obstacles)
     return Plan(tuple(obstacles), tuple(notes_of(facts)), writer.steps(), writer.way_back(), known)
 
 
@@ -69,8 +70,9 @@ def _offset(committed: int | None, begin: int, end: int) -> int | None:
 class _Writer:
     """Writer of the steps."""
 
-    def __init__(self, asked: Asked, facts: Facts, offsets: dict[Partition, int]) -> None:
+    def __init__(self, asked: Asked, facts: Facts, offsets: dict[Partition, int], *, is_final: bool) -> None:
         self._asked, self._facts, self._offsets = asked, facts, offsets
+        self._is_final = is_final
         self._config, self._lines = asked.config, asked.lines
         self._old = facts.group.name
         self._new = self._old if facts.new_group is None else facts.new_group.name
@@ -106,10 +108,14 @@ class _Writer:
                 "Before you start the old version, set its group back to the offsets of this plan. It then answers all "
                 "inputs since the handover again: their outputs come twice, and readers must take the last one.",
             ),
-            tuple(self._lines.reset(old, self._offsets, self._file)),
+            self._reset(old, self._offsets),
             (_TOOL,),
         )
         return (stop, Step("Check where the old version continues", keep, lines, done), again, start)
+
+    def _reset(self, group: str, offsets: dict[Partition, int]) -> tuple[str, ...]:
+        """Return the lines that set offsets; a comment until the offsets are final, since others lose or repeat."""
+        return tuple(self._lines.reset(group, offsets, self._file)) if self._is_final else (_LATER,)
 
     def _stop(self) -> Step:
         reliable = self._config.production.commits == "after_output"
@@ -128,14 +134,15 @@ class _Writer:
         checks = (
             "STATE is Empty and #MEMBERS is 0. A killed member leaves after session.timeout.ms (45 s by default).",
         )
-        return Step("Stop production", tuple(text), (self._lines.state(self._old),), checks)
+        return Step("Stop production", tuple(text), (self._lines.state(self._old),), checks, self._is_final)
 
     def _again(self) -> Step:
         text = (
             "With production stopped, take the offsets again: they are final, and the command records them in the "
             "topic commands and, by the running judge, in audit.",
         )
-        return Step("Take the offsets", text, (self._asked.command,), ("It says final, with exit code 0.",))
+        checks = ("It says final, with exit code 0.",)
+        return Step("Take the offsets", text, (self._asked.command,), checks, self._is_final)
 
     def _end_trial(self) -> Step:
         text = (
@@ -163,7 +170,7 @@ class _Writer:
     def _set_offsets(self) -> Step:
         if self._new != self._old:
             text = (f"Group {self._new} begins where group {self._old} ended.",)
-            lines = (*self._lines.reset(self._new, self._offsets, self._file), self._lines.offsets(self._new))
+            lines = (*self._reset(self._new, self._offsets), self._lines.offsets(self._new))
             return Step(f"Set the offsets of group {self._new}", text, lines, (_AS_HERE, _TOOL))
         uncommitted = {one.place for one in self._facts.inputs if one.committed is None}
         lacking = {place: offset for place, offset in self._offsets.items() if place in uncommitted}
@@ -174,7 +181,7 @@ class _Writer:
             f"The new version takes over group {self._old} with its commits. Only empty partitions without a commit "
             "get one, so that no record is passed over.",
         )
-        lines = (*self._lines.reset(self._old, lacking, self._file), self._lines.offsets(self._old))
+        lines = (*self._reset(self._old, lacking), self._lines.offsets(self._old))
         return Step("Set offsets of empty partitions", text, lines, (_AS_HERE, _TOOL))
 
     def _start(self) -> Step:
@@ -195,13 +202,13 @@ class _Writer:
     def _watch(self) -> Step:
         path = shlex.quote(self._asked.config_path)
         text = (
-            "Run the old version as the shadow of the new one: the same judge says when to roll back.",
-            "--candidate names the old version: package.module:callable, or a YAML file with its section candidate.",
+            "Run the old version as the shadow of the new one: the same judge says when to roll back. Write its config "
+            f"by `shadowstream watch-over {path} --candidate OLD --out back.yaml`, where OLD is "
+            "package.module:callable, or a YAML file with its section candidate.",
         )
-        return Step(
-            "Watch over the new version", text, (), (f"shadowstream watch-over {path} --candidate OLD --out back.yaml",)
-        )
+        return Step("Watch over the new version", text)
 
 
 _TOOL = "Kafka's tool ends with exit code 0 even where it refuses: read its lines for Error and WARN."
+_LATER = "# the lines that set offsets come with the final offsets"
 _AS_HERE = "CURRENT-OFFSET of each partition is its offset in this plan."

@@ -120,7 +120,7 @@ def test_it_commits_nothing_and_names_what_hinders(cli: Cli, trial: Judged, take
     result = cli("handover", trial.path, *QUICK)
     assert result.code == 4
     assert f"production has no commit of {takeover.source}/1, which hold records" in result.out
-    (line,) = [line for line in result.out.splitlines() if line.startswith("kafka-") and "--to-earliest" in line]
+    (line,) = [line for line in result.out.splitlines() if "--reset-offsets" in line and "--to-earliest" in line]
     takeover.shell.run([line])
     assert commits_of(trial, group) == [4, 0]
     assert commands_of(trial) == []

@@ -103,3 +103,14 @@ def test_lines_name_the_login_of_kafkas_tools() -> None:
     found = plan_of(asked, FACTS)
     lines = [line for step in found.steps for line in step.commands if line.startswith("kafka-")]
     assert all(shlex.split(line)[3:5] == ["--command-config", "my file.properties"] for line in lines)
+
+
+def test_no_line_sets_an_offset_before_the_offsets_are_final() -> None:
+    running = replace(FACTS, group=GroupFacts("old group", "stable", ("a on b",)))
+    for new in (None, GroupFacts("new group", "")):
+        found = plan(replace(running, new_group=new))
+        assert not found.is_final
+        assert not any(step.done for step in found.steps)
+        lines = [line for step in (*found.steps, *found.way_back) for line in step.commands]
+        assert not [line for line in lines if "--to-offset" in line or "cat >" in line]
+    assert [step.done for step in plan().steps] == [True, True, False, False, False, False]
