@@ -102,14 +102,14 @@ def notes_of(facts: Facts) -> list[str]:
         )
     known = [one for one in facts.inputs if one.done is not None and one.committed is not None]
     ahead = sum(max(0, (one.done or 0) - (one.committed or 0)) for one in known)
-    behind = sum(max(0, (one.committed or 0) - (one.done or 0)) for one in known)
+    trailing = sum(max(0, (one.committed or 0) - (one.done or 0)) for one in known)
     if ahead:
         notes.append(
             f"the shadow is ahead by {ahead:,} offsets: the new version answers these inputs again, now into "
             "production's outputs. The shadow's answers stay in the trial"
         )
-    if behind:
-        notes.append(f"the shadow is behind by {behind:,} offsets: of these inputs the trial has no evidence")
+    if trailing:
+        notes.append(f"the shadow is behind by {trailing:,} offsets: of these inputs the trial has no evidence")
     if unknown := [one.place for one in facts.inputs if one.done is None]:
         notes.append(f"the candidate has no commit of {_listed(unknown)}")
     return notes

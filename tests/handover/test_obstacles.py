@@ -79,11 +79,11 @@ def test_notes_name_what_the_shadow_lacks_and_has_more() -> None:
         replace(GOOD, place=Partition("in", 1), done=6),
         replace(GOOD, place=Partition("in", 2), done=None, in_trial=False),
     )
-    added, open_, ahead, behind, unknown = notes_of(replace(FINAL, inputs=inputs, open_outputs=outputs))
+    added, open_, ahead, trailing, unknown = notes_of(replace(FINAL, inputs=inputs, open_outputs=outputs))
     assert added.endswith("in/2")
     assert "out/1@8" in open_
     assert "ahead by 3 offsets" in ahead
-    assert "behind by 4 offsets" in behind
+    assert "behind by 4 offsets" in trailing
     assert unknown.endswith("no commit of in/2")
 
 

@@ -59,7 +59,7 @@ def test_taking_over_the_group_sets_no_offset() -> None:
     ]
 
 
-def test_a_group_of_its_own_gets_every_offset_and_hands_back_its_commits(tmp_path: Path) -> None:
+def test_a_group_of_its_own_gets_every_offset_and_gives_back(tmp_path: Path) -> None:
     found = plan(replace(FACTS, new_group=GroupFacts("new group", "")))
     (step,) = [step for step in found.steps if step.title == "Set the offsets of group new group"]
     rows, reset, _ = step.commands
