@@ -1,6 +1,7 @@
 """Kafka's own command-line tools, of the jar that the brokers' distribution has, and a shell that finds them."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -43,7 +44,7 @@ class Shell:
         self._environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": paths}
 
     def run(self, lines: Iterable[str]) -> str:
-        """Run printed lines as they are; return what they wrote to stdout. Kafka's tools write `Error` where they fail
+        """Run printed lines as they are; return what they wrote to stdout. Kafka's tools write `Error:` where they fail
         and end with 0."""
         written = ""
         for line in lines:
@@ -58,6 +59,6 @@ class Shell:
                 check=False,
             )
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-            assert "Error" not in done.stdout, f"{line}\n{done.stdout}"
+            assert not re.search(r"^Error: ", done.stdout, re.MULTILINE), f"{line}\n{done.stdout}"
             written += done.stdout
         return written
