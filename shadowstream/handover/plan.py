@@ -96,7 +96,7 @@ class _Writer:
                 "The old version continues at the new version's commits: each input is answered once over both.",
             )
             lines: tuple[str, ...] = (self._lines.offsets(old),)
-            done = ("CURRENT-OFFSET of each partition is at or after its offset in this plan.",)
+            done: tuple[str, ...] = ("CURRENT-OFFSET of each partition is at or after its offset in this plan.",)
         else:
             keep = (f"Give group {old} the commits that group {new} has now: each input is answered once over both.",)
             lines = (*self._lines.copy(new, old, self._config.inputs, file), self._lines.offsets(old))

@@ -55,7 +55,7 @@ def turned_criteria(
         found.append(turned)
     named = {one["rate"] for one in found}
     found += [{"rate": rate, "limit": _GUARD_LIMIT} for rate in ("missing", "extra") if rate not in named]
-    for rate in sorted(MUTED.keys() - named):
-        found.append({"rate": rate, "limit": _GUARD_LIMIT, "muted": True})
-        notes.append(f"criterion {rate}, which is judged by default, is muted: {MUTED[rate]}")
+    for guard in sorted(MUTED.keys() - named):
+        found.append({"rate": guard, "limit": _GUARD_LIMIT, "muted": True})
+        notes.append(f"criterion {guard}, which is judged by default, is muted: {MUTED[guard]}")
     return found, notes
