@@ -27,8 +27,11 @@ def obstacles_of(facts: Facts, lines: KafkaLines) -> list[Obstacle]:
 def _of_groups(facts: Facts, lines: KafkaLines) -> Iterator[Obstacle]:
     group, name = facts.group, facts.group.name
     if not group.is_known:
-        text = f"no group {name} is on the cluster: production has never committed, or its commits have expired"
-        yield Obstacle(text, "correct production.group, or start production once more so that it commits")
+        text = (
+            f"the cluster shows no group {name}: production has never committed, its commits have expired, or this "
+            "login lacks Describe on the group"
+        )
+        yield Obstacle(text, "correct production.group or grant Describe, or start production so that it commits")
     elif group.is_active:
         members = f" with {_listed(group.members)}" if group.members else ""
         text = f"production still commits: group {name} is in state {group.state}{members}"

@@ -114,7 +114,7 @@ def test_without_a_promote_of_this_revision_there_is_no_plan(decision: str, code
 def test_it_commits_nothing_and_names_what_hinders(cli: Cli, trial: Judged, takeover: Takeover) -> None:
     group = trial.config.production.group or ""
     absent = cli("handover", trial.path, *QUICK)
-    assert (absent.code, f"no group {group} is on the cluster" in absent.out) == (4, True)
+    assert (absent.code, f"the cluster shows no group {group}" in absent.out) == (4, True)
     takeover.write(20)
     commit(trial, {0: 4})
     result = cli("handover", trial.path, *QUICK)

@@ -35,7 +35,7 @@ def test_any_state_but_empty_may_still_commit(state: str) -> None:
 def test_a_group_that_is_not_there_gives_no_offsets(state: str) -> None:
     facts = Facts(GroupFacts("g", state), (replace(GOOD, committed=None),), 0.0)
     (text,) = texts(facts)
-    assert text.startswith("no group g is on the cluster")
+    assert text.startswith("the cluster shows no group g")
 
 
 def test_commits_that_move_without_members_are_seen() -> None:

@@ -64,11 +64,13 @@ def group_facts(client: AdminClient, group: str) -> GroupFacts:
     """
     with translated_errors("describe_groups"):
         listed = client.list_consumer_groups(request_timeout=offsets.TIMEOUT_S).result(offsets.TIMEOUT_S)
-        states = {one.group_id: _name(one.state) for one in listed.valid if one.group_id == group}
+        states = [one.state for one in listed.valid if one.group_id == group]
+        if not states:
+            return GroupFacts(group, "")
         found = client.describe_consumer_groups([group], request_timeout=offsets.TIMEOUT_S)[group]
         described = found.result(offsets.TIMEOUT_S)
     members = tuple(sorted(f"{one.client_id} on {one.host.lstrip('/')}" for one in described.members))
-    state = states.get(group) or (_name(described.state) if described.members else "")
+    state = _name(states[0])
     return GroupFacts(group, "active" if members and state == "empty" else state, members)
 
 
