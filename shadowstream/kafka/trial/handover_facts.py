@@ -3,14 +3,14 @@
 import time
 from collections.abc import Collection
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.handover.facts import Facts, GroupFacts, InputFacts
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.errors import event_error, translated_errors
+from shadowstream.kafka.client.errors import code_of, event_error, translated_errors
 from shadowstream.kafka.trial.trial_begin import began_of
 from shadowstream.records import Partition
 
@@ -60,18 +60,27 @@ def read_facts(client: AdminClient, config: Config, revision: str, new_group: st
 def group_facts(client: AdminClient, group: str) -> GroupFacts:
     """Describe a group of either protocol.
 
-    The listing knows the state of every group; a description of a group by the newer protocol may say dead.
+    The listing knows the state of every group; a description may not know one of the newer protocol.
     """
     with translated_errors("describe_groups"):
         listed = client.list_consumer_groups(request_timeout=offsets.TIMEOUT_S).result(offsets.TIMEOUT_S)
         states = [one.state for one in listed.valid if one.group_id == group]
         if not states:
             return GroupFacts(group, "")
-        found = client.describe_consumer_groups([group], request_timeout=offsets.TIMEOUT_S)[group]
-        described = found.result(offsets.TIMEOUT_S)
-    members = tuple(sorted(f"{one.client_id} on {one.host.lstrip('/')}" for one in described.members))
+        members = _members(client, group)
     state = _name(states[0])
     return GroupFacts(group, "active" if members and state == "empty" else state, members)
+
+
+def _members(client: AdminClient, group: str) -> tuple[str, ...]:
+    try:
+        found = client.describe_consumer_groups([group], request_timeout=offsets.TIMEOUT_S)[group]
+        described = found.result(offsets.TIMEOUT_S)
+    except KafkaException as error:
+        if code_of(error) == KafkaError.GROUP_ID_NOT_FOUND:  # a group of the newer protocol, to this request
+            return ()
+        raise
+    return tuple(sorted(f"{one.client_id} on {one.host.lstrip('/')}" for one in described.members))
 
 
 def _name(state: object) -> str:
