@@ -8,7 +8,7 @@ from shadowstream.config import Config
 from shadowstream.handover.turned_config import Wanted, turned
 from tests.judge.trials_through_the_joiner import SILENT, Value, joined, judged, trial
 
-PAIRS, WORSE_FROM = 1_500, 700
+PAIRS, WORSE_FROM = 700, 200
 PROFIT = {"rate": "loss", "path": "n", "loss": "value", "bound": 2.0, "margin": 0.1}
 PRICE = {"rate": "loss", "path": "n", "loss": "cost", "bound": 2.0, "margin": 0.1}
 HIGHER = {"rate": "mean", "path": "n", "signed": True, "better": "higher", "bound": 2.0, "limit": 0.05}
