@@ -286,6 +286,17 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Handover:
+    """The candidate's takeover of production's group. `offsets`: the first input that it answers, by partition."""
+
+    by: str
+    reason: str
+    at_ms: int
+    group: str
+    offsets: tuple[RecordId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """One line of conservation: two numbers that must be equal."""
 
@@ -340,6 +351,7 @@ class Verdict:
     slices_dropped: int
     incidents: tuple[OpenIncident, ...]
     override: Override | None
+    handover: Handover | None
     min_duration_ms: int | None
     covered_ms: int | None
     season_ms: int | None

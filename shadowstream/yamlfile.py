@@ -275,3 +275,53 @@ def _resolve(text: str) -> Any:
             raise ValueError(f"{text} is too large for a number")
         return number
     return text
+
+
+class _Quoted(str):
+    """A text that must stand in quotes, so that what its variable holds is no number."""
+
+    __slots__ = ()
+
+
+class _Writer(yaml.SafeDumper):
+    """Writer of what this module reads: YAML 1.2, without aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(writer: yaml.SafeDumper, text: str) -> yaml.Node:
+    quoted = isinstance(text, _Quoted) or _resolve(text) != text
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
+
+
+_Writer.add_representer(str, _text)
+_Writer.add_representer(_Quoted, _text)
+
+
+def as_written(document: Document) -> Any:
+    r"""Return the data of a document without problems, with each ``${VAR}`` and ``$$`` as the file has it.
+
+    >>> document = parse('login: {sasl.password: "${P:-0123}"}\nrate: ${R:-5}', {})
+    >>> print(written(as_written(document)), end="")
+    login:
+      sasl.password: "${P:-0123}"
+    rate: ${R:-5}
+    """
+    return _as_written(document, document.data, ())
+
+
+def _as_written(document: Document, data: Any, where: KeyPath) -> Any:
+    if isinstance(data, dict):
+        return {name: _as_written(document, item, (*where, name)) for name, item in data.items()}
+    if isinstance(data, list):
+        return [_as_written(document, item, (*where, at)) for at, item in enumerate(data)]
+    raw = document.raw.get(where, "")
+    if "$" not in raw:
+        return data
+    return _Quoted(raw) if isinstance(data, str) else raw
+
+
+def written(data: Any) -> str:
+    """Return data as YAML text that `parse` reads back: one key a line, keys in their order."""
+    return yaml.dump(data, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=100)

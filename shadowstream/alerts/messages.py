@@ -79,13 +79,14 @@ class Alert(NamedTuple):
 class Context(NamedTuple):
     """What a message needs beside its record. `config_path`: of the trial's config, for commands.
 
-    `dimensions`: names of the dimensions of that config.
+    `dimensions`: names of the dimensions of that config. `watch_over`: a reject of this trial means roll back.
     """
 
     trial: str
     config_path: str
     now_ms: int
     dimensions: tuple[str, ...] = ()
+    watch_over: bool = False
 
     def command(self, words: str, *more: str) -> str:
         return wording.command(words, self.config_path, *more)
@@ -199,10 +200,10 @@ def _rejected(context: Context, record: Record, nth: int) -> Alert:
         "kind": "reject",
         "state": State.OPENED,
         "trial": context.trial,
-        "title": f"{context.trial}: candidate rejected",
+        "title": f"{context.trial}: {'roll back' if context.watch_over else 'candidate rejected'}",
         "revision": record["revision"],
         "since_ms": record.get("from_ms"),
-        "text": wording.rejected(record),
+        "text": wording.rejected(record, watch_over=context.watch_over),
         "details": " ".join(reason.rstrip(".") + "." for reason in record["reasons"]),
         "coverage": record.get("coverage"),
         "candidate_isolation": record.get("candidate_isolation"),

@@ -107,7 +107,7 @@ class AlertsRole:
 
     async def _take(self, value: bytes, is_new: bool, *, superseded: bool) -> None:
         kind, record = own.decode(value)
-        context = Context(self._config.name, self._path, now_ms(), self._dimensions)
+        context = Context(self._config.name, self._path, now_ms(), self._dimensions, self._config.watch_over)
         revision = record.get("revision", "")
         nth = self._nth_reject(record) if kind == "verdict" else 1
         alert = alert_of(context, kind, record, self._notes.get(revision, ()), nth)

@@ -112,8 +112,11 @@ def closed(record: Record, now_ms: int) -> str:
     return f"resolved at {clock(record['window_end_ms'], now_ms)}: {record['criterion']} is back to {rates}{allowed}"
 
 
-def rejected(record: Record) -> str:
-    """Return the sentence of a reject: the criteria that are shown bad, worst first, with counts and limits."""
+def rejected(record: Record, *, watch_over: bool = False) -> str:
+    """Return the sentence of a reject: the criteria that are shown bad, worst first, with counts and limits.
+
+    `watch_over`: production is a promoted version, and the reject means roll back.
+    """
     bad = [one for one in record["criteria"] if one["shown_bad"]]
     bad.sort(key=lambda one: (one["estimate"] or 0.0) / one["limit"], reverse=True)
     parts = [
@@ -122,7 +125,8 @@ def rejected(record: Record) -> str:
         for one in bad
     ]
     why = parts or [reason.rstrip(".") for reason in record["reasons"]]
-    return f"the candidate is rejected: {'; '.join(why)}"
+    what = "roll back: the new version is shown to be worse" if watch_over else "the candidate is rejected"
+    return f"{what}: {'; '.join(why)}"
 
 
 def typical(changes: Mapping[str, float]) -> str:

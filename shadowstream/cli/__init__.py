@@ -62,7 +62,7 @@ def _app(module: str | None) -> typer.Typer:
         loaded.register(made)
     else:
         for name in [name for name, command in COMMANDS.items() if command.module == module]:
-            made.command()(getattr(loaded, name))
+            made.command()(getattr(loaded, name.replace("-", "_")))
     return made
 
 

@@ -74,6 +74,14 @@ COMMANDS = {
     "approve": Command(
         "approve", "Approve the promote of one revision, which waits for it under `judge.approval: manual`."
     ),
+    "handover": Command(
+        "handover",
+        "Print how a promoted candidate takes over production's group at exact offsets, and back; move nothing.",
+    ),
+    "watch-over": Command(
+        "watch_over",
+        "Write the config turned round: the old version runs as the shadow of the promoted one, under the same judge.",
+    ),
     "pause": Command(
         "steer", "Pause the runner of a trial: it reads no inputs until `resume`, and a restart keeps it paused."
     ),

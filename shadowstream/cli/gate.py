@@ -15,6 +15,11 @@ from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.verdict_notes import notes_beside
 
 POLL_S = 1.0
+_OF_A_PROMOTED_VERSION = {
+    "reject": "roll back: the new version, now production, is shown to be worse than the old one",
+    "promote": "keep it: the new version, now production, is shown to be as good as the old one",
+}
+"""Meaning of the decisions in a trial that watches over a promoted version."""
 
 
 def gate(
@@ -79,6 +84,8 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
         return
     decision, *rest = lines(answer)
     put_styled(decision, f"bold {DECISION_STYLES[answer.decision]}")
+    if trial.watch_over and answer.decision in _OF_A_PROMOTED_VERSION:
+        put_wrapped(f"  {_OF_A_PROMOTED_VERSION[answer.decision]}")
     for line in rest:
         put_wrapped(f"  {line}")
     say(f"trial {trial.name!r}, revision {answer.revision}")

@@ -155,9 +155,11 @@ def _window(window: Record) -> str | None:
 
 
 def _command(record: Record) -> str | None:
-    texts = ("command", "subject", "by", "reason", "decision")
-    if any(len(record[name]) > TEXT_CHARS_MAX for name in texts):
+    texts = ("command", "subject", "by", "reason", "decision", "group")
+    if any(len(record.get(name, "")) > TEXT_CHARS_MAX for name in texts):
         return "a text is longer than a person writes"
+    if not _within([one["offset"] for one in record.get("offsets", ())], 0, OFFSET_MAX):
+        return "an offset that no partition has"
     if not _within([record["at_ms"], record["until_ms"]], -TIME_MS_MAX, TIME_MS_MAX):
         return "a time is beyond all calendars"
     share = record.get("share")

@@ -108,6 +108,11 @@ class Config(Model):
         "of this time (2026-12-24T00:00:00Z) once it has come; or with the first promote or reject (decision). What "
         "production answers beyond it ends as sampled_out and is no evidence",
     )
+    watch_over: bool = Field(
+        False,
+        description="the trial watches a promoted version (`shadowstream watch-over`): production is the new version, "
+        "the candidate the old one, and a reject means: roll back",
+    )
     grace_ms: Millis = Field(60_000, description="event time waited beyond the watermark where no mark decides, ms")
     future_ms_max: PositiveMillis = Field(
         HOUR_MS, description="a record dated further ahead of the clock than this moves no watermark, ms"

@@ -27,9 +27,9 @@ _NAMES = {
     "loss": ("loss", "bound", "margin"),
     "latency": ("quantile", "ratio"),
 }
-_OPTIONAL = {"mean": ("better",), "loss": ("path", "costs", "k")}
+_OPTIONAL = {"mean": ("better",), "loss": ("path", "costs", "k", "judged"), "labels": ("judged",)}
 _KEYS = tuple(dict.fromkeys(key for keys in (*_NAMES.values(), *_OPTIONAL.values()) for key in keys))
-_LATER = ("loss", "margin", "costs", "signed", "better", "k")
+_LATER = ("loss", "margin", "costs", "signed", "better", "k", "judged")
 """Keys that are not dumped where they are not given, so that a config without them keeps its revision."""
 BY_KEY = ("mismatch", "missing", "extra", "error", "duplicate", "twin", "labels")
 """Rates that may be counted by bucket of keys; a loss by labels may as well, unless it compares several pairs."""
@@ -103,6 +103,9 @@ class Criterion(Model):
         False, description="for mean: candidate minus production with its sign; a candidate may be better"
     )
     better: Literal["higher", "lower"] | None = Field(None, description="for signed: which way the candidate is better")
+    judged: Literal["production"] | None = Field(
+        None, description="for loss and labels: production is the side that may be worse, in a trial turned round"
+    )
     check: Literal["schema", "null", "range", "category"] | None = Field(None, description="for check: which one")
     name: str | None = Field(None, min_length=1, description="for expected: name of the declared change")
     reference_ms: float | None = Field(
@@ -164,7 +167,7 @@ class Criterion(Model):
         'check:null:user.zip'
         """
         quantile = f"p{100 * self.quantile:.6g}" if self.quantile else None
-        own = (self.rate, self.check, self.name, self.loss, self.k, self.better, self.path, quantile)
+        own = (self.rate, self.judged, self.check, self.name, self.loss, self.k, self.better, self.path, quantile)
         named = ":".join(str(part) for part in own if part)
         parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
         return f"{named}@{','.join(parts)}" if parts else named
@@ -191,8 +194,8 @@ class Criterion(Model):
         >>> Criterion(rate="loss", loss="value", path="profit", bound=9, margin=0.5).sums
         'loss:value:profit'
         """
-        named = (self.rate, self.loss, self.k, self.better, self.path) if self.is_signed else (self.path,)
-        return ":".join(str(part) for part in named if part)
+        signed = (self.rate, self.judged, self.loss, self.k, self.better, self.path)
+        return ":".join(str(part) for part in (signed if self.is_signed else (self.path,)) if part)
 
     @model_serializer(mode="wrap")
     def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

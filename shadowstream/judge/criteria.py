@@ -245,7 +245,7 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
         "labels": Rate(
             ("label_production_only", "label_candidate_only"),
-            ("label_production_only",),
+            ("label_candidate_only" if criterion.judged else "label_production_only",),
             "labelled pairs on which one of the two is wrong",
         ),
         "expected": Rate(PAIRS, (f"{EXPECTED}{criterion.name}", f"{EXPECTED_ALSO}{criterion.name}"), "pairs"),

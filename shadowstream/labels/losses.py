@@ -20,7 +20,7 @@ auc       of two answers, by their labels                        `auc_blocks`
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,15 +65,19 @@ class LabelledLosses:
         answers, truth = [value_of(production), value_of(shadow)], value_of(label)
         cell = self._cells.setdefault(window, {})
         for name, loss in self._losses.items():
+            sides = answers[::-1] if self._criteria[name].judged else answers
             try:
-                cell.setdefault(name, []).append((_difference(loss, answers, truth), bucket))
+                cell.setdefault(name, []).append((_difference(loss, sides, truth), bucket))
             except (UnusableLabel, Unanswered):
                 continue
 
-    def rank(self, window: At, pairs: Iterable[WaitingEntry]) -> None:
+    def rank(self, window: At, pairs: Sequence[WaitingEntry]) -> None:
         """Count the blocks of the labelled pairs of a window whose labels are complete."""
         for name, criterion in self._criteria.items():
-            if criterion.loss == AUC and (found := differences(pairs)):
+            if criterion.loss != AUC:
+                continue
+            entries = [one._replace(production=one.shadow, shadow=one.production) for one in pairs]
+            if found := differences(entries if criterion.judged else pairs):
                 self._cells.setdefault(window, {}).setdefault(name, []).extend((d, NO_BUCKET) for d in found)
 
     def of(self, window: At) -> list[dict[str, Any]]:

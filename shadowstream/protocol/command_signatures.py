@@ -25,6 +25,9 @@ def signature_of(record: Mapping[str, Any], trial: str, key: str) -> str:
         covered.append(record["share"])
     if record.get("promote_since_ms") is not None:
         covered.append({"promote_since_ms": record["promote_since_ms"]})
+    if record.get("group"):
+        offsets = [[one["topic"], one["partition"], one["offset"]] for one in record["offsets"]]
+        covered.append([record["group"], offsets])
     text = json.dumps(covered, ensure_ascii=True, separators=(",", ":"))
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 

@@ -92,6 +92,13 @@ def test_where_to_look_is_the_outcome_of_the_criterion_of_whatever_part(criterio
     assert outcome is None or f" --outcome {outcome} " in look
 
 
+def test_a_reject_of_a_promoted_version_says_roll_back() -> None:
+    found = alert_of(CONTEXT._replace(watch_over=True), "verdict", verdict("reject"))
+    assert found is not None
+    assert found.payload["title"].endswith(": roll back")
+    assert found.payload["text"].startswith("roll back: the new version is shown to be worse: 25 % wrong")
+
+
 def test_a_reject_says_why_with_each_criterions_numbers_and_limits() -> None:
     content = content_of("verdict", verdict("reject"))
     assert content["text"] == "the candidate is rejected: 25 % wrong (40 of 160), limit 1 %"

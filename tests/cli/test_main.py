@@ -36,20 +36,8 @@ def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: 
 
 HEAVY = {"river", "scipy", "pyarrow", "numpy", "matplotlib", "faust", "nicegui", "fastapi", "uvicorn", "structlog"}
 LIGHT = (
-    *(
-        "alerts",
-        "approve",
-        "config_commands",
-        "diff",
-        "down",
-        "explain",
-        "gate",
-        "kafka",
-        "override",
-        "roles",
-        "status",
-    ),
-    *("steer", "topics", "trials", "up", "verify", "web"),
+    *("alerts", "approve", "config_commands", "diff", "down", "explain", "gate", "handover", "kafka", "override"),
+    *("roles", "status", "steer", "topics", "trials", "up", "verify", "watch_over", "web"),
 )
 """Modules of commands that compare and judge nothing. The rest loads what it needs."""
 
@@ -65,7 +53,7 @@ def loaded(look: str) -> set[str]:
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_commands_that_compare_nothing_load_no_heavy_library(module: str) -> None:
-    numpy = {"numpy"} if module in ("alerts", "approve", "override", "steer") else set()
+    numpy = {"numpy"} if module in ("alerts", "approve", "handover", "override", "steer") else set()
     assert loaded(f"import shadowstream.cli.{module}") & HEAVY <= numpy
 
 

@@ -12,7 +12,7 @@ from shadowstream.config import Config, Criterion
 from shadowstream.judge.step import JudgeStep
 from shadowstream.labels.losses import LabelledLosses, UnusableLabel, loss_of
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import MemoryStore
+from shadowstream.labels.store import MemoryStore, WaitingEntry
 from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Partition
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, stats
@@ -189,3 +189,32 @@ def test_too_few_labels_hold_a_loss_back() -> None:
     verdict = verdict_of(0.9, labelled=15)
     assert verdict["decision"] == "not_yet"
     assert any("loss:brier: 37.5 %" in reason for reason in verdict["reasons"])
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        criterion_of("absolute"),
+        criterion_of("squared"),
+        criterion_of("log"),
+        criterion_of("brier"),
+        criterion_of("value"),
+        criterion_of("cost", costs=COSTS, bound=100.0),
+        criterion_of("auc"),
+    ],
+)
+def test_judged_production_counts_as_the_candidate_on_the_other_side(criterion: dict[str, Any]) -> None:
+    answers: list[Any] = [0.0, 0.25, 0.7, 1.0, None, "no", True, False]
+    pairs = [(one, other, label) for one in answers for other in answers for label in (True, False, 0.5)]
+    plain, turned = (LabelledLosses(config(criterion | judged)) for judged in ({}, {"judged": "production"}))
+    at = ("task", 0, REVISION)
+    texts = [tuple(json.dumps(value) for value in pair) for pair in pairs]
+    for one, other, label in texts:
+        plain.add(at, other, one, label)
+        turned.add(at, one, other, label)
+    plain.rank(at, [WaitingEntry(b"%d" % n, 0, "", "", b, a, truth=t) for n, (a, b, t) in enumerate(texts)])
+    turned.rank(at, [WaitingEntry(b"%d" % n, 0, "", "", a, b, truth=t) for n, (a, b, t) in enumerate(texts)])
+    (before,), (after,) = plain.of(at), turned.of(at)
+    assert before["n"] > 0
+    assert after == before | {"path": after["path"]}
+    assert after["path"] != before["path"]

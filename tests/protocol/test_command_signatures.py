@@ -63,3 +63,12 @@ def test_any_other_command_is_refused(record: dict[str, Any], reason: str) -> No
 def test_without_the_key_of_the_trial_no_command_counts() -> None:
     for record in (COMMAND, signed(key="")):
         assert CommandCheck("t", "").refusal(record) == UNKNOWN_KEY
+
+
+def test_the_signature_of_a_handover_covers_its_group_and_offsets() -> None:
+    taken = {"group": "g", "offsets": [{"topic": "in", "partition": 0, "offset": 7}]}
+    record = signed(command="handover", **taken)
+    assert CommandCheck("t", KEY).refusal(record) is None
+    moved = {"offsets": [{"topic": "in", "partition": 0, "offset": 8}]}
+    for changed in ({"group": "h"}, {"group": ""}, moved, {"offsets": []}):
+        assert CommandCheck("t", KEY).refusal(record | changed) == FORGED

@@ -48,6 +48,8 @@ class SignedReader:
         for name, criterion in self._wanted.items():
             path = parse_one(criterion.path or "")
             values = production.at(path), shadow.at(path)
+            if criterion.judged:  # how much worse production is: the sides change places
+                values = values[1], values[0]
             if criterion.loss is not None and is_entry_point(criterion.loss):
                 function = compare.function(criterion.loss)
                 differences = np.array([_asked(function, *pair) for pair in zip(*values, strict=True)], np.float64)

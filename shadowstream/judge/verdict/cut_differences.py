@@ -17,7 +17,8 @@ OVER_MAX = 0.01
 def blockers(config: Config, figures: Mapping[str, int]) -> list[str]:
     """Return the reasons against promote: criteria whose mean hides too much."""
     return [
-        f"{criterion.id}: in {percent(over / n)} of the pairs ({over:,} of {n:,}) the candidate is worse by more than "
+        f"{criterion.id}: in {percent(over / n)} of the pairs ({over:,} of {n:,}) "
+        f"{criterion.judged or 'the candidate'} is worse by more than "
         f"the bound {criterion.bound:g} or has no usable answer, at most {percent(OVER_MAX)} may be: the mean counts "
         "them as the bound and hides how bad they are. Set a greater bound, or mend these answers"
         for criterion, n, over, _ in _cut(config, figures)

@@ -8,6 +8,7 @@ mute       the incident's alerts are muted until `until_ms`; it stays open and b
 override   the gate answers `decision` for the revision until `until_ms`, whatever the evidence shows; an empty
            decision takes the override back
 approve    the promote that the command names is approved, where the trial asks for it (`approval`)
+handover   names who let the candidate take over production's group, and at which offsets
 pause, resume, sample: see `judge.steering`
 =========  ==================================================================================================
 
@@ -36,6 +37,7 @@ class OperatorCommands:
         self.acks: dict[str, dict[str, Any]] = {}
         self.mutes: dict[str, dict[str, Any]] = {}
         self.override: dict[str, Any] | None = None
+        self.handover: dict[str, Any] | None = None
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Take a record (schemas/command.avsc); ignore unknown commands."""
@@ -51,12 +53,15 @@ class OperatorCommands:
             self.override = {"decision": decision, **command, **ending} if decision else None
         elif record["command"] == "approve" and subject == self._revision:
             self.approval.command = command | {"promote_since_ms": record.get("promote_since_ms")}
+        elif record["command"] == "handover" and subject == self._revision:
+            self.handover = {**command, "group": record["group"], "offsets": record["offsets"]}
         else:
             self.steering.obey(record)
 
     def snapshot(self) -> list[Any]:
         """Return the state as JSON."""
-        return [self.acks, self.mutes, self.override, self.steering.snapshot(), self.approval.snapshot()]
+        states = self.steering.snapshot(), self.approval.snapshot(), self.handover
+        return [self.acks, self.mutes, self.override, *states]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Restore the state from a snapshot."""
@@ -64,6 +69,7 @@ class OperatorCommands:
         restored = (self.steering.restore, self.approval.restore)
         for restore, state in zip(restored, later, strict=False):  # an earlier release has fewer
             restore(state)
+        self.handover = later[2] if len(later) > 2 else None
 
 
 def _last(commands: dict[str, dict[str, Any]], subject: str, command: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ class BySigned(ByMean):
     def __init__(self, criterion: Criterion, config: Config) -> None:
         super().__init__(criterion, config)
         self.limit = criterion.threshold
+        self.judged = criterion.judged or "the candidate"
         self.bound = criterion.bound or 0.0
         self.margin = difference_of(self.limit, self.bound)
 
@@ -70,7 +71,7 @@ class BySigned(ByMean):
         if above < self.log_reject_at:
             return None
         return (
-            f"{self.id}: the candidate is {_worse(self.further(amount))} on average over {n} {self.units}, and is "
+            f"{self.id}: {self.judged} is {_worse(self.further(amount))} on average over {n} {self.units}, and is "
             f"shown to be worse by more than the margin {self.margin:.6g} (ln E {above:.4g}, needed "
             f"{self.log_reject_at:.4g})"
         )
@@ -80,7 +81,7 @@ class BySigned(ByMean):
         if not record["n"]:
             return None
         return (
-            f"{self.id}: the candidate is {_worse(record)} on average over {record['n']} {self.units}; it is shown to "
+            f"{self.id}: {self.judged} is {_worse(record)} on average over {record['n']} {self.units}; it is shown to "
             f"be worse by less than the margin {self.margin:.6g}"
         )
 
@@ -91,12 +92,12 @@ class BySigned(ByMean):
             return None
         if record["bad"] >= n * self.limit:
             return (
-                f"{self.id}: the candidate is {_worse(record)} on average over {n} {self.units}, at or over the margin "
+                f"{self.id}: {self.judged} is {_worse(record)} on average over {n} {self.units}, at or over the margin "
                 f"{self.margin:.6g}; more records alone will not show it good: look at the pairs with the greatest "
                 "loss, or set another margin if this one is not meant"
             )
         return (
-            f"{self.id}: the candidate is {_worse(record)} on average over {n} {self.units}, which does not show yet "
+            f"{self.id}: {self.judged} is {_worse(record)} on average over {n} {self.units}, which does not show yet "
             f"that it is worse by less than the margin {self.margin:.6g}; if further pairs are "
             f"{'equal' if self.limit > EQUAL else 'all better by the bound'}, {record['units_needed'] - n} more are "
             "needed"
@@ -109,7 +110,7 @@ class BySigned(ByMean):
             return None
         worse_by = difference_of(record["trailing_bad"] / n, self.bound)
         return (
-            f"{self.id}: in the last {n} {self.units} the candidate is {_worse({'difference': worse_by})} on average, "
+            f"{self.id}: in the last {n} {self.units} {self.judged} is {_worse({'difference': worse_by})} on average, "
             f"not less than the margin {self.margin:.6g} now, whatever came before"
         )
 

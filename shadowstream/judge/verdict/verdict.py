@@ -217,6 +217,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         "candidate_isolation": _ran(given),
         "incidents": [_incident(incident, given.commands) for incident in given.incidents],
         "override": given.commands.override if given.commands is not None else None,
+        "handover": given.commands.handover if given.commands is not None else None,
         "steered": given.commands.steering.notes() if given.commands is not None else [],
         "min_duration_ms": config.judge.min_duration_ms,
         "covered_ms": windows.covered.covered_ms,

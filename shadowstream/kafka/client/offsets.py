@@ -134,9 +134,15 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dic
 
     The admin API can only read: no code here could ever join or commit to production's group.
     """
+    kept = [tp for tp in group_offsets(client, group, wanted) if tp.error is None and tp.offset >= 0]
+    return {Partition(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
+
+
+def group_offsets(client: AdminClient, group: str, wanted: Iterable[Partition]) -> list[TopicPartition]:
+    """Return what the brokers answer on a group's commits: also partitions without one, and those with an error."""
     places = [TopicPartition(*place) for place in wanted]
     if not places:
-        return {}
+        return []
     request = ConsumerGroupTopicPartitions(group, places)
 
     def ask() -> list[TopicPartition]:
@@ -145,9 +151,7 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dic
         found: list[TopicPartition] = asked[group].result(TIMEOUT_S).topic_partitions
         return found
 
-    found = once_settled(ask, f"cannot read the commits of group {group!r}")
-    kept = [tp for tp in found if tp.error is None and tp.offset >= 0]
-    return {Partition(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
+    return once_settled(ask, f"cannot read the commits of group {group!r}")
 
 
 def _find_coordinator(client: AdminClient, group: str) -> None:

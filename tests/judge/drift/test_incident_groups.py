@@ -225,3 +225,12 @@ def test_what_people_say_is_shown_and_changes_no_evidence() -> None:
     assert (caveat["decision"], caveat["evidence_digest"]) == (before["decision"], before["evidence_digest"])
     loop.step.command(4, {"command": "override", "subject": REVISION, "decision": "", **words})
     assert loop.evaluate()["override"] is None
+    assert caveat["handover"] is None
+    taken = {"group": "scorer", "offsets": [{"topic": "payments", "partition": 0, "offset": 17}]}
+    loop.step.command(5, {"command": "handover", "subject": "another", **words, **taken, "group": "x"})
+    loop.step.command(6, {"command": "handover", "subject": REVISION, **words, **taken})
+    loop.evaluate()
+    assert loop.of("audit")[-1]["handover"] == {**words, **taken}
+    loop.restart()
+    handed = loop.evaluate()
+    assert (handed["handover"], handed["evidence_digest"]) == ({**words, **taken}, before["evidence_digest"])

@@ -1,0 +1,103 @@
+"""`watch-over`: the config of a trial turned round, by which the old version runs as the shadow after a promote."""
+
+import os
+import re
+import textwrap
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shadowstream.cli.output import ConfigPath, Json, put_or_say
+from shadowstream.config import Config
+from shadowstream.configfile import load
+from shadowstream.errors import ConfigError
+from shadowstream.handover.turned_config import Turned, Wanted, turned
+from shadowstream.revision import revision_of
+from shadowstream.topics import TopicPlan
+from shadowstream.yamlfile import as_written, read, written
+
+SUFFIX = "-back"
+_ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_WIDTH = 100
+_HEAD = (
+    "The trial {name} turned round: production is the new version, the candidate is the old one.",
+    "reject means: roll back. The new version is shown to be worse than the old one, by more than a limit below.",
+    "promote means: keep it. The new version is shown to be as good as the old one, and this trial may end.",
+    "not yet means: keep watching. An incident says since when and where the new version differs; it is no order yet.",
+    "Ask: shadowstream gate {file} (exit code 3 rolls back). The way back: shadowstream handover {before}",
+)
+
+
+def watch_over(
+    config: ConfigPath,
+    candidate: Annotated[
+        str,
+        typer.Option(
+            help="the old version: package.module:callable, or a YAML file that holds its section candidate",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="file to write, beside CONFIG; must not exist", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="name of the new trial; default: the old name with -back")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="consumer group of the new version; default: production's, which it took over")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="path of a field that the new version has added; may be repeated")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the config turned round: the old version runs as the shadow of the promoted one, under the same judge.
+
+    A reject of the new trial means: roll back. It reads no topic and starts nothing; run `up` with the new file. The
+    file begins with what changed and why.
+    """
+    before = load(config)
+    if out.exists():
+        raise ConfigError(f"--out {out}: the file exists already; give another name")
+    if out.absolute().parent != Path(config).absolute().parent:
+        raise ConfigError(f"--out {out}: write it beside {config}, because its paths are relative to its folder")
+    named = name or before.name + SUFFIX
+    TopicPlan(named)
+    if named == before.name:
+        raise ConfigError("--name: the new trial needs a name of its own")
+    wanted = Wanted(named, _section(candidate), group, ignore or ())
+    found = turned(as_written(read(Path(config), os.environ)), before, wanted)
+    out.write_text(text_of(found, before, config, out), "utf-8")
+    try:
+        revision = revision_of(load(out))
+    except ConfigError as error:
+        out.unlink()
+        raise ConfigError(f"the turned config cannot be used, so {out} was not written: {error}") from error
+    record = {"out": str(out), "name": named, "revision": revision, "notes": found.notes}
+    notes = "".join(f"\n  {note}" for note in found.notes)
+    put_or_say(record, f"{out}: trial {named!r}, revision {revision}; a reject means roll back{notes}", as_json=as_json)
+
+
+def text_of(found: Turned, before: Config, config: str, out: Path) -> str:
+    """Return the file: what it is and what changed as comments, then the config."""
+    head = [line.format(name=before.name, file=out, before=config) for line in _HEAD]
+    notes = ["What changed, and what to check:", *(f"- {note}" for note in found.notes)]
+    comments = [part for line in (*head, *notes) for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ")]
+    return "".join(f"# {line}\n" for line in comments) + written(found.document)
+
+
+def _section(candidate: str) -> dict[str, Any]:
+    """Return the section of the old version. Raises `ConfigError`."""
+    if _ENTRY_POINT.fullmatch(candidate):
+        return {"call": candidate}
+    document = read(Path(candidate), os.environ)
+    if document.problems:
+        _, _, problem = document.problems[0]
+        raise ConfigError(
+            f"--candidate {candidate}: {problem}; give package.module:callable, or a YAML file with the "
+            "section candidate"
+        )
+    data = as_written(document)
+    section = data.get("candidate", data) if isinstance(data, dict) else None
+    if not isinstance(section, dict):
+        raise ConfigError(
+            f"--candidate {candidate}: the file holds no keys; write for example candidate: {{call: m:f}}"
+        )
+    return section

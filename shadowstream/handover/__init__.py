@@ -1,0 +1,1 @@
+"""Handover: how a promoted candidate takes over production's group, and the config that watches over it afterwards."""
