@@ -17,7 +17,7 @@ from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.refused_records import Refusals
-from shadowstream.kafka.replay.sampled_pairs import range_of, sampled
+from shadowstream.kafka.replay.sampled_pairs import RECORDS_MAX, range_of, sampled
 from shadowstream.kafka.replay.stored_stats import revision_in, statistics
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import bound_topics, hash_key
@@ -76,6 +76,8 @@ def prove(
         found = sampled(trial, topic, from_ms, to_ms)
         agreeing = agreeing_pairs(trial, chosen, topic, found.sides, compare)
         say(_sample(agreeing, from_ms, to_ms))
+        if found.cut:
+            say(f"{topic}: only {RECORDS_MAX:,} records of a side were read; give fewer --pairs for a whole range")
         if not len(agreeing):
             raise ConfigError(
                 f"{topic}: no pair of the sample agrees, so a planted difference would not show. Check "
