@@ -59,9 +59,9 @@ def test_predicted_records_agree_with_trials(say: Say) -> None:
 @pytest.mark.parametrize(
     ("plant", "share", "runs"),
     [
-        (Plant(Kind.SHIFTED, "score", SHIFT), 0.05, 200),
-        (Plant(Kind.SHIFTED, "score", SHIFT), 0.02, 120),
-        (Plant(Kind.DROPPED), 0.05, 200),
+        (Plant(Kind.SHIFTED, "score", SHIFT), 0.05, 100),
+        (Plant(Kind.SHIFTED, "score", SHIFT), 0.02, 60),
+        (Plant(Kind.DROPPED), 0.05, 100),
     ],
 )
 def test_predicted_medians_agree_with_many_trials(plant: Plant, share: float, runs: int, say: Say) -> None:
