@@ -59,7 +59,8 @@ class Kafka(Model):
     roles: dict[Principal, PrincipalClient] = Field(
         default_factory=dict,
         description="credentials of each role: runner, joiner, judge, labels and alerts; operator, for override, "
-        "alerts ack and mute, up and topics; reader, for gate, status, explain, report, diff, replay, prove and subscriptions",
+        "alerts ack and mute, up and topics; reader, for gate, status, explain, report, diff, replay, prove and "
+        "subscriptions",
     )
 
     group_protocol: Literal["classic", "consumer"] = Field(

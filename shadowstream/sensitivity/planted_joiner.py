@@ -1,7 +1,7 @@
 """Copies of real pairs through the joiner's own step: the windows of statistics that a trial would have of them.
 
-The step gets the marks of a trial in which all is done: every input has ended, and all outputs have been written. So
-each record gets its outcome by the rules of the config and of the identity, as in a run.
+The step gets the marks of a bounded trial at its end: every input has ended, and all outputs have been written. So no
+record waits, and each gets its outcome by the rules of the config and of the identity, as in a run.
 """
 
 from __future__ import annotations
@@ -43,11 +43,20 @@ def planted_config(config: Config) -> Config:
     )
 
 
+def _ending(config: Config) -> Config:
+    """Return the config of a trial that ends with its inputs, by marks and by commits of all sides."""
+    sides = {"production": config.production, "twin": config.twin}
+    by_commits = {
+        name: side.model_copy(update={"group": side.group or "planted"}) for name, side in sides.items() if side
+    }
+    return config.model_copy(update={"bounded": True, **by_commits})
+
+
 class PlantedJoiner:
     """The joiner of copies. `config` is that of `planted_config`."""
 
     def __init__(self, config: Config, revision: str, compare: Comparing) -> None:
-        self._config, self._revision, self._compare = config, revision, compare
+        self._config, self._revision, self._compare = _ending(config), revision, compare
 
     def windows(self, of_topics: Mapping[str, Copies]) -> list[Window]:
         """Return the windows of statistics of all copies, in the order of time; each names its topic."""
@@ -70,14 +79,12 @@ class PlantedJoiner:
         ends = {place: len(copies.production) for place in places}
         ends[places[Side.SHADOW]] = len(copies.shadow)
         step.observe_born(ends, dict.fromkeys(inputs, _DONE))
-        if config.production.group:
-            step.observe_production(dict.fromkeys(inputs, _DONE), ends)
+        step.observe_production(dict.fromkeys(inputs, _DONE), ends)
         batches = [copies.production, copies.shadow]
         if config.twin is not None:
             # A twin that agrees with production.
             batches.append(_moved(copies.production, places[Side.TWIN]))
-            if config.twin.group:
-                step.observe_twin(dict.fromkeys(inputs, _DONE), ends)
+            step.observe_twin(dict.fromkeys(inputs, _DONE), ends)
         for batch in batches:
             if len(batch):
                 step.progress.take_as_named(step.read(batch, now_ms))
@@ -86,13 +93,15 @@ class PlantedJoiner:
         return [self._with_inputs(window, topic, inputs_of) for window in self._written(step, now_ms)]
 
     def _mark(self, step: JoinerStep, inputs: list[Partition], outputs: dict[Partition, int]) -> None:
-        begins = [{"topic": p.topic, "partition": p.partition, "committed": 0, "end": -1, "bound": -1} for p in inputs]
+        begins = [
+            {"topic": p.topic, "partition": p.partition, "committed": 0, "end": -1, "bound": _DONE} for p in inputs
+        ]
         counters = None if self._config.candidate.topic else marks.Counters().record()
         step.mark(marks.mark("start", self._revision, begins=begins))
         for place in inputs:
             at = {"input_topic": place.topic, "input_partition": place.partition, "to_offset": _DONE}
             ends = marks.ends_field(outputs)
-            step.mark(marks.mark("done", self._revision, **at, ends=ends, counters=counters, floor_ms=0))
+            step.mark(marks.mark("end", self._revision, **at, ends=ends, counters=counters, floor_ms=0))
 
     def _written(self, step: JoinerStep, now_ms: int) -> list[Window]:
         windows: list[Window] = []

@@ -23,16 +23,19 @@ UNTRIED = "not tried, because the values cannot be written so:"
 
 def statement(findings: Sequence[Finding]) -> list[str]:
     """Return the sensitivity as lines; indented ones belong to the line before them."""
+    several = len({one.topic for one in findings}) > 1
+    names = [f"{one.topic}: {one.plant.words}" if several else one.plant.words for one in findings]
     judged: dict[tuple[str, ...], list[str]] = {}
-    for one in findings:
+    for name, one in zip(names, findings, strict=True):
         if one.seen:
             seen = "" if one.seen == 1 else f", seen in {percent(one.seen, 3)} of the copies"
-            judged.setdefault(tuple(map(_sentence, one.found)), []).append(f"{one.plant.words}{seen}")
+            judged.setdefault(tuple(map(_sentence, one.found)), []).append(f"{name}{seen}")
     lines = [SEEN] if judged else []
     for sentences, plants in judged.items():
         lines += [f"  {'; '.join(plants)}", *(f"    {sentence}" for sentence in sentences)]
-    unseen = [f"  {one.plant.words}: {why_unseen(one)}" for one in findings if one.planted and not one.seen]
-    untried = [f"  {'; '.join(words)}"] if (words := [one.plant.words for one in findings if not one.planted]) else []
+    named = list(zip(names, findings, strict=True))
+    unseen = [f"  {name}: {why_unseen(one)}" for name, one in named if one.planted and not one.seen]
+    untried = [f"  {'; '.join(words)}"] if (words := [name for name, one in named if not one.planted]) else []
     return [*lines, *([UNSEEN, *unseen] if unseen else []), *([UNTRIED, *untried] if untried else [])]
 
 

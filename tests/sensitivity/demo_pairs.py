@@ -47,7 +47,8 @@ def demo_config(**more: Any) -> Config:
     shipped = yaml.safe_load(Path(shadowstream.demo.__file__).with_name("flights.yaml").read_text("utf-8"))
     by_path = [one for one in shipped["compare"]["dimensions"] if "path" in one]
     compare = shipped["compare"] | {"dimensions": by_path, "match_sample": 0} | more.pop("compare", {})
-    return config(identity=shipped["identity"], compare=compare, judge=more.pop("judge", {}), **more)
+    parts = {"identity": shipped["identity"], "compare": compare, "judge": {}} | more
+    return config(**parts)
 
 
 def comparing(settings: Config) -> Comparing:
@@ -59,10 +60,10 @@ def batches(n: int, settings: Config) -> tuple[Batch, Batch]:
     columns = [(at, one["id"].encode(), text(one), text(one | {"model": "new"})) for at, one in answers(n)]
     times, keys, production, shadow = map(list, zip(*columns, strict=True))
     headers = [[(PACKED_HEADER, pack(REVISION, InputCoordinate(0, 0, i, 0), at, at))] for i, at in enumerate(times)]
-    places = Partition("out", 0), Partition(settings.plan.out("out"), 0)
+    places = Partition("out", 0), Partition(settings.candidate.topic or settings.plan.out("out"), 0)
     offsets = list(range(n))
     return (
-        Batch(places[0], offsets, times, keys, production, [None] * n),
+        Batch(places[0], offsets, times, keys, production, [[("origin", b"in/0/%d" % i)] for i in offsets]),
         Batch(places[1], offsets, times, keys, shadow, headers),
     )
 

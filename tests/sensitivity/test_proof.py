@@ -36,8 +36,7 @@ def test_each_rule_of_the_config_decides_what_is_seen() -> None:
 
 @pytest.mark.parametrize("tolerance_ms", [90_000, 30_000])
 def test_a_late_record_is_seen_beyond_the_tolerance_of_the_identity(tolerance_ms: int) -> None:
-    trial = {"identity": {"kind": "occurrence", "tolerance_ms": tolerance_ms}}
-    settings = demo_config().model_copy(update=demo_config_of(trial))
+    settings = demo_config(identity={"kind": "occurrence", "tolerance_ms": tolerance_ms})
     proof = Proof(
         settings, REVISION, pairs_of(60, settings), comparing(settings), Asked([1.0], fields=("score",), runs=1)
     )
@@ -45,11 +44,28 @@ def test_a_late_record_is_seen_beyond_the_tolerance_of_the_identity(tolerance_ms
     assert (late.seen > 0) == (tolerance_ms < 60_000)
 
 
-def demo_config_of(more: dict[str, Any]) -> dict[str, Any]:
-    """The named parts of a config as its models."""
-    from tests.least_config import least_config
-
-    return {name: getattr(least_config(**more), name) for name in more}
+@pytest.mark.parametrize(
+    "trial",
+    [
+        {"identity": {"kind": "coordinate", "header": "origin"}},
+        {"identity": {"kind": "coordinate", "header": "origin", "outputs": "many"}},
+        {"identity": {"kind": "id", "path": "id"}},
+        {"identity": {"kind": "occurrence", "tolerance_ms": 1_000}},
+        {"twin": {"topic": "again", "group": "again"}},
+        {"candidate": {"topic": "adopted", "group": "adopted", "version": "2"}},
+        {"bounded": True},
+    ],
+    ids=lambda trial: "-".join(
+        f"{name}-{next(iter(part.values())) if isinstance(part, dict) else part}" for name, part in trial.items()
+    ),
+)
+def test_a_dropped_record_is_found_in_every_kind_of_trial(trial: dict[str, Any]) -> None:
+    settings = demo_config(**trial)
+    asked = Asked([0.5], fields=("score",), runs=1)
+    found = list(Proof(settings, REVISION, pairs_of(100, settings), comparing(settings), asked).findings())
+    dropped = next(one for one in found if one.plant.kind is Kind.DROPPED)
+    assert dropped.seen == 1
+    assert dropped.found[0].endings["rejected"] == 1
 
 
 def test_a_slice_is_planted_in_all_of_its_largest_value_only() -> None:
