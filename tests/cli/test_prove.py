@@ -36,7 +36,7 @@ def trial(kafka: Broker, name: str, make_trial: MakeTrial) -> Path:
     create_topics(kafka.bootstrap, dict.fromkeys((scores, shadow, *topics.values()), 1))
     production, candidate = [], []
     for n in range(PAIRS + 1):
-        at, key = n * HOURS * HOUR_MS // (PAIRS + 1), b"k%d" % n
+        at, key = HOUR_MS + n * HOURS * HOUR_MS // (PAIRS + 1), b"k%d" % n
         value = {"score": n % 7 / 7, "model": "a"}
         production.append(Write(json.dumps(value).encode(), key, timestamp_ms=at))
         if n == PAIRS:
@@ -46,8 +46,8 @@ def trial(kafka: Broker, name: str, make_trial: MakeTrial) -> Path:
         candidate.append(Write(json.dumps(answer).encode(), key, timestamp_ms=at, headers=headers))
     produce_all(kafka.bootstrap, scores, production)
     produce_all(kafka.bootstrap, shadow, candidate)
-    hours = [cell(hour * HOUR_MS, revision, ignored=PAIRS // HOURS) for hour in range(HOURS)]
-    found = stats(f"{scores}/0", 1, *hours, watermark_ms=HOURS * HOUR_MS, revision=revision)
+    hours = [cell(hour * HOUR_MS, revision, ignored=PAIRS // HOURS) for hour in range(1, HOURS + 1)]
+    found = stats(f"{scores}/0", 1, *hours, watermark_ms=(HOURS + 1) * HOUR_MS, revision=revision)
     produce_all(kafka.bootstrap, topics["stats"], [Write(own.encode("stats", found), b"k")])
     begin = marks.mark("start", revision, ends=marks.ends_field({Partition(scores, 0): 0}))
     produce_all(kafka.bootstrap, topics["starts"], [Write(marks.write("", begin).value, b"start")])
