@@ -64,6 +64,8 @@ def prove(
     It reads topics only: nothing is written to Kafka or committed. Exit code 0 whatever it finds.
     """
     trial = load(config).acting_as("reader")
+    if out is not None and not Path(out).absolute().parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no such folder")  # before minutes of work
     bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     records_read = statistics(trial, Refusals())
     chosen = revision_in(records_read, revision, revision_of(trial))
@@ -86,7 +88,10 @@ def prove(
         findings += _findings(Proof(trial, chosen, agreeing, compare, asked), topic)
     result = _result(trial, chosen, findings)
     if out is not None:
-        Path(out).write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+        try:
+            Path(out).write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+        except OSError as error:
+            raise ConfigError(f"--out {out}: it cannot be written: {error.strerror}") from error
         say(f"written to {out}; `shadowstream explain {config} --proof {out}` shows it beside the verdict")
     if as_json:
         put_json(result)
