@@ -32,7 +32,8 @@ _RANKS = (
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "configfile configschema first_config masking model_server runner.candidate sensitivity status suggest topic_pairs yamlfile",
+    "configfile configschema first_config masking model_server runner.candidate sensitivity status suggest topic_pairs "
+    "yamlfile",
     "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",
@@ -49,8 +50,8 @@ RANKS = {f"shadowstream.{name}": rank for rank, names in enumerate(_RANKS) for n
 DOOR = "shadowstream"
 
 _PURE = (
-    "codecs compare disk errors joiner judge labels paths protocol public_records records sensitivity status suggest "
-    "thinned_queue topic_pairs topics"
+    "codecs compare disk errors first_config joiner judge labels paths protocol public_records records sensitivity "
+    "status suggest thinned_queue topic_pairs topics"
 )
 _PURE_RUNNER = (
     "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call early_end outputs "
