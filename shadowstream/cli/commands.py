@@ -67,6 +67,10 @@ COMMANDS = {
         "suggest",
         "Propose rules and changes for the config from the differences so far, and prove them. Exit code 0.",
     ),
+    "prove": Command(
+        "prove",
+        "Plant differences in copies of real pairs: which does the gate find, and after how many records?",
+    ),
     "override": Command(
         "override",
         "Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.",

@@ -184,6 +184,10 @@ class Decoder:
         framed = self._frame_or_error(value)
         return None if isinstance(framed, RecordError) else framed.schema_id
 
+    def body_start(self, value: bytes) -> int:
+        """The index of the first byte after a value's frame. Raises `RecordError` if no frame fits."""
+        return self._frame(value).start
+
     def schema(self, schema_id: SchemaId) -> Schema | None:
         """The schema of an id; None if it is not usable."""
         return None if isinstance(self._reader_or_error(schema_id), RecordError) else self._by_id(schema_id)

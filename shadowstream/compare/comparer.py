@@ -72,6 +72,10 @@ class Comparing:
         """Decode values; an undecodable value gives its `RecordError`."""
         return self._decoders[side].decode_many(values)
 
+    def decoder(self, side: Side) -> Decoder:
+        """The decoder of a side's values in this topic."""
+        return self._decoders[side]
+
     def repeating(self, side: Side, values: Values) -> Sequence[bool]:
         """Whether each value is JSON with a duplicate name in an object (`compare.duplicate_names`)."""
         return list(map(self._decoders[side].repeats_names, values))

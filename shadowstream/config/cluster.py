@@ -17,7 +17,7 @@ POLL_INTERVAL_MS = 300_000
 
 Principal = Literal["runner", "joiner", "judge", "labels", "alerts", "operator", "reader"]
 """A part of the trial with rights of its own: a role; operator, for people's commands, `up` and `topics apply`; reader,
-for `gate`, `status`, `explain`, `report`, `diff`, `replay` and subscriptions."""
+for `gate`, `status`, `explain`, `report`, `diff`, `replay`, `prove` and subscriptions."""
 PRINCIPALS: tuple[Principal, ...] = get_args(Principal)
 Client = Annotated[dict[str, Value], AfterValidator(canonical)]
 
@@ -59,7 +59,8 @@ class Kafka(Model):
     roles: dict[Principal, PrincipalClient] = Field(
         default_factory=dict,
         description="credentials of each role: runner, joiner, judge, labels and alerts; operator, for override, "
-        "alerts ack and mute, up and topics; reader, for gate, status, explain, report, diff, replay and subscriptions",
+        "alerts ack and mute, up and topics; reader, for gate, status, explain, report, diff, replay, prove and "
+        "subscriptions",
     )
 
     group_protocol: Literal["classic", "consumer"] = Field(

@@ -5,18 +5,19 @@ the same, and the order of arrival changes nothing (`event_windows`).
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.windows.sequence_numbers import Sequence
+from shadowstream.judge.windows import sequence_numbers
 from shadowstream.judge.windows.sub_windows import widened as of_window
 from shadowstream.records import REVISION_BYTES
 
 Record = Mapping[str, Any]
-_COURSE = "course/0"
+COURSE = "course/0"
+"""The task that has all windows of a course."""
 
 
 def widened(records: Iterable[Record], window_ms: int) -> Iterator[Record]:
@@ -48,33 +49,33 @@ def course(
     which sets its level.
     """
     windows: dict[int, list[Record]] = {}
-    seen: dict[str, Sequence] = {}
+    seen: dict[str, sequence_numbers.Sequence] = {}
     revision_names = (revision, revision[: 2 * REVISION_BYTES])
     for record in records:
-        if not seen.setdefault(record["task"], Sequence()).take(record["seq"]):
+        if not seen.setdefault(record["task"], sequence_numbers.Sequence()).take(record["seq"]):
             continue
         for window in record["windows"]:
             if window["revision"] in revision_names:
                 # The windows of all tasks go into one task, so each must name its topic.
                 of_topic = {**window, "topic": record["task"].rpartition("/")[0]}
                 windows.setdefault(window["start_ms"], []).append(of_topic)
-    step = JudgeStep(config, revision, [_COURSE], attempt)
+    step = JudgeStep(config, revision, [COURSE], attempt)
     every = max(1, math.ceil(len(windows) / points_max))
     for number, start_ms in enumerate(sorted(windows), start=1):
-        step.step(0, number, _closing(revision, number, windows[start_ms], start_ms + config.judge.window_ms))
+        step.step(0, number, closing(revision, number, windows[start_ms], start_ms + config.judge.window_ms))
         if number % every == 0 or number == len(windows):
             yield step.verdict(0)
 
 
-def _closing(revision: str, seq: int, windows: list[Record], watermark_ms: int) -> Record:
+def closing(revision: str, seq: int, windows: Sequence[Record], watermark_ms: int) -> Record:
     """Build a stats record of one task that has resolved everything below a watermark."""
     return {
-        "task": _COURSE,
+        "task": COURSE,
         "seq": seq,
         "revision": revision,
         "sources": [],
         "windows": windows,
-        "ledgers": [{"ledger": 3, "place": _COURSE, "expected": 0, "counted": 0}],
+        "ledgers": [{"ledger": 3, "place": COURSE, "expected": 0, "counted": 0}],
         "pending": 0,
         "watermark_ms": watermark_ms,
         "idle": False,

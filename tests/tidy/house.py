@@ -32,8 +32,8 @@ _RANKS = (
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "configfile configschema first_config handover masking model_server runner.candidate status suggest "
-    "topic_pairs yamlfile",
+    "configfile configschema first_config handover masking model_server runner.candidate sensitivity status "
+    "suggest topic_pairs yamlfile"
     "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",
@@ -51,7 +51,7 @@ DOOR = "shadowstream"
 
 _PURE = (
     "codecs compare disk errors first_config handover joiner judge labels paths protocol public_records records "
-    "status suggest thinned_queue topic_pairs topics webhook_signatures"
+    "sensitivity status suggest thinned_queue topic_pairs topics webhook_signatures"
 )
 _PURE_RUNNER = (
     "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call early_end outputs "

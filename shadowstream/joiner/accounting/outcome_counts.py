@@ -40,10 +40,9 @@ from shadowstream.protocol.outcomes import (
 )
 from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
 from shadowstream.protocol.sub_windows import index_of
+from shadowstream.protocol.uniform_hash import uniform
 from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, InputCoordinate, Partition, Side, Write
 
-_HASH_RANGE = 2.0**64
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
 """The sides that differ from production, given whether the shadow and the twin differ."""
 Rows = Sequence[PendingRecord | None]
@@ -308,14 +307,8 @@ class OutcomeCounts:
         return cell
 
     def _sampled(self, offsets: Sequence[int]) -> npt.NDArray[np.bool_]:
-        """Choose the plain matches to show, by hash of the pair's task and offset: the same on replay.
-
-        The hash is the finaliser of SplitMix64 (Steele, Lea and Flood 2014), applied to a whole column.
-        """
-        x = np.array(offsets, np.uint64) * _GOLDEN + self._seed
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        sampled: npt.NDArray[np.bool_] = (x ^ (x >> np.uint64(31))) / _HASH_RANGE < self._config.compare.match_sample
+        """Choose the plain matches to show, by hash of the pair's task and offset: the same on replay."""
+        sampled: npt.NDArray[np.bool_] = uniform(offsets, self._seed) < self._config.compare.match_sample
         return sampled
 
     def own_place(self, side: Side, row: PendingRecord) -> tuple[Partition, int]:

@@ -100,7 +100,11 @@ def spans_of(topic: Topic, within: Range) -> Spans:
     Raises `ConfigError` for an unknown topic.
     """
     client = admin(topic.kafka)
-    places = offsets.places(_counts(client, topic))
+    return spans_within(client, offsets.places(_counts(client, topic)), within)
+
+
+def spans_within(client: AdminClient, places: list[Partition], within: Range) -> Spans:
+    """Return the offsets of the range and its margin in these partitions, up to their present ends."""
     lows, highs = offsets.beginnings(client, places), offsets.ends(client, places)
     begins, ends = dict(lows), dict(highs)
     if within.begin_offset is not None:
