@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from shadowstream import extras
 from shadowstream.cli.commands import COMMANDS
 from shadowstream.cli.output import ExitCode, error_object, put_json, say
 from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
@@ -102,6 +103,7 @@ def run(arguments: Sequence[str]) -> int:
     prints the traceback of an error.
     """
     try:
+        _require_extras(arguments)
         result = app(arguments)(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -112,15 +114,24 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKE
     except Exception as error:  # noqa: BLE001 - the last line of defence: every error must give an exit code
-        return _report_error(error, as_json="--json" in arguments)
+        return _report_error(error, arguments)
     return result if isinstance(result, int) else ExitCode.OK
 
 
-def _report_error(error: Exception, *, as_json: bool) -> ExitCode:
+def _require_extras(arguments: Sequence[str]) -> None:
+    """Raise `ConfigError` before anything begins if the command lacks a library; its help needs none."""
+    if (word := command_of(arguments)) in COMMANDS and "--help" not in arguments:
+        for extra in COMMANDS[word].extras:
+            extras.require(extra, f"`{word}`")
+
+
+def _report_error(error: Exception, arguments: Sequence[str]) -> ExitCode:
+    if isinstance(error, ModuleNotFoundError) and (extra := extras.extra_of(error.name)) is not None:
+        error = extras.missing(extra, f"`{command_of(arguments)}`", error.name)
     code, message = _judged(error)
     if os.environ.get("SHADOWSTREAM_TRACEBACK") == "1":
         traceback.print_exception(error)
-    if as_json:
+    if "--json" in arguments:
         put_json(error_object(error, code, message))
     if not _is_reported(error, code, message):
         say(f"error: {message}")

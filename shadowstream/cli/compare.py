@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import ValidationError
 
+from shadowstream import extras
 from shadowstream.cli.compare_follow import followed, from_now, refuse_followed
 from shadowstream.cli.compare_output import show
 from shadowstream.cli.durations import seconds_of, time_ms_of
@@ -131,6 +132,8 @@ def compare(
     beside = _Beside(key, tuple(header or ()), order)
     trial, another = (None if path is None else load(path).acting_as("reader") for path in (config, other_config))
     compared = _rules(trial, another, rules)
+    if compared.any_order:
+        extras.require("judge", "compare.rules, lists: unordered or set,")
     topics = _topics((trial, another or trial), access, (first, second), compared)
     identity = _identity(id_, trial)
     tolerance_ms = identity.tolerance_ms if tolerance is None else round(seconds_of("--tolerance", tolerance) * 1_000)
