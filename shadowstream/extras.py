@@ -8,10 +8,13 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from shadowstream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 NAME = "shadowstream"
 MODULES = {
@@ -80,11 +83,8 @@ def libraries(extra: str) -> list[str]:
 
 
 def _libraries(extra: str) -> Iterator[str]:
-    try:
-        requirements = distribution(NAME).requires or []
-    except PackageNotFoundError:
-        return
-    for line in requirements:
+    installed = _distribution()
+    for line in (installed and installed.requires) or ():
         found = _REQUIREMENT.fullmatch(line)
         if found is None or found["extra"] != extra:
             continue
@@ -97,10 +97,17 @@ def _libraries(extra: str) -> Iterator[str]:
 
 
 def _installer() -> str:
+    installed = _distribution()
+    return ((installed and installed.read_text("INSTALLER")) or "").strip()
+
+
+def _distribution() -> "Distribution | None":
+    from importlib.metadata import PackageNotFoundError, distribution  # slow to import, and few commands get here
+
     try:
-        return (distribution(NAME).read_text("INSTALLER") or "").strip()
+        return distribution(NAME)
     except PackageNotFoundError:
-        return ""
+        return None
 
 
 def _is_installed(module: str) -> bool:

@@ -16,7 +16,7 @@ import typer
 
 from shadowstream import extras
 from shadowstream.cli.commands import COMMANDS
-from shadowstream.cli.output import ExitCode, error_object, put_json, say
+from shadowstream.cli.output import ExitCode, error_object, put, put_json, say
 from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
 from shadowstream.kafka import role_report
 from shadowstream.kafka.role_report import Report
@@ -51,7 +51,7 @@ def _app(module: str | None) -> typer.Typer:
         name="shadowstream",
         help="Shadow releases for Kafka: run a candidate beside production, pair their outputs, decide with evidence.",
         pretty_exceptions_enable=False,
-        add_completion=False,
+        add_completion=True,
     )
     made.callback()(_every_command)
     if module is None:
@@ -67,11 +67,22 @@ def _app(module: str | None) -> typer.Typer:
     return made
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from shadowstream.cli.version import version_text  # a local import: it loads Kafka's client
+
+        put(version_text())
+        raise typer.Exit
+
+
 def _every_command(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         typer.Option(_LEVEL, envvar="SHADOWSTREAM_LOG_LEVEL", help="least level of log lines on stderr"),
     ] = "info",
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the versions and exit")
+    ] = False,
 ) -> None:
     from shadowstream.logs import configure_logging  # a local import: the help needs no log
 
@@ -104,7 +115,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         _require_extras(arguments)
-        result = app(arguments)(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
+        result = app(_completed() or arguments)(
+            list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False
+        )
         sys.stdout.flush()
     except KeyboardInterrupt:
         say("stopped")
@@ -116,6 +129,13 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: every error must give an exit code
         return _report_error(error, arguments)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _completed() -> list[str]:
+    """The words of the line that a shell wants completed; none if it wants something else. Typer reads the same two."""
+    if "_SHADOWSTREAM_COMPLETE" not in os.environ:
+        return []
+    return (os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")).split()[1:]
 
 
 def _require_extras(arguments: Sequence[str]) -> None:
