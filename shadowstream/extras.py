@@ -45,6 +45,7 @@ def require(extra: str, asker: str) -> None:
 
 def missing(extra: str, asker: str, module: str | None) -> ConfigError:
     """The error that a library of an extra is missing, with the command that installs it."""
+    module = next((known for known in MODULES[extra] if _is_below(module, known)), module)
     return ConfigError(
         f"{asker} needs {module or 'a library'} of the extra `{extra}`, which is not installed here: {command(extra)}"
     )
@@ -57,9 +58,13 @@ def extra_of(module: str | None) -> str | None:
     ('judge', 'protobuf', None, None)
     """
     for extra, modules in MODULES.items():
-        if module is not None and any(f"{module}.".startswith(f"{known}.") for known in modules):
+        if any(_is_below(module, known) for known in modules):
             return extra
     return None
+
+
+def _is_below(module: str | None, known: str) -> bool:
+    return f"{module}.".startswith(f"{known}.")
 
 
 def command(extra: str) -> str:
