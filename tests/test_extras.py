@@ -64,7 +64,7 @@ def own_extras(extra: str) -> set[str]:
     return set(re.findall(r"[\w-]+", nested)) - {"shadowstream"}
 
 
-def test_each_import_is_of_the_installation_or_of_an_extra_in_the_table() -> None:
+def test_each_import_is_installed_always_or_by_an_extra() -> None:
     always = {Requirement(line).name for line in PROJECT["dependencies"]}
     brought = {path.parts[0].removesuffix(".py") for name in always for path in distribution(name).files or ()}
     known = {*sys.stdlib_module_names, *brought, "shadowstream"}
@@ -138,8 +138,8 @@ def test_a_command_without_its_extra_names_it_and_the_way(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert run([word, "trial.yaml"]) == 2
-    said = f"error: `{word}` needs {module} of the extra `{extra}`, which is not installed here: "
-    assert capsys.readouterr().err == said + extras.command(extra) + "\n"
+    refusal = f"error: `{word}` needs {module} of the extra `{extra}`, which is not installed here: "
+    assert capsys.readouterr().err == refusal + extras.command(extra) + "\n"
 
 
 ASKERS: list[tuple[str, str, str, Callable[[], object]]] = [

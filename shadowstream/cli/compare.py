@@ -132,8 +132,6 @@ def compare(
     beside = _Beside(key, tuple(header or ()), order)
     trial, another = (None if path is None else load(path).acting_as("reader") for path in (config, other_config))
     compared = _rules(trial, another, rules)
-    if compared.any_order:
-        extras.require("judge", "compare.rules, lists: unordered or set,")
     topics = _topics((trial, another or trial), access, (first, second), compared)
     identity = _identity(id_, trial)
     tolerance_ms = identity.tolerance_ms if tolerance is None else round(seconds_of("--tolerance", tolerance) * 1_000)
@@ -257,7 +255,10 @@ def _rules(trial: Config | None, another: Config | None, given: _Rules) -> Compa
     except ValidationError as error:
         raise ConfigError(f"--ignore, --atol, --rtol: {_text_of(error)}") from error
     kept = [rule for rule in compare.rules if rule.path not in own]
-    return compare.model_copy(update={"rules": [*kept, *rules]})
+    compared = compare.model_copy(update={"rules": [*kept, *rules]})
+    if compared.any_order:
+        extras.require("judge", "compare.rules, lists: unordered or set,")
+    return compared
 
 
 def _text_of(error: ValidationError) -> str:
