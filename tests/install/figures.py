@@ -2,8 +2,8 @@
 
     python -m tests.install.figures [CHECKOUT]      CHECKOUT: an older one, whose starts stand beside
 
-`make install-figures` writes them. Sizes are those of the files that the installed packages list; they belong to one
-platform. A start is what a fresh process spends on loading what a command runs, the least of several.
+`make install-figures` writes them. Sizes are those of the files that the installed packages list, without
+bytecode; they belong to one platform. A start is what a fresh process spends on loading what a command runs, the least of several.
 """
 
 import os
@@ -36,7 +36,7 @@ def size(name: str) -> int:
         tree = [*(ROOT / name).rglob("*"), *(ROOT / "schemas").rglob("*")]
         return sum(path.stat().st_size for path in tree if path.is_file() and path.suffix != ".pyc")
     paths = {Path(str(file.locate())) for file in distribution(name).files or ()}
-    return sum(path.stat().st_size for path in paths if path.is_file())
+    return sum(path.stat().st_size for path in paths if path.is_file() and path.suffix != ".pyc")
 
 
 def sizes() -> str:
