@@ -3,7 +3,8 @@
     python -m tests.install.figures [CHECKOUT]      CHECKOUT: an older one, whose starts stand beside
 
 `make install-figures` writes them. Sizes are those of the files that the installed packages list, without
-bytecode; they belong to one platform. A start is what a fresh process spends on loading what a command runs, the least of several.
+bytecode; they belong to one platform. A start is what a fresh process spends on loading what a command runs, the
+least of several.
 """
 
 import os
