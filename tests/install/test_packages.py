@@ -135,6 +135,6 @@ def test_a_fresh_environment_is_judge_and_demo_by_what_the_messages_say(
         assert refused.returncode == 2, refused.stderr
         line = refused.stderr.splitlines()[-1].partition("not installed here: ")[2]
         printed(*shlex.split(line), "--quiet", folder=trial)
-    assert run(program, "explain", "trial.yaml", folder=trial).stderr.startswith("error: no broker answers")
+    assert "localhost:1" in run(program, "explain", "trial.yaml", folder=trial).stderr
     verdict = json.loads(printed(program, *words, folder=trial).splitlines()[-1])
     assert verdict["decision"] == "reject"
