@@ -24,13 +24,15 @@ TESTERS     ?= 3
 BENCH_ARGS  ?=
 LOCK_ARGS   ?=
 SECONDS     ?= 600
+BEFORE      ?=
+PYTHONS     ?=
 
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-power judge-compare chaos chaos-broker restart
-.PHONY: bench helm docs lint lock clean sim-loop eos-cost impact pictures docs-site model-server mlflow fuzz sbom audit
+.PHONY: bench helm docs lint lock clean dist install-figures pythons sim-loop eos-cost impact pictures docs-site model-server mlflow fuzz sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -159,6 +161,15 @@ sbom: setup ## what the image holds, as CycloneDX, from the lock and the install
 
 audit: setup ## licences of all that is installed against the allow list, pins and hashes of the lock; exit 1 on any offence
 	@$(BIN)/python helm/image/audit.py
+
+dist: setup ## wheel and sdist of the tree, in build/dist
+	@$(BIN)/python -m hatchling build --directory build/dist
+
+install-figures: setup ## sizes of the extras and starts of the commands, into docs/install.md (BEFORE=checkout of an older tree)
+	@$(BIN)/python -m tests.install.figures $(BEFORE)
+
+pythons: setup ## tests without a broker, and the demo, in an environment of the lock for each of Python 3.11, 3.12 and 3.13 (PYTHONS)
+	@$(BIN)/python -m tests.install.pythons $(PYTHONS)
 
 lock: setup ## write requirements.lock anew from pyproject.toml (LOCK_ARGS=--upgrade takes newer releases)
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \

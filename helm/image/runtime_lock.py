@@ -1,6 +1,6 @@
 """The part of requirements.lock that some requirements need: what the image installs, with the lock's own hashes.
 
-    python helm/image/runtime_lock.py requirements.lock pyproject.toml registry alerts notify web > runtime.lock
+    python helm/image/runtime_lock.py requirements.lock pyproject.toml all > runtime.lock
     python helm/image/runtime_lock.py requirements.lock pyproject.toml --build > build.lock
 
 The lock says below each package who asked for it (`# via`); from the packages that pyproject.toml names for the given
@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+_NESTED = re.compile(r"(?P<name>[\w.-]+)\[(?P<extras>[^]]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -50,16 +51,20 @@ def subset(lock: str, roots: Iterable[str]) -> str:
 
 
 def roots_of(pyproject: str, extras: Iterable[str]) -> list[str]:
-    """What pyproject.toml asks for with these extras; `--build` for what builds the package."""
+    """What pyproject.toml asks for with these extras and those they include; `--build` for what builds the package."""
     known = tomllib.loads(pyproject)
-    roots = []
-    for extra in extras:
-        roots += (
-            known["build-system"]["requires"]
-            if extra == "--build"
-            else known["project"]["optional-dependencies"][extra]
-        )
-    return roots if "--build" in extras else [*known["project"]["dependencies"], *roots]
+    project, extras = known["project"], list(extras)
+    if "--build" in extras:
+        return list(known["build-system"]["requires"])
+    roots = list(project["dependencies"])
+    for extra in extras:  # it grows by those included
+        for root in project["optional-dependencies"][extra]:
+            nested = _NESTED.fullmatch(root)
+            if nested and name_of(nested["name"]) == name_of(project["name"]):
+                extras += [one for one in re.split(r"\s*,\s*", nested["extras"]) if one not in extras]
+            else:
+                roots.append(root)
+    return roots
 
 
 if __name__ == "__main__":

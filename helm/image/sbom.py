@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from runtime_lock import name_of, parts_of, roots_of, subset
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE_EXTRAS = ("registry", "alerts", "notify", "web")
+IMAGE_EXTRAS = ("all",)
 _VERSION = re.compile(r"==([^\s;\\]+)")
 
 

@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from shadowstream import extras
 from shadowstream.cli.commands import COMMANDS
-from shadowstream.cli.output import ExitCode, error_object, put_json, say
+from shadowstream.cli.output import ExitCode, error_object, put, put_json, say
 from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
 from shadowstream.kafka import role_report
 from shadowstream.kafka.role_report import Report
@@ -50,7 +51,7 @@ def _app(module: str | None) -> typer.Typer:
         name="shadowstream",
         help="Shadow releases for Kafka: run a candidate beside production, pair their outputs, decide with evidence.",
         pretty_exceptions_enable=False,
-        add_completion=False,
+        add_completion=True,
     )
     made.callback()(_every_command)
     if module is None:
@@ -66,11 +67,22 @@ def _app(module: str | None) -> typer.Typer:
     return made
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from shadowstream.cli.version import version_text  # a local import: it loads Kafka's client
+
+        put(version_text())
+        raise typer.Exit
+
+
 def _every_command(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         typer.Option(_LEVEL, envvar="SHADOWSTREAM_LOG_LEVEL", help="least level of log lines on stderr"),
     ] = "info",
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the versions and exit")
+    ] = False,
 ) -> None:
     from shadowstream.logs import configure_logging  # a local import: the help needs no log
 
@@ -102,7 +114,10 @@ def run(arguments: Sequence[str]) -> int:
     prints the traceback of an error.
     """
     try:
-        result = app(arguments)(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
+        _require_extras(arguments)
+        result = app(_completed() or arguments)(
+            list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False
+        )
         sys.stdout.flush()
     except KeyboardInterrupt:
         say("stopped")
@@ -112,15 +127,31 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKE
     except Exception as error:  # noqa: BLE001 - the last line of defence: every error must give an exit code
-        return _report_error(error, as_json="--json" in arguments)
+        return _report_error(error, arguments)
     return result if isinstance(result, int) else ExitCode.OK
 
 
-def _report_error(error: Exception, *, as_json: bool) -> ExitCode:
+def _completed() -> list[str]:
+    """The words of the line that a shell wants completed; none if it wants something else. Typer reads the same two."""
+    if "_SHADOWSTREAM_COMPLETE" not in os.environ:
+        return []
+    return (os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")).split()[1:]
+
+
+def _require_extras(arguments: Sequence[str]) -> None:
+    """Raise `ConfigError` before anything begins if the command lacks a library; its help needs none."""
+    if (word := command_of(arguments)) in COMMANDS and "--help" not in arguments:
+        for extra in COMMANDS[word].extras:
+            extras.require(extra, f"`{word}`")
+
+
+def _report_error(error: Exception, arguments: Sequence[str]) -> ExitCode:
+    if isinstance(error, ModuleNotFoundError) and (extra := extras.extra_of(error.name)) is not None:
+        error = extras.missing(extra, f"`{command_of(arguments)}`", error.name)
     code, message = _judged(error)
     if os.environ.get("SHADOWSTREAM_TRACEBACK") == "1":
         traceback.print_exception(error)
-    if as_json:
+    if "--json" in arguments:
         put_json(error_object(error, code, message))
     if not _is_reported(error, code, message):
         say(f"error: {message}")

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from shadowstream import extras
 from shadowstream.alerts.ledger import LedgerRow, acknowledge, mute, rows_of
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, cell, put_json, put_or_say, put_rows, say
 from shadowstream.cli.roles import Instance, Listen, play
 from shadowstream.configfile import load
-from shadowstream.errors import ConfigError
 from shadowstream.health import RoleHealth
 from shadowstream.judge.windows.event_windows import utc_text
 
@@ -34,9 +34,7 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
     try:
         importlib.import_module("faust")  # not find_spec: Faust replaces itself by a module without a spec
     except ImportError as error:
-        raise ConfigError(
-            "`alerts run` needs faust-streaming, which is not installed: pip install 'shadowstream[alerts]'"
-        ) from error
+        raise extras.missing("alerts", "`alerts run`", "faust") from error
     path = os.path.abspath(config)
     figures = play(RoleHealth(trial.name, "alerts"), "shadowstream.alerts.role", trial, instance, listen, path=path)
     text = f"alerts: {figures['delivered']} delivered, {figures['records']:,} records in {figures['wall_s']} s"

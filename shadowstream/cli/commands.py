@@ -4,23 +4,29 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """A command: its module in this package, and what the help of the program shows of it."""
+    """A command: its module in this package, what the help of the program shows of it, and the extras that it always
+    needs. Others depend on the config or on options."""
 
     module: str
     help: str
+    extras: tuple[str, ...] = ()
 
 
 COMMANDS = {
     "run": Command("roles", "Run the candidate on the inputs, in a group of its own, writing to the shadow topics."),
     "join": Command("roles", "Pair production's outputs with the candidate's; write differences and statistics."),
     "judge": Command(
-        "roles", "Judge the statistics: drift events and the verdict. One judge per trial; a second one takes over."
+        "roles",
+        "Judge the statistics: drift events and the verdict. One judge per trial; a second one takes over.",
+        extras=("judge",),
     ),
     "labels": Command(
         "roles",
         "Wait for late labels and score production and the candidate on the same records. One process per trial.",
     ),
-    "up": Command("up", "Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C."),
+    "up": Command(
+        "up", "Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.", extras=("judge",)
+    ),
     "init": Command(
         "init",
         "Write the first config of a trial: samples topics, finds what fits, and says above each line why.",
@@ -29,6 +35,7 @@ COMMANDS = {
     "plan": Command(
         "plan",
         "Show what a trial will take, from a sample of its topics: load, disk, memory, and hours until it can decide.",
+        extras=("judge",),
     ),
     "gate": Command(
         "gate",
@@ -40,28 +47,36 @@ COMMANDS = {
     "explain": Command(
         "explain",
         "Say where each criterion stands, what else is in the way, and what to do about it: records and hours.",
+        extras=("judge",),
     ),
     "status": Command(
         "status",
         "Show a running trial: records and lag of each side, open windows, outcomes, criteria, incidents and roles.",
+        extras=("judge",),
     ),
     "challengers": Command(
         "challengers",
         "Compare the candidates of several trials on the same records of production: which is shown to be better?",
+        extras=("judge",),
     ),
     "compare": Command(
         "compare",
         "Compare two topics record by record; nothing is written. Exit code 0 equal, 3 differ, 4 could not tell.",
     ),
     "web": Command(
-        "web", "Show the live page of these trials until Ctrl-C: verdict, evidence, differences, incidents and roles."
+        "web",
+        "Show the live page of these trials until Ctrl-C: verdict, evidence, differences, incidents and roles.",
+        extras=("judge", "web"),
     ),
     "report": Command(
         "report",
         "Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON.",
+        extras=("judge",),
     ),
     "replay": Command(
-        "replay", "Judge the stored statistics by this config's criteria: would the verdict differ? Exit code 0."
+        "replay",
+        "Judge the stored statistics by this config's criteria: would the verdict differ? Exit code 0.",
+        extras=("judge",),
     ),
     "suggest": Command(
         "suggest",
@@ -105,9 +120,12 @@ COMMANDS = {
     "kafka": Command(
         "kafka",
         "Run a real Apache Kafka on this machine until Ctrl-C; the first line on stdout is its bootstrap address.",
+        extras=("kafka",),
     ),
     "demo": Command(
-        "demo", "From nothing to a verdict: real Kafka, the 336,776 flights of 2013, production, candidate, judgement."
+        "demo",
+        "From nothing to a verdict: real Kafka, the 336,776 flights of 2013, production, candidate, judgement.",
+        extras=("demo", "judge"),
     ),
     "alerts": Command("alerts", "Deliver incidents and rejects; list, acknowledge and mute incidents."),
     "config": Command("config_commands", "look at a config"),

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import ValidationError
 
+from shadowstream import extras
 from shadowstream.cli.compare_follow import followed, from_now, refuse_followed
 from shadowstream.cli.compare_output import show
 from shadowstream.cli.durations import seconds_of, time_ms_of
@@ -254,7 +255,10 @@ def _rules(trial: Config | None, another: Config | None, given: _Rules) -> Compa
     except ValidationError as error:
         raise ConfigError(f"--ignore, --atol, --rtol: {_text_of(error)}") from error
     kept = [rule for rule in compare.rules if rule.path not in own]
-    return compare.model_copy(update={"rules": [*kept, *rules]})
+    compared = compare.model_copy(update={"rules": [*kept, *rules]})
+    if compared.any_order:
+        extras.require("judge", "compare.rules, lists: unordered or set,")
+    return compared
 
 
 def _text_of(error: ValidationError) -> str:

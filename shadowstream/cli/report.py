@@ -117,14 +117,7 @@ def _records(asked: Question, kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _written(form: str, facts: Facts) -> str:
-    try:
-        module = importlib.import_module(f"shadowstream.report.{_FORMS[form]}")
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("shadowstream"):
-            raise
-        raise ConfigError(
-            f"`report` needs {error.name}, which is not installed: pip install 'shadowstream[report]'"
-        ) from error
+    module = importlib.import_module(f"shadowstream.report.{_FORMS[form]}")
     text: str = getattr(module, _FORMS[form])(facts)
     return text
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from shadowstream import extras
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_or_say
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
@@ -137,6 +138,8 @@ def play(
 
 def _play(role: Principal, path: str, instance: str, listen: str | None, as_json: bool) -> None:
     config = load(path).acting_as(role)
+    if role == "joiner" and (key := config.assigning_key) is not None:
+        extras.require("judge", key)
     watch = RoleHealth(config.name, role)
     watch.own_process = True
     is_external = role == "runner" and config.candidate.topic is not None

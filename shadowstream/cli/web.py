@@ -70,7 +70,7 @@ def web(
     rules = access.rules_of(address[0], token, tuple(proxy or ()), proxy_header, gate_token)
     if len(configs) > TRIALS_MAX:
         raise ConfigError(f"{len(configs)} configs: one page shows at most {TRIALS_MAX} trials")
-    server = _server()
+    server = importlib.import_module("shadowstream.web.server")
     asked = [question(path, None, max_age) for path in configs]
     names = [one.trial.name for one in asked]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -88,17 +88,6 @@ def _token(option: str, path: Path | None, variable: str) -> str | None:
             return file.read(TOKEN_BYTES_MAX).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{option}: cannot read {path}: {error}") from error
-
-
-def _server() -> Any:
-    try:
-        return importlib.import_module("shadowstream.web.server")
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("shadowstream"):
-            raise
-        raise ConfigError(
-            f"`web` needs {error.name}, which is not installed: pip install 'shadowstream[web]'"
-        ) from error
 
 
 def _watch(path: str, asked: Question) -> "TrialWatch":

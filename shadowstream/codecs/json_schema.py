@@ -7,12 +7,13 @@ value.
 import json
 from typing import Any
 
+from shadowstream import extras
 from shadowstream.codecs import json_values
 from shadowstream.codecs.bounds import VALUES_MAX
 from shadowstream.codecs.json_schema_work import check_work
 from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.schemas import JsonSchema
-from shadowstream.errors import ConfigError, RecordError
+from shadowstream.errors import RecordError
 
 _ERROR_CHARS_MAX = 200
 
@@ -33,7 +34,7 @@ class JsonReader:
         try:
             import jsonschema_rs
         except ImportError as error:
-            raise ConfigError(f"{named} is a JSON Schema: install shadowstream[jsonschema]") from error
+            raise extras.missing("jsonschema", f"{named} is a JSON Schema, which", error.name) from error
         self._named, self._names, self._values_max = named, names, values_max
         self._error = jsonschema_rs.ValidationError
         references = dict(schema.references)

@@ -19,11 +19,12 @@ Fields that the writer schema does not have are an error: they would not be comp
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from shadowstream import extras
 from shadowstream.codecs.bounds import DEPTH_MAX, VALUES_MAX
 from shadowstream.codecs.protobuf_claims import MessageClaims
 from shadowstream.codecs.schemas import ProtobufSchema
 from shadowstream.codecs.typed import Message
-from shadowstream.errors import ConfigError, RecordError
+from shadowstream.errors import RecordError
 
 TEXTS = frozenset(("google.protobuf.Timestamp", "google.protobuf.Duration"))
 """Message types whose values become texts."""
@@ -60,7 +61,7 @@ class ProtobufReader:
             from google.protobuf.message import DecodeError
             from google.protobuf.unknown_fields import UnknownFieldSet
         except ImportError as error:
-            raise ConfigError(f"{named} is of Protobuf: install shadowstream[protobuf]") from error
+            raise extras.missing("protobuf", f"{named} is of Protobuf, which", error.name) from error
         self._named, self._message, self._typed = named, message, typed
         self._make: Callable[[Any], Any] = message_factory.GetMessageClass
         self._error, self._unknown = DecodeError, UnknownFieldSet

@@ -146,6 +146,16 @@ class Config(Model):
             "kafka.roles.alerts.client, or remove its channels from alerts; until then no alert is delivered"
         )
 
+    @property
+    def assigning_key(self) -> str | None:
+        """The key for which the joiner assigns several records, or elements of lists, to each other at once, which
+        takes SciPy (`compare.lists.matching`); None if it never does."""
+        if self.compare.any_order:
+            return "compare.rules, lists: unordered or set,"
+        if self.identity.outputs == "many":
+            return "identity.outputs: many"
+        return "identity.kind: occurrence" if self.identity.kind == "occurrence" else None
+
     def acting_as(self, principal: Principal) -> Config:
         """Return the config as one role or command uses it: with its own credentials, and without the others'.
 

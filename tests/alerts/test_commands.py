@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from shadowstream.cli import run
+from shadowstream.extras import command
 from shadowstream.testing.topics import create_topics
 from tests.alerts.alerts_trial import AlertsTrial, drift
 from tests.cli.conftest import CommandResult
@@ -105,4 +106,6 @@ def test_without_faust_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "faust", None)
     assert run(["alerts", "run", str(config)]) == 2
-    assert "pip install 'shadowstream[alerts]'" in capsys.readouterr().err
+    assert f"`alerts run` needs faust of the extra `alerts`, which is not installed here: {command('alerts')}" in (
+        capsys.readouterr().err
+    )

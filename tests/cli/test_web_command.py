@@ -1,6 +1,5 @@
 """`web`: what it refuses before it serves anything."""
 
-import importlib
 from pathlib import Path
 
 import pytest
@@ -29,16 +28,3 @@ def test_one_trial_is_not_shown_twice(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     twice = cli("web", path, path, "--listen", "127.0.0.1:0")
     assert (twice.code, "'fraud'" in twice.err) == (2, True)
-
-
-def test_without_the_extra_it_names_the_extra(cli: Cli, make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = importlib.import_module
-
-    def lacking(name: str, package: str | None = None) -> object:
-        if name == "shadowstream.web.server":
-            raise ModuleNotFoundError("No module named 'nicegui'", name="nicegui")
-        return real(name, package)
-
-    monkeypatch.setattr(importlib, "import_module", lacking)
-    refused = cli("web", make_trial())
-    assert (refused.code, "pip install 'shadowstream[web]'" in refused.err) == (2, True)

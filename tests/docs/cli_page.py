@@ -21,7 +21,8 @@ Made from the program by `python -m tests.docs.cli_page`; a test compares. `--he
 same. CONFIG is the trial's YAML file: [config](config.md). [Exit codes](exit-codes.md) lists how each command ends.
 
 Before the command, `shadowstream --log-level debug|info|warning|error` sets the least level of log lines, as
-`SHADOWSTREAM_LOG_LEVEL` does.
+`SHADOWSTREAM_LOG_LEVEL` does. `shadowstream --version` shows the versions, and `shadowstream --install-completion` lets
+your shell complete commands, options and values.
 """
 
 

@@ -18,6 +18,7 @@ NO_PACKAGE = {
     "contracts",
     "docs",
     "helm",
+    "install",
     "memory",
     "metrics",
     "pipeline",

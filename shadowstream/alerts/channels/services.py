@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from shadowstream import extras
 from shadowstream.alerts.channels.channel import Channel, Refused
 from shadowstream.alerts.messages import Alert, State
 from shadowstream.config import Channel as Settings
@@ -48,10 +49,7 @@ def service_of(settings: Settings) -> Any:
     try:
         apprise = importlib.import_module("apprise")
     except ImportError as error:
-        raise ConfigError(
-            f"alerts.channels: {settings.target} needs apprise, which is not installed: "
-            "pip install 'shadowstream[notify]'"
-        ) from error
+        raise extras.missing("notify", f"alerts.channels: {settings.target}", "apprise") from error
     for library in _LIBRARIES:  # their lines hold addresses
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     service = apprise.Apprise()

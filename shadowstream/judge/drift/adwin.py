@@ -12,10 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from river.__version__ import __version__ as RIVER_VERSION
 
 from shadowstream.errors import ConfigError
-from shadowstream.judge.drift.river_adwin import ADWIN
 from shadowstream.judge.drift.sealed_state import StateRefused, sealed, unsealed
 
 
@@ -135,6 +133,8 @@ class AdwinDetector:
         return self._trim() if len(self._history) >= self.params.history_max else None
 
     def _new(self) -> Any:
+        from shadowstream.judge.drift.river_adwin import ADWIN  # the extra `judge` may be absent where none is made
+
         params = self.params
         return ADWIN(
             delta=params.delta,
@@ -184,7 +184,7 @@ class AdwinDetector:
         return sealed(
             "adwin",
             asdict(self.params),
-            river=RIVER_VERSION,
+            river=_river_version(),
             n_seen=self.n_seen,
             refused=self.refused,
             windows=[window for window, _ in self._history],
@@ -197,13 +197,19 @@ class AdwinDetector:
         Raises StateRefused if it is of another river, of other parameters, or damaged.
         """
         state = unsealed("adwin", asdict(self.params), snapshot)
-        if state["river"] != RIVER_VERSION:
+        if state["river"] != (version := _river_version()):
             raise StateRefused(
-                f"adwin: the state was made with river {state['river']} and this is {RIVER_VERSION}, which may decide "
+                f"adwin: the state was made with river {state['river']} and this is {version}, which may decide "
                 "otherwise on the same values; restart the detector or install that version"
             )
         self._rebuild(list(zip(state["windows"], state["values"], strict=True)))
         self.n_seen, self.refused = state["n_seen"], state["refused"]
+
+
+def _river_version() -> str:
+    from river.__version__ import __version__  # as above
+
+    return str(__version__)
 
 
 def _best_cut(values: npt.NDArray[np.float64], least_length: int) -> int:

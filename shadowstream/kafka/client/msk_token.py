@@ -7,9 +7,10 @@ container, instance) or with those of a role that they may assume. The client as
 from collections.abc import Callable
 from typing import Any
 
+from shadowstream import extras
 from shadowstream.config import Kafka
 from shadowstream.config.cluster import Msk
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import BrokerError
 from shadowstream.logs import get_logger
 
 log = get_logger("kafka")
@@ -42,7 +43,7 @@ def token_source(msk: Msk) -> Callable[[], Token]:
     try:
         from aws_msk_iam_sasl_signer import MSKAuthTokenProvider as Signer
     except ImportError as error:
-        raise ConfigError(f"kafka.msk: the signer lacks {error.name}; install shadowstream[msk]") from error
+        raise extras.missing("msk", "kafka.msk", error.name) from error
 
     def ask() -> Token:
         try:

@@ -25,7 +25,7 @@ class TimedComparison:
 
     def __init__(self, hooks: HookProcess, compare: Compare) -> None:
         self._hooks, self._step_time = hooks, StepTime()
-        self._any_order = any(rule.lists in ("unordered", "set") for rule in compare.rules)
+        self._any_order = compare.any_order
         self._call_size = CallSize(PART_MAX if compare.calls else LISTS_MAX)
 
     @property

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from shadowstream import extras
 from shadowstream.child_processes import module_command
 from shadowstream.codecs.schemas import ProtobufSchema
-from shadowstream.errors import ConfigError
 
 COMPILE_S = 30.0
 _MESSAGE_MAX = 500
@@ -23,8 +23,7 @@ def compile_proto(name: str, text: str, imports: Mapping[str, str]) -> ProtobufS
     Google's own files (``google/protobuf/timestamp.proto`` and so on) may be missing there. Raises ValueError with the
     compiler's message, or `ConfigError` if it is not installed.
     """
-    if importlib.util.find_spec("grpc_tools") is None:
-        raise ConfigError("schemas of Protobuf need grpcio-tools: install shadowstream[protobuf]")
+    extras.require("protobuf", "schemas: Protobuf")
     with tempfile.TemporaryDirectory(prefix="shadowstream-protoc-") as folder:
         root, out = Path(folder) / "in", Path(folder) / "out"
         for file, content in {**imports, name: text}.items():

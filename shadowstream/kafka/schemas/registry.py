@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
-from shadowstream import config
+from shadowstream import config, extras
 from shadowstream.codecs.framing import SchemaId
 from shadowstream.codecs.schemas import (
     JsonSchema,
@@ -140,8 +140,7 @@ class RegistrySchemas:
             with warnings.catch_warnings(record=True):  # authlib, which the client loads, shows a warning to everybody
                 from confluent_kafka.schema_registry import SchemaRegistryClient
         except ImportError as error:
-            missing = f"schemas.registry: the registry client lacks {error.name}"
-            raise ConfigError(f"{missing}; install shadowstream[registry]") from error
+            raise extras.missing("registry", "schemas.registry", error.name) from error
         parts = urlsplit(url)
         self._shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))  # without secrets
         properties = _of_client(client or {})
