@@ -297,6 +297,7 @@ def test_a_long_release_name_still_fits_the_labels_of_its_pods(helm: Path) -> No
         ("config.compare.ruls=1", "'ruls' not allowed"),
         ("config.name=Fraud", "does not match pattern"),
         ("config.bounded=true", "run `shadowstream up`"),
+        ("config.extends=org.yaml", "give the extended file to Helm"),
         ("config.schemas.dir=schemas", "there are no schemas"),
         ("schemas.existingConfigMap=avro", 'set config.schemas.dir to "schemas"'),
     ],
