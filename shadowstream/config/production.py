@@ -45,7 +45,7 @@ class Production(Model):
 
     model_config = ConfigDict(json_schema_extra=_either_outputs_or_answer)
 
-    outputs: list[str] = Field(min_length=1, description="topics that production writes")
+    outputs: list[str] = Field(min_length=1, description="topics that production writes; needed unless answer is given")
     answer: SinglePath | None = Field(
         None,
         min_length=1,
@@ -70,7 +70,7 @@ class Production(Model):
 
     @property
     def has_marks(self) -> bool:
-        """Whether it is known with which inputs production is done: by its group's commits, or as each holds its answer."""
+        """Whether it is known with which inputs production is done: by commits, or as each holds its answer."""
         return self.group is not None or self.answer is not None
 
     @property

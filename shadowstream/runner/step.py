@@ -377,10 +377,9 @@ class RunnerStep:
             raise ShadowstreamBug("done marks requested while inputs are uncommitted")
         topic, fields = self.config.plan.of("progress"), {"ends": marks.ends_field(ends), "texts": self.held}
         done = [place for place, state in self.inputs.items() if again or state.position != state.announced]
-        ended = [place for place, state in self.inputs.items() if state.ended]
         for place in done:
             self.inputs[place].announced = self.inputs[place].position
-        kinds = [("done", place) for place in done] + [("end", place) for place in ended]
+        kinds = [*(("done", place) for place in done), *(("end", p) for p, one in self.inputs.items() if one.ended)]
         return [marks.write(topic, self._mark(kind, place, **fields)) for kind, place in kinds]
 
     def finished(self) -> bool:

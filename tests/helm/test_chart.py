@@ -318,6 +318,16 @@ def test_what_a_trial_cannot_do_without_is_asked_for(helm: Path, missing: str, t
     assert f"missing property '{last}'" in refused(helm, "--values", str(tmp_path / "values.yaml"))
 
 
+def test_a_trial_whose_inputs_hold_the_answer_renders(helm: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))
+    values["config"]["production"] = {"answer": "result.score"}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    config = trial_of(chart.template(helm, "--values", str(tmp_path / "values.yaml")), tmp_path)
+    assert config.production.outputs == config.inputs
+    notes = notes_of(helm, tmp_path / "chart", "--values", str(tmp_path / "values.yaml"))
+    assert "Rights" in notes
+
+
 def test_the_notes_say_what_to_do_next(helm: Path, tmp_path: Path) -> None:
     notes = notes_of(helm, tmp_path / "shadowstream", *EVERYTHING)
     trial = "/etc/shadowstream/trial.yaml"
