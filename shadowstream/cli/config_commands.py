@@ -54,6 +54,8 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
         put(f"{config}: ok; trial {source.config.name!r}, revision {revision}")
         if called := sorted(set(source.config.compare.calls)):
             say(f"note: {', '.join(called)} will run beside the joiner, with its rights; every verdict says so")
+        if (answer := source.config.production.answer) is not None:
+            say(f"note: the candidate gets each input without {answer}, and its output is compared with that field")
         for note in notes:
             say(f"note: {note}")
     if problems:

@@ -299,3 +299,28 @@ def test_the_page_on_shared_defaults_shows_what_its_files_give(
     note, excerpt = (text.splitlines() for text in blocks(page, "text"))
     assert notes == note
     assert [line for line in excerpt if line not in shown] == []
+
+
+def test_a_path_to_an_answer_is_checked_against_the_schemas_of_the_input(
+    cli: Cli, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
+) -> None:
+    trial = make_trial(replaced=("{outputs: [scores], group: scorer}", "{answer: user.zip}"))
+    (trial.parent / "schemas" / "90.payments-value.avsc").write_text(SCORES)
+    result = cli("validate", trial)
+    assert result.code == 0, result.out
+    assert "the candidate gets each input without user.zip" in result.err
+    trial.write_text(trial.read_text().replace("user.zip", "user.zpi"))
+    problem = problem_of(trial)
+    assert (problem["key"], problem["line"]) == ("production.answer", 5)
+    assert problem["message"] == "no schema of payments has a field 'user.zpi'; did you mean 'user.zip'?"
+
+
+def test_paths_of_rules_begin_at_the_answer(
+    problem_of: Callable[[Path], Problem], cli: Cli, make_trial: MakeTrial
+) -> None:
+    checks = "compare:\n  checks: [{path: zip, type: string}]\n"
+    trial = make_trial(replaced=("{outputs: [scores], group: scorer}", "{answer: user}"), extra=checks)
+    (trial.parent / "schemas" / "90.payments-value.avsc").write_text(SCORES)
+    assert cli("validate", trial).code == 0
+    trial.write_text(trial.read_text().replace("path: zip", "path: user.zip"))
+    assert problem_of(trial)["key"] == "compare.checks[0].path"
