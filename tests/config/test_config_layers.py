@@ -1,10 +1,12 @@
 """Layers of a config: what is merged, what is replaced, and where each value comes from."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from shadowstream.cli.report import digests
 from shadowstream.config_layers import FILES_MAX, PRESETS
 from shadowstream.configfile import ConfigFileError, ConfigSource, load, masked, open_source
 from shadowstream.revision import revision_of
@@ -230,3 +232,11 @@ def test_every_preset_is_a_valid_part_of_a_config(write: Write, preset: str) -> 
 def test_the_folder_of_presets_holds_exactly_the_known_ones() -> None:
     folder = Path(__file__).parents[2] / "shadowstream" / "presets"
     assert sorted(file.stem for file in folder.iterdir()) == sorted(PRESETS)
+
+
+def test_a_report_names_the_files_that_its_config_extends(write: Write) -> None:
+    path = write(trial("extends: org.yaml\npreset: debezium"), org=ORG)
+    own, extended = (
+        hashlib.sha256(path.with_name(file).read_bytes()).hexdigest() for file in ("trial.yaml", "org.yaml")
+    )
+    assert digests(str(path)) == f"{own}; extends org.yaml, SHA-256 {extended}"

@@ -13,7 +13,7 @@ from tests.pipeline.trial_fixture import Trial, order
 ANSWER = {
     "type": "record",
     "name": "Answer",
-    "fields": [{"name": "score", "type": "float"}, {"name": "why", "type": ["null", "string"]}],
+    "fields": [{"name": "score", "type": "double"}, {"name": "why", "type": ["null", "string"]}],
 }
 INPUT = {
     "type": "record",
