@@ -122,8 +122,8 @@ def check_answer(config: Config) -> None:
         "compare.latency: needs production_header with production.answer, whose record has the input's own time": (
             config.compare.latency is not None and config.compare.latency.production_header is None
         ),
-        "schemas.formats: a text or bytes has no field for production.answer; name a format with fields": any(
-            one.format in ("text", "bytes") for one in config.schemas.formats.values()
+        "schemas.formats: production.answer reads JSON and Avro only; name another format, or give outputs": any(
+            one.format in ("text", "bytes", "protobuf") for one in config.schemas.formats.values()
         ),
         "start: production-group does not go with production.answer, which needs no group; use latest or earliest": (
             config.start == "production-group"

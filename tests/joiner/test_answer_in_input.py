@@ -129,7 +129,7 @@ def test_deaths_at_any_point_change_no_count(kinds: list[str], history: list[tup
         ({"compare": {"latency": {"over_ms": 5}}}, "needs production_header"),
         ({"inputs": ["in", "other"]}, "goes with one input topic"),
         ({"start": "production-group"}, "use latest or earliest"),
-        ({"schemas": {"dir": "s", "formats": {"in": {"format": "text"}}}}, "has no field for production.answer"),
+        ({"schemas": {"dir": "s", "formats": {"in": {"format": "text"}}}}, "reads JSON and Avro only"),
     ],
 )
 def test_a_config_that_cannot_hold_with_an_answer_is_refused(parts: dict[str, Any], message: str) -> None:
