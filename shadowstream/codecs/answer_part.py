@@ -1,4 +1,4 @@
-"""The part of a value that is production's answer (`production.answer`): as value, as schema and as columns.
+"""The part of a value that is production's answer (`production.answer`): as value and as columns.
 
 A record that holds request and answer is decoded whole, and the answer is taken out. A record without the answer is
 unusable (`RecordError`, reason ``answer``); a null there is an answer.
@@ -11,9 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from shadowstream.codecs.avro_types import Types
 from shadowstream.codecs.readers import Reader
-from shadowstream.codecs.schemas import ProtobufSchema, Schema, is_avro
+from shadowstream.codecs.schemas import ProtobufSchema, Schema
 from shadowstream.codecs.typed import Branch
 from shadowstream.errors import RecordError
 from shadowstream.paths import ABSENT, join_path, value_at
@@ -45,29 +44,6 @@ def refuse_messages(schema: Schema) -> None:
     """Raise `RecordError` for a schema whose values have an answer that cannot be taken out."""
     if isinstance(schema, ProtobufSchema):
         raise RecordError("production.answer reads JSON and Avro, and this record is Protobuf", reason=REASON)
-
-
-def schema_of_answer(schema: Schema, names: Sequence[str]) -> Schema | None:
-    """Return the schema of the answer; None if an Avro schema has none at that path, or several.
-
-    >>> score = {"type": "record", "name": "S", "fields": [{"name": "p", "type": ["null", "double"]}]}
-    >>> whole = {"type": "record", "name": "R", "fields": [{"name": "score", "type": score}]}
-    >>> schema_of_answer(whole, ["score", "p"])[1]["type"], schema_of_answer(whole, ["scor"])
-    ('double', None)
-    """
-    if not is_avro(schema):
-        return schema
-    types, part = Types(schema), schema
-    for name in names:
-        branches, several = types.branches(part)
-        fields = {field["name"]: field["type"] for _, branch in branches for field in branch.get("fields", ())}
-        if several or name not in fields:
-            return None
-        part = fields[name]
-    own = {"__fastavro_parsed": True, "__named_schemas": dict(types)}
-    if isinstance(part, dict) and isinstance(part["type"], list):
-        part = part["type"]
-    return [types.of(branch) | own for branch in part] if isinstance(part, list) else types.of(part) | own
 
 
 def columns_of_answer(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch | None:

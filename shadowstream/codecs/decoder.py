@@ -10,13 +10,14 @@ from typing import Any, cast
 from pyarrow import RecordBatch
 
 from shadowstream.codecs import json_values
-from shadowstream.codecs.answer_part import AnswerReader, columns_of_answer, refuse_messages, schema_of_answer
+from shadowstream.codecs.answer_part import AnswerReader, columns_of_answer, refuse_messages
 from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.columns import ColumnReader, Indexes, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.json_values import DuplicateNames
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
+from shadowstream.codecs.schema_paths import schema_of_answer
 from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Config, Format
 from shadowstream.errors import RecordError, RegistryError

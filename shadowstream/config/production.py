@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from shadowstream.config.cluster import Schemas
+from shadowstream.config.comparing import Compare
 from shadowstream.config.model import Model, SinglePath
+from shadowstream.config.sides import Candidate, Identity
 from shadowstream.paths import parse_one
-
-if TYPE_CHECKING:
-    from shadowstream.config import Config
 
 
 class Failure(Model):
@@ -103,14 +103,20 @@ def with_answer_as_output(data: Any) -> Any:
     return data | {name: own | given[name] for name, own in filled.items() if isinstance(given[name], dict)}
 
 
-def check_answer(config: Config) -> None:
+def check_answer(
+    production: Production,
+    inputs: list[str],
+    identity: Identity,
+    candidate: Candidate,
+    compare: Compare,
+    schemas: Schemas,
+) -> None:
     """Raise `ValueError` for what an answer in the input's own record excludes."""
-    identity, candidate = config.identity, config.candidate
     obstacles = {
         "production.outputs: the inputs hold production's answer; remove outputs, or answer": (
-            config.production.outputs != config.inputs
+            production.outputs != inputs
         ),
-        "inputs: production.answer goes with one input topic; run one trial for each": len(config.inputs) > 1,
+        "inputs: production.answer goes with one input topic; run one trial for each": len(inputs) > 1,
         "identity: production.answer pairs each answer with the input that holds it; remove identity.kind, header "
         "and outputs": identity.kind != "coordinate" or identity.header is not None or identity.outputs != "one",
         "candidate.topic: a job of its own would read production's answer in its inputs; give call, pickle or "
@@ -118,15 +124,11 @@ def check_answer(config: Config) -> None:
         "candidate.partitioner: with production.answer outputs go to their input's partition; remove it": (
             candidate.partitioner not in ("auto", "input")
         ),
-        "twin: its records could not be paired with production.answer; remove one of them": config.twin is not None,
         "compare.latency: needs production_header with production.answer, whose record has the input's own time": (
-            config.compare.latency is not None and config.compare.latency.production_header is None
+            compare.latency is not None and compare.latency.production_header is None
         ),
         "schemas.formats: production.answer reads JSON and Avro only; name another format, or give outputs": any(
-            one.format in ("text", "bytes", "protobuf") for one in config.schemas.formats.values()
-        ),
-        "start: production-group does not go with production.answer, which needs no group; use latest or earliest": (
-            config.start == "production-group"
+            one.format in ("text", "bytes", "protobuf") for one in schemas.formats.values()
         ),
     }
     for message, is_wrong in obstacles.items():

@@ -301,7 +301,7 @@ def test_the_page_on_shared_defaults_shows_what_its_files_give(
     assert [line for line in excerpt if line not in shown] == []
 
 
-def test_a_path_to_an_answer_is_checked_against_the_schemas_of_the_input(
+def test_the_path_of_an_answer_is_checked_by_schemas_of_inputs(
     cli: Cli, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
 ) -> None:
     trial = make_trial(replaced=("{outputs: [scores], group: scorer}", "{answer: user.zip}"))

@@ -87,11 +87,11 @@ def test_an_avro_answer_compares_as_on_its_own(count: int, shadow_id: int) -> No
     more = {"more": 1} if shadow_id == 3 else {}
     shadow = [avro(shadow_id, answer(n, **CHANGES[n % len(CHANGES)], **more)) for n in range(count)]
     inside = comparing("deep.out")([avro(1, whole(n)) for n in range(count)], shadow)
-    alone = comparing(None)([avro(2, answer(n)) for n in range(count)], shadow)
-    assert list(inside.outcomes) == list(alone.outcomes)
-    assert [one.differences for one in inside] == [one.differences for one in alone]
+    separate = comparing(None)([avro(2, answer(n)) for n in range(count)], shadow)
+    assert list(inside.outcomes) == list(separate.outcomes)
+    assert [one.differences for one in inside] == [one.differences for one in separate]
     assert {"match", "mismatch"} <= set(inside.outcomes) or shadow_id == 3
-    assert inside.changes.keys() == alone.changes.keys()
+    assert inside.changes.keys() == separate.changes.keys()
 
 
 def test_columns_hold_the_answer_that_rows_hold() -> None:
@@ -113,9 +113,9 @@ def test_columns_hold_the_answer_that_rows_hold() -> None:
 def test_a_json_answer_compares_as_on_its_own(count: int) -> None:
     shadow = [json.dumps(answer(n, **CHANGES[n % len(CHANGES)])).encode() for n in range(count)]
     inside = comparing("deep.out")([json.dumps(whole(n)).encode() for n in range(count)], shadow)
-    alone = comparing(None)([json.dumps(answer(n)).encode() for n in range(count)], shadow)
-    assert list(inside.outcomes) == list(alone.outcomes)
-    assert [one.differences for one in inside] == [one.differences for one in alone]
+    separate = comparing(None)([json.dumps(answer(n)).encode() for n in range(count)], shadow)
+    assert list(inside.outcomes) == list(separate.outcomes)
+    assert [one.differences for one in inside] == [one.differences for one in separate]
 
 
 def test_an_answer_may_be_a_number_and_null() -> None:

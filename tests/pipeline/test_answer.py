@@ -78,9 +78,9 @@ def test_each_input_is_compared_with_the_answer_that_it_holds(make_trial: MakeTr
     }
     differing = [row for row in rows if row["outcome"] == "mismatch"]
     assert {one["path"] for row in differing for one in row["differences"]} == {"score"}
-    assert all(row["input"] == row["pair_id"] for row in differing)  # the input is production's record
-    shown = trial.ask("diff", "--show", differing[0]["pair_id"])
-    assert "model.out" not in shown.stdout.partition("production")[2].partition("\n")[0]
+    assert all(f"{row['input']}/".startswith(f"{row['pair_id']}/") for row in differing)  # both are one record
+    shown = json.loads(trial.ask("diff", "--show", differing[0]["pair_id"], "--json").stdout)
+    assert {one["path"] for one in shown["fields"]} == {"score", "why"}
     for command in ("doctor", "plan", "explain", "status"):
         answer = trial.ask(command)
         assert "Traceback" not in answer.stderr, answer.stderr

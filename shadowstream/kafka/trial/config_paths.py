@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shadowstream.codecs.answer_part import schema_of_answer
-from shadowstream.codecs.schema_paths import may_hold, paths_in
+from shadowstream.codecs.schema_paths import may_hold, paths_in, schema_of_answer
 from shadowstream.codecs.schemas import is_avro
 from shadowstream.config import Config
 from shadowstream.configfile import nearest
