@@ -45,7 +45,7 @@ class Production(Model):
 
     model_config = ConfigDict(json_schema_extra=_either_outputs_or_answer)
 
-    outputs: list[str] = Field(min_length=1, description="topics that production writes; needed unless answer is given")
+    outputs: list[str] = Field(min_length=1, description="topics that production writes")
     answer: SinglePath | None = Field(
         None,
         min_length=1,
