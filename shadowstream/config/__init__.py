@@ -346,13 +346,7 @@ class Config(Model):
                 "leave the key out: the default rule holds for any end"
             )
         if self.production.answer is not None:
-            check_answer(self.production, self.inputs, self.identity, self.candidate, self.compare, self.schemas)
-            if self.twin is not None:
-                raise ValueError("twin: its records could not be paired with production.answer; remove one of them")
-            if self.start == "production-group":
-                raise ValueError(
-                    "start: production-group needs a group, and production.answer has none; use latest or earliest"
-                )
+            self._check_answer()
         if self.bounded and not self.production.has_marks:
             raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:
@@ -391,6 +385,15 @@ class Config(Model):
         if self.identity.path and compared & self.schemas.formats.keys():
             raise ValueError("identity.path needs self-describing outputs; remove their topics from schemas.formats")
         return self
+
+    def _check_answer(self) -> None:
+        check_answer(self.production, self.inputs, self.identity, self.candidate, self.compare, self.schemas)
+        if self.twin is not None:
+            raise ValueError("twin: its records could not be paired with production.answer; remove one of them")
+        if self.start == "production-group":
+            raise ValueError(
+                "start: production-group needs a group, and production.answer has none; use latest or earliest"
+            )
 
     def _can_end_early(self) -> None:
         """Raise `ValueError` if production's answers beyond the end could not be distinguished from missing ones."""
