@@ -25,6 +25,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # Who may import whom: only downwards, or within the same rank. A module that is not here has no place in the house.
 # The longest matching name decides. One rank a line, the lowest first; `entry_points` loads the user's code, and
 # `runner.candidate` calls it.
+_OF_CONFIGS = "suggest topic_pairs yamlfile"
 _RANKS = (
     "errors future_dates paths public_records records thinned_queue webhook_signatures",
     "config disk entry_points pickled_models shipped topics",
@@ -32,8 +33,7 @@ _RANKS = (
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "config_layers configfile configschema first_config masking model_server runner.candidate status suggest topic_pairs "
-    "yamlfile",
+    f"config_layers configfile configschema first_config masking model_server runner.candidate status {_OF_CONFIGS}",
     "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",
