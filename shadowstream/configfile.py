@@ -1,9 +1,10 @@
 """Loader of a trial's config from its YAML file: reports every error at once, each with file, line, key and remedy.
 
 `shadowstream.yamlfile` defines the supported YAML and ``${VAR}``; `shadowstream.config` defines the keys. This
-module adds two steps:
+module adds three steps:
 
-- `schemas.dir` and `candidate.files` are relative to the config file and become absolute.
+- `extends` and `preset` name further layers, which `shadowstream.config_layers` merges; each value keeps its place.
+- `schemas.dir` and `candidate.files` are relative to the file that holds them and become absolute.
 - Below `kafka.client` and `kafka.roles.*.client` every scalar keeps its text, since librdkafka reads text: a
   password of ``0123`` keeps its zero.
 """
@@ -12,7 +13,7 @@ import difflib
 import os
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from shadowstream.config import Config, Model
+from shadowstream.config.config_file import ConfigFile
+from shadowstream.config_layers import Merged, Place, known_part, merged_layers
 from shadowstream.errors import ConfigError
 from shadowstream.masking import is_secret, without_userinfo
 from shadowstream.masking import masked as _masked
@@ -44,10 +47,12 @@ _KEY_IN_MESSAGE = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): ")
 
 
 class ConfigFileError(ConfigError):
-    """All errors of a config file; `problems` are in the order of its lines."""
+    """All errors of a config file; `problems` are in the order of its lines, file by file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(problems, key=lambda problem: problem.line)
+        given = list(problems)
+        files = {problem.file: i for i, problem in reversed(list(enumerate(given)))}
+        self.problems = sorted(given, key=lambda problem: (files[problem.file], problem.line))
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -57,11 +62,23 @@ class ConfigSource:
 
     file: str
     config: Config
-    lines: Mapping[KeyPath, int]
+    places: Mapping[KeyPath, Place]
+    scalars: Set[KeyPath]
+    overridden: Sequence[Problem] = ()
+    """A note for each value of an extended file or preset that another layer replaces."""
 
     def problem(self, message: str, where: KeyPath = ()) -> Problem:
         """Return a problem found outside the file; its key is the message's beginning, ``key.path: …``, or `where`."""
-        return _locate(self.file, self.lines, where, message)
+        return _locate(self.places, where, message)
+
+    def origin(self, where: KeyPath) -> Place | None:
+        """Return the place of a value of the loaded config; None if it is a default."""
+        known = known_part(where, self.places)
+        if known == where:
+            return self.places[where]
+        # Without a place of its own a value is a default, unless a short form stands for it or a check renamed its key.
+        is_renamed = known != () and _field((*known, where[len(known)])) is None
+        return self.places[known] if known in self.scalars or is_renamed else None
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
@@ -75,30 +92,40 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
 
 def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> ConfigSource:
     """Load like `load`, and keep the lines of the keys for problems found outside the file."""
-    return _source(read(Path(path), os.environ if environ is None else environ), os.fspath(path))
+    environment = os.environ if environ is None else environ
+    return _source(read(Path(path), environment), os.fspath(path), environment)
 
 
 def source_of(text: str, path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> ConfigSource:
-    """Load a text like the content of a config file at `path`, which is not read."""
-    return _source(parse(text, os.environ if environ is None else environ), os.fspath(path))
+    """Load a text like the content of a config file at `path`, which is not read; the files that it extends are."""
+    environment = os.environ if environ is None else environ
+    return _source(parse(text, environment), os.fspath(path), environment)
 
 
-def _source(document: Document, path: str) -> ConfigSource:
-    _take_as_written(document)
-    problems = [_problem(path, document.lines, where, message, line) for line, where, message in document.problems]
+def _source(document: Document, file: str, environ: Mapping[str, str]) -> ConfigSource:
+    merged = merged_layers(document, Path(file), file, environ, _prepare)
+    problems = list(merged.problems)
     config = None
-    if not problems or isinstance(document.data, dict):
-        _make_absolute(document.data, Path(path).absolute().parent)
+    if merged.is_whole and (not problems or isinstance(merged.data, dict)):
         try:
             # Strict: reject everything that an editor's JSON Schema check rejects.
-            config = Config.model_validate(document.data, strict=True)
+            config = Config.model_validate(merged.data, strict=True)
         except ValidationError as error:
-            problems += _explained(path, document, error.errors(include_url=False))
+            problems += _explained(merged, error.errors(include_url=False))
         except ConfigError as error:
-            problems.append(_locate(path, document.lines, (), str(error)))
+            problems.append(_locate(merged.places, (), str(error)))
     if problems or config is None:
         raise ConfigFileError(problems)
-    return ConfigSource(path, config, document.lines)
+    return ConfigSource(file, config, merged.places, merged.raw.keys(), [_override(*one) for one in merged.overridden])
+
+
+def _override(where: KeyPath, high: Place, low: Place) -> Problem:
+    return Problem(*high, dotted(where), f"overrides {low}")
+
+
+def _prepare(document: Document, folder: Path) -> None:
+    _take_as_written(document)
+    _make_absolute(document.data, folder)
 
 
 def masked(config: Config) -> dict[str, Any]:
@@ -191,53 +218,46 @@ def _make_absolute(data: Any, folder: Path) -> None:
         pickled["path"] = absolute(pickled["path"])
 
 
-def _problem(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: str, line: int = 0) -> Problem:
-    return Problem(file, line or lines[_known(where, lines)], dotted(where), message)
+def _problem(places: Mapping[KeyPath, Place], where: KeyPath, message: str) -> Problem:
+    return Problem(*places[known_part(where, places)], dotted(where), message)
 
 
-def _locate(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: str) -> Problem:
+def _locate(places: Mapping[KeyPath, Place], where: KeyPath, message: str) -> Problem:
     """Return a problem whose message may begin with its key, below `where` or from the root."""
     match = _KEY_IN_MESSAGE.match(message)
     if match:
         key = tuple(match[1].split("."))
         for begin in (where, ()):
             if _field((*begin, *key)) is not None:
-                return _problem(file, lines, (*begin, *key), message[match.end() :])
-    return _problem(file, lines, where, message)
+                return _problem(places, (*begin, *key), message[match.end() :])
+    return _problem(places, where, message)
 
 
-def _known(where: KeyPath, lines: Mapping[KeyPath, int]) -> KeyPath:
-    """Return the nearest enclosing place that has a line."""
-    while where not in lines:
-        where = where[:-1]
-    return where
-
-
-def _explained(file: str, document: Document, errors: list[ErrorDetails]) -> list[Problem]:
+def _explained(document: Merged, errors: list[ErrorDetails]) -> list[Problem]:
     problems: list[Problem] = []
     reported: set[KeyPath] = set()
     for error in errors:
         # For a value of several possible types, pydantic reports an error for each, below a place that does not exist.
-        where = error["loc"] if error["type"] == "missing" else _known(error["loc"], document.lines)
+        where = error["loc"] if error["type"] == "missing" else known_part(error["loc"], document.places)
         if where in reported or isinstance(error["input"], UnusableValue):
             continue
         several = len(where) < len(error["loc"])
         if not several and error["type"] == "value_error":
-            problems.append(_locate(file, document.lines, where, str(error.get("ctx", {}).get("error", error["msg"]))))
+            problems.append(_locate(document.places, where, str(error.get("ctx", {}).get("error", error["msg"]))))
             continue
         reported.add(where)
         message = _message(error, where, document, several)
-        problems.append(_problem(file, document.lines, where, message))
+        problems.append(_problem(document.places, where, message))
     return problems
 
 
-def _message(error: ErrorDetails, where: KeyPath, document: Document, several: bool) -> str:
+def _message(error: ErrorDetails, where: KeyPath, document: Merged, several: bool) -> str:
     kind, shown = error["type"], _shown(error["input"], where, document)
     field = _field(where)
     about = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
         outer = _field(where[:-1])
-        model = _model_in(outer.annotation) if outer else Config
+        model = _model_in(outer.annotation) if outer else ConfigFile
         return f"unknown key; {nearest(str(where[-1]), model.model_fields if model else ())}"
     if kind == "missing":
         return f"is missing; add it{about}"
@@ -258,7 +278,7 @@ def _message(error: ErrorDetails, where: KeyPath, document: Document, several: b
     return f"{message[0].lower()}{message[1:]}, found {shown}{about}"
 
 
-def _shown(value: Any, where: KeyPath, document: Document) -> str:
+def _shown(value: Any, where: KeyPath, document: Merged) -> str:
     """Return the text in the file; never the content of a variable or a possible password."""
     if value is None:
         return "nothing"
@@ -283,7 +303,7 @@ def _model_in(annotation: Any) -> type[Model] | None:
 
 def _field(where: KeyPath) -> FieldInfo | None:
     """Return the field of the config at a place; None if there is none, as below `kafka.client`."""
-    model: type[Model] | None = Config
+    model: type[Model] | None = ConfigFile
     field: FieldInfo | None = None
     for part in where:
         if isinstance(part, int):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from shadowstream.config import Config
+from shadowstream.config.config_file import ConfigFile
 from shadowstream.topics import NAME_PATTERN  # the only definition of a valid trial name
 
 _DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -28,7 +28,7 @@ class _Draft7(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the config file, in draft 7. A ``${VAR}`` is allowed in place of any scalar, of any
     type."""
-    made = Config.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Draft7)
+    made = ConfigFile.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Draft7)
     definitions = made.pop("$defs")
     made["properties"]["name"]["pattern"] = f"^{NAME_PATTERN.pattern}$"
     for model in (made, *definitions.values()):

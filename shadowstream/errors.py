@@ -31,7 +31,7 @@ class IsolationError(ShadowstreamError):
 
 class RecordError(ShadowstreamError):
     """One record is unusable. It gets a dead letter and exactly one outcome. `reason` is a short stable word
-    (``framing``, ``schema``, ``decode``, ``bounds``) for counting."""
+    (``framing``, ``schema``, ``decode``, ``bounds``, ``answer``) for counting."""
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)

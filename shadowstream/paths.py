@@ -106,3 +106,21 @@ def value_at(value: Any, names: Sequence[str]) -> Any:
         else:
             return ABSENT
     return value
+
+
+def without(value: Any, names: Sequence[str]) -> Any:
+    """Return a decoded value without its part at a path, which becomes null in a list; the value itself stays as it is.
+
+    >>> whole = {"id": 1, "out": [{"score": 0.5, "at": 7}]}
+    >>> without(whole, ["out", "0", "score"]), without(whole, ["out", "0"]), without(whole, ["none"]) is whole
+    ({'id': 1, 'out': [{'at': 7}]}, {'id': 1, 'out': [None]}, True)
+    """
+    if not names or value_at(value, names) is ABSENT:
+        return value
+    name, *below = names
+    if isinstance(value, Mapping):
+        kept = {key: inner for key, inner in value.items() if below or key != name}
+        return {**kept, name: without(value[name], below)} if below else kept
+    changed = list(value)
+    changed[int(name)] = without(value[int(name)], below) if below else None
+    return changed

@@ -83,6 +83,7 @@ def revision_of(config: Config) -> str:
             **({"twin": twin.topic} if twin else {}),
             **({"error": error.model_dump(mode="json")} if error else {}),
             **({"formats": formats} if formats else {}),
+            **({"answer": config.production.answer} if config.production.answer else {}),
         },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -3,12 +3,13 @@
 import importlib.util
 import json
 from collections.abc import Iterator
+from typing import Annotated
 
 import typer
-import yaml
 
+from shadowstream.cli.config_lines import leaves, yaml_lines
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put, put_json, say
-from shadowstream.configfile import ConfigFileError, ConfigSource, Problem, load, masked, open_source
+from shadowstream.configfile import ConfigFileError, ConfigSource, Problem, masked, open_source
 from shadowstream.configschema import json_schema
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.schemas.registry import FolderSchemas
@@ -18,6 +19,7 @@ from shadowstream.pickled_models import check_digest
 from shadowstream.revision import revision_of
 from shadowstream.runner.candidate import check_trusted
 from shadowstream.signatures import problems_of
+from shadowstream.yamlfile import dotted
 
 
 def register(app: typer.Typer) -> None:
@@ -36,19 +38,26 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
     Exit code 0 or 2; 1 where it takes topics or groups of a trial for production's.
     """
     revision: str | None = None
+    notes: list[Problem] = []
     try:
         source = open_source(config)
+        notes = list(source.overridden)
         revision, problems = problems_outside(source)
     except ConfigFileError as error:
         problems = error.problems
     if as_json:
-        put_json({"ok": not problems, "revision": revision, "problems": [problem._asdict() for problem in problems]})
+        found = {"problems": [problem._asdict() for problem in problems], "notes": [note._asdict() for note in notes]}
+        put_json({"ok": not problems, "revision": revision, **found})
     elif problems:
         put("\n".join(map(str, problems)))
     else:
         put(f"{config}: ok; trial {source.config.name!r}, revision {revision}")
         if called := sorted(set(source.config.compare.calls)):
             say(f"note: {', '.join(called)} will run beside the joiner, with its rights; every verdict says so")
+        if (answer := source.config.production.answer) is not None:
+            say(f"note: the candidate gets each input without {answer}, and its output is compared with that field")
+        for note in notes:
+            say(f"note: {note}")
     if problems:
         say(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {config}")
         raise typer.Exit(ExitCode.USAGE)
@@ -110,13 +119,26 @@ def _duplicate_rules(source: ConfigSource) -> Iterator[Problem]:
             yield source.problem(message, ("compare", "rules", place, "path"))
 
 
-def show(config: ConfigPath, as_json: Json = False) -> None:
-    """Print a config with every default and variable filled in and every secret masked."""
-    shown = masked(load(config))
-    if as_json:
+def show(
+    config: ConfigPath,
+    as_json: Json = False,
+    with_origins: Annotated[
+        bool, typer.Option("--origin", help="with --json: `origins` too, the file and line of each value by its key")
+    ] = False,
+) -> None:
+    """Print a config with every default and variable filled in and every secret masked.
+
+    A comment names the file and line, or the preset, that a value comes from; the others are defaults.
+    """
+    source = open_source(config)
+    shown = masked(source.config)
+    if as_json and with_origins:
+        origins = {dotted(where): str(place) for where in leaves(shown) if (place := source.origin(where)) is not None}
+        put_json({"config": shown, "origins": origins})
+    elif as_json:
         put_json(shown)
     else:
-        put(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip())
+        put("\n".join(["# a value without a comment is a default", *yaml_lines(shown, source.origin)]))
 
 
 def schema_config(as_json: Json = False) -> None:

@@ -14,6 +14,7 @@ from shadowstream.cli.explain import explained
 from shadowstream.cli.output import ConfigPath, Json, put_json, put_or_say
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
+from shadowstream.configfile import open_source
 from shadowstream.errors import ConfigError
 from shadowstream.judge.replay import course
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
@@ -70,7 +71,7 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
         kept.take(row)
     events = (event for event in _records(asked, "drift") if event["revision"] == answer.revision)
     points, drift = until(answer.verdict, history.points, events)
-    digest, made_ms = hashlib.sha256(Path(command).read_bytes()).hexdigest(), round(time.time() * 1000)
+    digest, made_ms = digests(command), round(time.time() * 1000)
     return Facts(
         name=asked.trial.name,
         revision=answer.revision,
@@ -87,6 +88,18 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
         override=answer.override,
         signed=answer.signed,
     )
+
+
+def digests(config_file: str) -> str:
+    """Return the SHA-256 of the config's file, and the name and SHA-256 of each file that it extends."""
+    source = open_source(config_file)
+    files = [file for file in {place.file: None for place in source.places.values()} if Path(file).is_file()]
+    extended = [f"; extends {Path(one).name}, SHA-256 {_digest(one)}" for one in files if one != source.file]
+    return _digest(config_file) + "".join(extended)
+
+
+def _digest(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _inputs(trial: Config, rows: Sequence[Mapping[str, Any]]) -> dict[str, ExampleInput]:

@@ -10,12 +10,14 @@ from typing import Any, cast
 from pyarrow import RecordBatch
 
 from shadowstream.codecs import json_values
+from shadowstream.codecs.answer_part import AnswerReader, columns_of_answer, refuse_messages
 from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.columns import ColumnReader, Indexes, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.json_values import DuplicateNames
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
+from shadowstream.codecs.schema_paths import schema_of_answer
 from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Config, Format
 from shadowstream.errors import RecordError, RegistryError
@@ -36,7 +38,8 @@ class Decoder:
 
     Avro gives dict, list, str, bytes, int, float, bool, None and, for logical types, Decimal, datetime, date, time,
     UUID. For JSON see `codecs.json_values` (`names` decides about duplicate names in an object), for Protobuf see
-    `codecs.protobuf`. A tombstone is None. Values beyond `bounds` are not decoded.
+    `codecs.protobuf`. A tombstone is None. Values beyond `bounds` are not decoded. With `answer`, the names of a path,
+    all that is read of a value is production's answer there (`codecs.answer_part`).
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Decoder:
         format: Format = _AUTO,
         names: DuplicateNames = "error",
         is_typed: bool = False,
+        answer: Sequence[str] = (),
     ) -> None:
         self._schemas, self._formats, self._bounds, self._names = schemas, formats or {}, bounds, names
         self._bytes_max = bounds.bytes_max
@@ -57,7 +61,8 @@ class Decoder:
         """The part of a value that must be equal among the values given to `columns`."""
         self._frame = framing_of(format)
         unschemed = format.format if format.format in ("text", "bytes") else "json"
-        self._unschemed = Unschemed(unschemed, names, bounds.values_max)
+        self.answer = tuple(answer)
+        self._unschemed = self._of_answer(Unschemed(unschemed, names, bounds.values_max))
         self._readers: dict[SchemaId, Reader | RecordError] = {}
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Indexes] | None] = (None, None)
@@ -73,14 +78,15 @@ class Decoder:
             return self
         key = format.model_dump_json()
         if key not in self._of:
-            self._of[key] = Decoder(self._schemas, self._formats, self._bounds, format, self._names)
+            self._of[key] = Decoder(self._schemas, self._formats, self._bounds, format, self._names, False, self.answer)
         return self._of[key]
 
     @property
     def typed(self) -> Decoder:
         """The decoder of the same values with their types, for the comparison across schemas (`codecs.typed`)."""
         if self._typed is None:
-            self._typed = Decoder(self._schemas, self._formats, self._bounds, self.format, self._names, True)
+            own = self._schemas, self._formats, self._bounds, self.format, self._names
+            self._typed = Decoder(*own, True, self.answer)
         return self._typed
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
@@ -167,7 +173,9 @@ class Decoder:
         if reader is None or isinstance(rows, RecordError) or max(map(len, values)) > rows.safe_bytes:
             return None
         try:
-            return reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)
+            read = reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)
+            part = columns_of_answer(read[0], self.answer) if read is not None else None
+            return None if read is None or part is None else (part, read[1])
         except BaseException as error:  # reading one by one finds the bad value
             if not is_of_bytes(error):
                 raise
@@ -190,7 +198,13 @@ class Decoder:
 
     def schema(self, schema_id: SchemaId) -> Schema | None:
         """The schema of an id; None if it is not usable."""
-        return None if isinstance(self._reader_or_error(schema_id), RecordError) else self._by_id(schema_id)
+        if isinstance(self._reader_or_error(schema_id), RecordError):
+            return None
+        schema: Schema = self._by_id(schema_id)
+        return schema_of_answer(schema, self.answer) if self.answer else schema
+
+    def _of_answer(self, reader: Reader) -> Reader:
+        return AnswerReader(reader, self.answer) if self.answer else reader
 
     def is_json(self, value: bytes | None) -> bool:
         """Whether a decoded value is a JSON text."""
@@ -275,7 +289,9 @@ class Decoder:
                 return record_error(error, f"{named(schema_id)} cannot be used", "schema")
             try:
                 name, message, values_max = named(schema_id), self.format.message, self._bounds.values_max
-                reader = reader_of(schema, name, message, self._names, self._is_typed, values_max)
+                if self.answer:
+                    refuse_messages(schema)
+                reader = self._of_answer(reader_of(schema, name, message, self._names, self._is_typed, values_max))
             except BaseException as error:  # noqa: BLE001 - as above; schemas are foreign input, too
                 reader = record_error(error, f"{named(schema_id)} cannot be used", "schema")
             self._readers[schema_id] = reader

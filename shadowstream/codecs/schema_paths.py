@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shadowstream.codecs.avro_types import Types
-from shadowstream.codecs.schemas import ParsedSchema
+from shadowstream.codecs.schemas import ParsedSchema, Schema, is_avro
 
 DEPTH_MAX = 8
 PATHS_MAX = 500
@@ -65,3 +65,26 @@ def _paths(schema: ParsedSchema, path: tuple[str, ...], types: dict[str, Any]) -
         for inner in ("items", "values"):
             if inner in schema:
                 yield from _paths(schema[inner], (*path, "*"), types)
+
+
+def schema_of_answer(schema: Schema, names: Sequence[str]) -> Schema | None:
+    """Return the schema of the answer; None if an Avro schema has none at that path, or several.
+
+    >>> score = {"type": "record", "name": "S", "fields": [{"name": "p", "type": ["null", "double"]}]}
+    >>> whole = {"type": "record", "name": "R", "fields": [{"name": "score", "type": score}]}
+    >>> schema_of_answer(whole, ["score", "p"])[1]["type"], schema_of_answer(whole, ["scor"])
+    ('double', None)
+    """
+    if not is_avro(schema):
+        return schema
+    types, part = Types(schema), schema
+    for name in names:
+        branches, several = types.branches(part)
+        fields = {field["name"]: field["type"] for _, branch in branches for field in branch.get("fields", ())}
+        if several or name not in fields:
+            return None
+        part = fields[name]
+    own = {"__fastavro_parsed": True, "__named_schemas": dict(types)}
+    if isinstance(part, dict) and isinstance(part["type"], list):
+        part = part["type"]
+    return [types.of(branch) | own for branch in part] if isinstance(part, list) else types.of(part) | own

@@ -129,8 +129,10 @@ def comparer_of(schemas: SchemaSource, config: Config, loads: Load) -> Comparing
 
     It has no default: a role must not import the user's code beside its credentials.
     """
-    names = config.compare.duplicate_names
-    sides = [Decoder(schemas, bounds=decoded_bounds(config), names=names) for _ in Side]
+    bounds, names, answer = decoded_bounds(config), config.compare.duplicate_names, config.production.answer_names
+    sides = [
+        Decoder(schemas, bounds=bounds, names=names, answer=answer if side is Side.PRODUCTION else ()) for side in Side
+    ]
 
     def decoders(topic: str) -> Decoders:
         formats = side_formats(config, topic)

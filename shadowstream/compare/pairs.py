@@ -85,7 +85,8 @@ def compare_pairs(
 
     results = Results(np.zeros(count, np.uint8), {}, explain)
     indexes: Sequence[int] = range(count)
-    if _mean_the_same(production_decoder.format, shadow_decoder.format):
+    is_whole = production_decoder.answer == shadow_decoder.answer
+    if is_whole and _mean_the_same(production_decoder.format, shadow_decoder.format):
         indexes = list(compress(indexes, map(ne, production, shadow)))
     indexes = _by_columns(results, (production, shadow), decoders, indexes, rules, evolving)
     expects = bool(declared.changes) or (rules.expects_added and len(declared.times_ms) > 0)

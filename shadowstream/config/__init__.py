@@ -6,7 +6,7 @@ Unknown keys are errors. All fields have defaults except `name`, `inputs`, `prod
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,8 +22,9 @@ from shadowstream.config.judging import Criterion
 from shadowstream.config.limits import Isolation, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis
 from shadowstream.config.privacy import Examples, Redact
+from shadowstream.config.production import Failure, Production, check_answer, with_answer_as_output
 from shadowstream.config.retention import RECORD_BYTES_MIN, Retention
-from shadowstream.config.sides import Candidate, CandidateLimits, Failure, Identity, Labels, Production, Twin
+from shadowstream.config.sides import Candidate, CandidateLimits, Identity, Labels, Twin
 from shadowstream.errors import ConfigError
 from shadowstream.topics import UNBOUNDED, Kept, TopicPlan
 
@@ -130,6 +131,11 @@ class Config(Model):
         "exactly_once",
         description="at_least_once for brokers without transactions: crashes repeat records, counts stay exact",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _answer_as_output(cls, data: Any) -> Any:
+        return with_answer_as_output(data)
 
     @property
     def plan(self) -> TopicPlan:
@@ -354,7 +360,9 @@ class Config(Model):
                 "judge.group_sequential: needs bounded: true, because its looks lead up to a known end; without it "
                 "leave the key out: the default rule holds for any end"
             )
-        if self.bounded and not self.production.group:
+        if self.production.answer is not None:
+            self._check_answer()
+        if self.bounded and not self.production.has_marks:
             raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:
             raise ValueError("production.commits: after_output needs production.group")
@@ -381,7 +389,7 @@ class Config(Model):
             )
         if problem := cost_problem(self.judge.criteria, self.candidate):
             raise ValueError(f"judge.criteria: {problem}")
-        reads = [*self.inputs, *self.production.outputs]
+        reads = [*self.inputs, *(self.production.outputs if self.production.answer is None else ())]
         reads += [side.topic for side in (self.candidate, self.twin, self.labels) if side and side.topic]
         if len(set(reads)) < len(reads):
             raise ValueError("a topic is named more than once among inputs, outputs, candidate, twin and labels")
@@ -393,6 +401,15 @@ class Config(Model):
             raise ValueError("identity.path needs self-describing outputs; remove their topics from schemas.formats")
         return self
 
+    def _check_answer(self) -> None:
+        check_answer(self.production, self.inputs, self.identity, self.candidate, self.compare, self.schemas)
+        if self.twin is not None:
+            raise ValueError("twin: its records could not be paired with production.answer; remove one of them")
+        if self.start == "production-group":
+            raise ValueError(
+                "start: production-group needs a group, and production.answer has none; use latest or earliest"
+            )
+
     def _can_end_early(self) -> None:
         """Raise `ValueError` if production's answers beyond the end could not be distinguished from missing ones."""
         obstacles = {
@@ -403,5 +420,5 @@ class Config(Model):
         }
         if named := [text for text, is_set in obstacles.items() if is_set]:
             raise ValueError(f"until: does not go with {'; '.join(named)}")
-        if not self.production.group:
+        if not self.production.has_marks:
             raise ValueError("until: needs production.group; without it the end of production is unknown")

@@ -1,4 +1,4 @@
-"""Config of the sides of a trial, and of the identity that pairs their records."""
+"""Config of the candidate, the twin and the labels, and of the identity that pairs records."""
 
 from __future__ import annotations
 
@@ -22,43 +22,6 @@ def _has_port(address: str) -> str:
 
 
 HostPort = Annotated[str, Field(pattern=r"^[^\s:/]+:[1-9][0-9]{0,4}$"), AfterValidator(_has_port)]
-
-
-class Failure(Model):
-    """Production's signal that it failed on an input: an output with a header or a field, or no output."""
-
-    header: str | None = Field(None, min_length=1, description="header that such an output carries")
-    path: SinglePath | None = Field(None, min_length=1, description="dotted path of a field of such an output")
-    equals: str | None = Field(None, description="only where the header or field, as text, is this")
-    silent: bool = Field(
-        False,
-        description="an input that production leaves without any output is one that it failed on too, so the "
-        "candidate's failures count on the inputs that production answered",
-    )
-
-    @model_validator(mode="after")
-    def _says_where(self) -> Failure:
-        if self.header is not None and self.path is not None:
-            raise ValueError("give either header or path")
-        if self.header is None and self.path is None and (self.equals is not None or not self.silent):
-            raise ValueError("give either header or path, or silent: true")
-        return self
-
-
-class Production(Model):
-    """Production's outputs, and how reliable its commits are."""
-
-    outputs: list[str] = Field(min_length=1, description="topics that production writes")
-    group: str | None = Field(None, description="production's consumer group, read only for its committed offsets")
-    commits: Literal["after_output", "unknown"] = Field(
-        "unknown",
-        description="after_output: production commits an input only after its outputs are flushed; makes extra exact",
-    )
-    error: Failure | None = Field(
-        None,
-        description="signal in an output that production failed on its input; if the candidate fails on that input "
-        "too, this is no difference (outcome both_failed)",
-    )
 
 
 class Exclusion(Model):

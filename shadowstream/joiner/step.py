@@ -221,7 +221,7 @@ class JoinerStep:
         tasks = self.tasks.values()
         if (ended_ms := lowest([task.commit.watermark() for task in tasks])) is not None:
             self.progress.forget_absences_before(ended_ms - self.config.correctable_ms - self.config.grace_ms)
-        if self.config.production.commits != "after_output":
+        if not self.config.production.is_exact:
             return  # a commit does not show that all outputs of an input exist: a later output may need its absence
         floors = [task.sides[Side.PRODUCTION].position.pending_from for task in tasks]
         ended = [t.completeness.production.end_below(floor) for t, floor in zip(tasks, floors, strict=True)]

@@ -74,6 +74,7 @@ class Identity:
         self._path = parse_one(config.identity.path or ROOT)
         self._many = config.identity.outputs == "many"
         self._inputs, self._decode = config.inputs, decode
+        self._holds_answer = config.production.answer is not None
         self.is_coordinate = self._kind == "coordinate"
         self.tombstones_are_outputs = self._kind in ("key", "id") and not self._many
         """Whether a tombstone after a value with its id is another output; otherwise its input identifies it."""
@@ -82,6 +83,8 @@ class Identity:
 
     def needs_headers(self, side: Side) -> bool:
         """Return whether headers of a side are needed: the shadow's always, production's only if they hold the id."""
+        if self._holds_answer and side is Side.PRODUCTION:
+            return False
         return side is Side.SHADOW or self._kind == "coordinate" or (self._kind == "id" and self._header is not None)
 
     def packed(self, headers: Headers) -> PackedHeader | None:
@@ -93,6 +96,9 @@ class Identity:
         self, side: Side, batch: Batch, packed: Sequence[PackedHeader | None]
     ) -> Sequence[InputCoordinate | None] | None:
         """Return the input of each record, as far as headers name it; None if no stage needs inputs of that side."""
+        if self._holds_answer and side is Side.PRODUCTION:
+            topic, partition = self._inputs.index(batch.place.topic), batch.place.partition
+            return [InputCoordinate(topic, partition, offset, 0) for offset in batch.offsets]
         if not self.is_coordinate:
             return [p.coordinate if p else None for p in packed] if side is Side.SHADOW else None
         if side is Side.SHADOW and not (self._config.candidate.topic and self._header):

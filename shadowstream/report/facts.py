@@ -88,6 +88,7 @@ def about(config: Config, verdict: Record | None, config_file: str, digest: str,
     candidate, production = config.candidate, config.production
     version = f", version {candidate.version}" if candidate.version else ""
     group = f", group {production.group}" if production.group else ""
+    group += f", its answer at {production.answer}" if production.answer else ""
     found = {
         "trial": config.name,
         "release": "" if verdict is None or not verdict["release"] else verdict["release"],

@@ -17,6 +17,7 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.future_dates import Ahead
+from shadowstream.paths import without
 from shadowstream.protocol import marks
 from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.headers import PACKED_HEADER, header, pack
@@ -131,9 +132,8 @@ class RunnerStep:
     def drop(self) -> None:
         """Forget everything: only committed state is restored."""
         self.inputs.clear()
-        stateful = self.call if isinstance(self.call, Stateful) else None
-        for part in (stateful, self.meter, self.attempts):
-            if part is not None:
+        for part in (self.call, self.meter, self.attempts):
+            if isinstance(part, Stateful | Meter | Attempts):
                 part.drop()
         self.writes.clear()
         self.ended.clear()
@@ -198,6 +198,8 @@ class RunnerStep:
         return results if len(answers) == len(good) else results[: good[len(answers)]]
 
     def _answers(self, place: Partition, offsets: Sequence[int], values: Sequence[Any]) -> list[Any]:
+        if names := self.config.production.answer_names:  # the candidate must not see production's answer
+            values = [without(value, names) for value in values]
         call = partial(self.call.call, place) if isinstance(self.call, Stateful) else self.call
         return call(values) if self.attempts is None else self.attempts.call(place, offsets, values, call)
 
@@ -318,8 +320,7 @@ class RunnerStep:
 
     def mark_bytes(self) -> int:
         """Return about how large the largest range mark of the next transaction is."""
-        sizes = (len(one.absences) * RUN_BYTES + one.absent * ID_BYTES for one in self.inputs.values())
-        return max(sizes, default=0)
+        return max((len(one.absences) * RUN_BYTES + one.absent * ID_BYTES for one in self.inputs.values()), default=0)
 
     def dirty(self) -> bool:
         return any(state.position > state.committed for state in self.inputs.values())
@@ -376,10 +377,9 @@ class RunnerStep:
             raise ShadowstreamBug("done marks requested while inputs are uncommitted")
         topic, fields = self.config.plan.of("progress"), {"ends": marks.ends_field(ends), "texts": self.held}
         done = [place for place, state in self.inputs.items() if again or state.position != state.announced]
-        ended = [place for place, state in self.inputs.items() if state.ended]
         for place in done:
             self.inputs[place].announced = self.inputs[place].position
-        kinds = [("done", place) for place in done] + [("end", place) for place in ended]
+        kinds = [*(("done", place) for place in done), *(("end", p) for p, one in self.inputs.items() if one.ended)]
         return [marks.write(topic, self._mark(kind, place, **fields)) for kind, place in kinds]
 
     def finished(self) -> bool:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from shadowstream.configfile import load, masked
+from shadowstream.configfile import load, masked, open_source
 from shadowstream.configschema import json_schema
 from shadowstream.revision import revision_of
 from tests.cli.conftest import Cli, MakeTrial
+from tests.docs.markdown import ROOT, blocks
 
 Problem = dict[str, Any]
 
@@ -35,7 +36,7 @@ def test_a_good_config_is_valid_offline_and_says_its_revision(cli: Cli, make_tri
     revision = revision_of(load(path))
     result = cli("validate", path)
     assert (result.code, result.out, result.err) == (0, f"{path}: ok; trial 'fraud', revision {revision}\n", "")
-    assert cli("validate", path, "--json").json == {"ok": True, "revision": revision, "problems": []}
+    assert cli("validate", path, "--json").json == {"ok": True, "revision": revision, "problems": [], "notes": []}
 
 
 def test_every_problem_is_a_line_with_file_line_and_key(cli: Cli, make_trial: MakeTrial) -> None:
@@ -241,3 +242,85 @@ def test_an_identity_of_a_field_that_the_schema_has_is_valid(
     problem = problem_of(trial)
     assert problem["key"] == "identity.path"
     assert "no schema of scores has a field 'order.id'" in problem["message"]
+
+
+def layered(make_trial: MakeTrial) -> Path:
+    """A trial that extends a file, overrides one value of it, and names a preset."""
+    path: Path = make_trial(extra="extends: org.yaml\npreset: debezium\ngrace_ms: 5\n")
+    (path.parent / "org.yaml").write_text("grace_ms: 4\nidle_ms: 3\nkafka: {client: {sasl.password: hunter2}}\n")
+    return path
+
+
+def test_a_shown_config_names_the_place_of_each_given_value(
+    cli: Cli, make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = layered(make_trial)
+    monkeypatch.chdir(path.parent)
+    lines = cli("config", "show", "trial.yaml").out.splitlines()
+    assert {"grace_ms: 5  # trial.yaml:9", "idle_ms: 3  # org.yaml:2", "correctable_ms: 86400000"} <= set(lines)
+    assert "  kind: occurrence  # preset debezium:2" in lines
+    assert "    sasl.password: '***'  # org.yaml:3" in lines
+    assert max(map(len, lines)) <= 80
+    found = cli("config", "show", "trial.yaml", "--json", "--origin").json
+    assert found["config"] == cli("config", "show", "trial.yaml", "--json").json
+    assert (found["origins"]["grace_ms"], found["origins"]["compare.rules[0].path"]) == (
+        "trial.yaml:9",
+        "preset debezium:5",
+    )
+    assert "correctable_ms" not in found["origins"]
+
+
+def test_a_comment_without_room_is_in_the_line_above(cli: Cli, make_trial: MakeTrial) -> None:
+    path = layered(make_trial)
+    long = path.with_name(f"{'x' * 40}.yaml")
+    long.write_text(path.read_text())
+    out = cli("config", "show", long).out
+    assert f"# {long}:9\ngrace_ms: 5\n" in out
+    assert yaml.safe_load(out) == masked(load(long))
+
+
+def test_each_overridden_value_is_a_note_and_no_problem(cli: Cli, make_trial: MakeTrial) -> None:
+    path = layered(make_trial)
+    result = cli("validate", path)
+    assert (result.code, result.err) == (0, f"note: {path}:9: grace_ms: overrides {path.parent / 'org.yaml'}:1\n")
+    (note,) = cli("validate", path, "--json").json["notes"]
+    assert (note["line"], note["key"]) == (9, "grace_ms")
+
+
+def test_the_page_on_shared_defaults_shows_what_its_files_give(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "shared-defaults.md"
+    for text in blocks(page, "yaml")[:2]:
+        (tmp_path / text.split()[1]).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    shown = cli("config", "show", "trial.yaml").out.splitlines()
+    notes = [f"note: {note}" for note in open_source("trial.yaml").overridden]
+    note, excerpt = (text.splitlines() for text in blocks(page, "text"))
+    assert notes == note
+    assert [line for line in excerpt if line not in shown] == []
+
+
+def test_the_path_of_an_answer_is_checked_by_schemas_of_inputs(
+    cli: Cli, problem_of: Callable[[Path], Problem], make_trial: MakeTrial
+) -> None:
+    trial = make_trial(replaced=("{outputs: [scores], group: scorer}", "{answer: user.zip}"))
+    (trial.parent / "schemas" / "90.payments-value.avsc").write_text(SCORES)
+    result = cli("validate", trial)
+    assert result.code == 0, result.out
+    assert "the candidate gets each input without user.zip" in result.err
+    trial.write_text(trial.read_text().replace("user.zip", "user.zpi"))
+    problem = problem_of(trial)
+    assert (problem["key"], problem["line"]) == ("production.answer", 5)
+    assert problem["message"] == "no schema of payments has a field 'user.zpi'; did you mean 'user.zip'?"
+
+
+def test_paths_of_rules_begin_at_the_answer(
+    problem_of: Callable[[Path], Problem], cli: Cli, make_trial: MakeTrial
+) -> None:
+    checks = "compare:\n  checks: [{path: zip, type: string}]\n"
+    trial = make_trial(replaced=("{outputs: [scores], group: scorer}", "{answer: user}"), extra=checks)
+    (trial.parent / "schemas" / "90.payments-value.avsc").write_text(SCORES)
+    assert cli("validate", trial).code == 0
+    trial.write_text(trial.read_text().replace("path: zip", "path: user.zip"))
+    assert problem_of(trial)["key"] == "compare.checks[0].path"

@@ -77,6 +77,9 @@ def configs(document: Path) -> list[str]:
 @pytest.mark.parametrize("document", [one for one in DOCUMENTS if configs(one)], ids=lambda path: path.name)
 def test_every_config_of_a_document_is_valid(document: Path, tmp_path: Path) -> None:
     path = tmp_path / "trial.yaml"
+    for one in BLOCK.finditer(document.read_text("utf-8")):
+        if named := re.match(r"# ([\w-]+\.yaml)\n", one["text"]):  # a file that another one may extend
+            (tmp_path / named[1]).write_text(one["text"])
     for config in configs(document):
         path.write_text(config)
         load(path, dict.fromkeys(VARIABLE.findall(config), "0123456789abcdef"))

@@ -297,6 +297,7 @@ def test_a_long_release_name_still_fits_the_labels_of_its_pods(helm: Path) -> No
         ("config.compare.ruls=1", "'ruls' not allowed"),
         ("config.name=Fraud", "does not match pattern"),
         ("config.bounded=true", "run `shadowstream up`"),
+        ("config.extends=org.yaml", "give the extended file to Helm"),
         ("config.schemas.dir=schemas", "there are no schemas"),
         ("schemas.existingConfigMap=avro", 'set config.schemas.dir to "schemas"'),
     ],
@@ -315,6 +316,16 @@ def test_what_a_trial_cannot_do_without_is_asked_for(helm: Path, missing: str, t
     del place[last]
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     assert f"missing property '{last}'" in refused(helm, "--values", str(tmp_path / "values.yaml"))
+
+
+def test_a_trial_whose_inputs_hold_the_answer_renders(helm: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))
+    values["config"]["production"] = {"answer": "result.score"}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    config = trial_of(chart.template(helm, "--values", str(tmp_path / "values.yaml")), tmp_path)
+    assert config.production.outputs == config.inputs
+    notes = notes_of(helm, tmp_path / "chart", "--values", str(tmp_path / "values.yaml"))
+    assert "Rights" in notes
 
 
 def test_the_notes_say_what_to_do_next(helm: Path, tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ class World:
         self.config, self.partitions = settings, outputs
         self.compare: Comparing = comparer(NoSchemas(), settings.compare)
         self.inputs = [Partition("in", p) for p in range(inputs)]
-        self.sides = tuple([Partition(topic, p) for p in range(outputs)] for topic in topics_of(settings, "out", ()))
+        (self.output,) = settings.production.outputs  # the inputs, where they hold production's answer
+        topics = topics_of(settings, self.output, ())
+        self.sides = tuple([Partition(topic, p) for p in range(outputs)] for topic in topics)
         places = [*self.inputs, *(place for side in self.sides for place in side)]
         self.logs: dict[Partition, list[Record | None]] = {place: [] for place in places}
         self.frozen: dict[Partition, int] = {}
@@ -181,12 +183,12 @@ class World:
 
     def start_joiner(self, revision: str = REVISION) -> None:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
-        self.joiner = JoinerStep(self.config, revision, self.compare, {"out": self.partitions}, self.inputs)
+        self.joiner = JoinerStep(self.config, revision, self.compare, {self.output: self.partitions}, self.inputs)
         self.joiner.compacted = self.compacted
         self.positions: dict[Partition, int] = {}
         begins: dict[str, int] = {}
         for partition in range(self.partitions):
-            task = self.joiner.assign("out", partition)
+            task = self.joiner.assign(self.output, partition)
             for side in task.sources.sides:
                 place = task.sources.places[side]
                 offset, metadata = self.commits.get(place, (0, ""))
@@ -194,7 +196,7 @@ class World:
                 point = checkpoint.decode(metadata) if metadata else None
                 begins[task.name] = point.progress if point else 0
                 task.restore(side, point, start)
-            state = self.states.get(f"out/{partition}")
+            state = self.states.get(f"{self.output}/{partition}")
             if state is not None:
                 assert state["seq"] == task.commit.sequence
                 task.commit.restore(state)
@@ -229,9 +231,11 @@ class World:
     def observe(self) -> None:
         """Production's commits, then the ends of its outputs, then the ends of the inputs."""
         committed = dict(self.production_committed)
+        if self.config.production.answer is not None:
+            committed = {place: self.end(place) for place in self.inputs}
         ends = {place: self.end(place) for side in self.sides for place in side}
         self.joiner.observe_born(ends, {place: self.end(place) for place in self.inputs})
-        if self.config.production.group:
+        if self.config.production.has_marks:
             self.joiner.observe_production(committed, ends)
         if self.config.twin is not None and self.config.twin.group:
             self.joiner.observe_twin(

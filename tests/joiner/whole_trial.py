@@ -65,6 +65,8 @@ class Trial(World):
         super().__init__(settings, len(kinds), outputs)
         self.kinds = kinds
         self.produced = dict.fromkeys(self.inputs, 0)
+        self.runner_commits: dict[Partition, tuple[int, str]] = {}
+        """Of the runner's own group, which may read a topic that the joiner reads too."""
         for place, partition in zip(self.inputs, kinds, strict=True):
             for offset, kind in enumerate(partition):
                 value = b"\x00" if kind == "unreadable" else json.dumps({"id": offset, "kind": kind}).encode()
@@ -117,11 +119,11 @@ class Trial(World):
     def start_runner(self) -> None:
         """A new runner from what is committed."""
         decoder, encoder = Decoder(NoSchemas()), Encoder(NoSchemas(), "out-value", "json")
-        call = load(self.config.candidate)
-        self.runner = RunnerStep(self.config, REVISION, call, decoder, {"out": encoder}, {"out": self.partitions})
+        own = load(self.config.candidate), decoder, {self.output: encoder}, {self.output: self.partitions}
+        self.runner = RunnerStep(self.config, REVISION, *own)
         begins = {Partition(b["topic"], b["partition"]): b for b in self.progress[0]["begins"]}
         for place in self.inputs:
-            offset, metadata = self.commits.get(place, (begins[place]["committed"], ""))
+            offset, metadata = self.runner_commits.get(place, (begins[place]["committed"], ""))
             counters = commit_metadata.of_metadata(metadata) if metadata else marks.Counters()
             self.runner.assign(place, offset, counters, begins[place]["bound"])
 
@@ -147,7 +149,7 @@ class Trial(World):
                 touched.add(place)
         for place in sorted(touched):
             self.marker(place)
-        self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
+        self.runner_commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
         self.runner.committed()
         for write in self.runner.done_marks(self.shadow_ends()):
             self.say(write)

@@ -32,8 +32,8 @@ _RANKS = (
     "protocol",
     "compare",
     "joiner judge labels runner",
-    "configfile configschema first_config handover masking model_server runner.candidate sensitivity status "
-    "suggest topic_pairs yamlfile"
+    "config_layers configfile configschema first_config handover masking model_server runner.candidate sensitivity "
+    "status suggest topic_pairs yamlfile",
     "child_processes health logs metrics revision signatures",
     "worker",
     "kafka",

@@ -56,7 +56,8 @@ STILL_OBSERVATIONS = 3  # observations without growth, one a second, after which
 def time_may_decide(config: Config) -> bool:
     """Return whether event time can decide a record; not if the marks of all sides are exact and ids are unique."""
     sides = [config.production, *([config.candidate] if config.candidate.topic else []), config.twin]
-    exact = all(side is None or (side.group is not None and side.commits == "after_output") for side in sides)
+    exact = all(side is None or (side.group is not None and side.commits == "after_output") for side in sides[1:])
+    exact &= config.production.has_marks and config.production.is_exact
     return config.identity.kind == "occurrence" or not exact
 
 
@@ -99,9 +100,12 @@ class Completeness:
         """Offset from which on an unmatched output of production may answer an input beyond `until`."""
         sides = (config.production, config.candidate, config.twin)
         self._exact = [side is not None and side.commits == "after_output" for side in sides]
+        self._exact[Side.PRODUCTION] = config.production.is_exact
         self._exact[Side.SHADOW] |= config.candidate.topic is None  # the runner writes exact marks
         self._has_marks = [side is not None and side.group is not None for side in sides]
+        self._has_marks[Side.PRODUCTION] = config.production.has_marks
         self._has_marks[Side.SHADOW] = True
+        self._names_all_inputs = config.production.answer is not None
         self._by_time = time_may_decide(config)
 
     def advance_watermark(self, side: Side, time_ms: int) -> None:
@@ -239,7 +243,7 @@ class Completeness:
         below = max(start.warm_below.values())
         if rows.ats is not None and any(at is None or at.offset < below for at in rows.ats):
             return False
-        if rows.ats is not None and side is not Side.PRODUCTION:
+        if rows.ats is not None and (side is not Side.PRODUCTION or self._names_all_inputs):
             return True
         ends, place = self._progress.warm_ends, self._places[side]
         return ends is not None and place in ends and rows.offsets[0] >= ends[place]
@@ -353,7 +357,7 @@ class Completeness:
             return False
         if row.at is not None and self.input_is_warm_up(row.at):
             return True
-        if row.at is not None and side is not Side.PRODUCTION:
+        if row.at is not None and (side is not Side.PRODUCTION or self._names_all_inputs):
             return False
         ends, place = self._progress.warm_ends, self._places[side]
         if self._config.production.group is not None and ends is None:

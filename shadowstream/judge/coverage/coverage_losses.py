@@ -41,6 +41,7 @@ class Advice(NamedTuple):
 _DECODING = {
     "schema": "set schemas (dir or registry) so that the schema is found",
     "framing": "set schemas.formats of the topic",
+    "answer": "correct production.answer, or let every input hold production's answer",
     "bounds": "raise limits.decoded_bytes_max or limits.decoded_values_max, as the reason names",
 }
 _READABLE = "make the records of {} readable: set schemas, or receive.message.max.bytes under kafka.client"

@@ -56,7 +56,7 @@ def _of_exactness(config: Config) -> list[str]:
             "delivery is at_least_once: a crash repeats records, and an input after it may be answered twice; of two "
             "answers the first counts"
         )
-    if config.production.commits == "unknown" and "extra" in _judged(config):
+    if not config.production.is_exact and "extra" in _judged(config):
         caveats.append("extra is not exact: production.commits is unknown, so time and grace decide it")
     if config.candidate.topic is not None and config.candidate.commits == "unknown" and "missing" in _judged(config):
         caveats.append(

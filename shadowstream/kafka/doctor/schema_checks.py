@@ -19,8 +19,8 @@ from shadowstream.records import Batch
 
 BREAKING = ("removed", "retyped")
 """Changes by which a field of every pair differs; the others make no difference or are declared."""
-OWN_WORDS = ("schema", "bounds")
-"""Reasons of decoding whose texts name schemas and limits, and never quote a value."""
+OWN_WORDS = ("schema", "bounds", "answer")
+"""Reasons of decoding whose texts name schemas, limits and paths of the config, and never quote a value."""
 PATHS_SHOWN = 3
 SAMPLED = 200
 
@@ -32,10 +32,14 @@ def schema_findings(config: Config, sampler: Sampler) -> Iterator[Finding]:
     for topic in config.inputs if config.candidate.topic is None else []:
         yield from _undecodable(topic, inputs.of(topic), [*sampler.newest(topic, SAMPLED, True)], redactor)
     plain = Decoder(schemas, bounds=decoded_bounds(config), names=config.compare.duplicate_names)
+    answer = config.production.answer_names
+    own = Decoder(schemas, bounds=decoded_bounds(config), names=config.compare.duplicate_names, answer=answer)
     for topic in config.production.outputs:
-        decoder = plain.formatted(side_formats(config, topic)[0])
+        decoder = own.formatted(side_formats(config, topic)[0])
         batches = [*sampler.newest(topic, SAMPLED, True)]
         yield from _undecodable(topic, decoder, batches, redactor)
+        if answer:  # the schemas of records and of answers are not those of one subject
+            continue
         written = _newest_schema(decoder, batches)
         shadow = None if written is None else _of_candidate(config, schemas, plain, sampler, topic)
         if written is not None and shadow is not None:
@@ -48,6 +52,8 @@ def _undecodable(topic: str, decoder: Decoder, batches: list[Batch], redactor: R
     if failed:
         text = f"topic {topic}: {sum(failed.values())} of {len(decoded)} sampled records cannot be decoded"
         fix = "name the format of the topic in schemas.formats, or its schemas in schemas.dir or schemas.registry"
+        if decoder.answer:
+            fix = "correct production.answer, the path of production's answer in an input"
         yield Finding("schemas", Severity.WARN, text, max(failed, key=failed.__getitem__), fix)
 
 

@@ -6,7 +6,8 @@ All ends are high watermarks: a reader's own end may hide records that a transac
 observation  order, and reason
 ===========  =====================================================================================================
 done         production's commits C, *then* the ends E of its outputs: outputs of inputs below C were acknowledged
-             before C was committed, so they lie below E. The same holds for the twin
+             before C was committed, so they lie below E. The same holds for the twin. Inputs that hold production's
+             answer are its outputs too: C are their ends, read before E
 born         the ends E of every side's outputs, *then* the ends I of the inputs: outputs below E were made from
              inputs below I
 diff         the ends of diff before the next commit: its rows will lie at or after them
@@ -84,6 +85,8 @@ class BrokerObserver:
         # Commits before any end: see `done` above.
         committed = self._commits.of(production, self._inputs) if production else None
         stored = self._commits.stored(production) if production else {}
+        if self._config.production.answer is not None:  # each input below its end holds production's answer
+            committed = stored = offsets.ends(self._client, self._inputs)
         by_twin = self._commits.of(twin, self._inputs) if twin else None
         ends = offsets.ends(self._client, [*self._places, *self._diff, *self._families.copied])
         # Inputs after all outputs: see `born` above.

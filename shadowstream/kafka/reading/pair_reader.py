@@ -8,7 +8,7 @@ from confluent_kafka import Message
 
 from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.side_formats import side_formats
-from shadowstream.config import Config, Format
+from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamError
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.errors import translated_errors
@@ -44,7 +44,8 @@ class PairReader:
         self._config = config
         schemas = schema_source(config.schemas)
         bounds, names = decoded_bounds(config), config.compare.duplicate_names
-        self._of_sides = Decoder(schemas, bounds=bounds, names=names)
+        self._of_production = Decoder(schemas, bounds=bounds, names=names, answer=config.production.answer_names)
+        self._of_candidate = Decoder(schemas, bounds=bounds, names=names)
         self._of_inputs = Decoder(schemas, config.schemas.formats, bounds, names="plain")
 
     def read(self, row: Mapping[str, Any]) -> PairRecords:
@@ -52,8 +53,8 @@ class PairReader:
         formats = side_formats(self._config, row["task"].rpartition("/")[0])
         return PairRecords(
             self.read_input(row),
-            self._side(row["production"], formats[Side.PRODUCTION]),
-            self._side(row["shadow"], formats[Side.SHADOW]),
+            self._side(row["production"], self._of_production.formatted(formats[Side.PRODUCTION])),
+            self._side(row["shadow"], self._of_candidate.formatted(formats[Side.SHADOW])),
         )
 
     def read_input(self, row: Mapping[str, Any]) -> ReadValue:
@@ -64,11 +65,11 @@ class PairReader:
         topic, partition, offset = coordinate.rsplit("/", 3)[:3]
         return self._value(Partition(topic, int(partition)), int(offset), self._of_inputs.of(topic))
 
-    def _side(self, at: Mapping[str, Any] | None, format: Format) -> ReadValue:
+    def _side(self, at: Mapping[str, Any] | None, decoder: Decoder) -> ReadValue:
         if at is None:
             return ReadValue("", problem="there is no record")
         place = Partition(at["topic"], at["partition"])
-        return self._value(place, at["offset"], self._of_sides.formatted(format))
+        return self._value(place, at["offset"], decoder)
 
     def _value(self, place: Partition, offset: int, decoder: Decoder) -> ReadValue:
         where = f"{place}@{offset}"

@@ -325,7 +325,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         schemas = schema_source(config.schemas)
         decoder = Decoder(schemas, config.schemas.formats, decoded_bounds(config), names="plain")
         partitions = {topic: sources[topic] for topic in config.production.outputs}
-        encoders = {topic: Encoder(schemas, f"{topic}-value", config.candidate.output_format) for topic in partitions}
+        subject = "value" if config.production.answer is None else "answer"
+        encoders = {t: Encoder(schemas, f"{t}-{subject}", config.candidate.output_format) for t in partitions}
         writer = role_writer(config, "runner", instance)
         start_transactions(writer, watch)
         call, attempts = loaded.call_of(partitions), loaded.attempts

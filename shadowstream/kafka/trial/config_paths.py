@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shadowstream.codecs.schema_paths import may_hold, paths_in
+from shadowstream.codecs.schema_paths import may_hold, paths_in, schema_of_answer
 from shadowstream.codecs.schemas import is_avro
 from shadowstream.config import Config
 from shadowstream.configfile import nearest
@@ -27,6 +27,17 @@ def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if not found or not all(map(is_avro, found)):
             return
         schemas += found
+    answer = config.production.answer_names
+    if answer and not any(may_hold(schema, answer) for schema in schemas):
+        known = list(dict.fromkeys(path for schema in schemas for path in paths_in(schema)))
+        path = config.production.answer or ""
+        yield (
+            ("production", "answer"),
+            f"no schema of {', '.join(config.inputs)} has a field {path!r}; {nearest(path, known)}",
+        )
+        return
+    if answer:
+        schemas = [part for schema in schemas if (part := schema_of_answer(schema, answer)) is not None]
     known = list(dict.fromkeys(path for schema in schemas for path in paths_in(schema)))
     redacted = enumerate(config.compare.redact.paths if config.compare.redact else ())
     listed = [(("compare", "redact", "paths", n), path) for n, path in redacted]

@@ -1,6 +1,7 @@
 """Samples of the topics that a trial will read, for its plan: rate and size of the records, and the backlog."""
 
 import contextlib
+from dataclasses import replace
 
 from confluent_kafka.admin import AdminClient
 
@@ -40,6 +41,8 @@ def sample(client: AdminClient, config: Config) -> tuple[list[Source], int]:
             mean = size / count if count else 0.0
             found.append(Source(topic, side, sampler.counts[topic], per_s, mean, _waiting(client, config, topic)))
             sampled += count
+    if config.production.answer is not None:  # runner and joiner both read the topic
+        found += [replace(one, side="input") for one in found if one.topic in config.inputs]
     return found, sampled
 
 

@@ -44,6 +44,8 @@ def settle(
     `earlier` holds the kinds that an earlier revision of this trial found. Raises `ConfigError` if the sample
     contradicts the config, or the kind that this trial began with.
     """
+    if config.production.answer is not None:  # an input and its answer are one record
+        return dict.fromkeys(config.production.outputs, INPUT)
     kinds = {}
     with contextlib.closing(Sampler(config, client)) as sampler:
         for topic in config.production.outputs:
@@ -207,6 +209,8 @@ def check(
 ) -> bool:
     """Raise `ConfigError` if a sample contradicts the pinned kinds; return whether it proves them."""
     certain = True
+    if config.production.answer is not None:
+        return certain
     with contextlib.closing(Sampler(config, client, per_partition, limit_s)) as sampler:
         for topic, kind in kinds.items():
             if kind == REPARTITION or sampler.counts[topic] == 1:

@@ -82,7 +82,9 @@ def topics_field(config: Config, found: Mapping[str, TopicDescription]) -> list[
         {"side": sources.get(name, "own"), "topic": name, "id": one.id, "partitions": one.partitions}
         for name, one in sorted(found.items())
     ]
-    return [*described, *(one for one in bound_topics.topics_field(config) if one["topic"] not in found)]
+    known = {(one["side"], one["topic"]) for one in described}  # a topic may be input and output
+    bound = bound_topics.topics_field(config)
+    return [*described, *(one for one in bound if (one["side"], one["topic"]) not in known)]
 
 
 def topics_of(record: Mapping[str, Any]) -> dict[str, TopicDescription]:
