@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.testing.choice import Broker
@@ -145,6 +145,31 @@ def test_a_group_of_the_new_versions_own_gets_the_exact_offsets(cli: Cli, trial:
     commit(trial, {0: 9, 1: 10}, own_group)
     takeover.shell.run(plan["way_back"][1]["commands"])
     assert commits_of(trial, group) == [9, 10]
+
+
+def test_an_open_transaction_of_production_is_waited_for(cli: Cli, trial: Judged, takeover: Takeover) -> None:
+    """Killed within a transaction: its answers and its commits are undecided until it ends."""
+    takeover.write(20)
+    commit(trial, {0: 4, 1: 7})
+    settings = {"bootstrap.servers": trial.bootstrap, "transactional.id": f"{takeover.target}.app"}
+    killed = Producer(settings)
+    killed.init_transactions(30)
+    killed.begin_transaction()
+    killed.produce(takeover.target, b"{}", partition=1)
+    consumer = Consumer({"bootstrap.servers": trial.bootstrap, "group.id": trial.config.production.group})
+    places = [TopicPartition(takeover.source, 0, 9)]
+    killed.send_offsets_to_transaction(places, consumer.consumer_group_metadata(), 30)
+    consumer.close()
+    killed.flush(30)
+    held = cli("handover", trial.path, *QUICK, "--json").json
+    (obstacle,) = held["obstacles"]
+    assert (held["final"], held["recorded"]) == (False, None)
+    assert obstacle["text"] == f"an open transaction holds commits of production: {takeover.source}/0"
+    assert any(f"open on production's outputs, at {takeover.target}/1@0" in note for note in held["notes"])
+    Producer(settings).init_transactions(30)  # as the remedy says: a new producer with its transactional.id
+    final = cli("handover", trial.path, *QUICK, "--json").json
+    assert (final["final"], offsets_of(final)) == (True, {0: 4, 1: 7}), final["obstacles"]
+    assert not any("open on production's outputs" in note for note in final["notes"])
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
