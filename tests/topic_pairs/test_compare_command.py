@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
@@ -135,6 +136,29 @@ def test_counts_are_those_of_an_independent_computation(kafka: Broker, topic_pre
     after = set(admin.list_topics().topics), {one.group_id for one in admin.list_consumer_groups().result().valid}
     assert not {topic for topic in after[0] - before[0] if "shadow" in topic}
     assert not {group for group in after[1] - before[1] if "compare" in group}
+
+
+def test_a_range_holds_records_by_their_times_wherever_they_lie(kafka: Broker, topic_prefix: str) -> None:
+    """Markers of transactions have the wall clock's time, and replayed records old ones, here in no order."""
+    a, b, dice = f"{topic_prefix}a", f"{topic_prefix}b", Random(11)
+    times_ms = [FIRST_MS + dice.randrange(600) * STEP_MS for _ in range(600)]
+    rows = [Write(value(n, 1.0), b"key-%d" % n, None, time_ms) for n, time_ms in enumerate(times_ms)]
+    written(kafka.bootstrap, {a: [], b: dice.sample(rows, len(rows))})
+    for n in range(0, 600, 150):
+        produce_all(kafka.bootstrap, a, rows[n : n + 150], transactional_id=a)
+    for begin, end in ((None, 400), (200, None), (200, 400)):
+        given = {"--from": begin, "--to": end}
+        words = [
+            word
+            for option, at in given.items()
+            if at is not None
+            for word in (option, datetime.fromtimestamp(FIRST_MS / 1000 + at, UTC).isoformat())
+        ]
+        code, found = ask(a, b, "--bootstrap", kafka.bootstrap, "--margin", "0", *words)
+        low, high = FIRST_MS + (begin or 0) * STEP_MS, FIRST_MS + (end or 600) * STEP_MS
+        inside = sum(low <= time_ms < high for time_ms in times_ms)
+        assert (code, found["answer"], found["pairs"]) == (0, "equal", {"match": inside})
+        assert [one["read"] for one in found["topics"]] == [inside, inside]
 
 
 def test_a_topic_and_its_copy_are_equal(kafka: Broker, topic_prefix: str) -> None:

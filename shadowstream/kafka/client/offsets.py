@@ -105,8 +105,12 @@ def ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, in
 
 
 def at_time(client: AdminClient, wanted: Iterable[Partition], time_ms: int) -> dict[Partition, int]:
-    """Return the first offset of each partition whose record has this time or a later one; -1 if none has."""
-    return _list(client, wanted, OffsetSpec.for_timestamp(time_ms))
+    """Return the first offset of each partition whose record has this time or a later one; -1 if none has.
+
+    All records before it are earlier, so it bounds a begin. It bounds no end: where times are out of order, earlier
+    records follow. It may also be the marker that ends a transaction, which has the time of the broker's clock.
+    """
+    return _list(client, wanted, OffsetSpec.for_timestamp(max(0, time_ms)))  # negative times are other requests
 
 
 def stable_ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
@@ -117,11 +121,6 @@ def stable_ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partit
 def beginnings(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Return the log start offsets."""
     return _list(client, wanted, EARLIEST)
-
-
-def at(client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec) -> dict[Partition, int]:
-    """Return the offsets of `spec` in each partition; -1 where there is none, as after a time beyond the end."""
-    return _list(client, wanted, spec)
 
 
 def committed(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dict[Partition, int]:

@@ -72,10 +72,7 @@ def sampled(config: Config, topic: str, from_ms: int, to_ms: int) -> Sampled:
 
 def _read(config: Config, topic: str, side: Side, within: Range) -> tuple[Batch, bool]:
     client = admin(config.kafka)
-    # To the present end: the marker that ends a transaction has the wall clock's time, which for replayed data is above
-    # any `to`, so a search for the end by time would stop at the first one. The begin is at worst too early.
-    begin = Range(within.begin_ms, None, within.margin_ms)
-    spans = spans_within(client, offsets.places(offsets.partition_counts(client, [topic])), begin)
+    spans = spans_within(client, offsets.places(offsets.partition_counts(client, [topic])), within)
     found, cut = [], False
     headers = side is Side.SHADOW or needs_headers(config, side) or _named_by_header(config)
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "reader")) as consumer:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Format, Kafka
@@ -104,19 +103,20 @@ def spans_of(topic: Topic, within: Range) -> Spans:
 
 
 def spans_within(client: AdminClient, places: list[Partition], within: Range) -> Spans:
-    """Return the offsets of the range and its margin in these partitions, up to their present ends."""
+    """Return the offsets that hold the range and its margin in these partitions.
+
+    A time bounds the begin only. Records out of order may lie anywhere after a later one, so those of an earlier time
+    than `end_ms` are told by their own times, up to the present ends.
+    """
     lows, highs = offsets.beginnings(client, places), offsets.ends(client, places)
     begins, ends = dict(lows), dict(highs)
     if within.begin_offset is not None:
         begins = {place: max(low, within.begin_offset) for place, low in lows.items()}
     elif within.begin_ms is not None:
-        found = _at(client, places, within.begin_ms - within.margin_ms)
+        found = offsets.at_time(client, places, within.begin_ms - within.margin_ms)
         begins = {place: max(lows[place], highs[place] if at < 0 else at) for place, at in found.items()}
     if within.end_offset is not None:
         ends = {place: min(high, within.end_offset) for place, high in highs.items()}
-    elif within.end_ms is not None:
-        found = _at(client, places, within.end_ms + within.margin_ms)
-        ends = {place: highs[place] if at < 0 else min(at, highs[place]) for place, at in found.items()}
     return {place: (begins[place], ends[place]) for place in places}
 
 
@@ -136,9 +136,3 @@ def grown(topic: Topic, before: Spans) -> Spans:
             "comparison has a hole; begin again, with more retention"
         )
     return {place: (begins[place], max(begins[place], highs[place])) for place in places}
-
-
-def _at(client: AdminClient, places: list[Partition], time_ms: int) -> dict[Partition, int]:
-    """Return the offset of the first record at or after a time in each partition; -1 where there is none."""
-    spec = OffsetSpec.for_timestamp(max(0, time_ms))
-    return offsets.at(client, places, spec)
