@@ -14,7 +14,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Spans, fail_if_fatal, read_spans, within
-from shadowstream.records import Batch
+from shadowstream.records import Batch, Partition
 from shadowstream.topics import TopicPlan
 
 PLAN = TopicPlan("init")
@@ -41,6 +41,25 @@ class Sample:
     limits: list[str] = field(default_factory=list)
     problem: str | None = None
 
+    def __len__(self) -> int:
+        return sum(map(len, self.batches))
+
+    def until(self, time_ms: int) -> "Sample":
+        """Return the records at this time and before."""
+        return Sample([_until(batch, time_ms) for batch in self.batches], self.limits, self.problem)
+
+
+def _until(batch: Batch, time_ms: int) -> Batch:
+    kept = [at for at, of in enumerate(batch.times_ms) if of <= time_ms]
+    return Batch(
+        batch.place,
+        [batch.offsets[at] for at in kept],
+        [batch.times_ms[at] for at in kept],
+        [batch.keys[at] for at in kept],
+        [batch.values[at] for at in kept],
+        [batch.headers[at] for at in kept],
+    )
+
 
 def readable_topics(found: Iterable[str]) -> list[str]:
     """Return the topics that a trial may read, by name."""
@@ -54,10 +73,28 @@ def sample(
 
     A topic that cannot be read is a sample with its problem.
     """
-    found = Sample()
     try:
-        spans = _spans(client, {topic: partitions}, bounds.records, until_ms)
-        settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": QUEUE_KB}
+        places = offsets.places({topic: partitions})
+        lows, ends = offsets.beginnings(client, places), offsets.ends(client, places)
+        newest = _read(kafka, _newest(lows, ends, bounds.records), bounds)
+        if until_ms is None:
+            return newest
+        samples = [newest.until(until_ms)]
+        if 2 * len(samples[0]) < len(newest):
+            later = offsets.at_time(client, places, until_ms + 1)
+            cut = {place: end if later[place] < 0 else later[place] for place, end in ends.items()}
+            samples.append(_read(kafka, _newest(lows, cut, bounds.records), bounds))
+        # A search by time ends too early where times are out of order, or at a transaction's marker: more records win.
+        found = max(samples, key=len)
+    except BrokerError as error:
+        return Sample(problem=str(error))
+    return found if len(found) else newest
+
+
+def _read(kafka: Kafka, spans: Spans, bounds: Bounds) -> Sample:
+    found = Sample()
+    settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": QUEUE_KB}
+    try:
         with contextlib.closing(reading_consumer(kafka, PLAN, "reader", **settings)) as consumer:
             read = read_spans(consumer, spans, within(bounds.seconds), _on_error, short=True)
             size = 0
@@ -93,15 +130,8 @@ def _bytes(batch: Batch) -> int:
     return headers + sum(len(part) for column in (batch.keys, batch.values) for part in column if part is not None)
 
 
-def _spans(client: AdminClient, counts: dict[str, int], records: int, until_ms: int | None) -> Spans:
+def _newest(lows: dict[Partition, int], ends: dict[Partition, int], records: int) -> Spans:
     """Return the newest offsets of each partition, as many in all as `records`."""
-    places = offsets.places(counts)
-    lows, ends = offsets.beginnings(client, places), offsets.ends(client, places)
-    if until_ms is not None:
-        later = offsets.at_time(client, places, until_ms + 1)
-        cut = {place: end if later[place] < 0 else later[place] for place, end in ends.items()}
-        if any(cut[place] > lows[place] for place in places):
-            ends = cut
-    filled = [place for place in places if ends[place] > lows[place]]
+    filled = [place for place, low in lows.items() if ends[place] > low]
     each = -(-records // max(1, len(filled)))
     return {place: (max(lows[place], ends[place] - each), ends[place]) for place in filled}
