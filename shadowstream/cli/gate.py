@@ -16,7 +16,8 @@ from shadowstream.judge.verdict.verdict_notes import notes_beside
 
 POLL_S = 1.0
 _OF_A_PROMOTED_VERSION = {
-    "reject": "roll back: the new version, now production, is shown to be worse than the old one",
+    "reject": "roll back: the new version, now production, is shown to be worse than the old one. The way back is in "
+    "the plan that handover printed",
     "promote": "keep it: the new version, now production, is shown to be as good as the old one",
 }
 """Meaning of the decisions in a trial that watches over a promoted version."""

@@ -24,6 +24,8 @@ from shadowstream.status.words import number
 PARTITIONS_MAX = 10_000
 """Input partitions whose offsets one record of `commands` holds."""
 LOGIN_FILE = "client.properties"
+_FINAL = "production has stopped: the new version begins at the commits below"
+_NOT_FINAL = "begin nothing at the commits below: what is in the way follows, each with what to do"
 _DEFAULTS = {"--watch": "5s", "--max-age": "1h"}
 
 
@@ -139,6 +141,7 @@ def _print(
         )
         return
     put_styled("final" if plan.is_final else "not final", f"bold {'green' if plan.is_final else 'yellow'}")
+    put_wrapped(f"  {_FINAL if plan.is_final else _NOT_FINAL}")
     for obstacle in plan.obstacles:
         put_wrapped(f"  {obstacle.text}")
         put_wrapped(f"    {obstacle.remedy}")
@@ -157,6 +160,7 @@ def _print(
             f"recorded by {record['by']}: {number(len(record['offsets']))} offsets in {plan_of_topics.of('commands')}; "
             f"a running judge writes them to {plan_of_topics.of('audit')}"
         )
+        put_wrapped("keep this output for the way back: later, the same command plans another handover")
     else:
         put_wrapped("not recorded: the offsets are not final")
 

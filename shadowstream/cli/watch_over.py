@@ -25,7 +25,9 @@ _HEAD = (
     "reject means: roll back. The new version is shown to be worse than the old one, by more than a limit below.",
     "promote means: keep it. The new version is shown to be as good as the old one, and this trial may end.",
     "not yet means: keep watching. An incident says since when and where the new version differs; it is no order yet.",
-    "Ask: shadowstream gate {file} (exit code 3 rolls back). The way back: shadowstream handover {before}",
+    "Ask: shadowstream gate {file} (exit code 3 rolls back).",
+    "To roll back, follow the way back of the plan that handover printed: stop the new version, {between}start the old "
+    "one.",
 )
 
 
@@ -64,7 +66,7 @@ def watch_over(
         raise ConfigError("--name: the new trial needs a name of its own")
     wanted = Wanted(named, _section(candidate), group, ignore or ())
     found = turned(as_written(read(Path(config), os.environ)), before, wanted)
-    out.write_text(text_of(found, before, config, out), "utf-8")
+    out.write_text(text_of(found, before, group, out), "utf-8")
     try:
         revision = revision_of(load(out))
     except ConfigError as error:
@@ -75,9 +77,14 @@ def watch_over(
     put_or_say(record, f"{out}: trial {named!r}, revision {revision}; a reject means roll back{notes}", as_json=as_json)
 
 
-def text_of(found: Turned, before: Config, config: str, out: Path) -> str:
+def text_of(found: Turned, before: Config, group: str | None, out: Path) -> str:
     """Return the file: what it is and what changed as comments, then the config."""
-    head = [line.format(name=before.name, file=out, before=config) for line in _HEAD]
+    between = ""
+    if (old := before.production.group) is not None:
+        new = group or old
+        copy = "" if new == old else f" give group {old} the commits of group {new},"
+        between = f"wait until group {new} is empty,{copy} then "
+    head = [line.format(name=before.name, file=out, between=between) for line in _HEAD]
     notes = ["What changed, and what to check:", *(f"- {note}" for note in found.notes)]
     comments = [part for line in (*head, *notes) for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ")]
     return "".join(f"# {line}\n" for line in comments) + written(found.document)

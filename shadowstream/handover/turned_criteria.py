@@ -9,6 +9,10 @@ KEPT = ("mismatch", "field", "expected")
 """Rates of differences, which have no direction."""
 SWAPPED = {"missing": "extra", "extra": "missing"}
 """Rates of records that one side lacks."""
+_LACKING = {
+    "missing": "it counts what the new version has and the old one lacks",
+    "extra": "it counts what the new version lacks and the old one has",
+}
 JUDGED = ("labels", "loss")
 """Rates whose units can be production's (`judged: production`)."""
 MUTED = {
@@ -40,9 +44,7 @@ def turned_criteria(
             continue
         if rate in SWAPPED:
             turned["rate"] = SWAPPED[rate]
-            notes.append(
-                f"criterion {criterion.id} is now {SWAPPED[rate]}: what the new version lacks, the old one has"
-            )
+            notes.append(f"criterion {criterion.id} is now {SWAPPED[rate]}: {_LACKING[SWAPPED[rate]]}")
         elif rate in MUTED:
             turned["muted"] = True
             notes.append(f"criterion {criterion.id} is muted: {MUTED[rate]}")

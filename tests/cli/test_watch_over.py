@@ -40,6 +40,8 @@ def test_the_written_config_validates_and_names_what_a_reject_means(cli: Cli, be
     }
     assert "# reject means: roll back." in text
     assert "# - criterion missing is now extra" in text
+    unwrapped = text.replace("\n#   ", " ")
+    assert "wait until group scorer is empty, then start the old one." in unwrapped
 
 
 def test_variables_and_secrets_stay_variables(
@@ -65,6 +67,8 @@ def test_an_old_version_of_another_kind_is_a_section_of_a_file(cli: Cli, before:
     config = load(turn(cli, before, "--name", "again", "--group", "next", old=str(section)))
     assert (config.name, config.candidate.topic, config.candidate.version) == ("again", "scores-old", "3")
     assert config.production.group == "next"
+    unwrapped = (before.parent / "back.yaml").read_text().replace("\n#   ", " ")
+    assert "wait until group next is empty, give group scorer the commits of group next, then start" in unwrapped
 
 
 def test_gate_says_roll_back_where_it_would_say_reject(cli: Cli, judged: Judged) -> None:

@@ -1,5 +1,6 @@
 """The config turned round: each criterion asks of the new version what it asked before, or is left out by name."""
 
+import re
 from typing import Any, get_args
 
 import pytest
@@ -44,11 +45,12 @@ def test_differences_have_no_direction() -> None:
     assert criterion(**mean) == (mean, [])
 
 
-@pytest.mark.parametrize(("rate", "now"), [("missing", "extra"), ("extra", "missing")])
-def test_what_the_new_version_lacks_is_now_the_old_versions_surplus(rate: str, now: str) -> None:
+@pytest.mark.parametrize(("rate", "now", "lacking"), [("missing", "extra", "new"), ("extra", "missing", "old")])
+def test_what_the_new_version_lacks_is_now_the_old_versions_surplus(rate: str, now: str, lacking: str) -> None:
     found, notes = criterion(rate=rate, limit=0.003, min_units=7)
     assert found == {"rate": now, "limit": 0.003, "min_units": 7}
-    assert notes
+    (note,) = notes
+    assert re.search(r"(\w+) (version|one) lacks", note)[1] == lacking  # type: ignore[index]  # a None fails too
 
 
 @pytest.mark.parametrize(("better", "now"), [("higher", "lower"), ("lower", "higher")])
