@@ -26,8 +26,8 @@ _HEAD = (
     "promote means: keep it. The new version is shown to be as good as the old one, and this trial may end.",
     "not yet means: keep watching. An incident says since when and where the new version differs; it is no order yet.",
     "Ask: shadowstream gate {file} (exit code 3 rolls back).",
-    "To roll back, follow the way back of the plan that handover printed: stop the new version, {between}start the old "
-    "one.",
+    "To roll back, follow the way back of the plan that handover printed: stop the new version, {between}then start "
+    "the old one.",
 )
 
 
@@ -83,7 +83,7 @@ def text_of(found: Turned, before: Config, group: str | None, out: Path) -> str:
     if (old := before.production.group) is not None:
         new = group or old
         copy = "" if new == old else f" give group {old} the commits of group {new},"
-        between = f"wait until group {new} is empty,{copy} then "
+        between = f"wait until group {new} is empty,{copy} "
     head = [line.format(name=before.name, file=out, between=between) for line in _HEAD]
     notes = ["What changed, and what to check:", *(f"- {note}" for note in found.notes)]
     comments = [part for line in (*head, *notes) for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ")]

@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from shadowstream.config import Config
@@ -201,9 +202,10 @@ class _Writer:
 
     def _watch(self) -> Step:
         path = shlex.quote(self._asked.config_path)
+        beside = shlex.quote(str(PurePath(self._asked.config_path).with_name("back.yaml")))
         text = (
             "Run the old version as the shadow of the new one: the same judge says when to roll back. Write its config "
-            f"by `shadowstream watch-over {path} --candidate OLD --out back.yaml`, where OLD is "
+            f"by `shadowstream watch-over {path} --candidate OLD --out {beside}`, where OLD is "
             "package.module:callable, or a YAML file with its section candidate.",
         )
         return Step("Watch over the new version", text)

@@ -203,8 +203,12 @@ def test_arguments_that_cannot_be_are_refused(
     assert (result.code, part in result.err) == (2, True)
 
 
-def test_the_command_that_it_prints_is_the_one_that_was_given(cli: Cli, trial: Judged) -> None:
-    printed = json.loads(cli("handover", trial.path, *QUICK, "--reason", "as agreed", "--json").out)["steps"][1]
-    (line,) = printed["commands"]
+def test_the_commands_that_it_prints_work_from_any_folder(cli: Cli, trial: Judged) -> None:
+    printed = json.loads(cli("handover", trial.path, *QUICK, "--reason", "as agreed", "--json").out)["steps"]
+    (line,) = printed[1]["commands"]
     assert shlex.split(line)[:3] == ["shadowstream", "handover", str(trial.path)]
     assert "'as agreed'" in line
+    (trial.path.parent / "old_version.py").write_text("def score(value):\n    return value\n")
+    _, line, _ = printed[-1]["text"][0].split("`")
+    watched = cli(*(word.replace("OLD", "old_version:score") for word in shlex.split(line)[1:]))
+    assert (watched.code, (trial.path.parent / "back.yaml").exists()) == (0, True), watched.err
