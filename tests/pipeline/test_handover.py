@@ -4,11 +4,13 @@ import json
 import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import Say
 from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.kafka_tools import Shell
 from tests.pipeline.role_processes import Running
@@ -46,7 +48,7 @@ def final_plan(trial: Trial, *more: str) -> dict[str, Any]:
     [("killed", None, 1), ("killed", None, 2), ("killed", "next", 3), ("killed", "next", 4), ("stopped", None, 5)],
 )
 def test_every_input_is_answered_once_over_both_versions_and_back(
-    make_trial: MakeTrial, tmp_path: Path, how: str, new_group: str | None, seed: int
+    make_trial: MakeTrial, tmp_path: Path, say: Say, how: str, new_group: str | None, seed: int
 ) -> None:
     dice = random.Random(f"{seed} {how} {new_group}")
     trial = make_trial("handover-", ECHO, judge=JUDGE, **UNBOUNDED)
@@ -89,6 +91,9 @@ def test_every_input_is_answered_once_over_both_versions_and_back(
         takeover.write(50)
         takeover.start("again", trial.group)
         takeover.check_each_once(["old", "new", "again"])
+        answered = Counter(version for _, version in takeover.answers().elements())
+        shares = ", ".join(f"{version} {answered[version]:,}" for version in ("old", "new", "again"))
+        say(f"{takeover.written:,} inputs, each answered once ({shares}); the versions {how}, group {group}")
 
 
 def await_empty(takeover: Takeover, group: str) -> None:
