@@ -104,7 +104,7 @@ def home(identity: str) -> Callable[[Read], int]:
     return of
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", [pytest.param("key", marks=pytest.mark.long), "coordinate"])
 def test_with_a_partitioner_that_nobody_knows_both_sides_go_by_identity(identity: str, faulty: MakeTrial) -> None:
     trial = faulty(f"custom-{identity}", identity=IDENTITIES[identity])
     run_beside(trial, Production(trial, partitioner=by_last_byte, names_inputs=identity == "coordinate"))
