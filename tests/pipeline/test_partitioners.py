@@ -76,8 +76,10 @@ def check_balance(trial: Trial) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "settings"),
-    [("murmur2", "murmur2_random"), ("crc32", "consistent_random")],
-    ids=["as-java", "as-librdkafka"],
+    [
+        pytest.param("murmur2", "murmur2_random", id="as-java", marks=pytest.mark.long),
+        pytest.param("crc32", "consistent_random", id="as-librdkafka"),
+    ],
 )
 def test_a_hash_that_production_uses_is_found_and_everything_pairs(kind: str, settings: str, faulty: MakeTrial) -> None:
     trial = faulty(f"hashed-{kind}")
