@@ -147,7 +147,7 @@ def test_a_group_of_the_new_versions_own_gets_the_exact_offsets(cli: Cli, trial:
     assert commits_of(trial, group) == [9, 10]
 
 
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("protocol", [pytest.param("classic", marks=pytest.mark.long), "consumer"])
 def test_members_of_either_protocol_are_seen(protocol: str, cli: Cli, trial: Judged, takeover: Takeover) -> None:
     takeover.write(4)
     group = {"group.id": trial.config.production.group, "group.protocol": protocol, "enable.auto.commit": False}
