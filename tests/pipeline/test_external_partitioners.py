@@ -77,8 +77,11 @@ def test_unequal_numbers_of_partitions_are_named_and_both_sides_copied(
 ) -> None:
     trial = adopted(make_trial, "unequal", 3, partitions=OUTPUT_PARTITIONS)
     client = AdminClient({"bootstrap.servers": trial.bootstrap})
+    await_that("the job's topic is listed", lambda: "unequal-next" in client.list_topics(timeout=10).topics)
     assert settle(trial.config, client, {}, lambda: True) == {trial.output: REPARTITION}
-    assert f"'{trial.output}' has 5 partitions and 'unequal-next' has 3" in caplog.text
+    events = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    (event,) = [one for one in events if one["event"] == "partitions_differ"]
+    assert event["reason"] == f"'{trial.output}' has 5 partitions and 'unequal-next' has 3"
 
 
 @pytest.mark.parametrize("orders", [8_000, pytest.param(60_000, marks=pytest.mark.long)])
