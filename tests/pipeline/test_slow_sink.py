@@ -87,7 +87,7 @@ def line() -> Iterator[tuple[Proxy, EmbeddedKafka]]:
         yield proxy, kafka
 
 
-def behind(line: tuple[Proxy, EmbeddedKafka], name: str, folder: Path, candidate: str, call: str) -> Trial:
+def trial_through(line: tuple[Proxy, EmbeddedKafka], name: str, folder: Path, candidate: str, call: str) -> Trial:
     """A trial whose roles reach the broker through the proxy, and the test directly."""
     proxy, kafka = line
     proxy.sent_per_s = None
@@ -107,7 +107,7 @@ def ask_and_answer(trial: Trial, orders: range) -> None:
 def test_a_slow_sink_gets_small_commits_and_only_lag_grows(
     line: tuple[Proxy, EmbeddedKafka], tmp_path: Path, say: Say
 ) -> None:
-    trial, (proxy, _) = behind(line, "slow-sink", tmp_path, DIFFERS, "differs"), line
+    trial, (proxy, _) = trial_through(line, "slow-sink", tmp_path, DIFFERS, "differs"), line
     with Running(trial) as running:
         ask_and_answer(trial, range(ORDERS))
         runner, joiner = kept = [Kept(running, role) for role in ("run", "join")]
@@ -135,7 +135,7 @@ def test_a_slow_sink_gets_small_commits_and_only_lag_grows(
 def test_what_one_mark_ends_goes_out_in_commits_that_pass(
     line: tuple[Proxy, EmbeddedKafka], tmp_path: Path, say: Say
 ) -> None:
-    trial, (proxy, _) = behind(line, "slow-mark", tmp_path, SILENT, "silent"), line
+    trial, (proxy, _) = trial_through(line, "slow-mark", tmp_path, SILENT, "silent"), line
     with Running(trial) as running:
         ask_and_answer(trial, range(FIRST))
         running.start("run")
