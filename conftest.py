@@ -32,12 +32,12 @@ _TOGETHER = {
 """Tests that share a run made once for the whole session; all others are divided by file."""
 
 _FIRST = (
-    "chaos",
     "demos",
+    "chaos",
     "tests/bench/test_eos_cost.py",
     "tests/tidy/test_lint.py",
-    "tests/judge/test_calibration.py",
     "tests/pipeline/test_partitioners.py",
+    "tests/judge/test_calibration.py",
     "tests/pipeline/test_takeover.py",
     "tests/pipeline/test_operator_commands.py",
     "tests/pipeline/test_slow_sink.py",

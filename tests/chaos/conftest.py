@@ -9,7 +9,7 @@ from tests.chaos.fault_schedule import Plan
 from tests.chaos.run import LoadedTrial, RunFigures, loaded_trial, play
 
 KILLS = 20
-PER_S, PER_S_LONG = 120, 200
+PER_S, PER_S_LONG = 60, 200
 SEED = 11
 LIMIT_S = 240.0
 

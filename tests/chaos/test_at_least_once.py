@@ -10,7 +10,7 @@ from tests.chaos.fault_schedule import Plan
 from tests.chaos.run import loaded_trial, play
 
 KILLS = 10
-PER_S = 150
+PER_S = 75
 SEED = 23
 LIMIT_S = 120.0
 

@@ -172,7 +172,7 @@ def test_an_open_transaction_of_production_is_waited_for(cli: Cli, trial: Judged
     assert not any("open on production's outputs" in note for note in final["notes"])
 
 
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("protocol", [pytest.param("classic", marks=pytest.mark.long), "consumer"])
 def test_members_of_either_protocol_are_seen(protocol: str, cli: Cli, trial: Judged, takeover: Takeover) -> None:
     takeover.write(4)
     group = {"group.id": trial.config.production.group, "group.protocol": protocol, "enable.auto.commit": False}

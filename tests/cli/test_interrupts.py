@@ -67,8 +67,15 @@ def test_a_command_that_asks_ends_at_once_while_it_imports(module: str, number: 
 
 
 @pytest.mark.parametrize("module", ["shadowstream.cli", "typer", "confluent_kafka", "shadowstream.kafka.supervisor"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("word", ["up", "run"])
+@pytest.mark.parametrize(
+    ("word", "number"),
+    [
+        ("up", signal.SIGINT),
+        ("run", signal.SIGTERM),
+        pytest.param("up", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("run", signal.SIGINT, marks=pytest.mark.long),
+    ],
+)
 def test_a_stop_during_imports_ends_a_role_well(module: str, number: int, word: str) -> None:
     done = at_import(module, number, word, "trial.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

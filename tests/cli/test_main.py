@@ -24,8 +24,10 @@ main()
 """
 
 
-@pytest.mark.parametrize("word", ["join", "labels", "gate", "up"])
-@pytest.mark.parametrize(("more", "code"), [("--help", 0), ("--no-such", 2)])
+@pytest.mark.parametrize(
+    ("word", "more", "code"),
+    [("join", "--help", 0), ("labels", "--no-such", 2), ("gate", "--no-such", 2), ("up", "--help", 0)],
+)
 def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: str, more: str, code: int) -> None:
     done = forked.python("-c", PROGRAM, word, more)
     assert done.returncode == code

@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -21,30 +21,32 @@ from shadowstream.demo.flights import create_topic, load
 from shadowstream.demo.model import PRODUCTION, Frozen
 from shadowstream.demo.wire import Wire
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.testing import EmbeddedKafka
+from shadowstream.testing import Broker
 
 FLIGHTS = 5_000
 PARTITIONS = 4
 NUMBERS = itertools.count()
+RUN = uuid4().hex[:8]
+"""A part of each name, since the broker is shared."""
 
 
 @pytest.fixture(scope="module")
-def bootstrap() -> Iterator[str]:
-    with EmbeddedKafka() as kafka:
-        yield kafka.bootstrap
+def bootstrap(kafka: Broker) -> str:
+    return kafka.bootstrap
 
 
 @pytest.fixture(scope="module")
 def loaded(bootstrap: str) -> str:
     """The input topic with the first 5,000 flights; no test changes it."""
-    report = load(bootstrap, "flights", PARTITIONS, FLIGHTS)
+    topic = f"flights-{RUN}"
+    report = load(bootstrap, topic, PARTITIONS, FLIGHTS)
     assert report.records == FLIGHTS
-    return "flights"
+    return topic
 
 
 @pytest.fixture
 def output(bootstrap: str) -> str:
-    topic = f"flight-delays-{next(NUMBERS)}"
+    topic = f"flight-delays-{RUN}-{next(NUMBERS)}"
     create_topic(bootstrap, topic, PARTITIONS)
     return topic
 
@@ -194,7 +196,7 @@ def test_production_over_a_limit_that_leaves_partitions_empty_commits_those_too(
 def test_production_commits_nothing_whose_output_the_broker_refused(
     bootstrap: str, loaded: str, model_file: Path
 ) -> None:
-    narrow = f"narrow-{next(NUMBERS)}"
+    narrow = f"narrow-{RUN}-{next(NUMBERS)}"
     wanted = NewTopic(narrow, num_partitions=PARTITIONS, replication_factor=1, config={"max.message.bytes": "10"})
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([wanted])[narrow].result()

@@ -18,10 +18,21 @@ from tests.pipeline.trial_fixture import PARTITIONS, Trial
 MakeTrial = Callable[..., Trial]
 
 DEMOS = [
-    pytest.param((scale, candidate), id=f"{scale}-{candidate}", marks=[pytest.mark.long] if scale == "year" else [])
+    pytest.param(
+        (scale, candidate),
+        id=f"{scale}-{candidate}",
+        marks=[pytest.mark.long] if scale == "year" or candidate == "worse" else [],
+    )
     for scale in ("summer", "year")
     for candidate in CANDIDATES
 ]
+"""By default the command of the demo alone runs `worse`, and the two whose evidence tells more run here."""
+
+DEMOS_BY_LATE_BUG = [
+    pytest.param(one.values[0], id=one.id, marks=[*one.marks, *[pytest.mark.long] * (one.id != "summer-late-bug")])
+    for one in DEMOS
+]
+"""For what is read off any one demo: by default the one with an incident."""
 
 
 @pytest.fixture

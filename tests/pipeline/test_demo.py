@@ -43,13 +43,13 @@ CAUGHT_WITHIN = 2_000
     ],
 )
 def test_the_command_ends_with_its_verdict_and_leaves_report_and_kafka(
-    candidate: str, decision: str, tmp_path: Path
+    candidate: str, decision: str, tmp_path: Path, january: Frozen
 ) -> None:
     limit, report = 3_000, tmp_path / "build" / "report.html"
     settings = {name: value for name, value in os.environ.items() if name != "SHADOWSTREAM_BOOTSTRAP"}
     found = kept_demo(candidate, settings, "--limit", str(limit), "--report", str(report))
     assert found["revision"] in report.read_text("utf-8")
-    differ = offline.run(limit)["mismatches"][CANDIDATES[candidate]]
+    differ = offline.run(limit, model=january)["mismatches"][CANDIDATES[candidate]]
     assert found["decision"] == decision
     assert found["outcomes"] == dict(Counter(input=limit, ignored=limit - differ) + Counter(mismatch=differ))
     assert (found["name"], found["final"], found["remainder"]) == ("flights", True, 0)

@@ -18,6 +18,7 @@ from shadowstream.judge.verdict.verdict import EVIDENCE
 from shadowstream.report.facts import Facts
 from shadowstream.testing.topics import read_all
 from tests.conftest import Say
+from tests.pipeline.conftest import DEMOS_BY_LATE_BUG
 from tests.pipeline.demo_run import OUTPUT, Demo
 
 CONFIRMED_WITHIN = 0.2
@@ -55,6 +56,7 @@ def with_other(demo: Demo, folder: Path, **changes: Any) -> Path:
     return other
 
 
+@pytest.mark.parametrize("demo", DEMOS_BY_LATE_BUG, indirect=True)
 @pytest.mark.parametrize("options", [[], ["--from-topics"]], ids=["evidence", "topics"])
 def test_the_same_criteria_and_rules_say_the_same_and_write_nothing(options: list[str], demo: Demo, ask: Ask) -> None:
     before = written(demo)
@@ -65,7 +67,7 @@ def test_the_same_criteria_and_rules_say_the_same_and_write_nothing(options: lis
 
 
 def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_path: Path, ask: Ask) -> None:
-    if demo.candidate != "worse":
+    if demo.candidate != "late-bug":
         pytest.skip("one candidate is enough")
     rules = [{"path": name, "ignore": True} for name in ("score", "late", "model")]
     other = with_other(demo, tmp_path, compare={"rules": rules})
@@ -81,7 +83,7 @@ def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_p
 
 
 def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Path, ask: Ask) -> None:
-    if demo.candidate != "worse":
+    if demo.candidate != "late-bug":
         pytest.skip("one candidate is enough")
     criteria = [{"rate": "mismatch", "limit": 0.9, "unit": "block"}, {"rate": "missing", "limit": 0.02}]
     other = with_other(demo, tmp_path, judge={"criteria": criteria, "window_ms": 7_200_000})
@@ -121,6 +123,7 @@ def test_the_records_needed_are_what_the_demo_then_takes(demo: Demo, say: Say) -
         assert abs(shown[name] - one.needed) <= CONFIRMED_WITHIN * shown[name]
 
 
+@pytest.mark.parametrize("demo", DEMOS_BY_LATE_BUG, indirect=True)
 def test_the_report_shows_what_was_judged_in_every_form(
     demo: Demo, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.kafka.trial.partitioner_check import check
+from shadowstream.kafka.trial.partitioner_check import check, settle
 from shadowstream.runner.partitioner import partition_for
-from shadowstream.runner.partitioner_detection import SAME
+from shadowstream.runner.partitioner_detection import REPARTITION, SAME
 from shadowstream.testing.topics import read_all
 from tests.pipeline.candidates import OUT_OF
 from tests.pipeline.conftest import MakeTrial
@@ -30,8 +30,10 @@ def apart(make_trial: MakeTrial, name: str, partitions: int, **more: Any) -> tup
 
 @pytest.mark.parametrize(
     ("partitions", "event"),
-    [(OUTPUT_PARTITIONS, "partitioners_differ"), (3, "partitions_differ")],
-    ids=["as-many-partitions", "fewer-partitions"],
+    [
+        pytest.param(OUTPUT_PARTITIONS, "partitioners_differ", id="as-many-partitions"),
+        pytest.param(3, "partitions_differ", id="fewer-partitions", marks=pytest.mark.long),
+    ],
 )
 def test_a_job_by_crc32_meets_a_production_by_murmur2(partitions: int, event: str, make_trial: MakeTrial) -> None:
     trial, production, next_ = apart(make_trial, f"apart-{partitions}", partitions)
@@ -68,6 +70,18 @@ def test_a_job_by_crc32_meets_a_production_by_murmur2(partitions: int, event: st
         (True, topic),
     }
     print(f"{event}: {dict(expected)}")
+
+
+def test_unequal_numbers_of_partitions_are_named_and_both_sides_copied(
+    make_trial: MakeTrial, caplog: pytest.LogCaptureFixture
+) -> None:
+    trial = adopted(make_trial, "unequal", 3, partitions=OUTPUT_PARTITIONS)
+    client = AdminClient({"bootstrap.servers": trial.bootstrap})
+    await_that("the job's topic is listed", lambda: "unequal-next" in client.list_topics(timeout=10).topics)
+    assert settle(trial.config, client, {}, lambda: True) == {trial.output: REPARTITION}
+    events = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    (event,) = [one for one in events if one["event"] == "partitions_differ"]
+    assert event["reason"] == f"'{trial.output}' has 5 partitions and 'unequal-next' has 3"
 
 
 @pytest.mark.parametrize("orders", [8_000, pytest.param(60_000, marks=pytest.mark.long)])

@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -24,20 +25,19 @@ HARMLESS = {"prints"}
 LIMITS = {"memory_bytes": 300_000_000, "file_bytes": 5_000_000, "scratch_bytes": 50_000_000}
 
 
-def value(n: int) -> bytes:
-    act = HARM.get(n, "finds" if n == FINDS else None)
-    return json.dumps({"n": n, **({"act": act} if act else {})}).encode()
+def with_acts(n: int, acts: dict[int, str]) -> bytes:
+    return json.dumps({"n": n, **({"act": acts[n]} if n in acts else {})}).encode()
 
 
 def alike(order: bytes) -> bytes:
     return b'{"id": %d, "score": 1.0}' % json.loads(order)["n"]
 
 
-def made(make_trial: MakeTrial, name: str, **candidate: object) -> Trial:
+def made(make_trial: MakeTrial, name: str, acts: dict[int, str], **candidate: object) -> Trial:
     trial = make_trial(name, "from tests.worker.hostile import Counting, judge\n")
     settings = {"call": trial.call, "timeout_ms": 3_000, "limits": LIMITS, **candidate}
     trial.write_config(candidate=settings)
-    trial.write_orders(range(ORDERS), raw=value)
+    trial.write_orders(range(ORDERS), raw=partial(with_acts, acts=acts))
     Production(trial, say=alike).work(ORDERS)
     return trial
 
@@ -62,7 +62,7 @@ def test_all_harm_is_outcomes_and_production_is_unchanged(
     make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLANTED_PASSWORD", "planted-secret")
-    trial = made(make_trial, "hostile")
+    trial = made(make_trial, "hostile", HARM | {FINDS: "finds"})
     before = [read_all(trial.bootstrap, topic) for topic in (trial.input, trial.output)]
     assert set(statuses(trial)) == {200}
     trial.play("join")
@@ -94,11 +94,12 @@ def test_all_harm_is_outcomes_and_production_is_unchanged(
 
 
 def test_state_survives_the_ends_of_the_process(make_trial: MakeTrial) -> None:
-    trial = made(make_trial, "hostile-state", call="trial_candidate:Counting", state="snapshot")
+    """By any of them: whatever ends it, the state is restored in one way."""
+    bad = {n: act for n, act in HARM.items() if act in ("exits", "kills_itself", "loops_for_ever")}
+    trial = made(make_trial, "hostile-state", bad, call="trial_candidate:Counting", state="snapshot")
     assert set(statuses(trial)) == {200}
     seen: dict[int, list[int]] = {}
     for one in read_all(trial.bootstrap, trial.topic(f"out.{trial.output}")):
         seen.setdefault(one.partition, []).append(json.loads(one.value or b"")["seen"])
-    bad = [n for n, act in HARM.items() if act not in HARMLESS]
     expected = {p: len([n for n in range(ORDERS) if n % PARTITIONS == p and n not in bad]) for p in range(PARTITIONS)}
     assert seen == {place: list(range(1, count + 1)) for place, count in expected.items()}

@@ -62,7 +62,13 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize("keys", [of_step, of_few], ids=["each key four times", "a few keys"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param(of_step, id="each key four times"),
+        pytest.param(of_few, id="a few keys", marks=pytest.mark.long),
+    ],
+)
 def test_a_key_that_repeats_promotes_nobody_whose_repeats_are_wrong(keys: Any, make_trial: MakeTrial) -> None:
     trial = make_trial(f"repeats-{keys.__name__}".replace("_", "-"), CANDIDATES, "right_in_the_first_step")
     reason, gate, explained = judged(trial, keys)
@@ -80,7 +86,7 @@ IDENTITIES: dict[str, tuple[dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", IDENTITIES)
+@pytest.mark.parametrize("name", ["coordinate", pytest.param("path", marks=pytest.mark.long)])
 def test_an_identity_that_finds_nothing_rejects_no_good_candidate(name: str, make_trial: MakeTrial) -> None:
     identity, sentence = IDENTITIES[name]
     trial = make_trial(f"finds-{name}", CANDIDATES, "right", identity=identity)

@@ -17,7 +17,7 @@ EACH = ORDERS // OUT_OF
 IDENTITIES = {"key": {"kind": "key"}, "coordinate": {"kind": "coordinate", "header": COORDINATE_HEADER}}
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", ["key", pytest.param("coordinate", marks=pytest.mark.long)])
 def test_each_fault_of_the_candidate_is_its_outcome_and_nothing_else_is(identity: str, make_trial: MakeTrial) -> None:
     trial = make_trial(f"outcomes-{identity}", FAULTY, "faulty", identity=IDENTITIES[identity])
     trial.write_orders(range(ORDERS))

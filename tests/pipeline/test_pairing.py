@@ -61,7 +61,7 @@ def dropping(order):
 )
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", [pytest.param("key", marks=pytest.mark.long), "coordinate"])
 def test_exactly_the_dropped_20_of_20_000_are_missing(identity: str, make_trial: MakeTrial) -> None:
     orders = 20_000
     dropped = range(3, orders, 1_000)

@@ -76,8 +76,10 @@ def check_balance(trial: Trial) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "settings"),
-    [("murmur2", "murmur2_random"), ("crc32", "consistent_random")],
-    ids=["as-java", "as-librdkafka"],
+    [
+        pytest.param("murmur2", "murmur2_random", id="as-java", marks=pytest.mark.long),
+        pytest.param("crc32", "consistent_random", id="as-librdkafka"),
+    ],
 )
 def test_a_hash_that_production_uses_is_found_and_everything_pairs(kind: str, settings: str, faulty: MakeTrial) -> None:
     trial = faulty(f"hashed-{kind}")
@@ -104,7 +106,7 @@ def home(identity: str) -> Callable[[Read], int]:
     return of
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", [pytest.param("key", marks=pytest.mark.long), "coordinate"])
 def test_with_a_partitioner_that_nobody_knows_both_sides_go_by_identity(identity: str, faulty: MakeTrial) -> None:
     trial = faulty(f"custom-{identity}", identity=IDENTITIES[identity])
     run_beside(trial, Production(trial, partitioner=by_last_byte, names_inputs=identity == "coordinate"))

@@ -24,7 +24,7 @@ def judge(order):
     ("end", "reason"),
     [
         ("os._exit(0)", "ended with exit code 0 without having finished"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV"),
+        pytest.param("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV", marks=pytest.mark.long),
     ],
 )
 def test_a_candidate_that_ends_the_process_is_named_and_retried(make_trial: MakeTrial, end: str, reason: str) -> None:

@@ -5,11 +5,12 @@ import json
 import random
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
@@ -75,19 +76,26 @@ class Kept:
         return len(self.commits)
 
 
-@contextmanager
-def thin_line(name: str, folder: Path, candidate: str, call: str) -> Iterator[tuple[Trial, Proxy]]:
-    """A trial whose roles reach the broker through a proxy."""
+@pytest.fixture(scope="module")
+def line() -> Iterator[tuple[Proxy, EmbeddedKafka]]:
+    """A broker of these tests' own, and the proxy through which the roles reach it."""
     port, broker_port, controller = free_port(), free_port(), free_port()
     with (
         Proxy(broker_port) as proxy,
         EmbeddedKafka(port=port, properties=proxied(port, broker_port, controller, proxy.port)) as kafka,
     ):
-        settings: dict[str, Any] = {**UNBOUNDED, "limits": {"transaction_timeout_ms": TRANSACTION_MS}}
-        trial = Trial(kafka.bootstrap, name, folder, candidate, f"trial_candidate:{call}", settings=settings)
-        trial.create_topics()
-        trial.write_config(kafka={"bootstrap": proxy.bootstrap})
-        yield trial, proxy
+        yield proxy, kafka
+
+
+def trial_through(line: tuple[Proxy, EmbeddedKafka], name: str, folder: Path, candidate: str, call: str) -> Trial:
+    """A trial whose roles reach the broker through the proxy, and the test directly."""
+    proxy, kafka = line
+    proxy.sent_per_s = None
+    settings: dict[str, Any] = {**UNBOUNDED, "limits": {"transaction_timeout_ms": TRANSACTION_MS}}
+    trial = Trial(kafka.bootstrap, name, folder, candidate, f"trial_candidate:{call}", settings=settings)
+    trial.create_topics()
+    trial.write_config(kafka={"bootstrap": proxy.bootstrap})
+    return trial
 
 
 def ask_and_answer(trial: Trial, orders: range) -> None:
@@ -96,8 +104,11 @@ def ask_and_answer(trial: Trial, orders: range) -> None:
     Production(trial, say=lambda value: value).work(orders.stop)
 
 
-def test_a_slow_sink_gets_small_commits_and_only_lag_grows(tmp_path: Path, say: Say) -> None:
-    with thin_line("slow-sink", tmp_path, DIFFERS, "differs") as (trial, proxy), Running(trial) as running:
+def test_a_slow_sink_gets_small_commits_and_only_lag_grows(
+    line: tuple[Proxy, EmbeddedKafka], tmp_path: Path, say: Say
+) -> None:
+    trial, (proxy, _) = trial_through(line, "slow-sink", tmp_path, DIFFERS, "differs"), line
+    with Running(trial) as running:
         ask_and_answer(trial, range(ORDERS))
         runner, joiner = kept = [Kept(running, role) for role in ("run", "join")]
         for one in kept:
@@ -121,8 +132,11 @@ def test_a_slow_sink_gets_small_commits_and_only_lag_grows(tmp_path: Path, say: 
         assert "commit_failed" not in trial.log_text("join")
 
 
-def test_what_one_mark_ends_goes_out_in_commits_that_pass(tmp_path: Path, say: Say) -> None:
-    with thin_line("slow-mark", tmp_path, SILENT, "silent") as (trial, proxy), Running(trial) as running:
+def test_what_one_mark_ends_goes_out_in_commits_that_pass(
+    line: tuple[Proxy, EmbeddedKafka], tmp_path: Path, say: Say
+) -> None:
+    trial, (proxy, _) = trial_through(line, "slow-mark", tmp_path, SILENT, "silent"), line
+    with Running(trial) as running:
         ask_and_answer(trial, range(FIRST))
         running.start("run")
         running.start("join")

@@ -18,7 +18,7 @@ from tests.pipeline.role_processes import Running
 from tests.pipeline.trial_fixture import PARTITIONS, ROOT, UNBOUNDED, Trial, order
 from tests.pipeline.written_records import await_that
 
-KILLS = 3
+KILLS = 2
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "stateful.md").read_text("utf-8"), re.DOTALL)
 VISITS = next(text for kind, text in BLOCKS if kind == "python")
 CANDIDATE = next(yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml")["candidate"]

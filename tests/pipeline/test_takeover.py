@@ -66,7 +66,7 @@ def test_a_second_up_ends_the_first_for_good_and_goes_on(
     assert not [one for one in trial.logged("second") if one["event"] in ("failed", "restarting")]
 
 
-@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("delivery", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 def test_a_second_judge_takes_over_whatever_its_instance(
     trial: Trial, started: dict[str, subprocess.Popen[str]], delivery: str
 ) -> None:
@@ -78,7 +78,10 @@ def test_a_second_judge_takes_over_whatever_its_instance(
     )
 
 
-@pytest.mark.parametrize(("role", "protocol"), [("run", "classic"), ("join", "classic"), ("run", "consumer")])
+@pytest.mark.parametrize(
+    ("role", "protocol"),
+    [pytest.param("run", "classic", marks=pytest.mark.long), ("join", "classic"), ("run", "consumer")],
+)
 def test_a_second_runner_or_joiner_of_the_instance_takes_over(
     trial: Trial, started: dict[str, subprocess.Popen[str]], role: str, protocol: str
 ) -> None:

@@ -36,7 +36,7 @@ def begins(trial: Trial, *offsets: int) -> list[str]:
     return [f"{trial.input}/{partition}@{offset}" for partition, offset in enumerate(offsets)]
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", [pytest.param(False, marks=pytest.mark.long), True])
 def test_inputs_before_productions_first_output_are_part_of_the_trial(
     trial: Trial, running: Running, killed: bool
 ) -> None:

@@ -66,7 +66,7 @@ def cut(writes: list[Write], parts: int, dice: Random) -> list[list[Write]]:
     return [writes[begin:end] for begin, end in pairwise(places)]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_rounds_pair_as_a_comparison_of_the_whole_does(kafka: Broker, topic_prefix: str, seed: int) -> None:
     dice = Random(seed)
     first, second, expected = noisy(800, seed)
