@@ -4,10 +4,11 @@ The schemas and docs/topics.md define each field. Every row also has `at`, its o
 row may be delivered again, with the same `at`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shadowstream.record_classes import maker
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,25 +387,4 @@ def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> PublicRecord:
     return made
 
 
-def _maker(kind: type[Any]) -> Callable[[Mapping[str, Any]], Any]:
-    hints = get_type_hints(kind)
-    parts = [(field.name, _converter(hints[field.name])) for field in fields(kind)]
-    return lambda values: kind(*(values[name] if convert is None else convert(values[name]) for name, convert in parts))
-
-
-def _converter(hint: Any) -> Callable[[Any], Any] | None:
-    """Return the function that converts a decoded value to the type; None if the value has it already."""
-    if isinstance(hint, UnionType):
-        (inner,) = (kind for kind in get_args(hint) if kind is not NoneType)
-        convert = _converter(inner)
-        return None if convert is None else lambda value: None if value is None else convert(value)
-    if get_origin(hint) is tuple:
-        each = _converter(get_args(hint)[0])
-        return tuple if each is None else lambda values: tuple(map(each, values))
-    if is_dataclass(hint) and isinstance(hint, type):
-        make = _maker(hint)
-        return lambda value: value if isinstance(value, hint) else make(value)
-    return None
-
-
-_MAKERS = {topic: _maker(kind) for topic, kind in ROWS.items()}
+_MAKERS = {topic: maker(kind) for topic, kind in ROWS.items()}

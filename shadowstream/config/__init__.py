@@ -18,18 +18,18 @@ from shadowstream.config.criteria_checks import cost_problem, unknown_part
 from shadowstream.config.deciding import Judge
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
+from shadowstream.config.early_end import check_early_end
 from shadowstream.config.judging import Criterion
 from shadowstream.config.limits import Isolation, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis
+from shadowstream.config.model_server import HTTP_CALLS
 from shadowstream.config.privacy import Examples, Redact
 from shadowstream.config.production import Failure, Production, check_answer, with_answer_as_output
-from shadowstream.config.retention import RECORD_BYTES_MIN, Retention
+from shadowstream.config.retention import RECORD_BYTES_MIN, Retention, check_kept
 from shadowstream.config.sides import Candidate, CandidateLimits, Identity, Labels, Twin
 from shadowstream.errors import ConfigError
 from shadowstream.topics import UNBOUNDED, Kept, TopicPlan
 
-HTTP_CALLS = 4
-"""A request and its answer take up to twice the time; a failed batch is followed by a single record."""
 __all__ = [
     "DAY_MS",
     "HOUR_MS",
@@ -319,19 +319,8 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _keeps_what_it_needs(self) -> Config:
-        kept, needed_ms = self.kept, self.kept_ms_min
-        why = "correctable_ms, grace_ms and judge.window_ms"
-        if UNBOUNDED != kept.ms < needed_ms:
-            raise ValueError(f"retention.ms: {kept.ms} must be at least {needed_ms}, the sum of {why}")
-        if self.labels is not None:
-            needed_ms, why = needed_ms + self.labels.horizon_ms, f"{why} and labels.horizon_ms"
-        if UNBOUNDED != kept.event_ms < needed_ms:
-            raise ValueError(f"retention.event_ms: {kept.event_ms} must be at least {needed_ms}, the sum of {why}")
-        if UNBOUNDED != kept.bytes < self.kept_bytes_min:
-            raise ValueError(
-                f"retention.bytes: {kept.bytes} must be at least {self.kept_bytes_min}: limits.pending_bytes_max, and "
-                f"{RECORD_BYTES_MIN} bytes for each record of identity.dedupe_span; lower these, or keep more"
-            )
+        horizon_ms = None if self.labels is None else self.labels.horizon_ms
+        check_kept(self.kept, self.kept_ms_min, horizon_ms, self.kept_bytes_min)
         return self
 
     @model_validator(mode="after")
@@ -367,7 +356,7 @@ class Config(Model):
         if self.production.commits == "after_output" and not self.production.group:
             raise ValueError("production.commits: after_output needs production.group")
         if self.until is not None:
-            self._can_end_early()
+            check_early_end(self.bounded, self.candidate, self.twin, self.labels, self.production)
         if self.start == "production-group" and not self.production.group:
             raise ValueError("start: production-group needs production.group")
         several = len(self.production.outputs) > 1
@@ -409,16 +398,3 @@ class Config(Model):
             raise ValueError(
                 "start: production-group needs a group, and production.answer has none; use latest or earliest"
             )
-
-    def _can_end_early(self) -> None:
-        """Raise `ValueError` if production's answers beyond the end could not be distinguished from missing ones."""
-        obstacles = {
-            "bounded: true, which ends where its inputs end": self.bounded,
-            "candidate.topic: the inputs of an external candidate cannot be ended": self.candidate.topic is not None,
-            "twin: its records beyond the end would count as noise": self.twin is not None,
-            "labels: they come after the end": self.labels is not None,
-        }
-        if named := [text for text, is_set in obstacles.items() if is_set]:
-            raise ValueError(f"until: does not go with {'; '.join(named)}")
-        if not self.production.has_marks:
-            raise ValueError("until: needs production.group; without it the end of production is unknown")

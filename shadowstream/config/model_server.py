@@ -13,6 +13,8 @@ from shadowstream.config.model import Model, SinglePath, check_headers
 from shadowstream.config.tensor_types import Datatype, element
 from shadowstream.paths import parse_one
 
+HTTP_CALLS = 4
+"""A request and its answer take up to twice the time; a failed batch is followed by a single record."""
 ELEMENTS_MAX = 100_000
 """Maximum number of elements of one record in one tensor."""
 _OWN_HEADERS = {"accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shadowstream.config.model import DAY_MS, Model, PositiveMillis
+from shadowstream.topics import UNBOUNDED, Kept
 
 RECORD_BYTES_MIN = 100
 """A lower bound of a candidate's output in bytes, with its key and header."""
@@ -32,3 +33,22 @@ class Retention(Model):
         description="bytes that each partition of all these topics keeps, the oldest are deleted first; a partition "
         "holds one segment more, a tenth of this",
     )
+
+
+def check_kept(kept: Kept, needed_ms: int, horizon_ms: int | None, bytes_min: int) -> None:
+    """Raise `ValueError` if the bounds of the trial's topics are below what recovery, corrections or labels need.
+
+    `horizon_ms`: the wait for labels; None without labels.
+    """
+    why = "correctable_ms, grace_ms and judge.window_ms"
+    if UNBOUNDED != kept.ms < needed_ms:
+        raise ValueError(f"retention.ms: {kept.ms} must be at least {needed_ms}, the sum of {why}")
+    if horizon_ms is not None:
+        needed_ms, why = needed_ms + horizon_ms, f"{why} and labels.horizon_ms"
+    if UNBOUNDED != kept.event_ms < needed_ms:
+        raise ValueError(f"retention.event_ms: {kept.event_ms} must be at least {needed_ms}, the sum of {why}")
+    if UNBOUNDED != kept.bytes < bytes_min:
+        raise ValueError(
+            f"retention.bytes: {kept.bytes} must be at least {bytes_min}: limits.pending_bytes_max, and "
+            f"{RECORD_BYTES_MIN} bytes for each record of identity.dedupe_span; lower these, or keep more"
+        )

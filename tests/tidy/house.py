@@ -26,7 +26,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # The longest matching name decides. One rank a line, the lowest first; `entry_points` loads the user's code, and
 # `runner.candidate` calls it.
 _RANKS = (
-    "errors future_dates paths public_records records thinned_queue webhook_signatures",
+    "errors future_dates paths public_records record_classes records thinned_queue webhook_signatures",
     "config disk entry_points extras pickled_models shipped topics",
     "codecs",
     "protocol",
