@@ -1,12 +1,13 @@
 """Planted noise is found with exact counts, and a planted change or bug is never proposed as noise."""
 
+import struct
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.suggest.planted import PAIRS, Answer, Value, iso, pairs_of, proposals, time_of, uuid
+from tests.suggest.planted import BEGIN_MS, PAIRS, Answer, Value, iso, pairs_of, proposals, time_of, uuid
 
 NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
     "time of processing": (
@@ -27,6 +28,18 @@ NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
         lambda _, dice, n: f"{dice.getrandbits(96):024x}",
         "ignore",
         {"ignore": True},
+    ),
+    "id that begins with the time": (
+        lambda dice, n: f"{BEGIN_MS + n:012x}{dice.getrandbits(80):020x}",
+        lambda _, dice, n: f"{BEGIN_MS + n:012x}{dice.getrandbits(80):020x}",
+        "ignore",
+        {"ignore": True},
+    ),
+    "single precision": (
+        lambda dice, n: dice.uniform(-1000, 1000),
+        lambda value, dice, n: struct.unpack("f", struct.pack("f", value))[0],
+        "tolerance",
+        {"atol": 0.00005},
     ),
     "jitter": (
         lambda dice, n: dice.random(),
@@ -83,6 +96,7 @@ NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
         {"types": "loose"},
     ),
 }
+DRAWN = {"uuid", "token", "id that begins with the time"}
 LISTS: dict[str, tuple[Value, Answer, dict[str, Any]]] = {
     "order": (
         lambda dice, n: [n, n + 1, n + 2],
@@ -124,6 +138,28 @@ BUGS: dict[str, tuple[Value, Answer]] = {
         lambda dice, n: f"order {n} of {dice.random()}",
         lambda value, dice, n: f"refused {n} since {dice.random()}",
     ),
+    "flipped sign of small numbers": (
+        lambda dice, n: dice.choice([-1, 1]) * dice.random() if n % 5 == 0 else dice.uniform(-1000, 1000),
+        lambda value, dice, n: -value,
+    ),
+    "flipped sign and jitter": (
+        lambda dice, n: dice.uniform(-1, 1) if n % 5 == 0 else dice.uniform(-1000, 1000),
+        lambda value, dice, n: -value + dice.uniform(-1, 1) * 0.01,
+    ),
+    "small numbers cut off at a bound": (
+        lambda dice, n: dice.uniform(-1, 1) if n % 5 == 0 else dice.uniform(-1000, 1000),
+        lambda value, dice, n: max(-0.1, min(0.1, value)),
+    ),
+    "a small fee too much": (lambda dice, n: dice.uniform(0, 1000), lambda value, dice, n: value + 0.01),
+    "large int through a double": (
+        lambda dice, n: dice.getrandbits(62) | 2**61 | 1,
+        lambda value, *_: int(float(value)),
+    ),
+    "cut token": (lambda dice, n: f"{dice.getrandbits(128):032x}", lambda value, dice, n: value[:24]),
+    "token with a wrong character": (
+        lambda dice, n: f"{dice.getrandbits(124):031x}a",
+        lambda value, dice, n: value[:-1] + "b",
+    ),
     "field lost": (lambda dice, n: dice.random(), lambda value, dice, n: None),
 }
 
@@ -138,7 +174,7 @@ def test_planted_noise_is_found_with_its_exact_count(name: str) -> None:
     assert found.refused is None
 
 
-@pytest.mark.parametrize("name", [name for name in NOISE if name not in ("uuid", "token")])
+@pytest.mark.parametrize("name", sorted(NOISE.keys() - DRAWN))
 def test_noise_beside_a_bug_of_the_same_field_leaves_the_bug(name: str) -> None:
     value, answer, _, settings = NOISE[name]
     pairs = pairs_of(value, answer)
