@@ -1,12 +1,15 @@
 """Planted noise is found with exact counts, and a planted change or bug is never proposed as noise."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
+from shadowstream.suggest.copies import marks_of
+from shadowstream.suggest.noise import time_ms
 from tests.suggest.planted import BEGIN_MS, PAIRS, Answer, Value, iso, pairs_of, proposals, time_of, uuid
 
 NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
@@ -272,6 +275,38 @@ def test_drawn_values_that_agree_in_some_pairs_are_not_ignored() -> None:
     (found,) = proposals(pairs_of(value, answer), compared=2 * PAIRS)
     assert found.refused is not None
     assert "50 % of the pairs only" in found.refused
+
+
+COPIES: dict[str, tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
+    "an id": ("uuid", lambda given, n: {"value": {"order": {"id": given}}}),
+    "an id in other case": ("uuid", lambda given, n: {"value": {"id": given.upper()}}),
+    "a part of a text": ("uuid", lambda given, n: {"value": {"id": f"urn:order:{given}"}}),
+    "a key": ("token", lambda given, n: {"texts": [given.encode()]}),
+    "a time": ("time of processing", lambda given, n: {"value": {"at": given}}),
+    "a time in another form": ("time of processing", lambda given, n: {"value": [{"at": time_ms(given, 0)}]}),
+    "the input's own time": ("time of processing in ms", lambda given, n: {"input_ms": given}),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_values_that_production_copies_from_its_input_are_no_noise(name: str) -> None:
+    noise, given = COPIES[name]
+    pairs = [
+        pair._replace(
+            input=marks_of(**{"value": None, "texts": (), "input_ms": BEGIN_MS, **given(pair.production["field"], n)})
+        )
+        for n, pair in enumerate(pairs_of(*NOISE[noise][:2]))
+    ]
+    found = proposals(pairs)
+    assert found
+    assert not [one for one in found if one.section == "rules" and one.refused is None]
+
+
+@pytest.mark.parametrize("noise", [name for name, (*_, settings) in NOISE.items() if settings == {"ignore": True}])
+def test_a_field_is_not_ignored_by_default_where_no_input_could_be_read(noise: str) -> None:
+    (found,) = proposals([pair._replace(input=None) for pair in pairs_of(*NOISE[noise][:2])])
+    assert (found.kind, found.by_default) == ("ignore", False)
+    assert "input, which was not read" in found.why
 
 
 def test_too_few_pairs_show_no_pattern() -> None:
