@@ -154,7 +154,7 @@ def test_no_input_becomes_a_part_of_the_script(make_trial: MakeTrial, tmp_path: 
     assert (code, outputs["decision"], (tmp_path / "made").exists()) == (2, "error", False)
 
 
-def test_no_answer_of_an_earlier_run_stays_where_the_gate_is_not_asked(tmp_path: Path) -> None:
+def test_an_earlier_answer_goes_before_the_gate_can_fail(tmp_path: Path) -> None:
     out = tmp_path / "shadow-gate"
     out.mkdir()
     for name in ("gate.env", "junit.xml", "answer.json", "summary.md"):

@@ -303,7 +303,7 @@ def test_values_that_production_copies_from_its_input_are_no_noise(name: str) ->
 
 
 @pytest.mark.parametrize("noise", [name for name, (*_, settings) in NOISE.items() if settings == {"ignore": True}])
-def test_a_field_is_not_ignored_by_default_where_no_input_could_be_read(noise: str) -> None:
+def test_no_field_is_ignored_by_default_without_its_inputs(noise: str) -> None:
     (found,) = proposals([pair._replace(input=None) for pair in pairs_of(*NOISE[noise][:2])])
     assert (found.kind, found.by_default) == ("ignore", False)
     assert "input, which was not read" in found.why
