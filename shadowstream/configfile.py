@@ -28,9 +28,19 @@ from shadowstream.config_layers import Merged, Place, known_part, merged_layers
 from shadowstream.errors import ConfigError
 from shadowstream.masking import is_secret, without_userinfo
 from shadowstream.masking import masked as _masked
-from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, parse, read
+from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, as_written, dotted, parse, read
 
-__all__ = ["ConfigFileError", "ConfigSource", "Problem", "load", "masked", "nearest", "open_source", "source_of"]
+__all__ = [
+    "ConfigFileError",
+    "ConfigSource",
+    "Problem",
+    "layers_as_written",
+    "load",
+    "masked",
+    "nearest",
+    "open_source",
+    "source_of",
+]
 
 _KINDS: dict[str, tuple[str, str]] = {
     "string_type": ("a text", "put it in quotes"),
@@ -94,6 +104,20 @@ def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None 
     """Load like `load`, and keep the lines of the keys for problems found outside the file."""
     environment = os.environ if environ is None else environ
     return _source(read(Path(path), environment), os.fspath(path), environment)
+
+
+def layers_as_written(path: str | os.PathLike[str], folder: Path) -> tuple[Any, list[Problem]]:
+    """Return all layers of a YAML file as one, with each ``${VAR}`` as it is written, and the problems of their texts.
+
+    Relative paths become relative to `folder`. The keys need not be those of a whole config.
+    """
+
+    def prepare(document: Document, own: Path) -> None:
+        _take_as_written(document)
+        _make_absolute(document.data, Path(os.path.relpath(own, folder.absolute())))
+
+    merged = merged_layers(read(Path(path), os.environ), Path(path), os.fspath(path), os.environ, prepare)
+    return as_written(Document(merged.data, raw=merged.raw)), merged.problems
 
 
 def source_of(text: str, path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> ConfigSource:

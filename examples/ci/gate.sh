@@ -4,13 +4,14 @@
 #   summary.md   the report for people                 gate.env    decision, exit code, revision as NAME=value
 # Set: SHADOWSTREAM_CONFIG. May be set: SHADOWSTREAM_REVISION, _MAX_AGE, _WAIT, _GATE_OPTIONS (words), _OUT.
 set -u
-config=${SHADOWSTREAM_CONFIG:?name the trial\'s YAML file}
 out=${SHADOWSTREAM_OUT:-shadow-gate}
+mkdir -p "$out" || exit 2
+# First of all: an answer of an earlier run, or one of the repository, must not be taken for this one.
+rm -f "$out"/{answer.json,summary.md,junit.xml,gate.env,error.txt} || exit 2
+config=${SHADOWSTREAM_CONFIG:?name the trial\'s YAML file}
 asked=(--max-age "${SHADOWSTREAM_MAX_AGE:-1h}")
 if [ -n "${SHADOWSTREAM_REVISION:-}" ]; then asked+=(--revision "$SHADOWSTREAM_REVISION"); fi
 read -r -a options <<< "${SHADOWSTREAM_GATE_OPTIONS:-}"
-mkdir -p "$out" || exit 2
-rm -f "$out"/{answer.json,summary.md,junit.xml,gate.env,error.txt}
 
 code=0
 shadowstream gate "$config" "${asked[@]}" --wait "${SHADOWSTREAM_WAIT:-0}" ${options[@]+"${options[@]}"} --json \

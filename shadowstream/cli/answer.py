@@ -27,7 +27,7 @@ from shadowstream.revision import revision_of
 READ_TIMEOUT_S = 30.0
 REVISION_CHARS_MIN = 8
 REFUSED_MAX = 5
-_CODES = {"promote": ExitCode.OK, "reject": ExitCode.REJECT, "not_yet": ExitCode.NOT_YET}
+CODES = {"promote": ExitCode.OK, "reject": ExitCode.REJECT, "not_yet": ExitCode.NOT_YET}
 
 Revision = Annotated[
     str | None, typer.Option(help="revision to ask for, or its first 8 or more digits; default: the local one's")
@@ -38,6 +38,9 @@ MaxAge = Annotated[
         help="oldest verdict that counts, since its evaluation and, in an unbounded trial, since its newest data: "
         "seconds, or with s, m, h or d"
     ),
+]
+RequireSignature = Annotated[
+    bool, typer.Option("--require-signature", help="refuse to answer without a key of judge.signing_keys")
 ]
 
 
@@ -57,7 +60,7 @@ class Answer:
     @property
     def exit_code(self) -> ExitCode:
         """0 promote, 3 reject, 4 not yet."""
-        return _CODES[self.decision]
+        return CODES[self.decision]
 
     @property
     def settled(self) -> bool:
@@ -132,6 +135,15 @@ def question(config: str, revision: str | None, max_age: str, by: Principal = "r
     trial = load(config).acting_as(by)
     asked = revision_of(trial) if revision is None else _checked("--revision", revision)
     return Question(trial, asked, max_age_ms, path=config)
+
+
+def refuse_without_key(trial: Config) -> None:
+    """Raise `ConfigError` for a trial whose verdicts this process cannot check (`--require-signature`)."""
+    if not trial.signing_keys:
+        raise ConfigError(
+            f"--require-signature: judge.signing_keys of trial {trial.name!r} has no key here, so that no verdict can "
+            "be checked; set its variable for this process"
+        )
 
 
 def _checked(name: str, revision: str) -> str:
@@ -273,7 +285,7 @@ def _refused(record: Mapping[str, Any], why: str) -> str:
 
 def _decoded(raw: bytes, revision: str) -> dict[str, Any]:
     kind, verdict = own.decode(raw)
-    if kind != "verdict" or verdict["revision"] != revision or verdict["decision"] not in _CODES:
+    if kind != "verdict" or verdict["revision"] != revision or verdict["decision"] not in CODES:
         raise ShadowstreamBug(
             f"the verdict topic holds under key {revision!r} a {kind} record with revision "
             f"{verdict.get('revision')!r} and decision {verdict.get('decision')!r}"

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from shadowstream.cli.answer import Answer, MaxAge, Revision, question
+from shadowstream.cli.answer import Answer, MaxAge, RequireSignature, Revision, question, refuse_without_key
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import DECISION_STYLES, ConfigPath, Json, put_json, put_styled, put_wrapped, say
 from shadowstream.config import Config
-from shadowstream.errors import ConfigError
 from shadowstream.judge.verdict.candidate_errors import failure_lines
 from shadowstream.judge.verdict.verdict_notes import notes_beside
 
@@ -37,9 +36,7 @@ def gate(
             help="do not obey an override; it is named all the same. An approval counts once the judge has taken it",
         ),
     ] = False,
-    require_signature: Annotated[
-        bool, typer.Option("--require-signature", help="refuse to answer without a key of judge.signing_keys")
-    ] = False,
+    require_signature: RequireSignature = False,
     as_json: Json = False,
 ) -> None:
     """May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.
@@ -49,11 +46,8 @@ def gate(
     """
     wait_s = seconds_of("--wait", wait)
     asked = replace(question(config, revision, max_age), obeys_people=not no_override)
-    if require_signature and not asked.trial.signing_keys:
-        raise ConfigError(
-            "--require-signature: judge.signing_keys has no key here, so that no verdict can be checked; set its "
-            "variable for this process"
-        )
+    if require_signature:
+        refuse_without_key(asked.trial)
     deadline = time.monotonic() + wait_s
     while True:
         answer = asked.ask()

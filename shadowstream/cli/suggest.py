@@ -158,8 +158,8 @@ def _choice(only: str | None, accept: str | None, limits: tuple[str | None, str 
     end_ms = time_ms_of("--until", until)
     if end_ms is None or end_ms <= now_ms():
         raise ConfigError(f"--until {until!r}: is in the past; from then on the change is a mismatch again")
-    if any(character in reason for character in "\r\n"):
-        raise ConfigError("--reason: must be one line; it becomes a comment in the config")
+    if not reason.isprintable():  # YAML ends a comment at other characters too
+        raise ConfigError("--reason: must be one line without control characters; it becomes a comment in the config")
     end = datetime.fromtimestamp(end_ms / 1000, UTC)
     return Choice(named or [], _numbers("--accept", accept), Limits(_share(share_max), end), reason)
 

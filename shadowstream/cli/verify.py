@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from shadowstream.cli.answer import Revision, question, verdicts_of
+from shadowstream.cli.answer import CODES, Revision, question, verdicts_of
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, put_wrapped
 from shadowstream.codecs import own
@@ -98,7 +98,8 @@ def _of_cluster(trial: Config, wanted: str) -> Finding:
 def _of_file(trial: Config, content: bytes) -> Finding:
     """Check the signature of the record in a file, and that the file says the same as the record."""
     given = _json_of("--file", content)
-    signed, shown = given.get("signed"), given.get("verdict", given)
+    is_gate = "gate" in given
+    signed, shown = given.get("signed"), given if is_gate else given.get("verdict", given)
     if not isinstance(signed, dict) or not isinstance(shown, dict):
         return Finding(None, "could not tell: the file has no signed verdict; it was written without a signature")
     try:
@@ -110,11 +111,27 @@ def _of_file(trial: Config, content: bytes) -> Finding:
     if (problem := problem_of(value, trial.name, revision, signature, trial.signing_keys)) is not None:
         return _finding(problem, revision, record, signature)
     plain = json.loads(json.dumps(record))
-    gates = _GATES_OWN if "gate" in given else ("approval",)
+    gates = _GATES_OWN if is_gate else ("approval",)
     other = sorted(name for name in plain if name not in gates and (name not in shown or shown[name] != plain[name]))
     if other:
         return Finding(False, f"not genuine: the file differs from the signed verdict in {', '.join(other[:5])}")
+    if wrong := _wrong_facts(trial, given, record):
+        return Finding(False, f"not genuine: {wrong} in the file does not fit the signed verdict")
     return _answer(trial, given, record, _finding(None, revision, record, signature))
+
+
+def _wrong_facts(trial: Config, given: Mapping[str, Any], record: Mapping[str, Any]) -> str | None:
+    """Return the first fact beside the verdict that is wrong: the trial, the exit code, the decision without people."""
+    gate = given.get("gate", {})
+    if not isinstance(gate, dict):
+        return "gate"
+    fitting = {
+        "name": given.get("name", trial.name) == trial.name,
+        "revision": given.get("revision", record["revision"]) == record["revision"],
+        "gate.exit_code": not gate or gate.get("exit_code") == CODES.get(str(given.get("decision"))),
+        "gate.judged": not gate or gate.get("judged") == record["decision"],
+    }
+    return next((name for name, fits in fitting.items() if not fits), None)
 
 
 def _answer(trial: Config, given: Mapping[str, Any], record: Mapping[str, Any], genuine: Finding) -> Finding:
@@ -131,8 +148,10 @@ def _answer(trial: Config, given: Mapping[str, Any], record: Mapping[str, Any], 
         except KeyError:
             is_signed = False
         fits = (override.get("subject"), override.get("decision")) == (record["revision"], decision)
+        until_ms = override.get("until_ms")
+        fits = fits and (until_ms is None or until_ms > record["evaluated_at_ms"])  # an older verdict went with it
         if not (is_signed and fits):
-            return Finding(False, f"not genuine: {decision} is an override whose signature does not fit")
+            return Finding(False, f"not genuine: {decision} is an override whose signature or time does not fit")
         return Finding(True, f"{genuine.text}; {decision} by a signed override of {override['by']}")
     if decision not in (record["decision"], "not_yet"):
         return Finding(False, f"not genuine: the file says {decision}, and the signed verdict {record['decision']}")
@@ -186,12 +205,20 @@ def _headers_of(path: Path) -> dict[str, str]:
 
 def _json_of(option: str, content: bytes) -> dict[str, Any]:
     try:
-        given = json.loads(content)
+        given = json.loads(content, object_pairs_hook=_unique)
     except ValueError as error:
         raise ConfigError(f"{option}: is no JSON: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError(f"{option}: is no JSON object")
     return given
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Raises `ValueError` for a name that comes twice: readers differ in which of the two counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has one name twice")
+    return found
 
 
 def _read(option: str, path: Path) -> bytes:

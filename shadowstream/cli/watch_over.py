@@ -1,6 +1,5 @@
 """`watch-over`: the config of a trial turned round, by which the old version runs as the shadow after a promote."""
 
-import os
 import re
 import textwrap
 from pathlib import Path
@@ -10,12 +9,12 @@ import typer
 
 from shadowstream.cli.output import ConfigPath, Json, put_or_say
 from shadowstream.config import Config
-from shadowstream.configfile import load
+from shadowstream.configfile import ConfigSource, layers_as_written, load, open_source
 from shadowstream.errors import ConfigError
 from shadowstream.handover.turned_config import Turned, Wanted, turned
 from shadowstream.revision import revision_of
 from shadowstream.topics import TopicPlan
-from shadowstream.yamlfile import as_written, read, written
+from shadowstream.yamlfile import written
 
 SUFFIX = "-back"
 _ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -55,7 +54,8 @@ def watch_over(
     A reject of the new trial means: roll back. It reads no topic and starts nothing; run `up` with the new file. The
     file begins with what changed and why.
     """
-    before = load(config)
+    source = open_source(config)
+    before = source.config
     if out.exists():
         raise ConfigError(f"--out {out}: the file exists already; give another name")
     if out.absolute().parent != Path(config).absolute().parent:
@@ -64,8 +64,10 @@ def watch_over(
     TopicPlan(named)
     if named == before.name:
         raise ConfigError("--name: the new trial needs a name of its own")
-    wanted = Wanted(named, _section(candidate), group, ignore or ())
-    found = turned(as_written(read(Path(config), os.environ)), before, wanted)
+    folder = Path(config).absolute().parent
+    data, _ = layers_as_written(config, folder)  # without problems: it has been loaded
+    found = turned(data, before, Wanted(named, _section(candidate, folder), group, ignore or ()))
+    found.notes.extend(_of_layers(source))
     out.write_text(text_of(found, before, group, out), "utf-8")
     try:
         revision = revision_of(load(out))
@@ -90,18 +92,24 @@ def text_of(found: Turned, before: Config, group: str | None, out: Path) -> str:
     return "".join(f"# {line}\n" for line in comments) + written(found.document)
 
 
-def _section(candidate: str) -> dict[str, Any]:
-    """Return the section of the old version. Raises `ConfigError`."""
+def _of_layers(source: ConfigSource) -> list[str]:
+    """Return the note on the files and presets that the config extends, which the turned one does not."""
+    others = list(dict.fromkeys(place.file for place in source.places.values() if place.file != source.file))
+    if not others:
+        return []
+    return [f"it holds the content of {', '.join(others)}, and does not follow later changes there"]
+
+
+def _section(candidate: str, folder: Path) -> dict[str, Any]:
+    """Return the section of the old version, with paths relative to `folder`. Raises `ConfigError`."""
     if _ENTRY_POINT.fullmatch(candidate):
         return {"call": candidate}
-    document = read(Path(candidate), os.environ)
-    if document.problems:
-        _, _, problem = document.problems[0]
+    data, problems = layers_as_written(candidate, folder)
+    if problems:
         raise ConfigError(
-            f"--candidate {candidate}: {problem}; give package.module:callable, or a YAML file with the "
+            f"--candidate {candidate}: {problems[0].message}; give package.module:callable, or a YAML file with the "
             "section candidate"
         )
-    data = as_written(document)
     section = data.get("candidate", data) if isinstance(data, dict) else None
     if not isinstance(section, dict):
         raise ConfigError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shadowstream.cli.answer import Evidence, MaxAge, Question, facts, question
+from shadowstream.cli.answer import Evidence, MaxAge, Question, RequireSignature, facts, question, refuse_without_key
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import Json
 from shadowstream.cli.roles import stop_on_signals
@@ -55,6 +55,7 @@ def web(
         str | None, typer.Option(metavar="NAME", help="the header in which that proxy names the user")
     ] = None,
     max_age: MaxAge = "1h",
+    require_signature: RequireSignature = False,
     as_json: Json = False,
 ) -> None:
     """Show the live page of these trials until Ctrl-C: verdict, evidence, differences, incidents and roles.
@@ -72,6 +73,9 @@ def web(
         raise ConfigError(f"{len(configs)} configs: one page shows at most {TRIALS_MAX} trials")
     server = importlib.import_module("shadowstream.web.server")
     asked = [question(path, None, max_age) for path in configs]
+    if require_signature:
+        for one in asked:
+            refuse_without_key(one.trial)
     names = [one.trial.name for one in asked]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -53,7 +53,8 @@ class Lines:
     def why(self, text: str, indent: int = 0) -> None:
         """Add a comment, wrapped at whole words; what is in backticks stays on one line."""
         begin = f"{' ' * indent}# "
-        kept = _CODE.sub(lambda match: match[0].replace(" ", _KEPT), text)
+        one_line = " ".join(text.splitlines())  # of any end of a line: YAML would end the comment there
+        kept = _CODE.sub(lambda match: match[0].replace(" ", _KEPT), one_line)
         wrapped = textwrap.wrap(
             kept,
             WIDTH,

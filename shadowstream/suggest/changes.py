@@ -5,20 +5,16 @@ None of them is noise. A change is written into the config only with a bound on 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shadowstream.compare.lists import canonical
 from shadowstream.suggest.evidence import Couple
-from shadowstream.suggest.tolerances import are_numbers, deltas
+from shadowstream.suggest.tolerances import SAME, alike, are_numbers, deltas
 
 LEAST_PAIRS = 20
 MAPPINGS_MAX = 20
-SAME = 0.9
-"""The least share of differences that a direction, an offset or a factor needs."""
-ALIKE = 1e-6
 _SCALARS = (str, int, bool, type(None))
 
 
@@ -73,12 +69,12 @@ def _moved(couples: Sequence[Couple], nameable: bool) -> list[Change]:
     moved = deltas(couples)
     if len(moved) < len(couples):
         return []
-    offset, fits = _same(moved)
+    offset, fits = alike(moved)
     if _follow(fits):
         by = f"{offset:.6g}" if nameable else "the same number"
         return [Change(f"the candidate's number is production's plus {by}", fits, {})]
     if all(float(one.production) for one in couples):
-        factor, fits = _same([float(one.candidate) / float(one.production) for one in couples])
+        factor, fits = alike([float(one.candidate) / float(one.production) for one in couples])
         if _follow(fits):
             by = f"{factor:.6g}" if nameable else "the same number"
             return [Change(f"the candidate's number is production's times {by}", fits, {})]
@@ -87,9 +83,3 @@ def _moved(couples: Sequence[Couple], nameable: bool) -> list[Change]:
             by = f", typically by {sorted(map(abs, moved))[len(moved) // 2]:.6g}" if nameable else ""
             return [Change(f"the candidate's number is the {word} one{by}", fits, {})]
     return []
-
-
-def _same(numbers: Sequence[float]) -> tuple[float, list[bool]]:
-    """Return the median, and which numbers are equal to it but for rounding."""
-    median = sorted(numbers)[len(numbers) // 2]
-    return median, [math.isclose(number, median, rel_tol=ALIKE, abs_tol=1e-12) for number in numbers]

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from shadowstream.first_config.wording import quoted
 from shadowstream.paths import parse_path
 
 _PLAIN = re.compile(r"[A-Za-z_][\w.*/-]*(?<!-)", re.ASCII)
@@ -87,7 +88,7 @@ def _number(number: Decimal) -> str:
 def _name(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return quoted(text)
 
 
 def _text(text: str) -> str:

@@ -27,11 +27,19 @@ FIELDS_MAX = 500
 Names = tuple[str | None, ...]
 
 
+class InputMarks(NamedTuple):
+    """The content of an input, as far as an output may copy it: texts of fields, key and headers, and times, ms."""
+
+    texts: frozenset[str]
+    times_ms: frozenset[float]
+
+
 class ReadPair(NamedTuple):
     """A pair whose values were read and decoded.
 
     `production_ms`: the time of production's record; `candidate_ms`: the time of the candidate's answer. `weight`: the
     rows of diff that the pair stands for. `drawn`: the pair belongs to a uniform sample of all differing pairs.
+    `input`: None where the input could not be read.
     """
 
     pair_id: str
@@ -43,6 +51,7 @@ class ReadPair(NamedTuple):
     candidate_ms: int
     weight: float = 1.0
     drawn: bool = True
+    input: InputMarks | None = None
 
     @property
     def comparable(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.paths import ABSENT
+from shadowstream.suggest.copies import is_copied
 from shadowstream.suggest.couples import EXACT, CoupleRule, blind
 from shadowstream.suggest.evidence import Couple, FieldEvidence, ReadPair
 from shadowstream.suggest.noise import drawn_values, processing_times, time_ms
@@ -22,6 +23,8 @@ NOISY_SHARE = 0.95
 ALWAYS = 0.99
 """Values that are drawn anew differ in at least this share of the pairs."""
 BLIND_MAX = 0.05
+COPIED_SHARE = 0.5
+"""From this share of values that are in their inputs on, a field is a copy. Times may be the same by chance."""
 TRIED = 100
 """Couples on which a normaliser is tried first: one that explains none of them is not tried on the others."""
 
@@ -97,9 +100,22 @@ def rule_of(
             continue
         if noise is None and share < ALWAYS:
             return f"its values look drawn for each record, and yet differ in {percent(share, 3)} of the pairs only"
-        return FieldRule("ignore", {"ignore": True}, f"each side writes {kind}", [not one for one in is_noise])
+        return _ignored(couples, pairs, kind, is_noise)
     seconds = _best(_SECONDS if _cuts_seconds(couples) else (), couples, pairs, values)
     return seconds or _tolerance(couples, pairs, values)
+
+
+def _ignored(
+    couples: Sequence[Couple], pairs: Sequence[ReadPair], kind: str, is_noise: Sequence[bool]
+) -> FieldRule | str:
+    """Return the rule that ignores a noisy field, or why not: production copies it from its input."""
+    copied = [found for one in couples if (found := is_copied(one, pairs[one.at])) is not None]
+    if sum(copied) > COPIED_SHARE * len(copied):
+        share = percent(sum(copied) / len(copied), 3)
+        return f"production copies its values from the input in {share} of the pairs, so the candidate's are other ones"
+    loses = "" if len(copied) >= LEAST_PAIRS else "values that production copies from its input, which was not read"
+    strange = [not one for one in is_noise]
+    return FieldRule("ignore", {"ignore": True}, f"each side writes {kind}", strange, loses=loses)
 
 
 def list_rule(couples: Sequence[Couple], pairs: Sequence[ReadPair]) -> FieldRule | None:

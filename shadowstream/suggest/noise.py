@@ -19,6 +19,8 @@ SAME_SHIFT = 0.9
 """From this share of one and the same shift on, two times differ by a rule, not by chance."""
 DISTINCT = 0.99
 SHARED_MAX = 0.01
+COPIED = 0.6
+"""Ids that begin with the time share less than this part of their characters."""
 _UNITS_MS = (1_000, 1, 1e-3, 1e-6)
 _YEAR_MS = 365 * 86_400_000
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
@@ -82,10 +84,13 @@ def processing_times(couples: Sequence[Couple], pairs: Sequence[ReadPair]) -> li
 def drawn_values(couples: Sequence[Couple]) -> list[bool]:
     """Return of each couple whether both values are drawn anew for each record: UUIDs, tokens, large numbers.
 
-    Of none where values come again: on one side, they are not drawn anew; on the other side, pairs may be of records
-    that do not belong together, and the field shows it.
+    Not of values of which one is a damaged copy of the other. Of none where values come again: on one side, they are
+    not drawn anew; on the other side, pairs may be of records that do not belong together, and the field shows it.
     """
-    found = [_is_drawn(couple.production) and _is_drawn(couple.candidate) for couple in couples]
+    found = [
+        _is_drawn(couple.production) and _is_drawn(couple.candidate) and not _is_damaged(*couple[2:])
+        for couple in couples
+    ]
     sides = [
         [canonical(couple[side]) for couple, is_drawn in zip(couples, found, strict=True) if is_drawn]
         for side in (2, 3)
@@ -94,6 +99,25 @@ def drawn_values(couples: Sequence[Couple]) -> list[bool]:
     are_new = all(len(own) >= DISTINCT * len(side) for own, side in zip(values, sides, strict=True))
     are_apart = len(values[0] & values[1]) <= SHARED_MAX * len(sides[0])
     return found if are_new and are_apart else [False] * len(couples)
+
+
+def _is_damaged(production: Any, candidate: Any) -> bool:
+    """Whether one value is the other with lost digits or few other characters, which two values drawn anew never are.
+
+    >>> _is_damaged(2**60 + 1, 2**60), _is_damaged("3f9c0a" * 5, "3f9c0a" * 4), _is_damaged("0f" * 10, "9c" * 10)
+    (True, True, False)
+    """
+    if isinstance(production, int) and isinstance(candidate, int):
+        return float(production) == float(candidate)
+    if not isinstance(production, type(candidate)):
+        return False
+    shorter, longer = sorted((production, candidate), key=len)
+    begin = _equal_at_begin(shorter, longer)
+    return begin + _equal_at_begin(shorter[begin:][::-1], longer[begin:][::-1]) >= COPIED * len(shorter)
+
+
+def _equal_at_begin(one: Sequence[Any], other: Sequence[Any]) -> int:
+    return next((at for at, both in enumerate(zip(one, other, strict=False)) if both[0] != both[1]), len(one))
 
 
 def _is_drawn(value: Any) -> bool:

@@ -152,3 +152,13 @@ def test_no_input_becomes_a_part_of_the_script(make_trial: MakeTrial, tmp_path: 
     odd = "$(touch made); `touch made` '\"; touch made #"
     code, outputs, _ = step(tmp_path, {"config": odd, "revision": odd, "max-age": odd, "options": odd})
     assert (code, outputs["decision"], (tmp_path / "made").exists()) == (2, "error", False)
+
+
+def test_an_earlier_answer_goes_before_the_gate_can_fail(tmp_path: Path) -> None:
+    out = tmp_path / "shadow-gate"
+    out.mkdir()
+    for name in ("gate.env", "junit.xml", "answer.json", "summary.md"):
+        (out / name).write_text("SHADOWSTREAM_DECISION=promote\n")
+    settings = environment(tmp_path, SHADOWSTREAM_OUT=str(out), SHADOWSTREAM_CONFIG="")
+    done = subprocess.run(["bash", str(CI / "gate.sh")], cwd=tmp_path, env=settings, check=False)
+    assert (done.returncode, list(out.iterdir())) == (1, [])

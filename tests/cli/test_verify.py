@@ -137,6 +137,43 @@ def test_what_gate_and_report_wrote_is_genuine_until_it_is_changed(
     assert cli("verify", keyed.path, "--file", file).code == 4
 
 
+@pytest.mark.parametrize("decision", ["reject", "not_yet"])
+def test_no_fact_beside_the_verdict_can_be_changed(
+    cli: Cli, keyed: Judged, say: Say, tmp_path: Path, decision: str
+) -> None:
+    say(decision)
+    file = tmp_path / "answer.json"
+    content = written(cli, keyed, "gate", file)
+    gate = content["gate"]
+    forged: list[dict[str, Any]] = [
+        {**content, "name": "another"},
+        {**content, "gate": {**gate, "exit_code": 0}},
+        {**content, "gate": {**gate, "judged": "promote"}},
+        {**content, "gate": []},
+        {**content, "outcomes": {"match": 10**6}, "verdict": {**content, "outcomes": content["outcomes"]}},
+    ]
+    for one in forged:
+        file.write_text(json.dumps(one))
+        assert cli("verify", keyed.path, "--file", file).code == 3, one
+    file.write_text(json.dumps(content).replace("{", '{"decision": "promote", ', 1))
+    assert cli("verify", keyed.path, "--file", file).code == 2
+
+
+def test_an_override_that_had_ended_before_the_verdict_is_not_genuine(
+    cli: Cli, keyed: Judged, say: Say, tmp_path: Path
+) -> None:
+    say("not_yet", age_s=60)
+    assert cli("override", keyed.path, "--decision", "promote", "--for", "1h", *WHO).code == 0
+    file = tmp_path / "answer.json"
+    content = written(cli, keyed, "gate", file)
+    assert cli("verify", keyed.path, "--file", file).code == 0
+    say("not_yet", age_s=-7200)
+    later = written(cli, keyed, "gate", tmp_path / "later.json")
+    later |= {"decision": "promote", "gate": {**later["gate"], "exit_code": 0, "override": content["gate"]["override"]}}
+    file.write_text(json.dumps(later))
+    assert cli("verify", keyed.path, "--file", file).code == 3
+
+
 def test_an_override_in_a_file_needs_its_own_signature(cli: Cli, keyed: Judged, say: Say, tmp_path: Path) -> None:
     say("not_yet")
     assert cli("override", keyed.path, "--decision", "promote", *WHO).code == 0

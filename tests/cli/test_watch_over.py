@@ -103,3 +103,36 @@ def test_what_cannot_be_turned_leaves_no_file(
     assert (result.code, part in result.err) == (2, True), result.err
     assert not Path("back.yaml").exists()
     assert before.read_text() == text
+
+
+def test_a_config_in_layers_turns_as_one(
+    cli: Cli, before: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    whole, lines = load(before), before.read_text().replace("dir: schemas", "dir: ../schemas").splitlines(keepends=True)
+    (shared / "base.yaml").write_text(
+        "".join(line for line in lines if not line.startswith("name:"))
+        + "compare: {rules: [{path: score, atol: 0.5}], redact: {paths: [mail], secret: '${HASH:-}'}}\n"
+    )
+    monkeypatch.setenv("HASH", "a secret of the hashes")
+    before.write_text("extends: shared/base.yaml\nname: fraud\ncompare: {rules: [{path: state, ignore: true}]}\n")
+    config = load(turn(cli, before))
+    assert (config.inputs, config.production, config.name) == (whole.inputs, whole.production, "fraud-back")
+    assert [rule.path for rule in config.compare.rules] == ["score", "state"]
+    assert config.compare.redact == load(before).compare.redact
+    assert config.schemas == load(before).schemas
+    text = (tmp_path / "back.yaml").read_text()
+    assert "${HASH:-}" in text
+    assert "secret of the hashes" not in text
+    assert "base.yaml, and does not follow later changes" in " ".join(text.replace("\n#", "").split())
+
+
+def test_paths_of_the_old_version_stay_those_of_its_file(cli: Cli, before: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "base.yaml").write_text("candidate: {files: [weights.bin]}\n")
+    (old / "weights.bin").write_bytes(b"1")
+    (old / "old.yaml").write_text("extends: base.yaml\ncandidate: {call: old_version:score}\n")
+    config = load(turn(cli, before, old=str(old / "old.yaml")))
+    assert config.candidate.files == [str(old / "weights.bin")]

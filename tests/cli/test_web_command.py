@@ -24,6 +24,18 @@ def test_a_token_of_the_environment_counts(cli: Cli, make_trial: MakeTrial, monk
     assert "5 characters" in cli("web", make_trial()).err
 
 
+def test_a_required_signature_needs_a_key_of_each_trial(
+    cli: Cli, make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_trial(extra="judge: {signing_keys: ['${SIGNING_KEY:-}']}\n")
+    monkeypatch.delenv("SIGNING_KEY", raising=False)
+    refused = cli("web", path, "--require-signature")
+    assert (refused.code, "judge.signing_keys of trial 'fraud' has no key here" in refused.err) == (2, True)
+    monkeypatch.setenv("SIGNING_KEY", "a key of sixteen characters")
+    passed = cli("web", path, path, "--require-signature", "--listen", "127.0.0.1:0")
+    assert (passed.code, "the trial 'fraud'" in passed.err) == (2, True)  # the next check: one trial twice
+
+
 def test_one_trial_is_not_shown_twice(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     twice = cli("web", path, path, "--listen", "127.0.0.1:0")

@@ -17,7 +17,7 @@ from shadowstream.configfile import load
 from shadowstream.first_config.config_text import MARGIN_MS, Answers, config_text
 from shadowstream.first_config.findings import Group, Seen, find
 from shadowstream.first_config.sampled import FIELDS_MAX, Sampled, sampled
-from shadowstream.first_config.yaml_lines import Variable, scalar
+from shadowstream.first_config.yaml_lines import Lines, Variable, scalar
 from shadowstream.records import Batch, Partition
 from shadowstream.yamlfile import parse
 from tests.first_config.planted_topics import uncommented
@@ -112,3 +112,11 @@ def test_any_text_is_read_back_as_it_was_written(name: str) -> None:
 
 def test_a_variable_stays_one() -> None:
     assert parse(f"a: {scalar(Variable('${PASSWORD:-}x'))}", {"PASSWORD": "p"}).data == {"a": "px"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_a_comment_ends_with_its_line_whatever_its_text_holds(end: str) -> None:
+    lines = Lines()
+    lines.why(f"a schema says{end}name: another{end}- `one{end}two`")
+    lines.put("name: t")
+    assert parse(str(lines), {}).data == {"name": "t"}

@@ -133,13 +133,24 @@ def printed_by_commands(trial: Trial, capsys: pytest.CaptureFixture[str]) -> Ite
         ["explain"],
         ["status"],
         ["gate", "--json"],
+        ["verify", "--json"],
+        ["suggest", "--no-replay"],
+        ["suggest", "--no-replay", "--json"],
+        ["approve", "--by", "ana", "--reason", "fine"],
+        ["handover", "--by", "ana", "--json"],
         *(["report", "--out", f"{report}.{kind}", "--format", kind] for kind in ("html", "markdown", "junit")),
     ):
         capsys.readouterr()
         code = run([*words[: 1 + (words[0] == "config")], path, *words[1 + (words[0] == "config") :]])
         out, err = capsys.readouterr()
-        assert code in (0, 3, 4), f"{words}: {code} {err}"
+        refused = 2 if words[0] == "approve" else 0  # nothing is promoted
+        assert code in (0, 3, 4, refused), f"{words}: {code} {err}"
         yield " ".join(words[:2]), f"{out}\n{err}".encode()
+    # The file that it writes is among the files of the trial.
+    topics = ["--bootstrap", trial.bootstrap, "--inputs", trial.input, "--outputs", trial.output]
+    made = ["init", *topics, "--candidate", trial.call, "--yes", "--out", str(trial.folder / "first.yaml")]
+    assert run(made) == 0
+    yield "init", "\n".join(capsys.readouterr()).encode()
 
 
 def of_processes(processes: list[subprocess.Popen[str]]) -> Iterator[tuple[str, bytes]]:

@@ -7,11 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from shadowstream.config import Compare
+from shadowstream.suggest.copies import marks_of
 from shadowstream.suggest.evidence import Evidence, ReadPair
 from shadowstream.suggest.proposals import FieldProposals, Proposal
 
 BEGIN_MS = 1_790_000_000_000
 PAIRS = 120
+NOTHING = marks_of({"amount": 1}, [], BEGIN_MS - 86_400_000)
+"""An input that holds nothing of the outputs."""
 Value = Callable[[Random, int], Any]
 Answer = Callable[[Any, Random, int], Any]
 
@@ -31,7 +34,7 @@ def time_of(n: int) -> int:
 
 def read_pair(n: int, production: Any, candidate: Any) -> ReadPair:
     time_ms = time_of(n)
-    return ReadPair(f"out/0/{n}", production, candidate, True, time_ms, time_ms + 300, time_ms + 400)
+    return ReadPair(f"out/0/{n}", production, candidate, True, time_ms, time_ms + 300, time_ms + 400, input=NOTHING)
 
 
 def pairs_of(value: Value, answer: Answer, every: int = 1, seed: int = 1, pairs: int = PAIRS) -> list[ReadPair]:

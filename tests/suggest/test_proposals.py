@@ -1,12 +1,16 @@
 """Planted noise is found with exact counts, and a planted change or bug is never proposed as noise."""
 
+import struct
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.suggest.planted import PAIRS, Answer, Value, iso, pairs_of, proposals, time_of, uuid
+from shadowstream.suggest.copies import marks_of
+from shadowstream.suggest.noise import time_ms
+from tests.suggest.planted import BEGIN_MS, PAIRS, Answer, Value, iso, pairs_of, proposals, time_of, uuid
 
 NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
     "time of processing": (
@@ -27,6 +31,18 @@ NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
         lambda _, dice, n: f"{dice.getrandbits(96):024x}",
         "ignore",
         {"ignore": True},
+    ),
+    "id that begins with the time": (
+        lambda dice, n: f"{BEGIN_MS + n:012x}{dice.getrandbits(80):020x}",
+        lambda _, dice, n: f"{BEGIN_MS + n:012x}{dice.getrandbits(80):020x}",
+        "ignore",
+        {"ignore": True},
+    ),
+    "single precision": (
+        lambda dice, n: dice.uniform(-1000, 1000),
+        lambda value, dice, n: struct.unpack("f", struct.pack("f", value))[0],
+        "tolerance",
+        {"atol": 0.00005},
     ),
     "jitter": (
         lambda dice, n: dice.random(),
@@ -83,6 +99,7 @@ NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
         {"types": "loose"},
     ),
 }
+DRAWN = {"uuid", "token", "id that begins with the time"}
 LISTS: dict[str, tuple[Value, Answer, dict[str, Any]]] = {
     "order": (
         lambda dice, n: [n, n + 1, n + 2],
@@ -124,6 +141,28 @@ BUGS: dict[str, tuple[Value, Answer]] = {
         lambda dice, n: f"order {n} of {dice.random()}",
         lambda value, dice, n: f"refused {n} since {dice.random()}",
     ),
+    "flipped sign of small numbers": (
+        lambda dice, n: dice.choice([-1, 1]) * dice.random() if n % 5 == 0 else dice.uniform(-1000, 1000),
+        lambda value, dice, n: -value,
+    ),
+    "flipped sign and jitter": (
+        lambda dice, n: dice.uniform(-1, 1) if n % 5 == 0 else dice.uniform(-1000, 1000),
+        lambda value, dice, n: -value + dice.uniform(-1, 1) * 0.01,
+    ),
+    "small numbers cut off at a bound": (
+        lambda dice, n: dice.uniform(-1, 1) if n % 5 == 0 else dice.uniform(-1000, 1000),
+        lambda value, dice, n: max(-0.1, min(0.1, value)),
+    ),
+    "a small fee too much": (lambda dice, n: dice.uniform(0, 1000), lambda value, dice, n: value + 0.01),
+    "large int through a double": (
+        lambda dice, n: dice.getrandbits(62) | 2**61 | 1,
+        lambda value, *_: int(float(value)),
+    ),
+    "cut token": (lambda dice, n: f"{dice.getrandbits(128):032x}", lambda value, dice, n: value[:24]),
+    "token with a wrong character": (
+        lambda dice, n: f"{dice.getrandbits(124):031x}a",
+        lambda value, dice, n: value[:-1] + "b",
+    ),
     "field lost": (lambda dice, n: dice.random(), lambda value, dice, n: None),
 }
 
@@ -138,7 +177,7 @@ def test_planted_noise_is_found_with_its_exact_count(name: str) -> None:
     assert found.refused is None
 
 
-@pytest.mark.parametrize("name", [name for name in NOISE if name not in ("uuid", "token")])
+@pytest.mark.parametrize("name", sorted(NOISE.keys() - DRAWN))
 def test_noise_beside_a_bug_of_the_same_field_leaves_the_bug(name: str) -> None:
     value, answer, _, settings = NOISE[name]
     pairs = pairs_of(value, answer)
@@ -236,6 +275,38 @@ def test_drawn_values_that_agree_in_some_pairs_are_not_ignored() -> None:
     (found,) = proposals(pairs_of(value, answer), compared=2 * PAIRS)
     assert found.refused is not None
     assert "50 % of the pairs only" in found.refused
+
+
+COPIES: dict[str, tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
+    "an id": ("uuid", lambda given, n: {"value": {"order": {"id": given}}}),
+    "an id in other case": ("uuid", lambda given, n: {"value": {"id": given.upper()}}),
+    "a part of a text": ("uuid", lambda given, n: {"value": {"id": f"urn:order:{given}"}}),
+    "a key": ("token", lambda given, n: {"texts": [given.encode()]}),
+    "a time": ("time of processing", lambda given, n: {"value": {"at": given}}),
+    "a time in another form": ("time of processing", lambda given, n: {"value": [{"at": time_ms(given, 0)}]}),
+    "the input's own time": ("time of processing in ms", lambda given, n: {"input_ms": given}),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_values_that_production_copies_from_its_input_are_no_noise(name: str) -> None:
+    noise, given = COPIES[name]
+    pairs = [
+        pair._replace(
+            input=marks_of(**{"value": None, "texts": (), "input_ms": BEGIN_MS, **given(pair.production["field"], n)})
+        )
+        for n, pair in enumerate(pairs_of(*NOISE[noise][:2]))
+    ]
+    found = proposals(pairs)
+    assert found
+    assert not [one for one in found if one.section == "rules" and one.refused is None]
+
+
+@pytest.mark.parametrize("noise", [name for name, (*_, settings) in NOISE.items() if settings == {"ignore": True}])
+def test_no_field_is_ignored_by_default_without_its_inputs(noise: str) -> None:
+    (found,) = proposals([pair._replace(input=None) for pair in pairs_of(*NOISE[noise][:2])])
+    assert (found.kind, found.by_default) == ("ignore", False)
+    assert "input, which was not read" in found.why
 
 
 def test_too_few_pairs_show_no_pattern() -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 
+from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.framing import headed
 from shadowstream.codecs.side_formats import side_formats
 from shadowstream.compare.comparer import Comparing
@@ -16,9 +17,12 @@ from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.pair_sample.row_sample import Row, RowSample, SampledRow
 from shadowstream.kafka.reading.records_at import records_at
 from shadowstream.kafka.refused_records import OwnRecord
+from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.paths import without
 from shadowstream.protocol.headers import packed_of
 from shadowstream.records import Partition, Side
-from shadowstream.suggest.evidence import ReadPair
+from shadowstream.suggest.copies import marks_of
+from shadowstream.suggest.evidence import InputMarks, ReadPair
 from shadowstream.suggest.identities import SingleRecord
 
 AT_ONCE = 250
@@ -52,6 +56,8 @@ class PairValuesReader:
 
     def __init__(self, config: Config, comparer: Comparing) -> None:
         self._config, self._comparer = config, comparer
+        bounds, formats = decoded_bounds(config), config.schemas.formats
+        self._of_inputs = Decoder(schema_source(config.schemas), formats, bounds, names="plain")
 
     def pairs(self, rows: Sequence[SampledRow]) -> PairValues:
         """Read and decode both values of each row, in the order of the rows."""
@@ -60,7 +66,8 @@ class PairValuesReader:
             if held > BYTES_MAX:
                 return PairValues(found, raw, gone, len(rows) - begin)
             part = rows[begin : begin + AT_ONCE]
-            records = self._records(_place(one.row[side]) for one in part for side in _SIDES)
+            sides = (_place(one.row[side]) for one in part for side in _SIDES)
+            records = self._records((*sides, *(_input_place(one.row) for one in part)))
             held += sum(len(value) for one in records.values() if (value := _value(one)) is not None)
             for one in part:
                 messages = [records.get(_place(one.row[side])) for side in _SIDES]
@@ -69,7 +76,7 @@ class PairValuesReader:
                     continue
                 read = self._read(one, messages[0], messages[1])
                 raw.append(read[0])
-                found.append(read[1])
+                found.append(read[1]._replace(input=self._marks(records.get(_input_place(one.row)))))
         return PairValues(found, raw, gone, 0)
 
     def singles(self, rows: Sequence[Row], side: str) -> list[SingleRecord]:
@@ -121,6 +128,20 @@ class PairValuesReader:
             sampled.weight, sampled.drawn,
         )  # fmt: skip
         return RawPair(topic, *raw, row["time_ms"]), pair
+
+    def _marks(self, message: Message | None) -> InputMarks | None:
+        """Return the marks of an input without production's answer, where it holds that; None without a usable one."""
+        if message is None:
+            return None
+        headers = _headers(message)
+        try:
+            value = self._of_inputs.of(place_of(message).topic).decode(_value(message), headers)
+        except RecordError:
+            return None
+        value = without(value, self._config.production.answer_names)
+        key: Any = message.key()
+        texts = [one for one in (key, *(content for _, content in headers)) if one is not None]
+        return marks_of(value, texts, message.timestamp()[1])
 
     def _bytes(self, message: Message, topic: str, side: str) -> bytes | None:
         """Return the value of a record, self-describing: with the schema that a header names before it."""
@@ -179,6 +200,13 @@ def _topic(row: Mapping[str, Any]) -> str:
 
 def _place(at: Mapping[str, Any] | None) -> Place | None:
     return None if at is None else (Partition(at["topic"], at["partition"]), at["offset"])
+
+
+def _input_place(row: Mapping[str, Any]) -> Place | None:
+    if row["input"] is None:
+        return None
+    topic, partition, offset = row["input"].rsplit("/", 3)[:3]
+    return Partition(topic, int(partition)), int(offset)
 
 
 def _value(message: Message) -> bytes | None:
