@@ -17,7 +17,7 @@ from tests.install.packages import ROOT
 SUPPORTED = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text("utf-8"))
 ROOMS = (
     *("codecs", "compare", "config", "first_config", "handover", "install", "joiner", "judge", "labels", "protocol"),
-    *("runner", "sensitivity", "status", "suggest", "topic_pairs"),
+    *("runner", "sensitivity", "status", "suggest"),
 )
 DEMO = "--limit 60000"
 
