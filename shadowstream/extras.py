@@ -7,7 +7,7 @@ something else of that name. Each index has the libraries of an extra, so the co
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -36,19 +36,33 @@ _REQUIREMENT = re.compile(r"\s*(?P<what>[^;]+?)\s*(?:;.*\bextra\s*==\s*['\"](?P<
 _NESTED = re.compile(NAME + r"\[(?P<extras>[^]]*)]")
 
 
-def require(extra: str, asker: str) -> None:
-    """Raise `ConfigError` if a library of the extra is missing. `asker`: the command or key that needs it."""
-    for module in MODULES[extra]:
-        if not _is_installed(module):
-            raise missing(extra, asker, module)
+def require(asker: str, *wanted: str) -> None:
+    """Raise one `ConfigError` for all of these extras that lack a library. `asker`: the command or key that needs
+    them."""
+    gaps = {extra: next((one for one in MODULES[extra] if not _is_installed(one)), None) for extra in wanted}
+    lacking = {extra: module for extra, module in gaps.items() if module is not None}
+    brought = {extra: set(libraries(extra)) for extra in lacking}
+    named = {
+        extra: module
+        for extra, module in lacking.items()
+        if not any(brought[extra] < libraries_ for libraries_ in brought.values())  # another one includes it
+    }
+    if named:
+        raise _error(asker, named)
 
 
 def missing(extra: str, asker: str, module: str | None) -> ConfigError:
     """The error that a library of an extra is missing, with the command that installs it."""
-    module = next((known for known in MODULES[extra] if _is_below(module, known)), module)
-    return ConfigError(
-        f"{asker} needs {module or 'a library'} of the extra `{extra}`, which is not installed here: {command(extra)}"
-    )
+    return _error(asker, {extra: module})
+
+
+def _error(asker: str, lacking: Mapping[str, str | None]) -> ConfigError:
+    parts = []
+    for extra, module in lacking.items():
+        library = next((known for known in MODULES[extra] if _is_below(module, known)), module)
+        parts.append(f"{library or 'a library'} of the extra `{extra}`")
+    verb = "which is" if len(parts) == 1 else "which are"
+    return ConfigError(f"{asker} needs {' and '.join(parts)}, {verb} not installed here: {command(*lacking)}")
 
 
 def extra_of(module: str | None) -> str | None:
@@ -67,12 +81,12 @@ def _is_below(module: str | None, known: str) -> bool:
     return f"{module}.".startswith(f"{known}.")
 
 
-def command(extra: str) -> str:
-    """The command that installs the libraries of an extra for this interpreter; without an installer, in words."""
-    words = shlex.join(libraries(extra))
+def command(*of: str) -> str:
+    """The command that installs the libraries of extras for this interpreter; without an installer, in words."""
+    words = shlex.join(dict.fromkeys(library for extra in of for library in libraries(extra)))
     python = shlex.quote(sys.executable)
     if not words:
-        return f"install {NAME} with its extra `{extra}`"
+        return f"install {NAME} with {' and '.join(f'its extra `{extra}`' for extra in of)}"
     if _is_installed("pip"):
         return f"{python} -m pip install {words}"
     if _installer() == "uv":

@@ -40,7 +40,7 @@ def without_userinfo(text: str) -> str:
 
 
 def masked(value: Any, *, depth: int = 0) -> Any:
-    """Return a copy of mappings, lists and scalars in which secret values are ``***``.
+    """Return a copy of mappings, lists and scalars in which secret values are ``***``; None and empty ones stay.
 
     >>> masked({"client": {"sasl.password": "hunter2", "client.id": "a"}})
     {'client': {'sasl.password': '***', 'client.id': 'a'}}
@@ -57,7 +57,7 @@ def masked(value: Any, *, depth: int = 0) -> Any:
 
 
 def _masked_item(name: str, item: Any, depth: int) -> Any:
-    if item is not None and is_secret(name):
+    if is_secret(name) and item not in (None, [], {}):  # these hold none
         return MASK
     if name == "headers" and isinstance(item, Mapping):  # of requests: any of them may be a key of access
         return dict.fromkeys(item, MASK)

@@ -1,12 +1,14 @@
 """Extras: each missing library ends in one sentence with its extra and a command that works here."""
 
+import ast
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -142,6 +144,72 @@ def test_a_command_without_its_extra_names_it_and_the_way(
     assert capsys.readouterr().err == refusal + extras.command(extra) + "\n"
 
 
+@pytest.mark.parametrize(("word", "named"), [("web", ("judge", "web")), ("demo", ("demo",)), ("prove", ("judge",))])
+def test_one_message_installs_all_that_a_command_lacks(
+    word: str, named: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for modules in extras.MODULES.values():
+        for module in modules:
+            monkeypatch.setitem(sys.modules, module, None)
+    assert run([word, "trial.yaml"]) == 2
+    message, line = capsys.readouterr().err.strip().split(" not installed here: ")
+    assert re.findall(r"of the extra `(\w+)`", message) == list(named)
+    needed = {library for extra in COMMANDS[word].extras for library in extras.libraries(extra)}
+    assert needed <= set(shlex.split(line))
+
+
+OF_THE_CONFIG = {"shadowstream.compare.lists", "shadowstream.codecs.protobuf", "shadowstream.kafka.client.msk_token"}
+"""Modules that import a library for some configs only, and name its extra then."""
+
+
+def reached(word: str) -> Iterator[tuple[str, str]]:
+    """Module and extra of each import of an extra's library in what a command loads at its start."""
+    todo, seen = [f"shadowstream.cli.{COMMANDS[word].module}"], set[str]()
+    while todo:
+        path = ROOT.joinpath(*todo.pop().split("."))
+        path = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if module in seen or not path.is_file():
+            continue
+        seen.add(module)
+        for taken, name, at_start in imports_in(path):
+            if name.startswith("shadowstream."):
+                todo += [name, f"{name}.{taken}"] if at_start else []
+            elif module not in OF_THE_CONFIG and (extra := extras.extra_of(name)) is not None:
+                yield module, extra
+
+
+@cache
+def imports_in(path: Path) -> list[tuple[str, str, bool]]:
+    """Imports of a file: name taken, module, and whether the loading of the file runs it."""
+    tree = ast.parse(path.read_text("utf-8"))
+    found = [
+        (alias.name, node.module or "" if isinstance(node, ast.ImportFrom) else alias.name, node in tree.body)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    return [(name, module if module != "google" else f"google.{name}", at_start) for name, module, at_start in found]
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+def test_a_command_names_the_extra_of_each_module_it_loads(word: str) -> None:
+    assert [one for one in reached(word) if one[1] not in COMMANDS[word].extras] == []
+
+
+def test_the_page_of_the_installation_has_the_extra_of_each_command() -> None:
+    page = (ROOT / "docs/install.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`run`.+|`judge`.+) \| (none|`judge`) \|$", page, re.MULTILINE)
+    on_page = {word: cell.strip("`") for words, cell in rows for word in re.findall(r"`([\w-]+)`", words)}
+    of_more = {"alerts", "demo", "kafka", "web"}
+    assert on_page == {word: "".join(one.extras) or "none" for word, one in COMMANDS.items() if word not in of_more}
+    assert all(re.search(rf"^\| .*`{word}[ `]", page, re.MULTILINE) for word in of_more)
+
+
+def test_the_imports_of_a_commands_modules_are_found() -> None:
+    assert ("shadowstream.judge.evidence.rates", "judge") in set(reached("prove"))
+
+
 ASKERS: list[tuple[str, str, str, Callable[[], object]]] = [
     ("alerts", "faust", "`alerts run`", lambda: run_or_raise("alerts", "run")),
     ("judge", "scipy", "identity.outputs: many", lambda: run_or_raise("join", more="identity: {outputs: many}")),
@@ -151,6 +219,7 @@ ASKERS: list[tuple[str, str, str, Callable[[], object]]] = [
     ("http", "urllib3", "candidate.http", lambda: served_model.served(None, None, None)),  # type: ignore[arg-type]  # it ends before
     ("registry", "authlib", "schemas.registry", lambda: RegistrySchemas("http://localhost:1")),
     ("msk", "aws_msk_iam_sasl_signer", "kafka.msk", lambda: token_source(Msk(region="eu-west-1"))),
+    ("report", "jinja2", "`report --format html`", lambda: run_or_raise("report")),
     ("protobuf", "grpc_tools", "schemas: Protobuf", lambda: compile_proto("a.proto", "", {})),
     ("protobuf", "google.protobuf", "1.a is of Protobuf", lambda: ProtobufReader(ProtobufSchema(b"", "a"), "1.a")),
     ("jsonschema", "jsonschema_rs", "1.a is a JSON Schema", lambda: JsonReader(JsonSchema("{}"), "1.a")),

@@ -141,8 +141,7 @@ def _completed() -> list[str]:
 def _require_extras(arguments: Sequence[str]) -> None:
     """Raise `ConfigError` before anything begins if the command lacks a library; its help needs none."""
     if (word := command_of(arguments)) in COMMANDS and "--help" not in arguments:
-        for extra in COMMANDS[word].extras:
-            extras.require(extra, f"`{word}`")
+        extras.require(f"`{word}`", *COMMANDS[word].extras)
 
 
 def _report_error(error: Exception, arguments: Sequence[str]) -> ExitCode:

@@ -81,10 +81,12 @@ COMMANDS = {
     "suggest": Command(
         "suggest",
         "Propose rules and changes for the config from the differences so far, and prove them. Exit code 0.",
+        extras=("judge",),
     ),
     "prove": Command(
         "prove",
         "Plant differences in copies of real pairs: which does the gate find, and after how many records?",
+        extras=("judge",),
     ),
     "override": Command(
         "override",
@@ -125,7 +127,7 @@ COMMANDS = {
     "demo": Command(
         "demo",
         "From nothing to a verdict: real Kafka, the 336,776 flights of 2013, production, candidate, judgement.",
-        extras=("demo", "judge"),
+        extras=("demo", "judge", "kafka"),
     ),
     "alerts": Command("alerts", "Deliver incidents and rejects; list, acknowledge and mute incidents."),
     "config": Command("config_commands", "look at a config"),

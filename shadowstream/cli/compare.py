@@ -257,7 +257,7 @@ def _rules(trial: Config | None, another: Config | None, given: _Rules) -> Compa
     kept = [rule for rule in compare.rules if rule.path not in own]
     compared = compare.model_copy(update={"rules": [*kept, *rules]})
     if compared.any_order:
-        extras.require("judge", "compare.rules, lists: unordered or set,")
+        extras.require("compare.rules, lists: unordered or set,", "judge")
     return compared
 
 

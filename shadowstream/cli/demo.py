@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from shadowstream import extras
 from shadowstream.child_processes import module_command
 from shadowstream.cli.output import Json, put, put_json, say
 from shadowstream.cli.roles import figures_line
@@ -47,6 +48,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """From nothing to a verdict: real Kafka, the 336,776 flights of 2013, production, candidate, judgement."""
+    extras.require("`demo`", *(["report"] if report or not as_json else []), *([] if as_json else ["web"]))
     from shadowstream.demo import orchestrate
 
     began = time.monotonic()

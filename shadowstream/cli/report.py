@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from shadowstream import extras
 from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, question
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import ConfigPath, Json, put_json, put_or_say
@@ -39,6 +40,8 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON."""
+    if form == "html" and not (as_json and out is None):
+        extras.require("`report --format html`", "report")
     asked = question(config, revision, max_age)
     facts = facts_of(asked, examples, config)
     if as_json and out is None:

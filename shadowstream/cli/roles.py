@@ -139,7 +139,7 @@ def play(
 def _play(role: Principal, path: str, instance: str, listen: str | None, as_json: bool) -> None:
     config = load(path).acting_as(role)
     if role == "joiner" and (key := config.assigning_key) is not None:
-        extras.require("judge", key)
+        extras.require(key, "judge")
     watch = RoleHealth(config.name, role)
     watch.own_process = True
     is_external = role == "runner" and config.candidate.topic is not None

@@ -22,6 +22,10 @@ from shadowstream.paths import parse_path
 _PLAIN = re.compile(r"[A-Za-z_][\w.*/-]*(?<!-)", re.ASCII)
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 _STEP = "  "
+_DIGITS_MAX = 20
+"""Longest number without an exponent."""
+_WHOLE_MAX = 2**53
+"""Below it each whole double is the number that its digits show."""
 
 
 class Entry(NamedTuple):
@@ -78,11 +82,14 @@ def flow(value: Any) -> str:
 
 
 def _number(number: Decimal) -> str:
+    double = float(number)
+    if Decimal(str(double)) != number:  # a decimal that no double is stays exact only as a text
+        return json.dumps(str(number))
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    # A decimal that no double is stays exact only as a text.
-    return text if Decimal(str(float(text))) == number and len(text) <= 20 else json.dumps(str(number))
+    # Read as a whole number, the shortest digits of a large double are not it.
+    return text if len(text) <= _DIGITS_MAX and abs(double) < _WHOLE_MAX else str(double)
 
 
 def _name(text: str) -> str:

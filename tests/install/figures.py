@@ -82,9 +82,15 @@ def starts(before: Path | None) -> str:
     rows = []
     for word in COMMANDS:
         count, cpu_s = start(word, ROOT)
-        row = [f"`{word}`", f"{cpu_s:.2f}", str(count), *([f"{start(word, before)[1]:.2f}"] if before else [])]
+        row = [f"`{word}`", f"{cpu_s:.2f}", str(count), *([_before(word, before)] if before else [])]
         rows.append(f"| {' | '.join(row)} |")
     return "\n".join([f"| {' | '.join(head)} |", "|---" + "|--:" * (len(head) - 1) + "|", *rows])
+
+
+def _before(word: str, tree: Path) -> str:
+    """CPU seconds of a start in an older tree; nothing where it has no such command."""
+    is_there = (tree / "shadowstream" / "cli" / f"{COMMANDS[word].module}.py").is_file()
+    return f"{start(word, tree)[1]:.2f}" if is_there else ""
 
 
 def written(page: str, name: str, table: str) -> str:

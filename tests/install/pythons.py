@@ -15,7 +15,10 @@ from pathlib import Path
 from tests.install.packages import ROOT
 
 SUPPORTED = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text("utf-8"))
-ROOMS = ("compare", "codecs", "config", "joiner", "judge", "labels", "protocol", "runner", "status", "install")
+ROOMS = (
+    *("codecs", "compare", "config", "first_config", "handover", "install", "joiner", "judge", "labels", "protocol"),
+    *("runner", "sensitivity", "status", "suggest"),
+)
 DEMO = "--limit 60000"
 
 

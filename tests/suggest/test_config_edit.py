@@ -1,10 +1,11 @@
 """Entries are added to a config's text: they are there afterwards, and all other lines are as they were."""
 
 import difflib
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shadowstream.suggest.config_edit import Entry, flow, with_entries
@@ -73,12 +74,22 @@ def test_a_comment_stands_above_a_new_entry() -> None:
 
 characters = st.one_of(st.characters(), st.sampled_from("\x00\n\x7f\x85\u2028\u2029\ufeff\ud83d\udc80'\"#:$"))
 texts = st.text(characters, max_size=12)
-scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.floats(1e-9, 1e9), texts)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.floats(1e-9, 1e9), floats, texts)
 
 
 @settings(max_examples=50, deadline=None)
+@example({"a": 1.0000000000000003e-09, "b": 5e-324, "c": -1.7976931348623157e308, "d": 3.3333333333333333e17})
 @given(st.dictionaries(st.text(characters, min_size=1, max_size=12), scalars, max_size=4))
 def test_any_value_is_read_back_as_it_was(value: dict[str, Any]) -> None:
     document = parse(f"a: {flow(value)}", {})
     assert not document.problems
     assert document.data == {"a": value}
+
+
+@settings(max_examples=50, deadline=None)
+@example(Decimal("0.1000000000000000000000000001"))
+@example(Decimal("1e-40"))
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_decimal_stays_exact_whether_read_as_a_number_or_a_text(number: Decimal) -> None:
+    assert Decimal(str(parse(f"a: {flow(number)}", {}).data["a"])) == number

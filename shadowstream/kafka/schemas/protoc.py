@@ -23,7 +23,7 @@ def compile_proto(name: str, text: str, imports: Mapping[str, str]) -> ProtobufS
     Google's own files (``google/protobuf/timestamp.proto`` and so on) may be missing there. Raises ValueError with the
     compiler's message, or `ConfigError` if it is not installed.
     """
-    extras.require("protobuf", "schemas: Protobuf")
+    extras.require("schemas: Protobuf", "protobuf")
     with tempfile.TemporaryDirectory(prefix="shadowstream-protoc-") as folder:
         root, out = Path(folder) / "in", Path(folder) / "out"
         for file, content in {**imports, name: text}.items():
