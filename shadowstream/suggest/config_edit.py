@@ -125,7 +125,7 @@ def _new_section(text: str, node: yaml.MappingNode, names: Sequence[str], entry:
     if node.flow_style:
         at = _end(node.value[-1][1], text) if node.value else node.start_mark.index + 1
         return _Change(at, at, (", " if node.value else "") + _in_flow(names, entry)[1:-1])
-    at, indent = _line_end(text, _end(node, text)), " " * node.start_mark.column
+    at, indent = _comments_end(text, _end(node, text), node.start_mark.column), " " * node.start_mark.column
     if not entry.is_list:
         return _Change(at, at, f"\n{indent}{names[0]}: {flow(entry.value)}")
     heads = "".join(f"\n{indent}{_STEP * depth}{name}:" for depth, name in enumerate(names))
@@ -167,6 +167,17 @@ def _line_end(text: str, at: int) -> int:
     end = text.find("\n", at)
     end = len(text) if end < 0 else end
     return end - 1 if text[end - 1 : end] == "\r" else end
+
+
+def _comments_end(text: str, at: int, column: int) -> int:
+    """Return the end of the line, and of the comments below it that are indented deeper than a section's keys.
+
+    Such comments, as entries that are commented out, belong to the section above.
+    """
+    deeper = re.compile(rf"(?:(?:\r?\n[ \t]*)*\r?\n {{{column + 1},}}#[^\r\n]*)*")
+    found = deeper.match(text, _line_end(text, at))
+    assert found is not None, "the pattern matches the empty text"
+    return found.end()
 
 
 def _after_colon(text: str, key: yaml.Node) -> int:

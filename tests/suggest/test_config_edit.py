@@ -71,6 +71,17 @@ def test_a_comment_stands_above_a_new_entry() -> None:
     assert "    # agreed: #7 $x\n    - {name: a}" in changed
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_entries_that_are_commented_out_stay_in_their_section(newline: str) -> None:
+    rules = "compare:\n  rules:\n    - {path: a, atol: 1}\n    # perhaps\n\n    #- {path: b, ignore: true}\n"
+    text = f"{HEAD}{rules}\n# the judge\n{TAIL}".replace("\n", newline)
+    entries = [Entry(("compare", "expected"), {"name": "c"}), Entry(("limits",), {"lag_s": 9}, is_list=False)]
+    after = parse(with_entries(text, entries).replace("#- ", "- "), {})
+    assert not after.problems
+    assert after.data["compare"]["rules"] == [{"path": "a", "atol": 1}, {"path": "b", "ignore": True}]
+    assert after.data["compare"]["expected"] == [{"name": "c"}]
+
+
 characters = st.characters(exclude_categories=["Cs", "Cc"])
 texts = st.text(characters, max_size=12)
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.floats(1e-9, 1e9), texts)
