@@ -10,9 +10,9 @@ from shadowstream.kafka.pair_sample.proof import Proof
 from shadowstream.kafka.pair_sample.trial_evidence import TrialEvidence
 from shadowstream.protocol.outcomes import PAIRS, Outcome
 from shadowstream.status.differing_rows import ranked
-from shadowstream.suggest.config_edit import flow
 from shadowstream.suggest.proposals import Proposal
 from shadowstream.suggest.suggestions import Suggestions
+from shadowstream.yaml_flow import flow
 
 FIELDS_SHOWN = 10
 REFUSED_SHOWN = 20

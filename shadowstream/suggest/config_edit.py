@@ -7,19 +7,15 @@ with what was wanted.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import yaml
 
 from shadowstream.paths import parse_path
+from shadowstream.yaml_flow import flow
 
-_PLAIN = re.compile(r"[A-Za-z_][\w.*/-]*(?<!-)", re.ASCII)
-_WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 _STEP = "  "
 
 
@@ -55,44 +51,6 @@ def with_entries(text: str, entries: Iterable[Entry]) -> str:
         newline = "\r\n" if "\r\n" in text else "\n"
         text = text[: change.begin] + change.text.replace("\n", newline) + text[change.end :]
     return text
-
-
-def flow(value: Any) -> str:
-    """Return a value as YAML on one line.
-
-    >>> flow({"path": "a b", "atol": Decimal("0.000001"), "values": {"1": None, "$x": "$y"}, "normalise": ["utc"]})
-    '{path: "a b", atol: 0.000001, values: {"1": null, "$x": "$$y"}, normalise: [utc]}'
-    """
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_name(str(name))}: {flow(one)}" for name, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float | Decimal):
-        return _number(Decimal(str(value)))
-    return _text(value.isoformat() if isinstance(value, datetime) else str(value))
-
-
-def _number(number: Decimal) -> str:
-    text = format(number, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    # A decimal that no double is stays exact only as a text.
-    return text if Decimal(str(float(text))) == number and len(text) <= 20 else json.dumps(str(number))
-
-
-def _name(text: str) -> str:
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
-        return text
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _text(text: str) -> str:
-    """Return a text as a value: there a dollar sign may begin a variable."""
-    return _name(text).replace("$", "$$")
 
 
 def _change(text: str, root: Any, entry: Entry) -> _Change:

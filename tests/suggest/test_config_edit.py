@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowstream.suggest.config_edit import Entry, flow, with_entries
+from shadowstream.suggest.config_edit import Entry, with_entries
+from shadowstream.yaml_flow import flow
 from shadowstream.yamlfile import parse
 
 HEAD = "# a trial\nname: t  # its name\ninputs: [in]\n"
