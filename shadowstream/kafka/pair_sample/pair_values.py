@@ -17,7 +17,7 @@ from shadowstream.kafka.pair_sample.row_sample import Row, RowSample, SampledRow
 from shadowstream.kafka.reading.records_at import records_at
 from shadowstream.kafka.refused_records import OwnRecord
 from shadowstream.protocol.headers import packed_of
-from shadowstream.records import Partition, Side
+from shadowstream.records import REVISION_BYTES, Partition, Side
 from shadowstream.suggest.evidence import ReadPair
 from shadowstream.suggest.identities import SingleRecord
 
@@ -161,7 +161,7 @@ def ended_ranges(stats: Iterable[OwnRecord], begins: Mapping[Partition, int]) ->
 def compared_pairs(stats: Iterable[OwnRecord], revision: str) -> Counter[str]:
     """Return the outcomes of one revision in the stored statistics."""
     found = Counter[str]()
-    names = (revision, revision[:16])
+    names = (revision, revision[: 2 * REVISION_BYTES])
     for one in stats:
         for window in one.record["windows"]:
             if window["revision"] in names:
