@@ -10,6 +10,10 @@ import yaml
 
 _PLAIN = re.compile(r"[A-Za-z_](?:[\w.*/-]*[\w*/.])?", re.ASCII)
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
+_DIGITS_MAX = 20
+"""Longest number without an exponent."""
+_WHOLE_MAX = 2**53
+"""Below it each whole double is the number that its digits show."""
 
 
 class Variable(str):
@@ -48,11 +52,14 @@ def flow(value: object) -> str:
 
 
 def _number(number: Decimal) -> str:
+    double = float(number)
+    if Decimal(str(double)) != number:  # a decimal that no double is stays exact only as a text
+        return json.dumps(str(number))
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    # A decimal that no double is stays exact only as a text.
-    return text if Decimal(str(float(text))) == number and len(text) <= 20 else json.dumps(str(number))
+    # Read as a whole number, the shortest digits of a large double are not it.
+    return text if len(text) <= _DIGITS_MAX and abs(double) < _WHOLE_MAX else str(double)
 
 
 def _name(text: str) -> str:

@@ -81,12 +81,10 @@ COMMANDS = {
     "suggest": Command(
         "suggest",
         "Propose rules and changes for the config from the differences so far, and prove them. Exit code 0.",
-        extras=("judge",),
     ),
     "prove": Command(
         "prove",
         "Plant differences in copies of real pairs: which does the gate find, and after how many records?",
-        extras=("judge",),
     ),
     "override": Command(
         "override",
