@@ -8,7 +8,7 @@ a path. ``$.`` is the field with the empty name.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shadowstream.errors import ConfigError
@@ -86,6 +86,21 @@ def join_path(names: Iterable[str | None]) -> str:
     if escaped[:1] == [ROOT] or (escaped and escaped[0].startswith(f"{ROOT}[")):
         escaped[0] = "\\" + escaped[0]
     return ".".join(escaped)
+
+
+def leaves(value: Any, depth_max: int, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each part below nested objects that is no object itself, with its names, of which there are `depth_max`
+    at most.
+
+    >>> list(leaves({"a": 1, "b": {"c": [2], "d": {"e": 3}}}, 2))
+    [(('a',), 1), (('b', 'c'), [2])]
+    """
+    if not isinstance(value, Mapping):
+        if names:
+            yield names, value
+    elif len(names) < depth_max:
+        for name, part in value.items():
+            yield from leaves(part, depth_max, (*names, str(name)))
 
 
 def value_at(value: Any, names: Sequence[str]) -> Any:

@@ -15,7 +15,7 @@ from shadowstream.codecs import own
 from shadowstream.public_records import ROWS, RecordId, row_of
 
 _PRIMITIVES = {"string": str, "int": int, "long": int, "double": float, "boolean": bool, "bytes": bytes}
-_CLASSES = {"Diff": "DiffRow", "Drift": "DriftEvent"}
+_CLASSES = {"Diff": "DiffRow", "Drift": "DriftEvent", "HandoverOffset": "RecordId"}
 """The class of a record that has another name than its class."""
 
 

@@ -119,7 +119,10 @@ def _answer(tally: Tally, pairs: int) -> str:
         share = f" ({percent(different / pairs)})" if pairs else ""
         only = f"{tally.sides[0].unequal:,} records only in A, {tally.sides[1].unequal:,} only in B"
         text = f"the topics differ: {different:,} of {pairs:,} pairs{share}, {only}"
-        return f"{text}; a further {tally.not_compared:,} could not be compared" if tally.not_compared else text
+        waiting = sum(side.waiting for side in tally.sides)
+        left = tally.not_compared - waiting
+        text += f"; a further {left:,} could not be compared" if left else ""
+        return f"{text}; {waiting:,} still wait for a partner" if waiting else text
     if not pairs:
         return "could not tell: no record was compared. Check the topics' names, --from and --to, and --id"
     waiting = sum(side.waiting for side in tally.sides)

@@ -19,10 +19,10 @@ from shadowstream.configfile import ConfigFileError, Problem, open_source
 from shadowstream.errors import ConfigError
 from shadowstream.first_config.config_text import Answers, config_text, identity_sentences, topic_sentences
 from shadowstream.first_config.findings import Findings, Seen, find, name_for
-from shadowstream.first_config.yaml_lines import flow
 from shadowstream.kafka.first_config.cluster import Cluster
 from shadowstream.kafka.first_config.sampling import Bounds
 from shadowstream.topics import TopicPlan
+from shadowstream.yaml_flow import flow
 
 
 class _Trial(NamedTuple):

@@ -68,7 +68,7 @@ class Questions:
     def commits_after_output(self, group: str | None) -> bool:
         if not self.is_asking or group is None:
             return False
-        return self._confirmed("Does production commit an input only after its outputs are flushed?")
+        return self._confirmed(f"Does production (group {group}) commit an input only after its outputs are flushed?")
 
     def bounded(self, seen: Seen, group: str | None) -> bool:
         if not self.is_asking or not seen.is_still or group is None:

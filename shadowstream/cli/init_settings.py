@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from shadowstream.cli.init_questions import Questions
 from shadowstream.config import Candidate, Kafka, Schemas
 from shadowstream.errors import ConfigError
-from shadowstream.first_config.yaml_lines import Variable
 from shadowstream.masking import is_secret, without_userinfo
+from shadowstream.yaml_flow import Variable
 
 _SHOWN = {
     *("sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.oauthbearer.method", "sasl.oauthbearer.scope"),

@@ -60,7 +60,9 @@ def wrapped(text: str, width: int | None = None) -> str:
     """`text` wrapped at whole words for `width` columns, by default the terminal's, continuation lines indented."""
     columns = max(_WIDTH_LEAST, (width or shutil.get_terminal_size().columns) - 1)
     more = f"{text[: len(text) - len(text.lstrip())]}  "
-    return textwrap.fill(text, columns, subsequent_indent=more, break_long_words=False, break_on_hyphens=False)
+    kept = text.replace(" %", "\u00a0%")  # a number and its percent sign stay on one line
+    lines = textwrap.fill(kept, columns, subsequent_indent=more, break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\u00a0%", " %")
 
 
 def put_json(value: Any, out: TextIO | None = None) -> None:

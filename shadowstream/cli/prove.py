@@ -18,16 +18,14 @@ from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.refused_records import Refusals
 from shadowstream.kafka.replay.sampled_pairs import RECORDS_MAX, range_of, sampled
-from shadowstream.kafka.replay.stored_stats import revision_in, statistics
+from shadowstream.kafka.replay.stored_stats import stored
 from shadowstream.kafka.schemas.registry import schema_source
-from shadowstream.kafka.trial import bound_topics, hash_key
-from shadowstream.revision import revision_of
+from shadowstream.kafka.trial import hash_key
 from shadowstream.sensitivity.agreeing_pairs import AgreeingPairs, agreeing_pairs
 from shadowstream.sensitivity.plants import Plant
 from shadowstream.sensitivity.proof import Asked, Finding, Proof, as_data
 from shadowstream.sensitivity.words import statement
 
-READ_TIMEOUT_S = 30.0
 PAIRS_MAX = 50_000
 RUNS_MAX = 1_000
 
@@ -66,9 +64,7 @@ def prove(
     trial = load(config).acting_as("reader")
     if out is not None and not Path(out).absolute().parent.is_dir():
         raise ConfigError(f"--out {out}: there is no such folder")  # before minutes of work
-    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
-    records_read = statistics(trial, Refusals())
-    chosen = revision_in(records_read, revision, revision_of(trial))
+    records_read, chosen, _ = stored(trial, revision, Refusals())
     from_ms, to_ms = range_of(records_read, chosen, pairs, trial.judge.window_ms)
     trial = hash_key.keyed(trial, admin(trial.kafka))
     compare = comparer_of(schema_source(trial.schemas), trial, HookProcess(trial).load)

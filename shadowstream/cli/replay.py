@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shadowstream.cli.answer import READ_TIMEOUT_S, Answer
+from shadowstream.cli.answer import Answer
 from shadowstream.cli.durations import time_ms_of
 from shadowstream.cli.explain import explained, lines
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
@@ -12,9 +12,7 @@ from shadowstream.configfile import load
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.refused_records import Refusals
 from shadowstream.kafka.replay.rejoin import compared_again
-from shadowstream.kafka.replay.stored_stats import judged, revision_in, statistics, within
-from shadowstream.kafka.trial import bound_topics
-from shadowstream.revision import revision_of
+from shadowstream.kafka.replay.stored_stats import judged, stored, within
 
 
 def replay(
@@ -37,10 +35,8 @@ def replay(
     """
     span = time_ms_of("--from", begin), time_ms_of("--to", end)
     trial = load(config).acting_as("reader")
-    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     refusals = Refusals()
-    records = statistics(trial, refusals)
-    chosen = revision_in(records, revision, revision_of(trial))
+    records, chosen, _ = stored(trial, revision, refusals)
     if from_topics:
         records = compared_again(trial, chosen, records)
     verdict = judged(trial, list(within(records, *span)), chosen, refusals).verdict(now_ms())

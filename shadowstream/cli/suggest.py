@@ -28,9 +28,8 @@ from shadowstream.kafka.pair_sample.proof import Proof, compared_again
 from shadowstream.kafka.pair_sample.trial_evidence import TrialEvidence, read_evidence
 from shadowstream.kafka.refused_records import OwnRecord, Refusals
 from shadowstream.kafka.replay import rejoin
-from shadowstream.kafka.replay.stored_stats import judged, revision_in, statistics
+from shadowstream.kafka.replay.stored_stats import Stored, judged, stored
 from shadowstream.kafka.schemas.registry import schema_source
-from shadowstream.kafka.trial import bound_topics
 from shadowstream.kafka.trial.hash_key import keyed_for_reading
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.revision import revision_of
@@ -48,7 +47,6 @@ from shadowstream.suggest.suggestions import (
     suggestions,
 )
 
-READ_TIMEOUT_S = 30.0
 PAIRS_MIN, PAIRS_MAX = 20, 20_000
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
 
@@ -64,10 +62,18 @@ class Choice(NamedTuple):
 
 class _Trial(NamedTuple):
     config: Config
+    keyed: Config
     text: str
     path: str
-    revision: str
-    stats: list[OwnRecord]
+    stored: Stored
+
+    @property
+    def revision(self) -> str:
+        return self.stored.revision
+
+    @property
+    def stats(self) -> list[OwnRecord]:
+        return self.stored.records
 
 
 def suggest(
@@ -110,11 +116,10 @@ def suggest(
     if yes and not write:
         raise ConfigError("--yes: goes with --write; without it nothing is written")
     trial = _trial(config, revision)
-    keyed = keyed_for_reading(trial.config)
+    keyed = trial.keyed
     loads = HookProcess(keyed).load
-    starts = bound_topics.read_starts(keyed, READ_TIMEOUT_S)
     comparer = comparer_of(schema_source(keyed.schemas), keyed, loads)
-    found = read_evidence(keyed, trial.revision, trial.stats, starts, comparer, pairs)
+    found = read_evidence(keyed, trial.revision, trial.stats, trial.stored.starts, comparer, pairs)
     shown = _shown(Redactor.of(keyed), keyed)
     proposals = suggestions(found.evidence, found.singles, keyed.compare, keyed.identity, shown, loads)
     if not as_json:
@@ -141,9 +146,8 @@ def _trial(config: str, revision: str | None) -> _Trial:
     except OSError as error:
         raise ConfigError(f"{config} cannot be read: {error.strerror}") from error
     trial = source.config.acting_as("reader")
-    bound_topics.refuse_other_topics(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
-    stats = statistics(trial, Refusals())
-    return _Trial(trial, text, config, revision_in(stats, revision, revision_of(trial)), stats)
+    found = stored(trial, revision, Refusals())
+    return _Trial(trial, keyed_for_reading(trial), text, config, found)
 
 
 def _choice(only: str | None, accept: str | None, limits: tuple[str | None, str | None], reason: str) -> Choice:
@@ -232,7 +236,7 @@ def _checked(text: str, trial: _Trial, entries: Sequence[Entry]) -> Config:
 
 def _proved(trial: _Trial, found: TrialEvidence, changed: Config, numbers: list[int], replay: bool) -> Proof:
     """Compare the pairs read again under the new config, and the whole trial if asked for."""
-    keyed, before = keyed_for_reading(changed), keyed_for_reading(trial.config)
+    keyed, before = keyed_for_reading(changed), trial.keyed
     loads = HookProcess(keyed).load
     again = [compared_again(comparer_of(schema_source(one.schemas), one, loads), found.raw) for one in (before, keyed)]
     under = differences_under(keyed.compare, loads)
@@ -297,8 +301,13 @@ def _say_end(
     revisions: tuple[str, str | None] | None,
 ) -> None:
     if not entries:
-        named = "; --only and --accept name proposals" if found.proposed else ""
-        say(f"nothing was chosen, so nothing is written{named}")
+        if found.proposed:
+            say("nothing was chosen, so nothing is written; --only and --accept name proposals")
+        else:
+            say(
+                "nothing to propose: under the rules of this config no field differs in the pairs read, or none has a "
+                "pattern. `shadowstream diff --summary` counts the differences by field"
+            )
         return
     if written:
         old, new = revisions or ("", None)

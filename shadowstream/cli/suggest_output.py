@@ -10,9 +10,9 @@ from shadowstream.kafka.pair_sample.proof import Proof
 from shadowstream.kafka.pair_sample.trial_evidence import TrialEvidence
 from shadowstream.protocol.outcomes import PAIRS, Outcome
 from shadowstream.status.differing_rows import ranked
-from shadowstream.suggest.config_edit import flow
 from shadowstream.suggest.proposals import Proposal
 from shadowstream.suggest.suggestions import Suggestions
+from shadowstream.yaml_flow import flow
 
 FIELDS_SHOWN = 10
 REFUSED_SHOWN = 20
@@ -25,8 +25,9 @@ def show_proposals(name: str, revision: str, found: TrialEvidence, proposals: Su
     put_wrapped(
         f"trial {name}, revision {revision[:16]}: {evidence.rows:,} of {evidence.compared:,} compared pairs differ"
     )
-    read = f"read: {len(evidence.pairs):,} pairs that differ (of each of {found.kinds:,} kinds some)"
-    read += f", and the values of {len(evidence.agreeing):,} that agree"
+    read = f"read: {len(evidence.pairs):,} of the pairs that differ"
+    read += f", some of each of {found.kinds:,} kinds" if found.kinds > 1 else ""
+    read += f"; {len(evidence.agreeing):,} pairs that agree"
     singles = len(found.singles.missing), len(found.singles.extra)
     if any(singles):
         read += f"; without a partner {singles[0]:,} of production and {singles[1]:,} of the candidate"
@@ -69,7 +70,7 @@ def _show_group(title: str, group: Sequence[tuple[int, Proposal]], rows: int) ->
 def _effect(one: Proposal, rows: int) -> str:
     if one.section in _WORDS and one.section != "expected":
         return f"explains {one.explains:,} of the records or pairs read"
-    of = f" (about {one.rows:,.0f} of {rows:,} rows)" if round(one.rows) != one.explains else ""
+    of = f" (about {one.rows:,.0f} of all {rows:,} that differ)" if round(one.rows) != one.explains else ""
     text = f"explains {one.explains:,} pairs{of}, {one.only_here:,} of which differ nowhere else; hides {one.hides:,}"
     if one.blind is not None:
         text += f"; {percent(one.blind, 3)} of other records' answers would pass too"

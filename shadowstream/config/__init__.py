@@ -14,7 +14,7 @@ from shadowstream.config.alerting import Alerts, Channel
 from shadowstream.config.client_properties import OWNED_PROPERTIES, alerts_obstacles
 from shadowstream.config.cluster import PRINCIPALS, Format, Kafka, Principal, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
-from shadowstream.config.criteria_checks import cost_problem, unknown_part
+from shadowstream.config.criteria_checks import cost_problem, uncounted
 from shadowstream.config.deciding import Judge
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
@@ -251,33 +251,8 @@ class Config(Model):
     @model_validator(mode="after")
     def _counts_what_it_judges(self) -> Config:
         """A criterion for which nothing is counted would wait forever."""
-        if self.judge.distributions != DistributionAlarms() and not self.compare.distributions:
-            raise ValueError("judge.distributions: needs compare.distributions, the fields to watch")
-        checked = {(check.path, kind) for check in self.compare.checks for kind in check.kinds}
-        declared = {change.name for change in self.compare.expected}
-        declared |= {"added_fields"} if self.compare.added_fields == "expected" else set()
-        for criterion in self.judge.criteria:
-            needs = {
-                "twin": (self.twin, "twin, a second run of production"),
-                "labels": (self.labels, "labels, a topic of them"),
-                "loss": (
-                    not criterion.is_labelled or self.labels,
-                    "labels, a topic of them, or path for a loss of values",
-                ),
-                "slower": (self.compare.latency, "compare.latency"),
-                "over": (self.compare.latency, "compare.latency"),
-                "latency": (self.compare.latency, "compare.latency"),
-                "check": (
-                    (criterion.path, criterion.check) in checked,
-                    f"that check of {criterion.path} in compare.checks",
-                ),
-                "expected": (criterion.name in declared, f"a declared change {criterion.name} in compare.expected"),
-            }
-            if reason := unknown_part(criterion, self.compare, self.production.outputs):
-                raise ValueError(f"judge.criteria: {criterion.id} {reason}")
-            is_counted, requirement = needs.get(criterion.rate, (True, ""))
-            if not is_counted:
-                raise ValueError(f"judge.criteria: {criterion.id} needs {requirement}; nothing would be counted for it")
+        if problem := uncounted(self.judge, self.compare, self.production.outputs, bool(self.twin), bool(self.labels)):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -1,8 +1,10 @@
 """Criteria for which a config would count nothing, or not what they mean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shadowstream.config.comparing import Compare
+from shadowstream.config.deciding import Judge
+from shadowstream.config.distributions import DistributionAlarms
 from shadowstream.config.judging import Criterion
 from shadowstream.config.sides import Candidate
 
@@ -20,7 +22,7 @@ def cost_problem(criteria: Iterable[Criterion], candidate: Candidate) -> str | N
     return None
 
 
-def unknown_part(criterion: Criterion, compare: Compare, outputs: list[str]) -> str | None:
+def unknown_part(criterion: Criterion, compare: Compare, outputs: Sequence[str]) -> str | None:
     """The reason why nothing would ever be counted for the part of a criterion; None if something may be."""
     if criterion.topic is not None and criterion.topic not in outputs:
         return f"names a topic that is none of production.outputs: {', '.join(outputs)}"
@@ -34,4 +36,33 @@ def unknown_part(criterion: Criterion, compare: Compare, outputs: list[str]) -> 
                 f"needs a dimension with path: {name} is a header of the input, which production's records do not "
                 f"carry, so it is unknown for a record that the candidate has not answered"
             )
+    return None
+
+
+def uncounted(judge: Judge, compare: Compare, outputs: Sequence[str], has_twin: bool, has_labels: bool) -> str | None:
+    """Return the first part of `judge` for which nothing would be counted, with the reason; None if there is none."""
+    if judge.distributions != DistributionAlarms() and not compare.distributions:
+        return "judge.distributions: needs compare.distributions, the fields to watch"
+    checked = {(check.path, kind) for check in compare.checks for kind in check.kinds}
+    declared = {change.name for change in compare.expected}
+    declared |= {"added_fields"} if compare.added_fields == "expected" else set()
+    latency = compare.latency is not None, "compare.latency"
+    for criterion in judge.criteria:
+        is_labelled = has_labels or not criterion.is_labelled
+        needs = {
+            "twin": (has_twin, "twin, a second run of production"),
+            "labels": (has_labels, "labels, a topic of them"),
+            "loss": (is_labelled, "labels, a topic of them, or path for a loss of values"),
+            **dict.fromkeys(("slower", "over", "latency"), latency),
+            "check": (
+                (criterion.path, criterion.check) in checked,
+                f"that check of {criterion.path} in compare.checks",
+            ),
+            "expected": (criterion.name in declared, f"a declared change {criterion.name} in compare.expected"),
+        }
+        if reason := unknown_part(criterion, compare, outputs):
+            return f"judge.criteria: {criterion.id} {reason}"
+        is_counted, requirement = needs.get(criterion.rate, (True, ""))
+        if not is_counted:
+            return f"judge.criteria: {criterion.id} needs {requirement}; nothing would be counted for it"
     return None

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from shadowstream.config import Judge
 from shadowstream.first_config.field_rules import Proposal
-from shadowstream.first_config.wording import duration, quoted
-from shadowstream.first_config.yaml_lines import Lines, flow
+from shadowstream.first_config.wording import duration
+from shadowstream.first_config.yaml_lines import Lines
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.yaml_flow import flow, quoted
 
 RULES_SHOWN = 20
 _RATES = {

@@ -8,9 +8,10 @@ from shadowstream.first_config.comparing_text import put_compare, put_judge
 from shadowstream.first_config.field_rules import Proposal
 from shadowstream.first_config.findings import Findings, Seen
 from shadowstream.first_config.sampled import Sampled
-from shadowstream.first_config.wording import duration, of_all, quoted
-from shadowstream.first_config.yaml_lines import Lines, flow, scalar
+from shadowstream.first_config.wording import duration, of_all
+from shadowstream.first_config.yaml_lines import Lines
 from shadowstream.runner.partitioner_detection import REPARTITION
+from shadowstream.yaml_flow import flow, quoted
 
 ALTERNATIVES_SHOWN = 3
 GROUPS_SHOWN = 10
@@ -63,17 +64,17 @@ def _put_head(lines: Lines, seen: Seen) -> None:
 def _put_access(lines: Lines, seen: Seen, given: Answers) -> None:
     lines.gap()
     lines.why(f"All topics and groups of the trial begin with shadow.{given.name}. and nothing else is written.")
-    lines.put(f"name: {scalar(given.name)}")
+    lines.put(f"name: {flow(given.name)}")
     lines.gap()
     lines.why("The cluster that was sampled. Passwords are read from environment variables.")
     lines.put("kafka:")
     client = given.kafka.get("client")
-    lines.put(f"bootstrap: {scalar(given.kafka['bootstrap'])}", 2)
+    lines.put(f"bootstrap: {flow(given.kafka['bootstrap'])}", 2)
     if isinstance(client, Mapping) and client:
         lines.why("Settings of Kafka's client (librdkafka), as they were given.", 2)
         lines.put("client:", 2)
         for name, value in client.items():
-            lines.put(f"{scalar(name)}: {scalar(value)}", 4)
+            lines.put(f"{flow(name)}: {flow(value)}", 4)
     if seen.is_unproven:
         lines.gap()
         lines.why(
@@ -100,13 +101,13 @@ def _put_schemas(lines: Lines, seen: Seen, given: Answers) -> None:
     lines.why("Where the schemas are that values name by their ids, and how values without such an id are written.")
     lines.put("schemas:")
     for name, value in given.schemas.items():
-        lines.put(f"{name}: {scalar(value)}", 2)
+        lines.put(f"{name}: {flow(value)}", 2)
     if named:
         lines.put("formats:", 2)
     for topic, one in named.items():
         lines.why(_of_format(one), 4)
         settings = {"header": True} if one.format.header else {"format": one.format.format}
-        lines.put(f"{scalar(topic)}: {flow(settings)}", 4)
+        lines.put(f"{flow(topic)}: {flow(settings)}", 4)
 
 
 def _of_format(one: Sampled) -> str:
@@ -138,7 +139,7 @@ def _put_topics(lines: Lines, seen: Seen, given: Answers) -> None:
 def _put_topic(lines: Lines, one: Sampled, indent: int) -> None:
     for text in topic_sentences(one):
         lines.why(text, indent)
-    lines.put(f"- {scalar(one.topic)}", indent)
+    lines.put(f"- {flow(one.topic)}", indent)
 
 
 def topic_sentences(one: Sampled) -> list[str]:
@@ -183,7 +184,7 @@ def _put_group(lines: Lines, seen: Seen, given: Answers) -> None:
         only = [one.name for one in groups] == [given.group]
         why = "The only group with commits on the inputs." if only else f"Groups with commits on the inputs: {shown}."
         lines.why(f"{why} Its offsets are read; it is never joined and never committed to.", 2)
-        lines.put(f"group: {scalar(given.group)}", 2)
+        lines.put(f"group: {flow(given.group)}", 2)
         lines.why(
             "after_output: production commits an input only after its outputs are flushed. That makes extra "
             "outputs of the candidate exact at once; otherwise the trial waits some event time for a partner.",
@@ -200,7 +201,7 @@ def _put_group(lines: Lines, seen: Seen, given: Answers) -> None:
     else:
         lines.why("No consumer group has commits on the inputs. If production has one, name it.", 2)
     lines.why("Without it the trial still works; an output that only the candidate wrote is then known later.", 2)
-    lines.propose(f"group: {scalar(groups[0].name if groups else 'production-group')}", 2)
+    lines.propose(f"group: {flow(groups[0].name if groups else 'production-group')}", 2)
 
 
 def _put_candidate(lines: Lines, seen: Seen, found: Findings, given: Answers) -> None:
@@ -215,7 +216,7 @@ def _put_candidate(lines: Lines, seen: Seen, found: Findings, given: Answers) ->
         lines.why("It must have no effect on production. version names the model: change it with the model.")
     lines.put("candidate:")
     for name, value in given.candidate.items():
-        lines.put(f"{name}: {flow(value) if isinstance(value, Mapping) else scalar(value)}", 2)
+        lines.put(f"{name}: {flow(value)}", 2)
     if any(one.is_plain for one in seen.outputs):
         lines.why("Production's outputs have no structure, so the candidate must return bytes, written as they are.", 2)
         (lines.put if "call" in given.candidate else lines.propose)("output_format: bytes", 2)

@@ -7,9 +7,10 @@ from typing import Any, Literal, NamedTuple
 from shadowstream.codecs.framing import SCHEMA_HEADER
 from shadowstream.first_config.sampled import Sampled
 from shadowstream.first_config.times import is_near_time
-from shadowstream.first_config.wording import of_all, quoted
+from shadowstream.first_config.wording import of_all
 from shadowstream.judge.verdict.identity_fit import SHARE_MAX
 from shadowstream.protocol.headers import ORIGIN_HEADER, PACKED_HEADER, text_coordinate
+from shadowstream.yaml_flow import quoted
 
 FOUND_MIN = 0.5
 """Least share of the outputs whose id is that of a sampled input: the sample of the inputs may miss some."""

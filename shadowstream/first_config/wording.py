@@ -1,6 +1,4 @@
-"""Words of the first config: counts with their share, and names that a comment shows on one line."""
-
-import yaml
+"""Words of the first config: counts with their share, and durations."""
 
 from shadowstream.judge.evidence.rate_bounds import percent
 
@@ -9,20 +7,11 @@ def of_all(part: int, whole: int, named: str) -> str:
     """Format a part of counted things.
 
     >>> of_all(4812, 5000, "sampled outputs"), of_all(3, 3, "records")
-    ('4,812 of 5,000 sampled outputs (96.2 %)', 'all 3 records')
+    ('4,812 of 5,000 sampled outputs (96.24 %)', 'all 3 records')
     """
     if part == whole:
         return f"all {whole:,} {named}"
     return f"{part:,} of {whole:,} {named} ({percent(part / whole)})"
-
-
-def quoted(name: str) -> str:
-    r"""A name in quotes, on one line, whatever it holds.
-
-    >>> quoted("x-request"), quoted("a\nb")
-    ('"x-request"', '"a\\nb"')
-    """
-    return yaml.safe_dump(str(name), default_style='"', width=10**9, allow_unicode=True).strip()
 
 
 def duration(ms: float) -> str:

@@ -93,13 +93,11 @@ class _Writer:
             ("STATE is Empty and #MEMBERS is 0.",),
         )
         if new == old:
-            keep: tuple[str, ...] = (
-                "The old version continues at the new version's commits: each input is answered once over both.",
-            )
+            keep: tuple[str, ...] = (f"The old version continues at the new version's commits{_ONCE}",)
             lines: tuple[str, ...] = (self._lines.offsets(old),)
             done: tuple[str, ...] = ("CURRENT-OFFSET of each partition is at or after its offset in this plan.",)
         else:
-            keep = (f"Give group {old} the commits that group {new} has now: each input is answered once over both.",)
+            keep = (f"Give group {old} the commits that group {new} has now{_ONCE}",)
             lines = (*self._lines.copy(new, old, self._config.inputs, file), self._lines.offsets(old))
             done = (f"CURRENT-OFFSET of group {old} is that of group {new}, partition by partition.", _TOOL)
         start = Step("Start the old version", (f"Start it in group {old}, with the settings that it had.",))
@@ -211,6 +209,10 @@ class _Writer:
         return Step("Watch over the new version", text)
 
 
+_ONCE = (
+    ", so it passes over no input that the new version has not answered. Each input is answered once over both if the "
+    "new version was stopped in order, or commits its offsets in one transaction with its outputs."
+)
 _TOOL = "Kafka's tool ends with exit code 0 even where it refuses: read its lines for Error and WARN."
 _LATER = "# the lines that set offsets come with the final offsets"
 _AS_HERE = "CURRENT-OFFSET of each partition is its offset in this plan."

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from shadowstream.paths import ABSENT, join_path, parse_one, value_at
+from shadowstream.paths import ABSENT, join_path, leaves, parse_one, value_at
 
 FIELDS_MAX = 20
 """Fields in which differences are planted, in their order in the values; the others are named."""
@@ -114,18 +114,13 @@ def _with(value: Any, names: Sequence[str], new: Any) -> Any:
 
 def paths_of(values: Sequence[Any]) -> list[str]:
     """Return the paths of the scalar fields of decoded values, in the order in which they come; lists are left out."""
-    found: dict[str, None] = {}
-    for value in values:
-        _collect(value, (), found)
-    return list(found)
-
-
-def _collect(value: Any, names: tuple[str, ...], found: dict[str, None]) -> None:
-    if isinstance(value, dict) and len(names) < DEPTH_MAX:
-        for name, part in value.items():
-            _collect(part, (*names, name), found)
-    elif names and isinstance(value, bool | int | float | Decimal | str):
-        found[join_path(names)] = None
+    scalars = (
+        names
+        for value in values
+        for names, part in leaves(value, DEPTH_MAX)
+        if isinstance(part, bool | int | float | Decimal | str)
+    )
+    return list(dict.fromkeys(map(join_path, scalars)))
 
 
 def plants_of(values: Sequence[Any], paths: Sequence[str], sizes: Sequence[float]) -> list[Plant]:

@@ -42,7 +42,7 @@ def statement(findings: Sequence[Finding]) -> list[str]:
 def why_unseen(finding: Finding) -> str:
     """Return the reason why the rules do not show a plant: the outcome of nearly all of its copies."""
     if finding.plant.path is None:
-        return "the identity pairs the records without it"
+        return "the identity pairs the records all the same"
     name = max(finding.outcomes, key=lambda one: finding.outcomes[one])
     return _UNSEEN.get(Outcome(name), str(name))
 

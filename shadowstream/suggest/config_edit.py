@@ -7,25 +7,16 @@ with what was wanted.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import yaml
 
-from shadowstream.first_config.wording import quoted
 from shadowstream.paths import parse_path
+from shadowstream.yaml_flow import flow
 
-_PLAIN = re.compile(r"[A-Za-z_][\w.*/-]*(?<!-)", re.ASCII)
-_WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 _STEP = "  "
-_DIGITS_MAX = 20
-"""Longest number without an exponent."""
-_WHOLE_MAX = 2**53
-"""Below it each whole double is the number that its digits show."""
 
 
 class Entry(NamedTuple):
@@ -62,47 +53,6 @@ def with_entries(text: str, entries: Iterable[Entry]) -> str:
     return text
 
 
-def flow(value: Any) -> str:
-    """Return a value as YAML on one line.
-
-    >>> flow({"path": "a b", "atol": Decimal("0.000001"), "values": {"1": None, "$x": "$y"}, "normalise": ["utc"]})
-    '{path: "a b", atol: 0.000001, values: {"1": null, "$x": "$$y"}, normalise: [utc]}'
-    """
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_name(str(name))}: {flow(one)}" for name, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float | Decimal):
-        return _number(Decimal(str(value)))
-    return _text(value.isoformat() if isinstance(value, datetime) else str(value))
-
-
-def _number(number: Decimal) -> str:
-    double = float(number)
-    if Decimal(str(double)) != number:  # a decimal that no double is stays exact only as a text
-        return json.dumps(str(number))
-    text = format(number, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    # Read as a whole number, the shortest digits of a large double are not it.
-    return text if len(text) <= _DIGITS_MAX and abs(double) < _WHOLE_MAX else str(double)
-
-
-def _name(text: str) -> str:
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
-        return text
-    return quoted(text)
-
-
-def _text(text: str) -> str:
-    """Return a text as a value: there a dollar sign may begin a variable."""
-    return _name(text).replace("$", "$$")
-
-
 def _change(text: str, root: Any, entry: Entry) -> _Change:
     node = root
     for depth, name in enumerate(entry.where):
@@ -133,7 +83,7 @@ def _new_section(text: str, node: yaml.MappingNode, names: Sequence[str], entry:
     if node.flow_style:
         at = _end(node.value[-1][1], text) if node.value else node.start_mark.index + 1
         return _Change(at, at, (", " if node.value else "") + _in_flow(names, entry)[1:-1])
-    at, indent = _line_end(text, _end(node, text)), " " * node.start_mark.column
+    at, indent = _comments_end(text, _end(node, text), node.start_mark.column), " " * node.start_mark.column
     if not entry.is_list:
         return _Change(at, at, f"\n{indent}{names[0]}: {flow(entry.value)}")
     heads = "".join(f"\n{indent}{_STEP * depth}{name}:" for depth, name in enumerate(names))
@@ -175,6 +125,17 @@ def _line_end(text: str, at: int) -> int:
     end = text.find("\n", at)
     end = len(text) if end < 0 else end
     return end - 1 if text[end - 1 : end] == "\r" else end
+
+
+def _comments_end(text: str, at: int, column: int) -> int:
+    """Return the end of the line, and of the comments below it that are indented deeper than a section's keys.
+
+    Such comments, as entries that are commented out, belong to the section above.
+    """
+    deeper = re.compile(rf"(?:(?:\r?\n[ \t]*)*\r?\n {{{column + 1},}}#[^\r\n]*)*")
+    found = deeper.match(text, _line_end(text, at))
+    assert found is not None, "the pattern matches the empty text"
+    return found.end()
 
 
 def _after_colon(text: str, key: yaml.Node) -> int:

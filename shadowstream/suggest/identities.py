@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.codecs.typed import bare
 from shadowstream.errors import RecordError
-from shadowstream.paths import join_path
+from shadowstream.paths import join_path, leaves
 
 LEAST_PAIRS = 20
 PRESENT = 0.99
@@ -62,16 +62,13 @@ def _ids(records: Sequence[SingleRecord]) -> dict[tuple[str, str], list[Any]]:
         if record.key is not None:
             own.append((("key", ""), record.key))
         if not isinstance(record.value, RecordError):
-            own += [(("path", path), leaf) for path, leaf in _texts(bare(record.value), ())]
+            parts = leaves(bare(record.value), DEPTH_MAX)
+            own += [(("path", join_path(names)), (type(part), part)) for names, part in parts if _may_be_id(part)]
         for name, id_ in own:
             if name in found or len(found) < FIELDS_MAX:
                 found.setdefault(name, []).append(id_)
     return found
 
 
-def _texts(value: Any, names: tuple[str, ...]) -> list[tuple[str, Any]]:
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return [(join_path(names), (type(value), value))] if names else []
-    if not isinstance(value, Mapping) or len(names) >= DEPTH_MAX:
-        return []
-    return [leaf for name, inner in value.items() for leaf in _texts(inner, (*names, str(name)))]
+def _may_be_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from shadowstream.codecs.typed import bare
-from shadowstream.paths import join_path
+from shadowstream.paths import join_path, leaves
 
 VALUES_MAX = 64
 EXPECTED_MIN = 5.0
@@ -59,7 +59,8 @@ def _columns(differing: Sequence[Any], agreeing: Sequence[Any]) -> dict[str, _Co
     columns: dict[str, _Counts] = {}
     for side, values in enumerate((differing, agreeing)):
         for value in values:
-            for path, leaf in _scalars(bare(value), ()):
+            scalars = (one for one in leaves(bare(value), DEPTH_MAX) if isinstance(one[1], str | bool | int | None))
+            for path, leaf in ((join_path(names), leaf) for names, leaf in scalars):
                 if path in columns or len(columns) < FIELDS_MAX:
                     columns.setdefault(path, (Counter(), Counter()))[side][type(leaf), leaf] += 1
     totals = len(differing), len(agreeing)
@@ -67,14 +68,6 @@ def _columns(differing: Sequence[Any], agreeing: Sequence[Any]) -> dict[str, _Co
         for column, total in zip(counted, totals, strict=True):
             column[type(None), None] += total - column.total()
     return columns
-
-
-def _scalars(value: Any, names: tuple[str, ...]) -> list[tuple[str, Any]]:
-    if isinstance(value, str | bool | int | None):
-        return [(join_path(names), value)] if names else []
-    if not isinstance(value, Mapping) or len(names) >= DEPTH_MAX:
-        return []
-    return [leaf for name, inner in value.items() for leaf in _scalars(inner, (*names, str(name)))]
 
 
 def _is_testable(counts: _Counts) -> bool:

@@ -17,8 +17,9 @@ from shadowstream.configfile import load
 from shadowstream.first_config.config_text import MARGIN_MS, Answers, config_text
 from shadowstream.first_config.findings import Group, Seen, find
 from shadowstream.first_config.sampled import FIELDS_MAX, Sampled, sampled
-from shadowstream.first_config.yaml_lines import Lines, Variable, scalar
+from shadowstream.first_config.yaml_lines import Lines
 from shadowstream.records import Batch, Partition
+from shadowstream.yaml_flow import Variable, flow
 from shadowstream.yamlfile import parse
 from tests.first_config.planted_topics import uncommented
 
@@ -105,13 +106,13 @@ def test_clocks_ahead_and_brokers_that_refuse_nothing_are_proposals(tmp_path: Pa
 
 @given(name=st.text(min_size=1, max_size=30))
 def test_any_text_is_read_back_as_it_was_written(name: str) -> None:
-    document = parse(f"a: {scalar(name)}\nb: {{c: {scalar(name)}}}\n", {})
+    document = parse(f"a: {flow(name)}\nb: {{c: {flow(name)}}}\n", {})
     assert document.problems == []
     assert document.data == {"a": name, "b": {"c": name}}
 
 
 def test_a_variable_stays_one() -> None:
-    assert parse(f"a: {scalar(Variable('${PASSWORD:-}x'))}", {"PASSWORD": "p"}).data == {"a": "px"}
+    assert parse(f"a: {flow(Variable('${PASSWORD:-}x'))}", {"PASSWORD": "p"}).data == {"a": "px"}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])

@@ -17,12 +17,12 @@ from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import joiner, runner
 from shadowstream.records import Partition
-from shadowstream.suggest.config_edit import flow
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
+from shadowstream.yaml_flow import flow
 from tests.memory.runner_world import REVISION
 
 BEGIN_MS = 1_790_000_000_000

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shadowstream.suggest.config_edit import Entry, flow, with_entries
+from shadowstream.suggest.config_edit import Entry, with_entries
+from shadowstream.yaml_flow import flow
 from shadowstream.yamlfile import parse
 
 HEAD = "# a trial\nname: t  # its name\ninputs: [in]\n"
@@ -70,6 +71,17 @@ def test_a_section_that_is_no_list_is_replaced(section: str) -> None:
 def test_a_comment_stands_above_a_new_entry() -> None:
     changed = with_entries(HEAD, [Entry(("compare", "expected"), {"name": "a"}, comment="agreed: #7 $x")])
     assert "    # agreed: #7 $x\n    - {name: a}" in changed
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_entries_that_are_commented_out_stay_in_their_section(newline: str) -> None:
+    rules = "compare:\n  rules:\n    - {path: a, atol: 1}\n    # perhaps\n\n    #- {path: b, ignore: true}\n"
+    text = f"{HEAD}{rules}\n# the judge\n{TAIL}".replace("\n", newline)
+    entries = [Entry(("compare", "expected"), {"name": "c"}), Entry(("limits",), {"lag_s": 9}, is_list=False)]
+    after = parse(with_entries(text, entries).replace("#- ", "- "), {})
+    assert not after.problems
+    assert after.data["compare"]["rules"] == [{"path": "a", "atol": 1}, {"path": "b", "ignore": True}]
+    assert after.data["compare"]["expected"] == [{"name": "c"}]
 
 
 characters = st.one_of(st.characters(), st.sampled_from("\x00\n\x7f\x85\u2028\u2029\ufeff\ud83d\udc80'\"#:$"))

@@ -26,7 +26,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # The longest matching name decides. One rank a line, the lowest first; `entry_points` loads the user's code, and
 # `runner.candidate` calls it.
 _RANKS = (
-    "errors future_dates paths public_records record_classes records thinned_queue webhook_signatures",
+    "errors future_dates paths public_records record_classes records thinned_queue webhook_signatures yaml_flow",
     "config disk entry_points extras pickled_models shipped topics",
     "codecs",
     "protocol",
@@ -51,7 +51,7 @@ DOOR = "shadowstream"
 
 _PURE = (
     "codecs compare disk errors first_config handover joiner judge labels paths protocol public_records records "
-    "sensitivity status suggest thinned_queue topic_pairs topics webhook_signatures"
+    "sensitivity status suggest thinned_queue topic_pairs topics webhook_signatures yaml_flow"
 )
 _PURE_RUNNER = (
     "__init__ absences candidate_attempts commit_metadata copy_step cpu_cost current_call early_end outputs "

@@ -20,7 +20,7 @@ from shadowstream.kafka.refused_records import OwnRecord
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.paths import without
 from shadowstream.protocol.headers import packed_of
-from shadowstream.records import Partition, Side
+from shadowstream.records import REVISION_BYTES, Partition, Side
 from shadowstream.suggest.copies import marks_of
 from shadowstream.suggest.evidence import InputMarks, ReadPair
 from shadowstream.suggest.identities import SingleRecord
@@ -182,7 +182,7 @@ def ended_ranges(stats: Iterable[OwnRecord], begins: Mapping[Partition, int]) ->
 def compared_pairs(stats: Iterable[OwnRecord], revision: str) -> Counter[str]:
     """Return the outcomes of one revision in the stored statistics."""
     found = Counter[str]()
-    names = (revision, revision[:16])
+    names = (revision, revision[: 2 * REVISION_BYTES])
     for one in stats:
         for window in one.record["windows"]:
             if window["revision"] in names:

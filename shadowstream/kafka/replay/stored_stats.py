@@ -1,6 +1,7 @@
 """Stored statistics for another judgement: read outside any group, without committing, creating or writing."""
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -13,9 +14,31 @@ from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import OwnRecord, Refusals, refuse
 from shadowstream.kafka.roles.judge import attempt_at
+from shadowstream.kafka.trial import bound_topics
+from shadowstream.kafka.trial.start_log import Starts
 from shadowstream.records import REVISION_BYTES
+from shadowstream.revision import revision_of
 
 READ_TIMEOUT_S = 30.0
+
+
+class Stored(NamedTuple):
+    """All stored statistics of a trial, the revision that is asked for, and where the trial's revisions began."""
+
+    records: list[OwnRecord]
+    revision: str
+    starts: Starts
+
+
+def stored(config: Config, wanted: str | None, refusals: Refusals) -> Stored:
+    """Read the statistics of the trial and choose the revision of `wanted`; count refused records.
+
+    Raises `ConfigError`: there are none, none of that revision, or they are of other topics than the config's.
+    """
+    starts = bound_topics.read_starts(config, READ_TIMEOUT_S)
+    bound_topics.refuse_other_topics(config, starts)
+    records = statistics(config, refusals)
+    return Stored(records, revision_in(records, wanted, revision_of(config)), starts)
 
 
 def revision_in(records: list[OwnRecord], wanted: str | None, local: str) -> str:
