@@ -91,7 +91,7 @@ trials = st.builds(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(trials, st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32))
 def test_any_order_any_split_and_any_restart_give_the_same_bytes(
     pairs: Pairs, tasks: int, partitions: int, seed: int

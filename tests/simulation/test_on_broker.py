@@ -23,7 +23,7 @@ from shadowstream.testing.simulation.on_broker.play import AT_LEAST_ONCE as AT_L
 from shadowstream.testing.simulation.on_broker.play import ON_BROKER, BrokerTrial
 from shadowstream.testing.simulation.run import Way
 
-SEEDS = 40
+SEEDS = 24
 SEEDS_LONG = 2_000
 COMMAND = [sys.executable, "-m", "shadowstream.testing.simulation", "--on-broker"]
 
