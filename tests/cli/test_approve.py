@@ -15,7 +15,7 @@ from shadowstream.report.markdown import markdown
 from shadowstream.report.page import page
 from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.cli.verdict_topic import REVISION, Judged
+from tests.cli.verdict_topic import NOT_GIVEN, REVISION, Judged
 from tests.judge.stats_records import HOUR_MS, cell, stats
 
 WHO = ("--by", "ana", "--reason", "seen by the team")
@@ -45,7 +45,7 @@ def test_a_promote_waits_until_it_is_approved_whatever_judge_runs(cli: Cli, manu
     record = cli("approve", manual.path, *WHO, "--json").json
     (found,) = read_all(manual.bootstrap, manual.config.plan.of("commands"))
     written = own.decode(found.value or b"")[1]
-    assert written == record | {"decision": "", "until_ms": None, "share": None, "signature": ""}
+    assert written == {**NOT_GIVEN, "decision": "", "until_ms": None, **record}
     named = (written["command"], written["subject"], written["promote_since_ms"])
     assert named == ("approve", manual.revision, SINCE_MS)
     answer = cli("gate", manual.path)

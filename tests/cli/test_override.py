@@ -12,7 +12,7 @@ from shadowstream.report.markdown import markdown
 from shadowstream.report.page import page
 from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.cli.verdict_topic import REVISION, Judged, verdict
+from tests.cli.verdict_topic import NOT_GIVEN, REVISION, Judged, verdict
 
 OTHER = "cd" * 32
 WHO = ("--by", "ana", "--reason", "the mismatches are the fix we ship")
@@ -61,7 +61,7 @@ def test_it_is_a_record_of_commands_under_the_whole_revision(cli: Cli, judged: J
     (found,) = read_all(judged.bootstrap, judged.config.plan.of("commands"))
     kind, record = own.decode(found.value or b"")
     assert (kind, found.key) == ("command", judged.revision.encode())
-    assert record == answer | {"signature": "", "share": None}
+    assert record == answer | NOT_GIVEN
     assert record["until_ms"] is None
     assert (record["command"], record["subject"], record["decision"]) == ("override", judged.revision, "reject")
 

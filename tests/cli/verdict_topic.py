@@ -45,3 +45,7 @@ class Judged:
         one = one | ({} if one["evaluated_at_ms"] else {"evaluated_at_ms": round(time.time() * 1000)})
         write = Write(own.encode("verdict", one), one["revision"].encode())
         produce_all(self.bootstrap, self.topic, [write], transactional_id=f"{self.topic}.test")
+
+
+NOT_GIVEN: dict[str, Any] = {"signature": "", "share": None, "group": "", "offsets": [], "promote_since_ms": None}
+"""Fields of a command's record that only other commands have."""

@@ -82,5 +82,5 @@ def test_a_frame_of_another_schema_is_refused(first_flights: list[dict[str, Any]
 
 def test_missing_data_is_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.path", [str(tmp_path)])
-    with pytest.raises(ConfigError, match=r"shadowstream\[demo\]"):
+    with pytest.raises(ConfigError, match="of the extra `demo`, which is not installed here"):
         flights.data_path()

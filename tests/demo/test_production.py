@@ -228,9 +228,10 @@ def test_production_without_a_readable_model_is_a_usage_error(tmp_path: Path) ->
 
 
 def test_production_knows_nothing_of_shadowstream() -> None:
-    """Of the package it imports its own demo modules, the error classes and what ends it with the demo that started it
-    and tells that demo how it ended: nothing that pairs, judges or codes."""
-    allowed = {"demo.flights", "demo.model", "demo.wire", "errors", "kafka", "kafka.role_report", "kafka.supervisor"}
+    """Of the package it imports its own demo modules, the error classes, the names of extras, and what ends it with the
+    demo that started it and tells that demo how it ended: nothing that pairs, judges or codes."""
+    own = {"demo.flights", "demo.model", "demo.wire"}
+    allowed = {*own, "errors", "extras", "kafka", "kafka.role_report", "kafka.supervisor"}
     room = Path(production.__file__).parent
     for name in ("production", "flights", "model", "wire"):
         tree = ast.parse((room / f"{name}.py").read_text("utf-8"))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Kafka, Schemas
 from shadowstream.errors import BrokerError
@@ -39,7 +40,8 @@ class Cluster:
         `progress` is called with a line before each topic. Raises `RegistryError` while the registry does not answer.
         """
         source = schema_source(schemas)
-        strict, plain = Decoder(source), Decoder(source, names="plain")
+        limits = DecodedBounds()
+        strict, plain = Decoder(source, bounds=limits), Decoder(source, bounds=limits, names="plain")
 
         def of(topic: str, bounds: Bounds, decoder: Decoder, until_ms: int | None) -> Sampled:
             progress(f"reading up to {bounds.records:,} records of {topic}")

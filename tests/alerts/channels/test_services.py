@@ -17,7 +17,7 @@ from tests.alerts.receivers import Mailbox
 
 def test_without_apprise_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(ConfigError, match=r"chat needs apprise.*shadowstream\[notify\]"):
+    with pytest.raises(ConfigError, match="chat needs apprise of the extra `notify`, which is not installed here"):
         service_of(Channel(name="chat", apprise="json://localhost"))
 
 

@@ -5,12 +5,12 @@ import sys
 
 import river.drift
 
-from shadowstream.judge.drift.adwin import ADWIN
+from shadowstream.judge.drift.river_adwin import ADWIN
 
 ASK = """
 import sys
 import shadowstream.judge.step
-from shadowstream.judge.drift.adwin import ADWIN
+from shadowstream.judge.drift.river_adwin import ADWIN
 assert "scipy.stats" not in sys.modules
 import river.drift
 assert river.drift.ADWIN is ADWIN
