@@ -111,8 +111,13 @@ def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(make_trial: Ma
     assert sorted(one.returncode for one in roles.values()) == [0, EXIT_TIMEOUT]
     logs = trial.log_text("run0") + trial.log_text("run1")
     assert "give each process an --instance of its own" not in logs
-    # On a slow machine the other may have come to its end before; `up` would start the one that ended again.
-    trial.play("run", "join")
+    # On a slow machine the other may have come to its end before; `up` would start the one that ended again. Its own
+    # transaction stays open until then, and the joiner would wait for the broker to end it.
+    ended = next(name for name, one in roles.items() if one.returncode == EXIT_TIMEOUT)
+    again = trial.start("run", "--instance", ended, log="again")
+    again.communicate(timeout=120)
+    assert again.returncode == 0
+    trial.play("join")
     found = dict(trial.outcomes())
     assert found == {"match": ORDERS - 1, "timeout": 1}
     (row,) = [row for row in trial.records("diff") if row["outcome"] == "timeout"]
