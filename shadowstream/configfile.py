@@ -198,7 +198,7 @@ def _take_as_written(document: Document) -> None:
 
 
 def _take_signing_keys(document: Document, judge: Any) -> None:
-    """Take keys that this process lacks as empty, and refuse a key that stands in the file."""
+    """Take keys that this process lacks as empty, and refuse a key that is in the file."""
     keys = judge.get("signing_keys") if isinstance(judge, dict) else None
     if not isinstance(keys, list):
         return

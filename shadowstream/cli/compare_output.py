@@ -33,7 +33,7 @@ def show(tally: Tally, names: tuple[str, str], *, latest: bool) -> None:
 
 
 def round_line(tally: Tally) -> str:
-    """The course of a comparison that goes on, in one line."""
+    """The course of a comparison that continues, in one line."""
     pairs, different = tally.outcomes.total(), tally.outcomes[Outcome.MISMATCH]
     share = f" ({percent(different / pairs)})" if pairs else ""
     only, waiting = (tuple(getattr(side, name) for side in tally.sides) for name in ("unequal", "waiting"))

@@ -27,7 +27,7 @@ _GATES_OWN = ("decision", "reasons", "approval")
 
 
 class Finding(NamedTuple):
-    """The result. `genuine`: None where it could not be told."""
+    """The result. `genuine`: None where it could not be decided."""
 
     genuine: bool | None
     text: str

@@ -38,11 +38,11 @@ class _Change(NamedTuple):
 def with_entries(text: str, entries: Iterable[Entry]) -> str:
     """Return the text of a valid config file with these entries.
 
-    >>> print(with_entries("name: t\\ncompare:\\n  rules:  # ours\\n  - {path: a, ignore: true}\\n", [
+    >>> print(with_entries("name: t\\ncompare:\\n  rules:  # of the team\\n  - {path: a, ignore: true}\\n", [
     ...     Entry(("compare", "rules"), {"path": "b", "atol": 0.001})]), end="")
     name: t
     compare:
-      rules:  # ours
+      rules:  # of the team
       - {path: a, ignore: true}
       - {path: b, atol: 0.001}
     """

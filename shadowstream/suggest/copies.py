@@ -26,7 +26,7 @@ def marks_of(value: Any, texts: Iterable[Any], input_ms: int) -> InputMarks | No
 
 
 def is_copied(couple: Couple, pair: ReadPair) -> bool | None:
-    """Whether production's value stands in the input; None where the input is not known."""
+    """Whether production's value is in the input; None where the input is not known."""
     if pair.input is None:
         return None
     value, texts = _text(couple.production), pair.input.texts

@@ -106,7 +106,7 @@ def spans_within(client: AdminClient, places: list[Partition], within: Range) ->
     """Return the offsets that hold the range and its margin in these partitions.
 
     A time bounds the begin only. Records out of order may lie anywhere after a later one, so those of an earlier time
-    than `end_ms` are told by their own times, up to the present ends.
+    than `end_ms` are distinguished by their own times, up to the present ends.
     """
     lows, highs = offsets.beginnings(client, places), offsets.ends(client, places)
     begins, ends = dict(lows), dict(highs)
