@@ -55,7 +55,8 @@ def config_of(headers: bool) -> Config:
         },
         "judge": {"window_ms": 60_000},
     }
-    return Config.model_validate(document)
+    config = Config.model_validate(document)
+    return config.model_copy(update={"compare": config.compare.keyed("of the benchmark")})
 
 
 def step_of(config: Config, workload: Workload, folder: Path) -> JoinerStep:

@@ -13,18 +13,17 @@ from shadowstream.errors import ConfigError
 WHOLE, OVERFLOW = "1", "2"
 INFLATED_BYTES_MAX = 10_000_000
 """Maximum bytes of a compressed text: 24 characters can hold a gigabyte."""
-_BITS_MAX = 63
 
 T = TypeVar("T")
 
 
-def pack(data: bytes) -> str:
-    """Compress bytes into text.
+def pack(data: bytes, level: int = 6) -> str:
+    """Compress bytes into text; `level` is zlib's.
 
     >>> unpack(pack(b"abc"))
     b'abc'
     """
-    return base64.b85encode(zlib.compress(data, 6)).decode()
+    return base64.b85encode(zlib.compress(data, level)).decode()
 
 
 def unpack(text: str, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
@@ -62,17 +61,3 @@ def opened(metadata: str, parse: Callable[[bytes], T]) -> T:
         return parse(unpack(metadata[1:]))
     except (ValueError, zlib.error) as error:
         raise ConfigError(f"{shown} cannot be read: {error}; did another program change it?") from error
-
-
-def numbers_of(data: bytes) -> list[int]:
-    """Return the numbers of a row of varints: seven bits a byte, the lowest first; raises `ValueError` beyond 63."""
-    numbers, number, shift = [], 0, 0
-    for byte in data:
-        if shift >= _BITS_MAX:  # the time to add to a number grows with its length
-            raise ValueError("it holds a number beyond all offsets")
-        number |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            numbers.append(number)
-            number = shift = 0
-    return numbers

@@ -14,6 +14,7 @@ from shadowstream.joiner.intake.equivalent_ids import equal_form
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.paths import parse_one
 from shadowstream.protocol import headers
+from shadowstream.protocol.varints import varints_of
 from shadowstream.runner import commit_metadata
 from shadowstream.worker.values import unpacked
 from tests.bombs.values import MEGABYTE
@@ -112,7 +113,7 @@ TEXTS = (
     Act("compressed gigabyte as counters", _metadata(bytes(4_000_000)), commit_metadata.of_metadata),
     Act("lists as counters", _metadata(b'{"a":' + b"[" * 500_000), commit_metadata.of_metadata),
     Act("a number of 4 MB as a checkpoint", _metadata(b"\xff" * 4_000_000), checkpoint.decode),
-    Act("2^62 pending records", _metadata(checkpoint._varints([1, 9, 0, 0, 1, 0, 2**62])), checkpoint.decode),
+    Act("2^62 pending records", _metadata(varints_of([1, 9, 0, 0, 1, 0, 2**62])), checkpoint.decode),
     Act(
         "a compressed gigabyte as pending records",
         lambda: base64.b85encode(zlib.compress(bytes(2 * 10**7), 9)).decode(),

@@ -8,9 +8,9 @@ partitions.
 
 import sys
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
-from itertools import chain, compress, repeat
+from itertools import compress, repeat
 from operator import eq, is_not, not_
 from typing import cast
 
@@ -20,6 +20,7 @@ from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, Pair
 from shadowstream.joiner.matching.pending import PendingTotals
 from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.matching.spilled_values import SpillStore
+from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
@@ -221,6 +222,5 @@ class UniqueIdStore:
                     found.append(Unmatched(side, self._take(side, id_), id_))
         return found
 
-    def offsets(self, side: Side) -> Iterator[int]:
-        yield from self._ids[side].values()
-        yield from chain.from_iterable(self._later[side].values())
+    def offsets(self, side: Side) -> Spans:
+        return self._buffers[side].spans()

@@ -83,7 +83,7 @@ class Store(Protocol):
         """Remove all pending rows with such ids, and return each as unmatched."""
 
     def offsets(self, side: Side) -> Iterable[int]:
-        """Return the offsets of a side's pending rows."""
+        """Return the offsets of a side's pending rows; the spans of them, if the store keeps these."""
 
 
 SideRows = tuple[list[PendingRecord], list[PendingRecord]]  # the rows of one id, of production and of the shadow

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.joiner.matching.spilled_values import SpilledValues, SpillStore, spilled
+from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
 RUN_MAX = 4_096
@@ -27,7 +28,7 @@ TIDY_AT = 64  # the number of runs at which small neighbours are joined; next at
 class _Run:
     """Rows in offset order. Those before `begin`, or in the mask, have been taken. `on_disk` are spilled values."""
 
-    __slots__ = ("at", "begin", "left", "offsets", "on_disk", "rows", "taken")
+    __slots__ = ("_spans", "at", "begin", "left", "offsets", "on_disk", "rows", "taken")
 
     def __init__(self, rows: PendingColumns, on_disk: SpilledValues | None = None) -> None:
         self.rows, self.on_disk = rows, on_disk
@@ -36,16 +37,28 @@ class _Run:
         self.begin = 0
         self.taken: npt.NDArray[np.bool_] | None = None
         self.at: npt.NDArray[np.int64] | None = None
+        self._spans: Spans | None = None
 
     def place(self, offset: int) -> int:
         return bisect_left(self.offsets, offset, self.begin)
 
     def places(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.searchsorted(self._array(), offsets)
+
+    def spans(self) -> Spans:
+        """Return the spans of the rows that wait; they are kept until a row is taken."""
+        if self._spans is None:
+            waits: slice | npt.NDArray[np.bool_] = slice(self.begin, None) if self.taken is None else ~self.taken
+            self._spans = Spans.of_sorted(self._array()[waits])
+        return self._spans
+
+    def _array(self) -> npt.NDArray[np.int64]:
         if self.at is None:
             self.at = np.array(self.offsets, np.int64)
-        return np.searchsorted(self.at, offsets)
+        return self.at
 
     def drop(self, begin: int, n: int) -> None:
+        self._spans = None
         self.left -= n
         if self.taken is None and begin == self.begin:
             self.begin += n
@@ -53,6 +66,7 @@ class _Run:
             self._mask()[begin : begin + n] = True
 
     def drop_at(self, places: npt.NDArray[np.int64]) -> None:
+        self._spans = None
         self.left -= len(places)
         self._mask()[places] = True
 
@@ -120,6 +134,10 @@ class ColumnBuffer:
         if done < n:
             pieces.append(self._gather(np.array(offsets[done:], np.int64)))
         return PendingColumns.joined(pieces)
+
+    def spans(self) -> Spans:
+        """Return the offsets of all rows, at the cost of the runs that have changed since the last call."""
+        return Spans.union(run.spans() for run in self._runs)
 
     def row(self, offset: int) -> PendingRecord:
         run = self._runs[bisect_right(self._firsts, offset) - 1]

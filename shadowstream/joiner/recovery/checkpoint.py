@@ -9,12 +9,13 @@ records. Form ``2`` has no runs: the pending set did not fit, and the state reco
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-import numpy as np
-
 from shadowstream.errors import ConfigError
-from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, numbers_of, opened, overflows, pack, unpack
+from shadowstream.joiner.offset_spans import Spans
+from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack, unpack
+from shadowstream.protocol.varints import numbers_of, varints_of
 from shadowstream.records import METADATA_CHARS_MAX
 
+_FAST = 1  # a tenth of the time of level 6 for a million offsets, for a sixth more bytes
 PENDING_MAX = 100_000_000  # limit of the pending set, because a few characters can encode any number of offsets
 
 
@@ -29,35 +30,13 @@ class Checkpoint(NamedTuple):
     overflow: bool = False
 
 
-def _runs(offsets: Iterable[int]) -> list[tuple[int, int]]:
-    """Convert offsets to sorted runs: (gap since the previous run's end, length)."""
-    array = np.unique(offsets if isinstance(offsets, np.ndarray) else np.fromiter(offsets, dtype=np.int64))
-    if not len(array):
-        return []
-    starts = np.flatnonzero(np.diff(array, prepend=array[0] - 2) != 1)
-    lengths = np.diff(starts, append=len(array))
-    first = array[starts]
-    gaps = first - np.concatenate(([0], first[:-1] + lengths[:-1]))
-    return list(zip(gaps.tolist(), lengths.tolist(), strict=True))
-
-
-def _varints(numbers: Iterable[int]) -> bytes:
-    out = bytearray()
-    for number in numbers:
-        while number > 127:
-            out.append(number & 127 | 128)
-            number >>= 7
-        out.append(number)
-    return bytes(out)
-
-
 def pending_text(pending: Iterable[int]) -> str:
     """Convert a pending set to text of any length, for the state record.
 
     >>> sorted(pending_of(pending_text([7, 3, 4])))
     [3, 4, 7]
     """
-    return pack(_varints(number for run in _runs(pending) for number in run))
+    return pack(varints_of(Spans.of(pending).gaps_and_lengths()), _FAST)
 
 
 def pending_of(text: str) -> frozenset[int]:
@@ -82,12 +61,13 @@ def encode(checkpoint: Checkpoint) -> str:
     True
     """
     head = [checkpoint.sequence, checkpoint.high, checkpoint.progress, checkpoint.correctable_floor]
-    runs = _runs(checkpoint.pending)
-    if len(runs) <= METADATA_CHARS_MAX:  # a run costs at least one character
-        text = WHOLE + pack(_varints([*head, len(runs), *(number for run in runs for number in run)]))
+    spans = Spans.of(checkpoint.pending)
+    runs = len(spans.begins)
+    if runs <= METADATA_CHARS_MAX:  # a run costs at least one character
+        text = WHOLE + pack(varints_of([*head, runs]) + varints_of(spans.gaps_and_lengths()))
         if len(text) <= METADATA_CHARS_MAX:
             return text
-    return OVERFLOW + pack(_varints([*head, 0]))
+    return OVERFLOW + pack(varints_of([*head, 0]))
 
 
 def _fields(data: bytes) -> tuple[int, int, int, int, int, list[int]]:

@@ -1,14 +1,11 @@
 """The pending records of a task in all its stages. Every commit holds them, so that a restart reads them again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-
-import numpy as np
-import numpy.typing as npt
 
 from shadowstream.joiner.intake.side import SideIntake
 from shadowstream.joiner.matching.matches import Store
+from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.corrections import Corrections
 from shadowstream.joiner.outcomes.deferred import Backlog
@@ -25,10 +22,10 @@ class PendingRecords:
     _deferred: Backlog
     _sides: Sequence[SideIntake]
 
-    def offsets(self, side: Side) -> npt.NDArray[np.int64]:
+    def offsets(self, side: Side) -> Spans:
         stages = (self._store, self._corrections, self._awaiting, self._deferred)
-        pending: Iterator[int] = chain.from_iterable(stage.offsets(side) for stage in stages)
-        return np.sort(np.fromiter(chain(pending, self._sides[side].offsets()), dtype=np.int64))
+        pending = [*(stage.offsets(side) for stage in stages), self._sides[side].offsets()]
+        return Spans.union(map(Spans.of, pending))
 
     def count(self, side: Side) -> int:
         """Count the pending records of a side from totals."""

@@ -101,7 +101,7 @@ class TaskCommit:
         ahead = parts.completeness.ahead
         if ahead.noted:
             for side in parts.sources.sides:
-                ahead.keep(side, self.pending.offsets(side).tolist())
+                ahead.keep(side, self.pending.offsets(side))
         parts.counts.clear()
         parts.paths.clear()
 
@@ -218,7 +218,8 @@ class TaskCommit:
         marks_from, diff_from = self._marks_from(), parts.late.read_again_from(parts.counts)
         for side in parts.sources.sides:
             position, pending = parts.sides[side].position, self.pending.offsets(side)
-            position.pending_from = low = int(pending[0]) if len(pending) else position.accounted_to
+            lowest = pending.lowest
+            position.pending_from = low = position.accounted_to if lowest is None else lowest
             if parts.identity.repeats(side):
                 # After a restart, duplicate detection needs the ids of the whole span.
                 low = min(low, max(position.read_from, position.accounted_to - parts.config.identity.dedupe_span))

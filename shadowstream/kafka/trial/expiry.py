@@ -15,7 +15,8 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.protocol.metadata_codec import numbers_of, opened, overflows
+from shadowstream.protocol.metadata_codec import opened, overflows
+from shadowstream.protocol.varints import numbers_of
 from shadowstream.records import Partition
 from shadowstream.status.durations import ago
 from shadowstream.topics import UNBOUNDED

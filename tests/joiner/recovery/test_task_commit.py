@@ -8,6 +8,7 @@ from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.recovery.task_commit import is_usable
 from shadowstream.protocol.metadata_codec import pack
+from shadowstream.protocol.varints import varints_of
 
 GOOD: dict[str, Any] = {
     "counts": {"passed:in/0": 7, "input_floor:in/0": 1, "input_read:in/0": 7, "input_ended:in/0": 7, "read:shadow": 3},
@@ -28,7 +29,7 @@ def test_what_a_joiner_writes_can_be_taken_up() -> None:
         {"marks": b"garbage"},
         {"marks": MarksLog("ab").snapshot()[:-3]},
         {"overflow": {"shadow": "no base85 \x00"}},
-        {"overflow": {"shadow": pack(checkpoint._varints([0, 2**62]))}},
+        {"overflow": {"shadow": pack(varints_of([0, 2**62]))}},
         {"counts": {"passed:nowhere": 1}},
         {"counts": {"input_read:in/0": 1}},
         {"inputs_counted": {"in/zero": 1}},

@@ -1,0 +1,217 @@
+"""The joiner's step alone, without Kafka: what grows with waiting records, with tasks and with the share that differs.
+
+`python -m bench.growth` prints one line of JSON each: CPU microseconds a pair of reading and of committing, and CPU
+milliseconds a commit (median). `--of waiting`, `tasks` or `mismatches` measures one of them.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.pure import INPUT, REVISION, config_of
+from bench.workloads import FIRST_MS, SHADOW_LATER_MS, Workload
+from shadowstream.compare import comparer
+from shadowstream.joiner.step import JoinerStep
+from shadowstream.kafka.loop import spare_collections
+from shadowstream.kafka.schemas.registry import FolderSchemas
+from shadowstream.protocol import marks
+from shadowstream.records import Batch, Partition
+
+WAITING = 1_000, 10_000, 100_000, 1_000_000
+ORDERS = "in", "random"
+TASKS = 1, 64, 512
+MISMATCHES = 0, 2, 50, 100
+PAIRS = 40_000
+"""Pairs of one measurement, beside those that wait."""
+BATCH = 1_000
+COMMITS = 8
+SEED = 1
+NOW_MS = FIRST_MS + 10_000_000_000
+
+
+@dataclass
+class Spent:
+    """CPU seconds of reading, and of each commit."""
+
+    read: float = 0.0
+    commits: list[float] = field(default_factory=list)
+
+    def row(self, pairs: int) -> dict[str, Any]:
+        """Figures of so many pairs."""
+        return {
+            "read_us_per_pair": round(self.read / pairs * 1e6, 2),
+            "commit_us_per_pair": round(sum(self.commits) / pairs * 1e6, 2),
+            "ms_per_commit": round(statistics.median(self.commits) * 1e3, 2),
+        }
+
+
+class Measured:
+    """A step with `tasks` tasks, fed by hand; `spent` counts once `clock` is set."""
+
+    def __init__(self, workload: Workload, tasks: int, folder: Path) -> None:
+        workload.write_schema(folder)
+        config = config_of(headers=False)
+        compare = comparer.comparer(FolderSchemas(folder), config.compare)
+        self.step = JoinerStep(config, REVISION, compare, {"out": tasks}, [INPUT])
+        for partition in range(tasks):
+            task = self.step.assign("out", partition)
+            for side in task.sources.sides:
+                task.restore(side, None, 0)
+        begins = [{"topic": "in", "partition": 0, "committed": 0, "end": -1, "bound": -1}]
+        self.step.mark(marks.mark("start", REVISION, begins=begins))
+        self.spent = Spent()
+        self.outcomes: dict[str, int] = {}
+        self._ends: dict[Partition, int] = {}
+
+    def read(self, topic: str, partition: int, times: list[int], keys: list[bytes], values: list[bytes]) -> None:
+        """Read one batch at the end of its partition."""
+        place = Partition(topic, partition)
+        first = self._ends.get(place, 0)
+        self._ends[place] = first + len(keys)
+        offsets = list(range(first, first + len(keys)))
+        batch = Batch(place, offsets, times, list(keys), list(values), [None] * len(keys))
+        began = time.process_time()
+        self.step.read(batch, NOW_MS)
+        self.spent.read += time.process_time() - began
+
+    def commit(self) -> None:
+        """Prepare one commit, and confirm it."""
+        began = time.process_time()
+        self.step.prepare(NOW_MS)
+        took = time.process_time() - began
+        for counts in self.step.prepared_counts():
+            for name, n in counts.pairs.items():
+                self.outcomes[name] = self.outcomes.get(name, 0) + n
+        began = time.process_time()
+        self.step.committed()
+        self.spent.commits.append(took + time.process_time() - began)
+
+
+Pairs = list[tuple[bytes, bytes, bytes]]
+
+
+def _made(workload: Workload, count: int, mismatch_percent: int | None = None) -> Pairs:
+    """Pairs of which so many percent differ; None: as the workload has them."""
+    made = list(workload.pairs(100 if mismatch_percent is not None else count))
+    if mismatch_percent is None:
+        return made
+    agreeing, differing = made[1][2], made[49][2]
+    chosen = (differing if n % 100 < mismatch_percent else agreeing for n in range(count))
+    same = (made[49][1] if n % 100 < mismatch_percent else made[1][1] for n in range(count))
+    return [(f"k{n:09d}".encode(), one, other) for n, (one, other) in enumerate(zip(same, chosen, strict=True))]
+
+
+def waiting(count: int, order: str) -> dict[str, Any]:
+    """Production is `count` records ahead; the candidate comes in order, or in any order among those that wait."""
+    dice = random.Random(SEED)
+    made = _made(Workload("flat-100"), 2 * count + PAIRS, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        measured = Measured(Workload("flat-100"), 1, Path(folder))
+        spare_collections()
+        waits: list[int] = []
+        batch, each = min(BATCH, count), PAIRS // COMMITS
+        for begin in range(0, len(made), batch):
+            if begin == 2 * count:  # so far: until so many wait, and until these are as scattered as they become
+                measured.commit()
+                measured.spent = Spent()
+            fresh = range(begin, begin + batch)
+            _production(measured, made, fresh)
+            if begin >= count:
+                if order == "random":
+                    chosen = [_taken(waits, dice) for _ in range(batch)]
+                else:
+                    chosen, waits = waits[:batch], waits[batch:]
+                _shadow(measured, made, chosen)
+                if (begin + batch) % each == 0:
+                    measured.commit()
+            waits += fresh
+        return {"varied": "waiting", "at": count, "order": order, **measured.spent.row(PAIRS)}
+
+
+def _taken(waits: list[int], dice: random.Random) -> int:
+    at = dice.randrange(len(waits))
+    waits[at], waits[-1] = waits[-1], waits[at]
+    return waits.pop()
+
+
+def _production(measured: Measured, made: Pairs, numbers: Sequence[int], partition: int = 0) -> None:
+    times = [FIRST_MS + n for n in numbers]
+    measured.read("out", partition, times, [made[n][0] for n in numbers], [made[n][1] for n in numbers])
+
+
+def _shadow(measured: Measured, made: Pairs, numbers: Sequence[int], partition: int = 0) -> None:
+    times = [FIRST_MS + n + SHADOW_LATER_MS for n in numbers]
+    keys = [bytes(bytearray(made[n][0])) for n in numbers]  # other objects than the other side's, as from the client
+    measured.read("new", partition, times, keys, [made[n][2] for n in numbers])
+
+
+def shared_by(tasks: int, made: Pairs) -> Measured:
+    """Read all pairs in `COMMITS` commits, shared by so many tasks."""
+    with tempfile.TemporaryDirectory() as folder:
+        measured = Measured(Workload("flat-100"), tasks, Path(folder))
+        spare_collections()
+        for warm in (True, False):
+            if not warm:
+                measured.spent, measured.outcomes = Spent(), {}
+            each = len(made) // COMMITS
+            for begin in range(0, len(made), each):
+                for partition, numbers in enumerate(_shares(range(begin, begin + each), tasks)):
+                    for at in range(0, len(numbers), BATCH):
+                        _production(measured, made, numbers[at : at + BATCH], partition)
+                        _shadow(measured, made, numbers[at : at + BATCH], partition)
+                measured.commit()
+                if warm:
+                    break
+            made = [(b"w" + key, one, other) for key, one, other in made]
+        return measured
+
+
+def _shares(numbers: range, tasks: int) -> Iterator[range]:
+    for task in range(tasks):
+        if numbers[task::tasks]:
+            yield numbers[task::tasks]
+
+
+def many_tasks(tasks: int) -> dict[str, Any]:
+    """The same pairs, shared by so many tasks of one process."""
+    measured = shared_by(tasks, _made(Workload("flat-100"), PAIRS))
+    return {"varied": "tasks", "at": tasks, **measured.spent.row(PAIRS)}
+
+
+def mismatching(percent: int) -> dict[str, Any]:
+    """Pairs in one task of which so many percent differ beyond the rules."""
+    measured = shared_by(1, _made(Workload("flat-100"), PAIRS, percent))
+    share = round(100 * measured.outcomes.get("mismatch", 0) / PAIRS)
+    if share != percent:
+        raise SystemExit(f"{share} % of the pairs were mismatches, not {percent} %")
+    return {"varied": "mismatches", "at": percent, **measured.spent.row(PAIRS)}
+
+
+def rows(of: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield all measurements, or those of one kind."""
+    if of in (None, "waiting"):
+        yield from (waiting(count, order) for count in WAITING for order in ORDERS)
+    if of in (None, "tasks"):
+        yield from map(many_tasks, TASKS)
+    if of in (None, "mismatches"):
+        yield from map(mismatching, MISMATCHES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
+    parser.add_argument("--of", choices=("waiting", "tasks", "mismatches"))
+    for row in rows(parser.parse_args().of):
+        print(json.dumps(row))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

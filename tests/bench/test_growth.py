@@ -1,0 +1,23 @@
+"""The growth benchmark runs, and its costs do not grow as they did."""
+
+import pytest
+
+from bench import growth, pure
+from bench.workloads import Workload
+
+
+def test_the_steps_cost_is_measured_with_every_mismatch_found() -> None:
+    assert pure.measure(Workload("flat-100"), 2_000, 500).mismatches == 40
+
+
+def test_a_commit_does_not_name_each_waiting_record_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were all that wait named anew, so many would make a commit cost some twenty times as much."""
+    monkeypatch.setattr(growth, "PAIRS", 4_000)
+    few, many = growth.waiting(2_000, "in"), growth.waiting(200_000, "in")
+    assert many["ms_per_commit"] < 4 * few["ms_per_commit"], (few, many)
+
+
+def test_tasks_and_mismatches_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "PAIRS", 4_000)
+    assert growth.many_tasks(4)["at"] == 4
+    assert growth.mismatching(50)["at"] == 50
