@@ -17,6 +17,7 @@ import orjson
 from fastavro.schema import parse_schema
 
 from shadowstream import shipped
+from shadowstream.codecs import diff_rows
 from shadowstream.codecs.framing import SINGLE_OBJECT, SINGLE_OBJECT_BYTES
 from shadowstream.codecs.plausible import check
 from shadowstream.codecs.schemas import fingerprint_of
@@ -69,32 +70,9 @@ def encode(name: str, value: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
-_DIFF_BRANCHES = (
-    ("key", "bytes"),
-    ("production", "shadowstream.RecordId"),
-    ("shadow", "shadowstream.RecordId"),
-    ("twin", "shadowstream.RecordId"),
-    ("input", "string"),
-    ("reason", "string"),
-    ("correction_of", "string"),
-    ("id", "bytes"),
-)
-_DIFFERENCE_BRANCHES = ("production", "string"), ("shadow", "string"), ("delta", "double")
-
-
 def encode_diff(row: Mapping[str, Any]) -> bytes:
-    """Encode a row of diff, each union's branch named. Otherwise fastavro would try all branches of every value, which
-    doubles the time."""
-    differences = [_named(difference, _DIFFERENCE_BRANCHES) for difference in row["differences"]]
-    return encode("diff", {**_named(row, _DIFF_BRANCHES), "differences": differences})
-
-
-def _named(record: Mapping[str, Any], branches: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    branched = dict(record)
-    for field, branch in branches:
-        if (value := record[field]) is not None:
-            branched[field] = branch, value
-    return branched
+    """Encode a row of diff: the bytes of `encode` by a shorter way."""
+    return diff_rows.encoded(_head("diff"), row)
 
 
 def decode(raw: bytes) -> tuple[str, dict[str, Any]]:

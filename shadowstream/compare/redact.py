@@ -16,6 +16,8 @@ Three rules decide, and the strictest counts (docs/privacy.md):
 import hmac
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from shadowstream.compare.dimension_codes import ABSENT, Coded
 from shadowstream.compare.result import Difference, PlainText
@@ -31,6 +33,18 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ERROR_NAME = re.compile(r"[A-Za-z_][\w.]{0,99}|output refused")
 Names = Sequence[str | None]
+
+
+_PATHS_KEPT, _PATH_CHARS_KEPT = 4_096, 256
+"""Differences mostly have few paths, over and over; the keys of maps make any number, of any length."""
+
+
+class _ShownPath(NamedTuple):
+    """A path as it may be shown. `is_covered`: redaction covers its values; `is_allowed`: the config names it."""
+
+    text: str
+    is_covered: bool
+    is_allowed: bool
 
 
 class Hashed(bytes):
@@ -57,6 +71,7 @@ class Redactor:
             if rule.key is not None
         ]
         self._spelling = spelling
+        self._kept_path = lru_cache(_PATHS_KEPT)(self._found_path)
         self._calls = tuple(f"{call}: " for call in compare.calls)
 
     @classmethod
@@ -93,7 +108,8 @@ class Redactor:
         """The hash of a text, or the mark of a dropped one."""
         if drops or self._key is None:
             return DROPPED
-        return MARK + hmac.new(self._key, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_DIGITS]
+        digest = hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), "sha256")
+        return MARK + digest[: _DIGITS // 2].hex()
 
     def shown_names(self, names: Sequence[str], new_from: int | None = None) -> list[str]:
         """The names of a path as they may be shown. `new_from`: the place from which only the candidate has them."""
@@ -126,10 +142,18 @@ class Redactor:
 
     def path(self, difference: Difference) -> str:
         """The path of a difference as it may be shown."""
-        if not self._hides:
-            return difference.path
-        names = _literal(difference.path)
-        return join_path(self.shown_names(names, len(names) - 1 if _is_new(difference) else None))
+        return self._path(difference, None).text if self._hides else difference.path
+
+    def _path(self, difference: Difference, new_from: int | None) -> _ShownPath:
+        find = self._kept_path if len(difference.path) <= _PATH_CHARS_KEPT else self._found_path
+        return find(difference.path, new_from, new_from is None and _is_new(difference))
+
+    def _found_path(self, path: str, new_from: int | None, is_new: bool) -> _ShownPath:
+        names = _literal(path)
+        if is_new:
+            new_from = len(names) - 1
+        shown = join_path(self.shown_names(names, new_from))
+        return _ShownPath(shown, self._covers(names), self._is_allowed(names, new_from or 0))
 
     def field(self, path: str) -> str:
         """The path of a field of production as it may be shown."""
@@ -144,18 +168,15 @@ class Redactor:
         default the last name of a field that only the candidate has."""
         if not self._hides:
             return difference
-        names = _literal(difference.path)
-        if new_from is None and _is_new(difference):
-            new_from = len(names) - 1
-        path = join_path(self.shown_names(names, new_from))
-        if self._covers(names):
+        path = self._path(difference, new_from)
+        if path.is_covered:
             production, shadow = (self._covered(text) for text in (difference.production, difference.shadow))
-            return Difference(path, difference.kind, production, shadow, None)
-        is_moved = new_from is not None or difference.kind == "type"
-        covers = self._redacts and is_moved and not self._is_allowed(names, new_from or 0)
+            return Difference(path.text, difference.kind, production, shadow, None)
+        is_moved = new_from is not None or difference.kind == "type" or _is_new(difference)
+        covers = self._redacts and is_moved and not path.is_allowed
         shadow = self._covered(difference.shadow) if covers else self._value(difference.shadow)
         delta = None if self._values in ("hashed", "none") else difference.delta
-        return Difference(path, difference.kind, self._value(difference.production), shadow, delta)
+        return Difference(path.text, difference.kind, self._value(difference.production), shadow, delta)
 
     def _is_allowed(self, names: Sequence[str], new_from: int) -> bool:
         """Whether the config names a field of these, literally, at or below the place from which it is new."""

@@ -65,7 +65,7 @@ class Spans(Collection[int]):
 
     def __contains__(self, offset: object) -> bool:
         at = int(np.searchsorted(self.begins, offset, "right")) - 1  # type: ignore[call-overload]  # an int
-        return at >= 0 and bool(offset < self.ends[at])  # type: ignore[operator]
+        return at >= 0 and bool(offset < self.ends[at])
 
     @property
     def lowest(self) -> int | None:

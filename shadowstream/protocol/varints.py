@@ -46,4 +46,4 @@ def numbers_of(data: bytes) -> list[int]:
         if not len(longer):
             break
         numbers[longer] |= (raw[at[longer] + place].astype(np.int64) & 127) << 7 * place
-    return numbers.tolist()  # type: ignore[no-any-return]  # numpy's types end here
+    return numbers.tolist()
