@@ -16,19 +16,22 @@ _END = b"\x00"
 """The end of an array or a map."""
 _KEPT_CHARS = 256
 _delta = struct.Struct("<Bd").pack
-_SMALL = [bytes([n]) for n in range(128)]
+_LAST = [bytes([n]) for n in range(128)]
+_LAST += [bytes([n & 127 | 128, n >> 7]) for n in range(128, 1 << 14)]
+"""The last 14 bits of a varint."""
+_MORE = [bytes([n & 127 | 128, n >> 7 | 128]) for n in range(1 << 14)]
+"""14 bits of a varint with bits above them."""
 
 
 def _long(number: int) -> bytes:
     number = (number << 1) ^ (number >> 63)
-    if number < 128:
-        return _SMALL[number]
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    if number < 1 << 14:
+        return _LAST[number]
+    out = b""
+    while number >= 1 << 14:
+        out += _MORE[number & 16_383]
+        number >>= 14
+    return out + _LAST[number]
 
 
 def _bytes(value: bytes) -> bytes:

@@ -321,10 +321,12 @@ class OutcomeCounts:
         return f"{place}/{offset}"
 
     def _row(self, result: ComparisonResult, revision: str, rows: Rows, details: RowDetails) -> None:
-        side, first = next((Side(n), row) for n, row in enumerate(rows) if row is not None)
+        production, shadow, twin = rows
+        side, first = Side.PRODUCTION, production
+        if first is None:
+            side, first = next((Side(n), row) for n, row in enumerate(rows) if row is not None)
         corrects = details.corrects
         pair_id = corrects.pair_id if corrects else self.pair_id(side, first)
-        production, shadow, twin = rows
         reason = self._reason(result)
         record = {
             "pair_id": pair_id,
