@@ -31,6 +31,15 @@ class Coded(NamedTuple):
     codes: Ints
     values: list[str]
 
+    def part(self, begin: int, end: int) -> "Coded":
+        """Return the rows from `begin` up to `end`, with the values of these rows only.
+
+        >>> coded(["b", "a", "c", "a"]).part(1, 3)
+        Coded(codes=array([0, 1]), values=['a', 'c'])
+        """
+        found, codes = np.unique(self.codes[begin:end], return_inverse=True)
+        return Coded(codes, [self.values[code] for code in found.tolist()])
+
 
 def coded(column: Iterable[Any]) -> Coded:
     """Encode a column of texts, with codes in order of first appearance.

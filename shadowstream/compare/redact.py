@@ -72,6 +72,7 @@ class Redactor:
         ]
         self._spelling = spelling
         self._kept_path = lru_cache(_PATHS_KEPT)(self._found_path)
+        self._kept_field = lru_cache(_PATHS_KEPT)(self._found_field)
         self._calls = tuple(f"{call}: " for call in compare.calls)
 
     @classmethod
@@ -159,6 +160,9 @@ class Redactor:
         """The path of a field of production as it may be shown."""
         if not self._hides:
             return path
+        return (self._kept_field if len(path) <= _PATH_CHARS_KEPT else self._found_field)(path)
+
+    def _found_field(self, path: str) -> str:
         names = parse_path(path)
         shown = iter(self.shown_names(["0" if name is None else name for name in names]))
         return join_path(None if name is None else one for name, one in zip(names, shown, strict=True))

@@ -29,7 +29,11 @@ class Spans(Collection[int]):
         """Return the spans of offsets in any order, which may occur more than once."""
         if isinstance(offsets, Spans):
             return offsets
-        array = offsets if isinstance(offsets, np.ndarray) else np.fromiter(offsets, dtype=np.int64)
+        if not isinstance(offsets, np.ndarray):
+            offsets = list(offsets)
+            if not offsets:
+                return cls()
+        array: Numbers = np.asarray(offsets, np.int64)
         return cls.of_sorted(array if (np.diff(array) >= 0).all() else np.sort(array))
 
     @classmethod

@@ -12,6 +12,7 @@ from shadowstream.joiner.completeness.copied_time import CopyPosition, Originals
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.joiner.completeness.marks_log import MarksLog, position_of
 from shadowstream.joiner.completeness.observed_offsets import lowest
+from shadowstream.joiner.outcomes.compare_stage import compare_together
 from shadowstream.joiner.task import Task
 from shadowstream.joiner.task_topics import TaskTopics, places_of, side_of
 from shadowstream.records import Batch, Commit, Partition, Prepared, Side, Write
@@ -34,6 +35,7 @@ class JoinerStep:
         repartitioned: Collection[str] = (),
     ) -> None:
         self.config, self.revision, self.compare = config, revision, compare
+        self._compare_of: dict[str, Comparing] = {}
         self._id_secret = config.compare.id_secret  # without it, hidden keys could not be distinguished
         self.partitions = dict(partitions)
         self.inputs = frozenset(inputs)
@@ -62,7 +64,10 @@ class JoinerStep:
             copied.add(Side.SHADOW)
         compacted = frozenset(side for side, place in zip(Side, places, strict=False) if place.topic in self.compacted)
         sources = TaskTopics(topic, places, inputs, own, frozenset(copied), compacted, self.incarnation)
-        task = Task(self.config, self.revision, sources, self.progress, self.compare.of(topic))
+        compare = self._compare_of.get(topic)
+        if compare is None:  # one for all tasks of a topic, so that their pairs can be compared together
+            compare = self._compare_of[topic] = self.compare.of(topic)
+        task = Task(self.config, self.revision, sources, self.progress, compare)
         self.tasks[places[Side.PRODUCTION]] = task
         for side in sources.sides:
             self._by_place[places[side]] = (task, side)
@@ -204,11 +209,13 @@ class JoinerStep:
         has_more = False
         self.prepared = []
         for task in self.tasks.values():
-            prepared = task.prepare(now_ms, share)
-            has_more |= prepared.has_more
-            if prepared.commits:
-                writes += prepared.writes
-                commits += prepared.commits
+            has_more |= task.decide(share)
+        compare_together(task.comparing for task in self.tasks.values())
+        for task in self.tasks.values():
+            of_task, offsets = task.prepare(now_ms)
+            if offsets:
+                writes += of_task
+                commits += offsets
                 self.prepared.append(task)
         return Prepared(writes, commits, has_more)
 

@@ -45,7 +45,7 @@ from shadowstream.joiner.recovery.pending_records import PendingRecords
 from shadowstream.joiner.recovery.task_commit import CommitParts, TaskCommit
 from shadowstream.joiner.task_topics import TaskTopics
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import Batch, Partition, Prepared, Side
+from shadowstream.records import Batch, Commit, Partition, Side, Write
 
 
 class Task:
@@ -133,8 +133,11 @@ class Task:
         for corrected in self.late.fetched(place, batch, gone):
             self.deferred.correct(corrected)
 
-    def settle(self, limit: int = sys.maxsize) -> bool:
-        """Decide about `limit` records that need not wait any more; return whether the next call can decide more."""
+    def decide(self, limit: int = sys.maxsize) -> bool:
+        """Decide about `limit` records that need not wait any more; return whether the next call can decide more.
+
+        The pairs among them are gathered, and compared by `compare_together` or `prepare`.
+        """
         for done in self.completeness.passed.advance(self.completeness.positions[Side.SHADOW]):
             self.routes.check(done)
         self.completeness.advance()
@@ -147,9 +150,6 @@ class Task:
             pair_up = pair_equal_ids if self.identity.has_meanings else self.comparing.untied
             self.resolver.resolve(pair_up(matches))
         has_more |= self.resolver.resume_deferred(limit)
-        self.comparing.compare_gathered()
-        if (watermark_ms := self.completeness.watermark()) is not None:
-            self.late.expire(watermark_ms)
         return has_more or any(one.has_deleted for one in self.sides) or len(self.deferred) > 0
 
     def shed_more(self) -> int:
@@ -170,12 +170,14 @@ class Task:
         """Count the records that have ended since the last commit, pairs that wait for comparison included."""
         return self.counts.records.total() + self.comparing.records_to_compare()
 
-    def prepare(self, now_ms: int, limit: int = sys.maxsize) -> Prepared:
-        """Return the content of one transaction; empty if there is nothing new. `settle` explains `limit`."""
-        has_more = self.settle(limit)
+    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+        """Compare the pairs that are still gathered; return the content of one transaction, empty if nothing is new."""
+        self.comparing.compare_gathered()
+        if (watermark_ms := self.completeness.watermark()) is not None:
+            self.late.expire(watermark_ms)
         pending = sum(self.commit.pending.count(side) for side in self.sources.sides)
         complete = self.completeness.finished and not pending and self.inputs.is_complete()
-        return Prepared(*self.commit.prepare(now_ms, complete=complete), has_more)
+        return self.commit.prepare(now_ms, complete=complete)
 
     def restore(self, side: Side, point: Checkpoint | None, start: int) -> None:
         """Begin a side at offset `start`, with the checkpoint of its commit; None if it has none."""

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 _BYTES_MAX = 9
 """Bytes of a number: 63 bits, as many as an offset has."""
+_FEW = 100
+"""Numbers below which arrays cost more than they save."""
 _LEAST = [1 << 7 * n for n in range(1, _BYTES_MAX)]
 
 
@@ -16,7 +18,10 @@ def varints_of(numbers: Iterable[int]) -> bytes:
     >>> varints_of([1, 127, 300]), numbers_of(varints_of([1, 127, 300]))
     (b'\\x01\\x7f\\xac\\x02', [1, 127, 300])
     """
-    array = numbers if isinstance(numbers, np.ndarray) else np.fromiter(numbers, dtype=np.int64)
+    array: npt.NDArray[np.int64] | list[int] = numbers if isinstance(numbers, np.ndarray) else list(numbers)
+    if len(array) < _FEW:
+        return b"".join(map(_one, array.tolist() if isinstance(array, np.ndarray) else array))
+    array = np.asarray(array, np.int64)
     longer = np.flatnonzero(array > 127)  # few: most gaps and lengths are short
     sizes = np.ones(len(array), np.int64)
     for least in _LEAST:
@@ -30,6 +35,15 @@ def varints_of(numbers: Iterable[int]) -> bytes:
         out[at] = (left & 127) | (more.astype(np.int64) << 7)
         at, left = at[more] + 1, left[more] >> 7
     return out.tobytes()
+
+
+def _one(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
 
 
 def numbers_of(data: bytes) -> list[int]:

@@ -1,5 +1,6 @@
 """Rows of varints against the plain algorithm, number by number."""
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -24,7 +25,9 @@ def plain(numbers: list[int]) -> bytes:
 @example(numbers=[2**7 * 2**n - 1 for n in range(57)])
 @example(numbers=[2**n for n in range(63)])
 def test_a_row_is_that_of_the_plain_algorithm_and_comes_back(numbers: list[int]) -> None:
-    assert varints_of(numbers) == plain(numbers)
+    assert varints_of(numbers) == varints_of(np.array(numbers, np.int64)) == plain(numbers)
+    assert varints_of(iter(numbers * 100)) == plain(numbers * 100)
+    assert varints_of(np.array(numbers * 100, np.int64)) == plain(numbers * 100)
     assert numbers_of(plain(numbers)) == numbers
 
 

@@ -47,6 +47,20 @@ class PairMetrics(NamedTuple):
     signed: Mapping[str, SignedDifferences] = {}
     bins: Mapping[str, BinnedPairs] = {}
 
+    def part(self, rows: slice) -> "PairMetrics":
+        """Return the metrics of some of the pairs."""
+        return PairMetrics(
+            None if self.latencies is None else (self.latencies[0][rows], self.latencies[1][rows]),
+            {name: mask[rows] for name, mask in self.checks.items()},
+            {path: (values[rows], mean, bound) for path, (values, mean, bound) in self.means.items()},
+            {path: values[rows] for path, values in self.shifts.items()},
+            {name: one._replace(values=one.values[rows]) for name, one in self.signed.items()},
+            {
+                path: one._replace(production=one.production[rows], shadow=one.shadow[rows])
+                for path, one in self.bins.items()
+            },
+        )
+
 
 class MetricSums:
     """Sums of pair metrics of one window and revision."""

@@ -55,6 +55,19 @@ class PairColumns(NamedTuple):
     touched: Mapping[str, _Mask] = {}
     """The pairs that differ at the path of a `field` criterion, by path (`part_counts.touched_of`)."""
 
+    def part(self, begin: int, end: int) -> "PairColumns":
+        """Return the pairs from `begin` up to `end`."""
+        rows = slice(begin, end)
+        return PairColumns(
+            self.times_ms[rows],
+            self.keys[rows],
+            self.revisions[rows],
+            self.outcomes[rows],
+            [column.part(begin, end) for column in self.dimensions],
+            self.measured.part(rows),
+            {path: mask[rows] for path, mask in self.touched.items()},
+        )
+
 
 PairPlace = tuple[PairColumns, int]
 """One of the pairs of columns."""

@@ -22,6 +22,7 @@ from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.outcomes import PLAIN, Outcome, Result
+from shadowstream.records import Write
 
 COMPARE_AT = 8_192
 WARM_UP = Result(Outcome.WARM_UP)
@@ -40,13 +41,20 @@ class CompareStage:
         scoring: LabelledPairs,
         awaiting: AwaitedSchemas,
     ) -> None:
-        self._config, self._comparer, self._completeness = config, comparer, completeness
+        self._config, self.comparer, self._completeness = config, comparer, completeness
         self._counts, self._paths, self.scoring = counts, paths, scoring
         self.awaiting = awaiting
         self._fields = fields_of(config)
         comparer.watch(self._fields)
         self._pairs: list[Pair] = []
         self._batches: list[PairBatch] = []
+
+    def revisions_of(self, batch: PairBatch) -> Sequence[str]:
+        return self._counts.revisions_of(batch.shadow)
+
+    def scored_columns(self, batch: PairBatch, columns: PairColumns) -> list[Write]:
+        pairs = [batch.pair(i) for i in range(len(batch.ids))] if self._config.labels else []
+        return self.scoring.scored(pairs, columns) if pairs else []
 
     def gather(self, pairs: Iterable[Pair]) -> None:
         self._pairs += pairs
@@ -63,10 +71,9 @@ class CompareStage:
             return
         if self._batches:
             try:
-                self._compare_batches(self._batches)
+                compare_columns([self])
             except RegistryError:
-                self._pairs += [batch.pair(i) for batch in self._batches for i in range(len(batch.ids))]
-            self._batches = []
+                self._leave_columns()
         if self._pairs:
             try:
                 self._compare_each()
@@ -78,11 +85,11 @@ class CompareStage:
     def results(self, pairs: Sequence[Pair]) -> Results:
         """Compare the values of pairs; raise a `RegistryError` if a schema is unavailable now."""
         values = [pair.production.value for pair in pairs], [pair.shadow.value for pair in pairs]
-        return self._comparer(*values, [pair.production.time_ms for pair in pairs])
+        return self.comparer(*values, [pair.production.time_ms for pair in pairs])
 
     def result_of_twin(self, production: PendingRecord, twin: PendingRecord) -> ComparisonResult:
         """Compare the twin's record with production's; raise a `RegistryError` as `results` does."""
-        (result,) = self._comparer.twin([production.value], [twin.value])
+        (result,) = self.comparer.twin([production.value], [twin.value])
         return result
 
     def columns(
@@ -91,9 +98,9 @@ class CompareStage:
         """Return compared pairs as columns; `revision`: replaces that of the shadow's record."""
         revisions = [revision or self._counts.revision_of(pair.shadow) for pair in pairs]
         production = PendingColumns.of([pair.production for pair in pairs])
-        return self._columns(production, PendingColumns.of([pair.shadow for pair in pairs]), results, revisions)
+        return self.columns_of(production, PendingColumns.of([pair.shadow for pair in pairs]), results, revisions)
 
-    def _columns(
+    def columns_of(
         self,
         production: PendingColumns,
         shadow: PendingColumns,
@@ -101,7 +108,7 @@ class CompareStage:
         revisions: Sequence[str],
     ) -> PairColumns:
         outcomes = results.outcomes if isinstance(results, Results) else [result.outcome for result in results]
-        columns = columns_of(self._config, production, shadow, self._comparer, outcomes, revisions)
+        columns = columns_of(self._config, production, shadow, self.comparer, outcomes, revisions)
         return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
     def in_warm_up(self, shadow: PendingRecord) -> bool:
@@ -109,7 +116,7 @@ class CompareStage:
 
     def agree(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> list[bool]:
         """Compare records one with one; return for each pair whether it agrees without a declared change."""
-        results = self._comparer([row.value for row in production], [row.value for row in shadow])
+        results = self.comparer([row.value for row in production], [row.value for row in shadow])
         return [outcome in PLAIN for outcome in results.outcomes]
 
     def untied(self, matches: list[Decision]) -> list[Decision]:
@@ -119,24 +126,32 @@ class CompareStage:
                 return untied(matches, self.agree)
         return matches
 
-    def _compare_batches(self, parts: Sequence[PairBatch]) -> None:
-        """Compare and count pairs in columns; leave those that may be warm-up to `_compare_each`."""
-        production = PendingColumns.joined([part.production for part in parts])
-        shadow = PendingColumns.joined([part.shadow for part in parts])
-        batch = PairBatch(production, shadow, [id_ for part in parts for id_ in part.ids])
+    def take_column_pairs(self) -> PairBatch | None:
+        """Return the gathered pairs that are in columns, for `compare_columns`; None if there are none. Pairs that may
+        be warm-up leave the columns, since each of them is examined."""
+        if not self._batches:
+            return None
+        production = PendingColumns.joined([part.production for part in self._batches])
+        shadow = PendingColumns.joined([part.shadow for part in self._batches])
+        batch = PairBatch(production, shadow, [id_ for part in self._batches for id_ in part.ids])
+        self._batches = [batch]
         if self._completeness.may_be_warm_up(shadow):
-            self._pairs += map(batch.pair, range(len(batch.ids)))
-            return
-        # The comparison may raise: it precedes the counting.
-        results, counts = self._comparer(production.values, shadow.values, production.times_ms), self._counts
-        columns = self._columns(production, shadow, results, counts.revisions_of(shadow))
-        pairs = [batch.pair(i) for i in range(len(batch.ids))] if self._config.labels else []
-        scored = self.scoring.scored(pairs, columns) if pairs else []
-        self._paths.look(self._comparer, production.offsets, production.values, shadow.values)
+            self._leave_columns()
+            return None
+        return batch
+
+    def _leave_columns(self) -> None:
+        self._pairs += [batch.pair(i) for batch in self._batches for i in range(len(batch.ids))]
+        self._batches = []
+
+    def count_columns(self, batch: PairBatch, results: Results, columns: PairColumns, scored: list[Write]) -> None:
+        counts = self._counts
+        self._paths.look(self.comparer, batch.production.offsets, batch.production.values, batch.shadow.values)
         counts.pair_batch(batch, results, columns)
         counts.changes.update(results.changed())
         counts.slices.add(columns)
         counts.writes += scored
+        self._batches = []
 
     def _compare_each(self) -> None:
         counted: list[Pair] = []
@@ -150,10 +165,10 @@ class CompareStage:
         if self._paths.looks:
             offsets = [pair.production.offset for pair in counted]
             values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
-            self._paths.look(self._comparer, offsets, *values)
+            self._paths.look(self.comparer, offsets, *values)
         paired = [pair for pair in counted if pair.twin is not None]
         twin_values = [pair.twin.value for pair in paired if pair.twin]
-        twins = iter(self._comparer.twin([pair.production.value for pair in paired], twin_values))
+        twins = iter(self.comparer.twin([pair.production.value for pair in paired], twin_values))
         self._pairs = []
         counts = self._counts
         for pair in warm_up:
@@ -172,3 +187,48 @@ class CompareStage:
                 self._pairs.append(pair)
             else:
                 self.awaiting.add(pair)
+
+
+def compare_columns(stages: Sequence[CompareStage]) -> None:
+    """Compare the pairs in columns of tasks of one topic as one batch; each task counts its own pairs.
+
+    Raises a `RegistryError` before anything is counted if a schema is unavailable now.
+    """
+    batches = [(stage, batch) for stage in stages if (batch := stage.take_column_pairs()) is not None]
+    if not batches:
+        return
+    first = batches[0][0]
+    production = PendingColumns.joined([batch.production for _, batch in batches])
+    shadow = PendingColumns.joined([batch.shadow for _, batch in batches])
+    revisions = [one for stage, batch in batches for one in stage.revisions_of(batch)]
+    # All that may raise precedes the counting.
+    results = first.comparer(production.values, shadow.values, production.times_ms)
+    columns = first.columns_of(production, shadow, results, revisions)
+    counted, end = [], 0
+    for stage, batch in batches:
+        begin, end = end, end + len(batch.ids)
+        of_stage = (results, columns) if len(batches) == 1 else (results.part(begin, end), columns.part(begin, end))
+        counted.append((stage, batch, *of_stage, stage.scored_columns(batch, of_stage[1])))
+    for stage, batch, own_results, own_columns, scored in counted:
+        stage.count_columns(batch, own_results, own_columns, scored)
+
+
+def compare_together(stages: Iterable[CompareStage]) -> None:
+    """Compare the few pairs of many tasks in batches of some `COMPARE_AT` records, since each comparison has a cost of
+    its own. Where a schema is unavailable now, the pairs stay gathered, and each task compares its own."""
+    by_comparer: dict[int, list[CompareStage]] = {}
+    for stage in stages:
+        by_comparer.setdefault(id(stage.comparer), []).append(stage)
+    for of_topic in by_comparer.values():
+        some: list[CompareStage] = []
+        for stage in of_topic:
+            some.append(stage)
+            if sum(one.records_to_compare() for one in some) >= COMPARE_AT:
+                _compare_some(some)
+                some = []
+        _compare_some(some)
+
+
+def _compare_some(stages: Sequence[CompareStage]) -> None:
+    with suppress(RegistryError):
+        compare_columns(stages)

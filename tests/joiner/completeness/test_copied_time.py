@@ -69,8 +69,8 @@ def test_the_task_uses_copied_time_not_the_copies_own_times() -> None:
     step.read(Batch(copy, [0, 1], [17, 9], [b"a", b"b"], [b"1", b"1"], [None, None]), NOW_MS)
     step.observe_originals({A: 1, B: 1}, {A: 17, B: 9}, NOW_MS)
     step.observe_copied(Side.PRODUCTION, {A: CopyPosition(1, 17), B: CopyPosition(1, 9)}, {copy: 2}, NOW_MS)
-    task.settle()
+    task.decide()
     assert task.completeness.watermarks == [9, None]
     step.observe_copied(Side.PRODUCTION, {A: CopyPosition(1, 10**15), B: CopyPosition(1, 10**15)}, {copy: 2}, NOW_MS)
-    task.settle()
+    task.decide()
     assert task.completeness.watermarks == [9, None], "as any time too far ahead"
