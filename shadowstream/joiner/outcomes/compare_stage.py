@@ -221,11 +221,13 @@ def compare_together(stages: Iterable[CompareStage]) -> None:
         by_comparer.setdefault(id(stage.comparer), []).append(stage)
     for of_topic in by_comparer.values():
         some: list[CompareStage] = []
+        records = 0
         for stage in of_topic:
             some.append(stage)
-            if sum(one.records_to_compare() for one in some) >= COMPARE_AT:
+            records += stage.records_to_compare()
+            if records >= COMPARE_AT:
                 _compare_some(some)
-                some = []
+                some, records = [], 0
         _compare_some(some)
 
 
