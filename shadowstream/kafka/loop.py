@@ -42,7 +42,9 @@ from shadowstream.logs import get_logger
 from shadowstream.records import Commit, Partition, Write
 
 log = get_logger("loop")
-IDLE_WAIT_S = 0.02
+IDLE_WAIT_S = 0.05
+GATHER_S, GATHER_BELOW = 0.05, 1_000
+"""Time for which a turn with fewer records than these waits for more: it costs about the same for one as for many."""
 TICK_MAX_S = 90.0  # A role's `tick` sends several requests to the broker, and each of them may take its whole timeout
 COMMIT_SHARE = 4
 """Transactions grow while they take less than this part of their timeout, as the sink may become slower."""
@@ -76,6 +78,7 @@ class Loop:
         self._rate_limit = RateLimit(config, watch.role)
         self.records = self.commits = self._since_commit = 0
         self._has_more = self._has_reported = False
+        self._next_commit = 0.0
         timeout_s = config.limits.transaction_timeout_ms / 1000
         self._transaction_max_s = max(CALL_MAX_S, timeout_s + SETTLE_S)
         self._step_time = StepTime()
@@ -90,7 +93,7 @@ class Loop:
         on_assign = self._on_added if self._incremental else self._on_assign
         self._consumer.subscribe(topics, on_assign=on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         commit_s = self._config.limits.commit_ms / 1000
-        next_commit = time.monotonic() + commit_s
+        self._next_commit = time.monotonic() + commit_s
         try:
             while not stop.stopped and not self._role.finished:
                 self._consume()
@@ -104,9 +107,9 @@ class Loop:
                 self._watch.ready = self._assignment.restored and not self._paused
                 self._report_start()
                 self._watch.turned()
-                if time.monotonic() >= next_commit or self._has_more or self._full():
+                if time.monotonic() >= self._next_commit or self._has_more or self._full():
                     self._commit()
-                    next_commit = time.monotonic() + commit_s
+                    self._next_commit = time.monotonic() + commit_s
             if stop.stopped:
                 self._commit()
         except KafkaException as error:
@@ -213,15 +216,19 @@ class Loop:
             return []
         with self._watchdog.call("consume"):
             messages = consumer.consume(limit, 0)
-            if not messages and not self._read_ahead and not self._has_more:
-                messages = consumer.consume(1, IDLE_WAIT_S)
-                if messages and limit > 1:
+            if not self._read_ahead and not self._has_more:
+                messages = messages or consumer.consume(1, self._until_commit(IDLE_WAIT_S))
+                if 0 < len(messages) < min(limit, GATHER_BELOW):
                     generation = self._assignment.generation
-                    further = consumer.consume(limit - 1, 0)
+                    wait_s = self._until_commit(GATHER_S) if self._assignment.restored else 0.0
+                    further = consumer.consume(limit - len(messages), wait_s)
                     # A rebalance within this call resets the consumer to committed offsets: the first come again.
                     messages = messages + further if generation == self._assignment.generation else further
         self._rate_limit.took(messages)
         return messages
+
+    def _until_commit(self, wait_s: float) -> float:
+        return max(0.0, min(wait_s, self._next_commit - time.monotonic()))
 
     def _hold(self) -> None:
         """Pause the partitions of a paused role; the consumer is polled all the same, so it stays in its group."""
