@@ -155,7 +155,7 @@ BEGIN = {
     "the joiner forgets nothing": 27,
     "write again what was committed": 16,
     "the runner forgets nothing": 6,
-    "commits are not waited for": 204,
+    "commits are not waited for": 64,
     "held by bytes alone": 6,
 }
 """Seeds that have shown these faults: they are tried before the others."""
