@@ -32,6 +32,7 @@ _INDEX = re.compile(r"[0-9]{1,3}")
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ERROR_NAME = re.compile(r"[A-Za-z_][\w.]{0,99}|output refused")
+_PIECE_BYTES = 1_000_000
 Names = Sequence[str | None]
 
 
@@ -233,7 +234,12 @@ class Redactor:
         """The length and the hash of an undecodable value, whose covered parts are unknown."""
         if value is None or not self._hides:
             return value
-        shown = self.text(value.decode("latin-1"), drops=self._drops or self._values == "none")
+        shown = DROPPED
+        if self._key is not None and not self._drops and self._values != "none":
+            digest = hmac.new(self._key, digestmod="sha256")
+            for begin in range(0, len(value), _PIECE_BYTES):  # as one text it would take thrice its size
+                digest.update(value[begin : begin + _PIECE_BYTES].decode("latin-1").encode())
+            shown = MARK + digest.hexdigest()[:_DIGITS]
         return f"{len(value)} bytes, {shown}".encode()
 
     def name(self, path: str | None, value: str) -> str:
