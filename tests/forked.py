@@ -1,22 +1,24 @@
 """Processes of `python -m MODULE`, forked from one process that has imported the package.
 
 Importing takes more than a second of CPU, and the tests start several hundred roles. Each is a process of its own, with
-its environment, its files and its exit status, and can be stopped and killed.
+its environment, its files and its exit status, a child of the process that asked for it, and can be stopped and killed.
+The roles of a forked `up` are forked as well.
 """
 
 import atexit
+import ctypes
+import fcntl
 import gc
 import importlib
 import json
 import os
 import runpy
-import select
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
-from functools import cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,47 +29,58 @@ MODULES = (
     *(f"shadowstream.kafka.roles.{name}" for name in ("joiner", "judge", "labels", "runner")),
 )
 """Imported before the first fork. Any other module can run as well."""
+SUPERVISORS = (["shadowstream", "up"],)
+"""First words of the processes whose children are forked too."""
+_PR_SET_CHILD_SUBREAPER = 36
+_FREE_FD = 500
 _asking = threading.Lock()
+_origins: list[socket.socket] = []
+"""The way to the process that forks for this one, once there is one."""
 
 
 class Forked(subprocess.Popen[Any]):
-    """A process of `[sys.executable, "-m", MODULE, *words]`, used as a `Popen`.
+    """A process of `[sys.executable, "-m", MODULE, *words]`, used as a `Popen`, which overrides how it begins."""
 
-    It overrides the three methods of `Popen` in which a process begins and its end is seen.
-    """
-
-    def _execute_child(self, args: list[str], *settings: Any) -> None:
-        cwd, env, pipes = settings[4], settings[5], settings[9:15]
+    def _execute_child(self, args: Sequence[str], *settings: Any) -> None:
+        passed, cwd, env, pipes, group = *settings[3:6], settings[9:15], settings[21]
         files = [pipe if pipe >= 0 else at for at, pipe in enumerate((pipes[0], pipes[3], pipes[5]))]
-        self._end, report = os.pipe()
-        asked = json.dumps([args[2:], str(cwd or os.getcwd()), dict(os.environ if env is None else env)]).encode()
+        request = [list(args[1:]), str(cwd or os.getcwd()), dict(os.environ if env is None else env), passed, group]
+        asked = json.dumps(request).encode()
         with _asking:
-            origin, _ = _origin()
-            socket.send_fds(origin, [len(asked).to_bytes(4)], [*files, report])
+            origin = _origin()
+            _adopt_orphans(True)
+            socket.send_fds(origin, [len(asked).to_bytes(4)], [*files, *passed])
             origin.sendall(asked)
-        os.close(report)
-        self.pid = int.from_bytes(os.read(self._end, 4))
+            self.pid = int.from_bytes(origin.recv(4, socket.MSG_WAITALL))
+            _adopt_orphans(False)
         assert self.pid, "the process that forks has ended"
         self._child_created = True
         self._close_pipe_fds(*pipes)
 
-    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        """As `os.waitpid`: the process id and its status, or zeros while it runs."""
-        if wait_flags & os.WNOHANG and not select.select([self._end], [], [], 0)[0]:
-            return 0, 0
-        status = int.from_bytes(os.read(self._end, 4))
-        os.close(self._end)
-        return self.pid, status
 
-    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
-        if self._waitpid_lock.acquire(blocking=False):
-            try:
-                pid, status = self._try_wait(os.WNOHANG) if self.returncode is None else (0, 0)
-                if pid:
-                    self._handle_exitstatus(status)
-            finally:
-                self._waitpid_lock.release()
-        return self.returncode
+class _Forking:
+    """The part of `subprocess` by which a supervisor starts and stops its children."""
+
+    Popen, TimeoutExpired = Forked, subprocess.TimeoutExpired
+
+
+@contextmanager
+def forked_children() -> Iterator[None]:
+    """Within it a supervisor of this process forks its children."""
+    _let_supervisors_use(_Forking)
+    try:
+        yield
+    finally:
+        _let_supervisors_use(subprocess)
+
+
+def _let_supervisors_use(starter: Any) -> None:
+    vars(importlib.import_module("shadowstream.kafka.supervisor"))["subprocess"] = starter
+
+
+def _adopt_orphans(adopts: bool) -> None:
+    """While it does, what a child of this process has forked becomes a child of this process once its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopts), 0, 0, 0)
 
 
 def run(command: list[str], timeout: float, **settings: Any) -> subprocess.CompletedProcess[str]:
@@ -89,63 +102,91 @@ def python(
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
 
 
-@cache
-def _origin() -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """The process that forks, and the way to it. It ends when this process does."""
-    near, far = socket.socketpair()
-    with far:
-        # A process with threads cannot be forked.
-        env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-        command = [sys.executable, "-m", "tests.forked", str(far.fileno())]
-        null = subprocess.DEVNULL
-        process = subprocess.Popen(command, pass_fds=[far.fileno()], cwd=ROOT, env=env, stdin=null, stdout=null)
-    atexit.register(lambda: (near.close(), process.wait()))  # its CPU counts with that of the tests
-    return near, process
+def _origin() -> socket.socket:
+    """The way to the process that forks. It ends when this process does."""
+    if not _origins:
+        near, far = socket.socketpair()
+        with far:
+            # A process with threads cannot be forked.
+            env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+            command = [sys.executable, "-m", "tests.forked", str(far.fileno())]
+            null = subprocess.DEVNULL
+            process = subprocess.Popen(command, pass_fds=[far.fileno()], cwd=ROOT, env=env, stdin=null, stdout=null)
+        atexit.register(lambda: (near.close(), process.wait()))  # its CPU counts with that of the tests
+        _origins.append(near)
+    return _origins[0]
 
 
-def _serve(origin: socket.socket) -> None:
-    """Fork a process for each question; returns in it."""
+def _loaded() -> list[str]:
+    """Import what the processes need; return the path without the parts that each of them has of its own."""
     known = {str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)}
     path = [entry for entry in sys.path if entry not in known]
     for module in MODULES:
         importlib.import_module(module)
     gc.freeze()
+    return path
+
+
+def _serve(origin: socket.socket, path: list[str]) -> None:
+    """Fork a process for each question; returns in it.
+
+    It is forked twice, and the process between ends at once: so the one that asked becomes its parent.
+    """
     while True:
-        length, files, _, _ = socket.recv_fds(origin, 4, 4)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        length, files, _, _ = socket.recv_fds(origin, 4, 16)
         if not length:
             os._exit(0)
-        words, cwd, env = json.loads(origin.recv(int.from_bytes(length), socket.MSG_WAITALL))
-        if not os.fork():
+        asked = json.loads(origin.recv(int.from_bytes(length), socket.MSG_WAITALL))
+        answer, write = os.pipe()
+        if not (between := os.fork()):
+            if pid := os.fork():
+                os.write(write, pid.to_bytes(4))
+                os._exit(0)
             break
-        for file in files:
+        os.waitpid(between, 0)
+        origin.sendall(os.read(answer, 4))
+        for file in (answer, write, *files):
             os.close(file)
+    for file in (answer, write):
+        os.close(file)
     origin.close()
-    _wait_in_parent(*files)
+    _become(asked, files, path)
+    if sys.argv[:2] in SUPERVISORS:
+        _fork_for_children(path)
+
+
+def _become(asked: Sequence[Any], files: list[int], path: list[str]) -> None:
+    """Take the command line, folder, environment and files that were asked for."""
+    arguments, cwd, env, passed, group = asked
+    held = [fcntl.fcntl(file, fcntl.F_DUPFD, _FREE_FD) for file in files]
+    for file in files:
+        os.close(file)
+    for at, file in zip((0, 1, 2, *passed), held, strict=True):
+        os.dup2(file, at)
+        os.close(file)
+    if group >= 0:
+        os.setpgid(0, group)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    sys.path[:] = [cwd, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep)), *path]
-    sys.argv[:] = words
+    first = [] if "-P" in arguments[: arguments.index("-m")] else [cwd]
+    sys.path[:] = [*first, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep)), *path]
+    sys.argv[:] = arguments[arguments.index("-m") + 1 :]
 
 
-def _wait_in_parent(*files: int) -> None:
-    """Fork once more; the parent writes the process id and the exit status to the last of the files."""
-    report = files[-1]
-    if pid := os.fork():
-        for file in (0, 1, 2, *files[:-1]):
-            os.close(file)
-        os.write(report, pid.to_bytes(4))
-        os.write(report, os.waitpid(pid, 0)[1].to_bytes(4))
-        os._exit(0)
-    for at, file in enumerate(files[:-1]):
-        os.dup2(file, at)
-    for file in files:
-        os.close(file)
+def _fork_for_children(path: list[str]) -> None:
+    """Let a child fork for this process, which will have threads; returns in this process and in those it asks for."""
+    near, far = socket.socketpair()
+    if not os.fork():
+        near.close()
+        os.setpgid(0, 0)  # Ctrl-C is for this process
+        _serve(far, path)
+        return
+    far.close()
+    _origins[:] = [near]
+    _let_supervisors_use(_Forking)
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), _loaded())
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

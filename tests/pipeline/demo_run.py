@@ -161,7 +161,8 @@ class DemoRuns:
         if candidate not in self._demos:
             staged = self.stage(candidate, f"summer-{candidate}")
             began = time.monotonic()
-            orchestrate.run(staged)
+            with forked.forked_children():
+                orchestrate.run(staged)
             self._demos[candidate] = self.finished(candidate, staged, time.monotonic() - began)
         return self._demos[candidate]
 

@@ -1,6 +1,7 @@
 """A candidate that does all kinds of harm, on a broker: each is one outcome, and one runner survives all of them."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -47,6 +48,7 @@ def statuses(trial: Trial) -> Counter[int]:
     listen, seen = f"127.0.0.1:{free_port()}", Counter[int]()
     process = trial.start("run", "--listen", listen)
     while process.poll() is None:
+        time.sleep(0.05)
         try:
             with urllib.request.urlopen(f"http://{listen}/healthz", timeout=5) as answer:
                 seen[answer.status] += 1

@@ -12,6 +12,7 @@ from shadowstream.demo import orchestrate
 from shadowstream.judge.verdict.verdict import EVIDENCE
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say
+from tests.forked import forked_children
 from tests.pipeline.conftest import DEMOS
 from tests.pipeline.demo_run import Demo, DemoRuns, rename
 from tests.pipeline.kills import Killer
@@ -54,7 +55,8 @@ def test_killed_roles_come_to_the_same_evidence_and_the_same_counts(
     limits = {"commit_ms": 50, "commit_records": commit_records}
     with staged(demo, limits, request) as stage, closing(Killer(stage.config, commits, LIMIT_S)) as killer:
         began = time.monotonic()
-        supervisor = orchestrate.run(stage, killer.turn)
+        with forked_children():
+            supervisor = orchestrate.run(stage, killer.turn)
         seconds = time.monotonic() - began
         assert killer.killed.keys() == ROLES, f"ended before it could be killed: {ROLES - killer.killed.keys()}"
         for role in ROLES:
