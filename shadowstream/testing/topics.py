@@ -81,6 +81,11 @@ def produce_all(bootstrap: str, topic: str, records: Iterable[Write], *, transac
         if error is not None:
             refused.append(error)
 
+    try:
+        # Connected now, the client gets its producer id at once; otherwise it asks for it every half second.
+        producer.list_topics(topic, timeout=_CALL_LIMIT_S)
+    except KafkaException as error:
+        raise BrokerError(f"writing to {topic}: {error.args[0].str()}") from error
     if transactional_id is not None:
         producer.init_transactions(_CALL_LIMIT_S)
         producer.begin_transaction()
@@ -113,6 +118,8 @@ def _produce(
             )
         except BufferError:
             producer.poll(0.1)
+        except KafkaException as error:
+            raise BrokerError(f"writing to {topic}: {error.args[0].str()}") from error
         else:
             producer.poll(0)
             return
