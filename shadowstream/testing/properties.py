@@ -16,8 +16,8 @@ ONE_NODE = {
 
 QUICK = {
     # 50 partitions each by default: most of the wait of the first group join and the first transaction.
-    "offsets.topic.num.partitions": "4",
-    "transaction.state.log.num.partitions": "4",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     # So that tests of a dead member need not wait 6 s, nor for an abandoned transaction 10 s longer than it asked.
