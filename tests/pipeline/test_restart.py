@@ -18,7 +18,7 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
 from tests.pipeline.external_jobs import candidate_of
-from tests.pipeline.kills import Follower
+from tests.pipeline.follower import Follower
 from tests.pipeline.role_processes import commit
 from tests.pipeline.trial_fixture import FIRST_MS, Trial, beside
 from tests.pipeline.written_records import await_that, remainders

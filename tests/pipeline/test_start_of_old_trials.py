@@ -18,7 +18,7 @@ from shadowstream.codecs import own
 from shadowstream.protocol import marks
 from shadowstream.testing import EmbeddedKafka
 from tests.conftest import Say
-from tests.pipeline.kills import Follower
+from tests.pipeline.follower import Follower
 from tests.pipeline.role_processes import Running
 from tests.pipeline.trial_fixture import PARTITIONS, UNBOUNDED, Production, Trial, beside
 from tests.pipeline.written_records import await_that, remainders

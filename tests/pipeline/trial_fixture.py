@@ -175,15 +175,21 @@ class Trial:
 
     def await_outcomes(self, expected: Counter[str], limit_s: float = 60.0) -> None:
         """Until the outcomes are these; what they were last is in the failure, with the logs."""
+        from tests.pipeline.follower import Follower  # not at the top: the checker of chaos knows no codec of ours
+
         found: Counter[str] = Counter()
+        stats: list[dict[str, Any]] = []
 
         def there() -> bool:
+            while new := follower.new():
+                stats.extend(new)
             found.clear()
-            found.update(self.outcomes())
+            found.update(ended(stats))
             return found == expected
 
         try:
-            await_that(f"outcomes are {dict(expected)}", there, limit_s)
+            with Follower(self.bootstrap, self.topic("stats")) as follower:
+                await_that(f"outcomes are {dict(expected)}", there, limit_s)
         except AssertionError as error:
             logs = "\n".join(path.read_text("utf-8")[-1_500:] for path in sorted(self.folder.glob("*.err")))
             raise AssertionError(f"{error}, but {dict(found)}\n{logs}") from None
