@@ -26,6 +26,8 @@ QUICK = {
     # The 128 MB default of the cleaner is a quarter of the heap.
     "log.cleaner.dedupe.buffer.size": "16777216",
     "background.threads": "4",
+    # Otherwise the controller writes a record of nothing to its log, and to the disk, twice a second.
+    "metadata.max.idle.interval.ms": "0",
     # A broker killed and started again may register once its old session has ended: 9 s by default.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
