@@ -274,6 +274,7 @@ class Production:
         producer = Producer(
             {"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 5, **client}
         )
+        producer.list_topics(trial.output, timeout=30)  # connected now, it gets its producer id at once
         places = [TopicPartition(trial.input, partition) for partition in ends]
         committed = once_coordinated(lambda: consumer.committed(places, 30.0))
         position = {place.partition: max(place.offset, 0) for place in committed}
