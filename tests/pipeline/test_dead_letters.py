@@ -17,7 +17,7 @@ from tests.pipeline.test_joiner_memory import peak_mb
 from tests.pipeline.trial_fixture import PARTITIONS, time_ms
 from tests.pipeline.written_records import remainders
 
-PAIRS, ONE_IN = 10_000, 100
+PAIRS, ONE_IN = 3_500, 100
 RSS_MAX_MB = 300
 DECODED_MAX, WRITTEN_MAX = 20_000, 900_000
 FIELDS = [{"name": "n", "type": "long"}, {"name": "score", "type": "double"}, {"name": "label", "type": "string"}]

@@ -186,7 +186,7 @@ def reported(measured: Measured) -> str:
 
 
 def test_production_far_ahead_waits_in_kafka(make_trial: MakeTrial, say: Say) -> None:
-    orders, bound = 100_000, 5_000_000
+    orders, bound = 60_000, 5_000_000
     trial = make_trial("behind", LAGGING, "behind", limits={"pending_bytes_max": bound}, compare={"match_sample": 0})
     measured = ran_with_lag(trial, orders, 60)
     check(measured, orders, bound)
