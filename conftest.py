@@ -25,11 +25,12 @@ _TOGETHER = {
     "chaos": ("tests/chaos/",),
     "metrics": ("tests/metrics/",),
     "rollouts": ("tests/rollouts/",),
+    "secured": ("tests/secured/",),
     "demos": tuple(
         f"tests/pipeline/test_{name}.py" for name in ("explain_and_report", "demo", "gate", "kills", "readme_lines")
     ),
 }
-"""Tests that share a run made once for the whole session; all others are divided by file."""
+"""Tests that share a run, or a broker, made once for the whole session; all others are divided by file."""
 
 _FIRST = (
     "demos",
@@ -48,7 +49,7 @@ _FIRST = (
     "tests/pipeline/test_ending_candidate.py",
     "tests/pipeline/test_labels.py",
     "tests/pipeline/test_dead_letters.py",
-    "tests/secured/test_least_rights.py",
+    "secured",
     "tests/pipeline/test_pairing.py",
     "tests/cli/test_handover.py",
     "metrics",
