@@ -4,13 +4,15 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from shadowstream.errors import BrokerError
 from shadowstream.kafka.batch_size import FIRST_RECORDS, GROWTH
 from shadowstream.testing import Broker
 from shadowstream.testing.home import alive
-from shadowstream.testing.ports import free_port
+from shadowstream.testing.ports import claim_port, free_port
 from shadowstream.testing.topics import read_all
 from tests.metrics.scraping import Probed
 from tests.pipeline.candidates import FAULTY, OUT_OF
@@ -49,9 +51,10 @@ def free_ports(number: int) -> list[Probed]:
     """Ports in a row that are free now."""
     while True:
         first = free_port()
-        probes = [Probed(first + i) for i in range(number)]
-        if all(probed.status("/healthz") is None for probed in probes):
-            return probes
+        with suppress(BrokerError):
+            for port in range(first + 1, first + number):
+                claim_port(port, patience_s=0.0)
+            return [Probed(first + i) for i in range(number)]
 
 
 def stop(trial: Trial, up: subprocess.Popen[str]) -> float:
