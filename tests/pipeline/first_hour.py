@@ -14,10 +14,10 @@ from confluent_kafka import Consumer, TopicPartition
 from shadowstream.testing.topics import Write, create_topics, produce_all
 
 PARTITIONS = 2
-ORDERS = 3_000
+ORDERS = 1_500
 FIRST_MS = 1_750_000_000_000
-STEP_MS = 30_000
-"""3,000 orders last 25 hours of event time: over a day, which is the least that promotes."""
+STEP_MS = 60_000
+"""1,500 orders last 25 hours of event time: over a day, which is the least that promotes."""
 LIMIT_S = 180.0
 CANDIDATE = """\
 import uuid
