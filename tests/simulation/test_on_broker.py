@@ -25,6 +25,8 @@ from shadowstream.testing.simulation.run import Way
 
 SEEDS = 12
 SEEDS_LONG = 2_000
+DYING = range(10, 22)
+"""Seeds in which processes die at each of the calls that matter, wake up as zombies, and have commits that fail."""
 REPEATING = range(25, 32)
 """Seeds without transactions in which a process dies at each of the calls that may repeat records."""
 COMMAND = [sys.executable, "-m", "shadowstream.testing.simulation", "--on-broker"]
@@ -50,7 +52,7 @@ def number_in(text: str, line: str) -> int:
 
 
 def test_whatever_dies_and_wherever_nothing_is_lost_or_repeated() -> None:
-    printed = well("--seeds", str(SEEDS))
+    printed = well("--seeds", str(len(DYING)), "--first-seed", str(DYING[0]))
     deaths = [f"died {phase} {call}" for phase, call in (*TORN, UNHEARD, ("before", "consume"), ("after", "consume"))]
     troubles = [f"trouble: commit_transaction {what}" for what in ("abort", "late")]
     for line in (*deaths, "a zombie woke up", *troubles):

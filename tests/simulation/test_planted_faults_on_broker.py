@@ -157,10 +157,9 @@ BEGIN = {
     "memory ahead of what is committed": 6,
     "no rewind after an abort": 6,
     "commit after send_offsets failed": 62,
-    "nothing committed nor cleared on revoke": 10,
     "the joiner forgets nothing": 27,
     "write again what was committed": 16,
-    "the runner forgets nothing": 6,
+    "the runner forgets nothing": 17,
     "commits are not waited for": 64,
     "held by bytes alone": 6,
 }
