@@ -3,8 +3,10 @@
 Doctests import every module: those of an extra that is not installed are left out (the lock installs them all).
 """
 
+import gc
 import os
 import sys
+from collections.abc import Generator
 from importlib.util import find_spec
 from typing import Any
 
@@ -77,6 +79,21 @@ class Together(LoadScopeScheduling):
         if first is not None:
             self.workqueue.move_to_end(first, last=False)
         super()._assign_work_unit(node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the cyclic collector rest while tests are collected, and look at what the tests make alone after that.
+
+    It visits every living object again and again, and collecting 8,000 tests keeps all that it makes: without it the
+    same takes 15.8 s of CPU in place of 20.3, in each process.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:

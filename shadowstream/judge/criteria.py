@@ -137,10 +137,17 @@ class Rate(NamedTuple):
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Units and bad units among figures; those that are not there count 0."""
-        n, s, agreed, none = (
-            sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.agreed, self.no_units)
-        )
-        return Counts(n - none, s - agreed)
+        # Plain loops: the judge asks this many times a window, and a generator takes three times as long.
+        get, n, s = figures.get, 0, 0
+        for name in self.n:
+            n += get(name, 0)
+        for name in self.no_units:
+            n -= get(name, 0)
+        for name in self.s:
+            s += get(name, 0)
+        for name in self.agreed:
+            s -= get(name, 0)
+        return Counts(n, s)
 
 
 # A candidate that does as production does repeats as often as production repeats, on either side.

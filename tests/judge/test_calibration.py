@@ -15,8 +15,8 @@ from tests.judge.claims import RUNS_LEAST, Part, limits
 from tests.judge.power import RACES, Detection, Quiet, Race, compared, quiet
 from tests.judge.stats_records import HOUR_MS
 
-AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=RUNS_LEAST)
-IN_CLUSTERS = Setting(0.01, 0.01, units=500, windows=30, runs=24, clusters=True, min_duration_ms=24 * HOUR_MS)
+AT_THE_LIMIT = Setting(0.05, 0.05, units=200, windows=10, runs=RUNS_LEAST)
+IN_CLUSTERS = Setting(0.01, 0.01, units=500, windows=30, runs=12, clusters=True, min_duration_ms=24 * HOUR_MS)
 A_QUARTER = Setting(0.01, 0.0025, units=200, windows=8, runs=50)
 
 

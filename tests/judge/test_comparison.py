@@ -20,7 +20,7 @@ from tests.judge.comparison.peers import (
 )
 from tests.judge.comparison.runs import AT_ONCE, BY_DEFAULT, CELLS, JUDGES, UNITS, Cell, Sizes, judged, table
 
-SIZES = Sizes(peers=4_000, kayenta=60, limit=16, elsewhere=3)
+SIZES = Sizes(peers=1_500, kayenta=60, limit=16, elsewhere=2)
 AT_THE_LIMIT = [Cell(units, LIMIT) for units in UNITS]
 
 

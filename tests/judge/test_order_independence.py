@@ -4,6 +4,7 @@ import json
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,25 +83,35 @@ def judged(pairs: Pairs, logs: Logs, draw: random.Random, commits: float = 0.0, 
     return judge
 
 
-trials = st.builds(
-    made,
-    st.integers(0, 2**32),
-    st.sampled_from(["record", "key", "block"]),
-    st.integers(1, 40),
-    st.lists(st.sampled_from([0.0, 0.005, 0.05, 0.2]), min_size=1, max_size=3),
-)
-
-
-@settings(max_examples=5, deadline=None)
-@given(trials, st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32))
-def test_any_order_any_split_and_any_restart_give_the_same_bytes(
-    pairs: Pairs, tasks: int, partitions: int, seed: int
-) -> None:
+def same_bytes(pairs: Pairs, tasks: int, partitions: int, seed: int) -> None:
+    """Hold the evidence of any split, any order and any restart against that of one task read in one go."""
     draw = random.Random(seed)
     whole = judged(pairs, pairs.task_logs(draw), draw).evidence
     logs = pairs.task_logs(draw, tasks, commits_max=3, partitions=partitions)
     assert judged(pairs, logs, draw).evidence == whole
     assert judged(pairs, logs, draw, commits=0.2, deaths=0.05).evidence == whole
+
+
+UNITS = ("record", "key", "block")
+trials = st.builds(
+    made,
+    st.integers(0, 2**32),
+    st.sampled_from(UNITS),
+    st.integers(1, 40),
+    st.lists(st.sampled_from([0.0, 0.005, 0.05, 0.2]), min_size=1, max_size=3),
+)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_any_order_any_split_and_any_restart_give_the_same_bytes(unit: str) -> None:
+    same_bytes(made(7, unit, 8, [0.0, 0.2]), tasks=3, partitions=2, seed=11)
+
+
+@pytest.mark.long
+@settings(max_examples=25, deadline=None)
+@given(trials, st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32))
+def test_any_generated_trial_gives_the_same_bytes(pairs: Pairs, tasks: int, partitions: int, seed: int) -> None:
+    same_bytes(pairs, tasks, partitions, seed)
 
 
 def test_the_trials_hold_what_could_depend_on_order() -> None:

@@ -14,6 +14,8 @@ from tests.judge.stats_records import HOUR_MS, REVISION, Trial, cell, config, in
 
 A, B = "scores/0", "scores/1"
 DAY = [{"match": 1000, "input": 1000}] * 24
+EXAMPLES = (10, pytest.param(100, marks=pytest.mark.long))
+"""Generated trials of a property, by default and in `make proof`."""
 
 
 class JudgeLoop:
@@ -85,10 +87,11 @@ def test_a_candidate_wrong_from_the_first_record_is_rejected_by_its_level() -> N
     assert [event["event"] for event in loop.of("drift")] == ["flag"]
 
 
-def test_a_fault_that_begins_late_is_an_incident_and_then_a_reject() -> None:
-    # As the flights: 38 an hour, from day 200 on a unit error for one carrier of six.
+@pytest.mark.parametrize("days", [60, pytest.param(200, marks=pytest.mark.long)])
+def test_a_fault_that_begins_late_is_an_incident_and_then_a_reject(days: int) -> None:
+    # As the flights: 38 an hour, from some day on a unit error for one carrier of six.
     good, bad = {"match": 38, "input": 38}, {"match": 32, "mismatch": 6, "input": 38}
-    switch = 200 * 24
+    switch = days * 24
     loop = judged(hourly_records([good] * switch + [bad] * (20 * 24)), every=24)
     events = loop.of("drift")
     opened = [event for event in events if event["event"] == "opened"]
@@ -99,7 +102,8 @@ def test_a_fault_that_begins_late_is_an_incident_and_then_a_reject() -> None:
     last = loop.of("verdict")[-1]
     assert last["decision"] == "reject"
     assert last["incidents_open"] == [opened[0]["incident"]]
-    # The incident rejects before the level over the whole revision can: 120 of 182,000 are far under it by then.
+    # The incident rejects before the level over the whole revision can: 120 of 182,000, and of 55,000 as well, are far
+    # under it by then.
     assert "has not gone away" in last["reasons"][0]
 
 
@@ -277,7 +281,7 @@ def test_a_state_too_large_for_a_message_survives_a_restart_unwritten() -> None:
 
 
 def test_memory_is_bounded_by_what_is_open_and_trailing() -> None:
-    loop = judged(hourly_records([{"match": 90, "mismatch": 1, "input": 91}] * 3000), every=500)
+    loop = judged(hourly_records([{"match": 90, "mismatch": 1, "input": 91}] * 1500), every=250)
     assert loop.state is not None
     kept = sum(len(trailing.snapshot()) for trailing in loop.step.recent_windows.values())
     # 898 units at 91 an hour: ten hours for each of the five criteria.
@@ -309,44 +313,56 @@ def evidence(loop: JudgeLoop) -> tuple[str, list[dict[str, Any]], str]:
     return last["evidence_digest"], loop.of("drift"), last["decision"]
 
 
-@settings(max_examples=25, deadline=None)
-@given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32), every=st.integers(1, 40))
-def test_how_often_one_looks_changes_nothing(trial: Trial, tasks: int, seed: int, every: int) -> None:
-    draw = random.Random(seed)
-    records = interleaved(draw, trial.task_logs(draw, tasks, commits_max=2))
-    assert evidence(judged(records, tasks, every)) == evidence(judged(records, tasks, len(records)))
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_how_often_one_looks_changes_nothing(examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32), every=st.integers(1, 40))
+    def holds(trial: Trial, tasks: int, seed: int, every: int) -> None:
+        draw = random.Random(seed)
+        records = interleaved(draw, trial.task_logs(draw, tasks, commits_max=2))
+        assert evidence(judged(records, tasks, every)) == evidence(judged(records, tasks, len(records)))
+
+    holds()
 
 
-@settings(max_examples=30, deadline=None)
-@given(trial=trials(), tasks=st.integers(1, 4), seed=st.integers(0, 2**32))
-def test_any_order_and_any_split_give_the_same_evidence(trial: Trial, tasks: int, seed: int) -> None:
-    draw = random.Random(seed)
-    one = trial.task_logs(draw)[0]
-    many = trial.task_logs(draw, tasks, commits_max=3)
-    expected = evidence(judged(one, every=10**6))
-    assert evidence(judged(interleaved(draw, many), tasks, 10**6)) == expected
-    assert evidence(judged(interleaved(draw, many), tasks, 10**6)) == expected
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_any_order_and_any_split_give_the_same_evidence(examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(trial=trials(), tasks=st.integers(1, 4), seed=st.integers(0, 2**32))
+    def holds(trial: Trial, tasks: int, seed: int) -> None:
+        draw = random.Random(seed)
+        one = trial.task_logs(draw)[0]
+        many = trial.task_logs(draw, tasks, commits_max=3)
+        expected = evidence(judged(one, every=10**6))
+        assert evidence(judged(interleaved(draw, many), tasks, 10**6)) == expected
+        assert evidence(judged(interleaved(draw, many), tasks, 10**6)) == expected
+
+    holds()
 
 
-@settings(max_examples=25, deadline=None)
-@given(trial=trials(), seed=st.integers(0, 2**32), deaths=st.lists(st.integers(0, 200), max_size=4))
-def test_any_restart_gives_the_same_evidence(trial: Trial, seed: int, deaths: list[int]) -> None:
-    draw = random.Random(seed)
-    tasks = trial.task_logs(draw, 2, commits_max=2)
-    whole = judged(interleaved(draw, tasks), 2, 10**6)
-    loop = JudgeLoop(2)
-    turns = 0
-    while any(loop.ends[k] < len(tasks[k]) for k in (0, 1)):
-        partition = draw.choice([k for k in (0, 1) if loop.ends[k] < len(tasks[k])])
-        loop.give(tasks[partition][loop.ends[partition]])
-        turns += 1
-        if draw.random() < 0.1:
-            loop.evaluate()
-        # Death at any point: what came after the last evaluation is given again.
-        if turns in deaths:
-            loop.restart()
-    loop.evaluate()
-    assert evidence(loop) == evidence(whole)
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_any_restart_gives_the_same_evidence(examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(trial=trials(), seed=st.integers(0, 2**32), deaths=st.lists(st.integers(0, 200), max_size=4))
+    def holds(trial: Trial, seed: int, deaths: list[int]) -> None:
+        draw = random.Random(seed)
+        tasks = trial.task_logs(draw, 2, commits_max=2)
+        whole = judged(interleaved(draw, tasks), 2, 10**6)
+        loop = JudgeLoop(2)
+        turns = 0
+        while any(loop.ends[k] < len(tasks[k]) for k in (0, 1)):
+            partition = draw.choice([k for k in (0, 1) if loop.ends[k] < len(tasks[k])])
+            loop.give(tasks[partition][loop.ends[partition]])
+            turns += 1
+            if draw.random() < 0.1:
+                loop.evaluate()
+            # Death at any point: what came after the last evaluation is given again.
+            if turns in deaths:
+                loop.restart()
+        loop.evaluate()
+        assert evidence(loop) == evidence(whole)
+
+    holds()
 
 
 def test_an_event_time_is_readable_in_reasons() -> None:

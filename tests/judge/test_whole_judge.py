@@ -13,7 +13,7 @@ from shadowstream.config import Config
 from tests.judge.stats_records import HOUR_MS, cell, config, interleaved, stats
 from tests.judge.test_step import JudgeLoop
 
-SHORT, LONG = 60, 2_000
+SHORT, LONG = 30, 2_000
 COMPARED = ("match", "mismatch", "missing", "candidate_error")
 LOST_PRODUCTION = (
     *("undecodable_production", "unpairable_production", "duplicate_production", "repeated_production", "evicted"),

@@ -90,15 +90,16 @@ def _no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commit_metadata, "METADATA_CHARS_MAX", 0)
 
 
+@pytest.mark.parametrize(("lives", "commits"), [(200, 25), pytest.param(280, 50, marks=pytest.mark.long)])
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
-def test_killed_at_any_call_every_count_is_there_once(delivery: str) -> None:
+def test_killed_at_any_call_every_count_is_there_once(delivery: str, lives: int, commits: int) -> None:
     world, calls = World(delivery=delivery), Counter[str]()
     with inside(world.broker, world.host):
-        for last in range(1, 280):
+        for last in range(1, lives):
             world.arrive(last % 3 == 0)  # few: each is three calls, and all that has come is one commit's
             calls += world.lives(last).calls
         world.lives(1_000)
-        assert calls["commit_transaction" if delivery == "exactly_once" else "commit"] > 50
+        assert calls["commit_transaction" if delivery == "exactly_once" else "commit"] > commits
         assert {text[0] for text in world.metadata()} == {"2"}
         counted = world.counted()
         assert {place: (one.read, one.ended()) for place, one in counted.items()} == {

@@ -1,5 +1,8 @@
 """Facts of a trial that never ran: judged by the real step, with rows of diff as the joiner writes them."""
 
+import json
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from shadowstream.config import Config
@@ -17,9 +20,15 @@ HOSTILE = "<script>alert('owned')</script> | `$x^2$` @everyone \x00 ]]>"
 
 def judged(hours: int = 60, bad_from: int = 40, **judge: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Verdicts hour by hour, and the drift events: 100 pairs an hour, of which from `bad_from` on 8 differ."""
+    return deepcopy(_judged(hours, bad_from, json.dumps(judge)))
+
+
+@cache
+def _judged(hours: int, bad_from: int, judge: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Judge each trial once in a process: many tests look at the same one."""
     from shadowstream.codecs import own
 
-    trial = config(**judge).model_dump(exclude_unset=True)
+    trial = config(**json.loads(judge)).model_dump(exclude_unset=True)
     trial["compare"] = {"dimensions": [{"name": "carrier", "path": "carrier"}]}
     step = JudgeStep(Config.model_validate(trial), REVISION, ["scores/0"])
     verdicts, drift = [], []

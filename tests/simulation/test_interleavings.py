@@ -12,7 +12,7 @@ from shadowstream.testing.simulation.generator import history, setup_of
 from shadowstream.testing.simulation.history import IDENTITIES, Action, History, Setup
 from shadowstream.testing.simulation.play import Trial
 
-INTERLEAVINGS, INTERLEAVINGS_LONG = 24, 400
+INTERLEAVINGS, INTERLEAVINGS_LONG = 12, 400
 MANY = pytest.mark.parametrize(
     "interleavings", [INTERLEAVINGS, pytest.param(INTERLEAVINGS_LONG, marks=pytest.mark.long)]
 )

@@ -1,7 +1,12 @@
 """The simulator on the broker is able to fail: each of these faults, planted in the real loop or a role's edge, is
 caught within 60 seeds. (What is lost and not forgotten needs the right moment: tests/memory has it.)"""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +24,7 @@ from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.simulation.on_broker.play import ON_BROKER
 from tests.simulation.test_planted_faults import Planted, caught, does_nothing, plant
 
+ROOT = Path(__file__).parents[2]
 WITHIN = 60
 
 
@@ -151,19 +157,43 @@ BEGIN = {
     "memory ahead of what is committed": 6,
     "no rewind after an abort": 6,
     "commit after send_offsets failed": 62,
-    "nothing committed nor cleared on revoke": 10,
     "the joiner forgets nothing": 27,
     "write again what was committed": 16,
-    "the runner forgets nothing": 6,
+    "the runner forgets nothing": 17,
     "commits are not waited for": 64,
     "held by bytes alone": 6,
 }
 """Seeds that have shown these faults: they are tried before the others."""
 
 
+def found(name: str) -> tuple[int, str] | None:
+    """Plant a fault; the seed that shows it, and the offence."""
+    with pytest.MonkeyPatch.context() as patched:
+        plant(FAULTS[name], patched)
+        return caught((BEGIN.get(name, 0), *range(WITHIN)), ON_BROKER)
+
+
+@pytest.fixture(scope="module")
+def caught_at(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Seed and offence of each fault that is tested here, from one process with the hash seed of `make sim-loop`.
+
+    Sets are iterated in the roles. Under another hash seed a seed that has shown a fault may show nothing of it.
+    """
+    here = [item for item in request.session.items if item.module is request.module]  # type: ignore[attr-defined]
+    names = [item.callspec.params["name"] for item in here]  # type: ignore[attr-defined]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    command = [sys.executable, "-m", "tests.simulation.test_planted_faults_on_broker", *names]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(zip(names, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(FAULTS[name], monkeypatch)
-    seed = caught((BEGIN.get(name, 0), *range(WITHIN)), ON_BROKER)
-    print(f"{name}: caught at seed {seed}")
-    assert seed is not None
+def test_a_planted_fault_is_caught(name: str, caught_at: dict[str, Any]) -> None:
+    print(f"{name}: caught at seed {caught_at[name]}")
+    assert caught_at[name] is not None
+
+
+if __name__ == "__main__":
+    for asked in sys.argv[1:]:
+        print(json.dumps(found(asked)), flush=True)

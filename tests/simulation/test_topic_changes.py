@@ -6,7 +6,7 @@ from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.testing.simulation.on_broker.changes import CHANGING
 from shadowstream.testing.simulation.run import results
 
-SEEDS, SEEDS_LONG = 20, 200
+SEEDS, SEEDS_LONG = 10, 200
 
 
 @pytest.mark.parametrize("seeds", [SEEDS, pytest.param(SEEDS_LONG, marks=pytest.mark.long)])

@@ -20,6 +20,7 @@ Scalar_co = TypeVar("Scalar_co", covariant=True)
 # Below this the incomplete beta function is near the end of the doubles and its continued fraction takes over.
 _TINY = 1e-290
 _LOGIT_MAX = 100.0
+_SCALARS = (int, float)
 
 
 # Criteria without a bad unit share their counts, and the search for a bound repeats the steps of the last window.
@@ -133,7 +134,10 @@ def vectorised(function: Callable[P, Scalar_co]) -> Vectorised[P, Scalar_co]:
     @wraps(function)
     def broadcasting(*args: Any, **kwargs: Any) -> Any:
         arguments = (*args, *kwargs.values())
-        if all(isinstance(argument, int | float) for argument in arguments):
+        for argument in arguments:
+            if not isinstance(argument, _SCALARS):
+                break
+        else:
             return function(*args, **kwargs)
         arrays = np.broadcast_arrays(*arguments)
         values = []

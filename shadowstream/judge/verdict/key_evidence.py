@@ -93,7 +93,7 @@ class KeyEvidence:
         """Return units and bad units of a rate by bucket: it adds arrays as it adds numbers."""
         figures: Any = self._figures
         n, s = rate.counts(figures)
-        return np.broadcast_to(n, KEY_BUCKETS), np.broadcast_to(s, KEY_BUCKETS)
+        return _by_bucket(n), _by_bucket(s)
 
     def watched(self, measure: Measure, window: ClosedWindow) -> dict[int, Pair]:
         """Return the buckets of a window for the detectors; empty unless they are the units."""
@@ -163,6 +163,11 @@ class KeyEvidence:
         self._waiting, self._settled_ms = {}, snapshot["settled"]
         for start_ms, name, buckets in snapshot["waiting"]:
             self._waiting.setdefault(start_ms, {})[name] = {bucket: (n, s) for bucket, n, s in buckets}
+
+
+def _by_bucket(counted: Any) -> Ints:
+    """Return counts by bucket: none where no figure of a rate was counted yet, which is the number 0."""
+    return counted if isinstance(counted, np.ndarray) else np.full(KEY_BUCKETS, counted, np.int64)
 
 
 def of_rate(rate: Rate | None, pairs: Mapping[int, Pair], outcomes: Mapping[int, Mapping[str, int]]) -> dict[int, Pair]:

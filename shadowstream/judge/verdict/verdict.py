@@ -156,6 +156,9 @@ def digest(value: Any) -> str:
 
 
 def _rounded(value: Any) -> Any:
+    # Most values: no look at what else they may be.
+    if value is None or type(value) in (str, int, bool):
+        return value
     if isinstance(value, float):
         # -0.0 would have another text than 0.0.
         return float(f"{value:.{_DIGITS - 1}e}") + 0.0

@@ -82,7 +82,12 @@ class CoveredTime:
     def _computed_ms(self) -> int:
         held = {slot: records for slot, records in self._slots.items() if records > 0}
         full = FULL_SHARE * _typical(held.values())
-        covered = sum(self._length_ms(slot) * min(1.0, records / full) for slot, records in sorted(held.items()))
+        # Only the slots of the first and of the last window can be shorter than a slot.
+        inner = range((self._first_ms or 0) // self._slot_ms + 1, self._last_ms // self._slot_ms)
+        covered = sum(
+            (self._slot_ms if slot in inner else self._length_ms(slot)) * (1.0 if records >= full else records / full)
+            for slot, records in sorted(held.items())
+        )
         return min(int(covered), self.span_ms)
 
     @property

@@ -225,10 +225,11 @@ class MemoryConsumer:
         return min(end, self.broker.gate(str(self._config["group.id"]), place, end))
 
     def _has_news(self) -> bool:
+        unread = self._paused | self._stuck
         return any(
-            self._assigned[place] < self._end(place, log)
-            for place in self._assigned
-            if place not in self._paused | self._stuck and (log := self._log(place)) is not None
+            position < self._end(place, log)
+            for place, position in self._assigned.items()
+            if place not in unread and (log := self._log(place)) is not None
         )
 
     def _fetch(self, maximum: int) -> list[Message]:

@@ -36,7 +36,7 @@ class Log:
     @property
     def stable(self) -> int:
         """Return the last stable offset: below it every transaction is decided."""
-        opened = min((offsets[0] for offsets in self._open.values()), default=self.end)
+        opened = min(offsets[0] for offsets in self._open.values()) if self._open else len(self.entries)
         return opened if self.held is None else min(opened, self.held)
 
     def append(self, entry: Entry) -> int:

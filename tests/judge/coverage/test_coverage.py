@@ -27,7 +27,6 @@ def verdict(hours: Hours, settings: Config = SETTINGS, reasons: dict[str, int] |
     for index, outcomes in enumerate(hours):
         window = cell(index * HOUR_MS, **outcomes) | {"reasons": reasons or {}}
         loop.give(stats("scores/0", index + 1, window, watermark_ms=(index + 1) * HOUR_MS))
-        loop.evaluate()
     loop.give(stats("scores/0", len(hours) + 1, complete=True))
     return loop.evaluate()
 

@@ -18,14 +18,15 @@ TASK = "scores/0"
 LIMIT = 0.01
 
 
-def verdicts(bad: list[int], units: int = 1000, kind: str = "mismatch") -> list[dict[str, Any]]:
-    """Verdicts after each hour of so many units, so many of them bad."""
+def verdicts(bad: list[int], units: int = 1000, kind: str = "mismatch", first: int = 0) -> list[dict[str, Any]]:
+    """Verdicts after each hour from `first` on; of so many units an hour, so many of them bad."""
     step = JudgeStep(config(), REVISION, [TASK])
     found = []
     for hour, s in enumerate(bad):
         held = cell(hour * HOUR_MS, match=units - s, input=units, **{kind: s})
         step.step(0, hour, stats(TASK, hour + 1, held, watermark_ms=(hour + 1) * HOUR_MS))
-        found.append(step.verdict(0))
+        if hour >= first:
+            found.append(step.verdict(0))
     return found
 
 
@@ -43,10 +44,20 @@ UNDER = {
     "a season that ends": season(0.002, 0.008, 72) + [0] * 48,
     "weekends": [6 if hour // 24 % 7 > 4 else 1 for hour in range(14 * 24)],
 }
+SHORT = ("mended at 60 h", "a season that ends")
+"""Those by which a rate of all production records, not of pairs, is put to the test by default."""
 
 
-@pytest.mark.parametrize("kind", ["mismatch", "missing"])
-@pytest.mark.parametrize("bad", UNDER.values(), ids=UNDER)
+@pytest.mark.parametrize(
+    ("bad", "kind"),
+    [
+        pytest.param(
+            bad, kind, id=f"{name}-{kind}", marks=() if kind == "mismatch" or name in SHORT else pytest.mark.long
+        )
+        for kind in ("mismatch", "missing")
+        for name, bad in UNDER.items()
+    ],
+)
 def test_a_change_under_the_limit_takes_no_promote_back(bad: list[int], kind: str) -> None:
     decisions = [one["decision"] for one in verdicts(bad, kind=kind)]
     first = decisions.index("promote")
@@ -58,8 +69,7 @@ def test_chance_around_such_rates_takes_it_back_seldom() -> None:
     looks = kept = 0
     for _ in range(12):
         bad = [int(dice.binomial(1000, 0.006 if hour < 50 else 0.001)) for hour in range(90)]
-        decisions = [one["decision"] for one in verdicts(bad)]
-        later = decisions[60:]
+        later = [one["decision"] for one in verdicts(bad, first=60)]
         looks, kept = looks + len(later), kept + later.count("promote")
     assert kept / looks > 0.95
 
@@ -119,7 +129,7 @@ def test_the_sums_survive_a_restart_and_numbers_of_other_units_are_none() -> Non
 
 
 def test_a_rate_over_the_limit_now_is_not_good_lately() -> None:
-    last = verdicts([1] * 100 + [18])[-1]
+    last = verdicts([1] * 100 + [18], first=100)[-1]
     (mismatch,) = (one for one in last["criteria"] if one["rate"] == "mismatch")
     assert (last["decision"], mismatch["shown_good"]) == ("not_yet", True)
     why = "mismatch: lately 1.8 % wrong (18 of 1,000 newest pairs), not under the limit 1 %, whatever came before"

@@ -272,11 +272,12 @@ def test_a_reject_is_reported_as_it_was_decided() -> None:
 @pytest.mark.parametrize(("share", "looks"), [(0.005, 0.9), (0.0025, 0.9)])
 def test_a_good_candidate_keeps_its_promote_nine_looks_in_ten(share: float, looks: float) -> None:
     run, draw, passed = Run(MISMATCH), np.random.default_rng(20_130_101), []
-    for _ in range(400):
+    for hour in range(400):
         run.go_on(pairs(int(draw.binomial(500, share)), 500))
-        passed.append(run.step.verdict(0)["decision"] == "promote")
+        if hour % 4 == 0:  # neighbours share most of their windows
+            passed.append(run.step.verdict(0)["decision"] == "promote")
     since = passed[passed.index(True) :]
-    assert len(since) > 300
+    assert len(since) > 75
     assert np.mean(since) >= looks
 
 
