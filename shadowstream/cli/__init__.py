@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shadowstream import extras
+from shadowstream import extras, loading
 from shadowstream.cli.commands import COMMANDS
 from shadowstream.cli.output import ExitCode, error_object, put, put_json, say
 from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
@@ -115,9 +115,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         _require_extras(arguments)
-        result = app(_completed() or arguments)(
-            list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False
-        )
+        program = app(_completed() or arguments)
+        loading.collect_the_rest()
+        result = program(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
         say("stopped")
