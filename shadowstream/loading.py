@@ -54,6 +54,14 @@ def without_plugins() -> Iterator[None]:
             del sys.modules[_METADATA]
 
 
+def load_pydantic() -> None:
+    """Load pydantic and build something with it, so that what parses a command's options finds it loaded."""
+    with without_plugins():
+        from pydantic import TypeAdapter
+
+        TypeAdapter(bool)
+
+
 def _entry_points(**wanted: Any) -> Any:
     return _of_the_real("entry_points")(**wanted)
 

@@ -58,6 +58,7 @@ def _app(module: str | None) -> typer.Typer:
         for name, command in COMMANDS.items():
             made.command(name, help=command.help)(lambda: None)
         return made
+    loading.load_pydantic()
     loaded = importlib.import_module(f"shadowstream.cli.{module}")
     if hasattr(loaded, "register"):
         loaded.register(made)
