@@ -24,13 +24,13 @@ from shadowstream.codecs.schemas import fingerprint_of
 from shadowstream.errors import RecordError
 
 NAMES = (
-    "verdict",
     "mark",
     "diff",
     "stats",
     "state",
     "judge_state",
     "drift",
+    "verdict",
     "delivery",
     "command",
     "scored",

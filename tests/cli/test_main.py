@@ -113,8 +113,8 @@ def test_a_checked_config_loads_no_client_and_no_table(tmp_path: Path) -> None:
 def test_plugins_of_pydantic_are_found_for_models_of_others() -> None:
     look = (
         "from shadowstream import loading; loading.load_pydantic(); assert 'email' not in sys.modules; "
-        "import pydantic; pydantic.TypeAdapter(int); assert 'email' in sys.modules; from importlib.metadata import version; "
-        "assert version('pydantic') == pydantic.VERSION"
+        "import pydantic; pydantic.TypeAdapter(int); assert 'email' in sys.modules; "
+        "from importlib.metadata import version; assert version('pydantic') == pydantic.VERSION"
     )
     assert "pydantic" in loaded(look)
 
