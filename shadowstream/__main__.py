@@ -4,6 +4,7 @@ Importing takes a second, and an exception during that time would print a traceb
 its own handlers, SIGINT and SIGTERM therefore end the process at once and silently: nothing has begun.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ def main() -> None:
         # A parent that starts this process in the background with SIGINT ignored has done so on purpose.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _end)
+    gc.disable()  # until the command is loaded
     from shadowstream.cli import main as command_line
 
     command_line()

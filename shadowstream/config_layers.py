@@ -15,14 +15,13 @@ any other value, list or null     the higher one's
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
 from shadowstream.config import Criterion
-from shadowstream.config.config_file import Preset
+from shadowstream.config.model import Preset
 from shadowstream.errors import ConfigError
 from shadowstream.paths import parse_path
 from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, read
@@ -138,7 +137,7 @@ class _Reader:
             self._refuse(place, where, f"there is no preset {name!r}; known are {', '.join(PRESETS)}")
         elif name not in self._read:
             self._read.add(name)
-            text = Path(str(resources.files("shadowstream"))) / "presets" / f"{name}.yaml"
+            text = Path(__file__).parent / "presets" / f"{name}.yaml"
             shipped = read(text, {})
             self.layers.append(_tree(shipped, f"preset {name}", (), shipped.data))
 

@@ -15,6 +15,7 @@ import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from shadowstream.config import Config, Model
-from shadowstream.config.config_file import ConfigFile
 from shadowstream.config_layers import Merged, Place, known_part, merged_layers
 from shadowstream.errors import ConfigError
+from shadowstream.loading import without_collecting, without_plugins
 from shadowstream.masking import is_secret, without_userinfo
 from shadowstream.masking import masked as _masked
 from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, as_written, dotted, parse, read
@@ -133,7 +134,7 @@ def _source(document: Document, file: str, environ: Mapping[str, str]) -> Config
     if merged.is_whole and (not problems or isinstance(merged.data, dict)):
         try:
             # Strict: reject everything that an editor's JSON Schema check rejects.
-            config = Config.model_validate(merged.data, strict=True)
+            config = _model().model_validate(merged.data, strict=True)
         except ValidationError as error:
             problems += _explained(merged, error.errors(include_url=False))
         except ConfigError as error:
@@ -141,6 +142,14 @@ def _source(document: Document, file: str, environ: Mapping[str, str]) -> Config
     if problems or config is None:
         raise ConfigFileError(problems)
     return ConfigSource(file, config, merged.places, merged.raw.keys(), [_override(*one) for one in merged.overridden])
+
+
+@cache
+def _model() -> type[Config]:
+    """The config's model with its validator, which is built here once."""
+    with without_collecting(), without_plugins():
+        Config.model_rebuild()
+    return Config
 
 
 def _override(where: KeyPath, high: Place, low: Place) -> Problem:
@@ -281,7 +290,7 @@ def _message(error: ErrorDetails, where: KeyPath, document: Merged, several: boo
     about = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
         outer = _field(where[:-1])
-        model = _model_in(outer.annotation) if outer else ConfigFile
+        model = _model_in(outer.annotation) if outer else _file_model()
         return f"unknown key; {nearest(str(where[-1]), model.model_fields if model else ())}"
     if kind == "missing":
         return f"is missing; add it{about}"
@@ -327,7 +336,7 @@ def _model_in(annotation: Any) -> type[Model] | None:
 
 def _field(where: KeyPath) -> FieldInfo | None:
     """Return the field of the config at a place; None if there is none, as below `kafka.client`."""
-    model: type[Model] | None = ConfigFile
+    model: type[Model] | None = _file_model()
     field: FieldInfo | None = None
     for part in where:
         if isinstance(part, int):
@@ -337,6 +346,12 @@ def _field(where: KeyPath) -> FieldInfo | None:
             return None
         model = _model_in(field.annotation)
     return field
+
+
+def _file_model() -> type[Model]:
+    from shadowstream.config.config_file import ConfigFile  # a local import: only errors need its keys
+
+    return ConfigFile
 
 
 def _choices(field: FieldInfo | None) -> list[str]:

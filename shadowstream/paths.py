@@ -18,6 +18,9 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _TO_ESCAPE = re.compile(r"[.\\]|^\*$|\[(?=(?:\d+|\*)\])")
 _INDEXED = re.compile(r"((?:\\.|[^\\\[])*)((?:\[(?:\d+|\*)\])+)", re.DOTALL)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
+NAMES_MAX = 1_000
+"""Names of one path: ten times the levels that a value may have."""
+_SHOWN_MAX = 60
 ROOT = "$"
 STAR = None
 ABSENT = object()
@@ -25,7 +28,9 @@ ABSENT = object()
 
 
 def parse_path(text: str) -> list[str | None]:
-    """Return the names of a path, None for a star. Raises `ConfigError` for a backslash that escapes nothing.
+    """Return the names of a path, None for a star.
+
+    Raises `ConfigError` for a backslash that escapes nothing, and beyond `NAMES_MAX` names.
 
     >>> parse_path(r"items.*.unit\\.price")
     ['items', None, 'unit.price']
@@ -42,6 +47,8 @@ def parse_path(text: str) -> list[str | None]:
         if end < len(text) and text[end] != ".":
             raise ConfigError(f"path {text!r}: ends in a backslash; write \\\\ for a backslash in a name")
         names += _part(text[begin:end])
+        if len(names) > NAMES_MAX:
+            raise ConfigError(f"path {text[:_SHOWN_MAX]!r}…: has more than {NAMES_MAX:,} names; name the field itself")
         if end == len(text):
             return names
         begin = end + 1

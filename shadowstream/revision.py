@@ -32,7 +32,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +64,10 @@ def revision_of(config: Config) -> str:
     Raises `ConfigError`: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
     the package is too large to hash; the message begins with the key that is wrong.
     """
-    candidate, labels, twin, error = config.candidate, config.labels, config.twin, config.production.error
+    candidate, twin, error = config.candidate, config.twin, config.production.error
+    # In one call: each part that is dumped by itself would build a serializer of its own.
+    dumped = config.model_dump(mode="json", include={"identity", "compare", "judge", "labels"})
+    labels = dumped["labels"]
     formats = {topic: format.model_dump(mode="json") for topic, format in config.schemas.formats.items()}
     parts = {
         "format": _FORMAT,
@@ -73,12 +76,12 @@ def revision_of(config: Config) -> str:
         "schemas": _schemas(config.schemas.dir) if config.schemas.dir else [],
         "config": {
             **_candidate_config(candidate),
-            "identity": config.identity.model_dump(mode="json"),
-            **_compare_config(config.compare),
-            "judge": config.judge.decisive(),
+            "identity": dumped["identity"],
+            **_compare_config(config.compare, dumped["compare"]),
+            "judge": config.judge.decisive(dumped["judge"]),
             **({"losses": _calls(config.judge.calls, "judge.criteria")} if config.judge.calls else {}),
             # The definition of a correct answer, without the place of the store and what is shown only.
-            **({"labels": labels.model_dump(mode="json", exclude={"store_dir", "quality"})} if labels else {}),
+            **({"labels": {key: labels[key] for key in labels.keys() - {"store_dir", "quality"}}} if labels else {}),
             **({"candidates": config.candidates} if config.candidates > 1 else {}),
             **({"twin": twin.topic} if twin else {}),
             **({"error": error.model_dump(mode="json")} if error else {}),
@@ -89,14 +92,14 @@ def revision_of(config: Config) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _compare_config(compare: Compare) -> dict[str, Any]:
+def _compare_config(compare: Compare, dumped: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config of the comparison, with the files of the functions that it names."""
     # Additional counts of a pair, if configured: other bounds would add up to the same rate.
-    counted = compare.model_dump(mode="json", include={"checks", "latency", "dimensions", "distributions"})
+    counted = {name: dumped[name] for name in ("checks", "latency", "dimensions", "distributions")}
     return {
-        "rules": [rule.model_dump(mode="json") for rule in compare.rules],
+        "rules": dumped["rules"],
         "added_fields": compare.added_fields,
-        "expected": [change.model_dump(mode="json") for change in compare.expected],
+        "expected": dumped["expected"],
         "calls": _calls(compare.calls, "compare"),
         **{name: item for name, item in counted.items() if item},
         **({"values_max": compare.values_max} if compare.dimensions else {}),

@@ -1,12 +1,11 @@
 """Files in the package: the schemas of shadowstream's topics and of the config."""
 
-from importlib import resources
 from pathlib import Path
 
 
 def schema_dir() -> Path:
     """Return the folder of the schemas: the top of a checkout, or inside an installed package."""
-    package = Path(str(resources.files("shadowstream")))
+    package = Path(__file__).parent
     checkout = package.parent / "schemas"
     return checkout if (checkout / "stats.avsc").is_file() else package / "_schemas"
 

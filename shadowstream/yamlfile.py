@@ -11,6 +11,7 @@ It supports a closed subset of YAML 1.2, since a config needs no more and an err
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,8 +110,9 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
     ({'grace_ms': 500}, 1)
     """
     document = Document(lines={(): 1})
-    builder = _Builder(document, environ, _bounded(yaml.parse(text, Loader=yaml.SafeLoader)))
+    builder = _Builder(document, environ, _bounded(yaml.parse(text, Loader=_Loader)))
     try:
+        _count_events(text)
         document.data = builder.document()
     except _Unreadable as unreadable:
         document.problems.append(unreadable.problem)
@@ -125,6 +127,30 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
         line = text[: error.position].count("\n") + 1
         document.problems.append((line, (), f"is not YAML: character U+{error.character:04X} is not allowed"))
     return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Loader that refuses deep nesting before it looks for the end of what begins there."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        if self.flow_level > DEPTH_MAX:
+            raise _Unreadable(self.line + 1, (), f"is nested deeper than {DEPTH_MAX} levels")
+        super().fetch_flow_collection_start(TokenClass)
+
+
+def _count_events(text: str) -> None:
+    """Raise `_Unreadable` for a text of more than `EVENTS_MAX` values, where it is long enough to hold so many.
+
+    It is counted by PyYAML's parser in C, if that is installed, since the one in Python takes ten times as long. The
+    latter reads every text: its messages are better, and the two differ in rare forms.
+    """
+    if len(text) > EVENTS_MAX and yaml.__with_libyaml__:
+        depth = 0
+        with suppress(yaml.YAMLError):
+            for event in _bounded(yaml.parse(text, Loader=yaml.CSafeLoader)):
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+                if depth > DEPTH_MAX:  # the loader refuses it, and knows where
+                    return
 
 
 def _bounded(events: Iterator[yaml.Event]) -> Iterator[yaml.Event]:

@@ -1,6 +1,7 @@
 """One language of paths and one walker, whatever part of a config names a field."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.presence import holds
 from shadowstream.compare.result import Difference
 from shadowstream.config import Check, Criterion, Dimension, Expected, Failure, Identity, Labels, Redact, Rule
-from shadowstream.paths import ABSENT, join_path, parse_one, parse_path, value_at
+from shadowstream.errors import ConfigError
+from shadowstream.paths import ABSENT, NAMES_MAX, join_path, parse_one, parse_path, value_at
 from shadowstream.protocol.join_id import text_id
 from shadowstream.protocol.scored_value import at_path
 from tests.joiner.joiner_world import World
@@ -169,3 +171,12 @@ def test_a_star_reaches_a_bare_value_which_is_its_own_only_part(
 
 def test_a_star_does_not_reach_a_whole_list() -> None:
     assert compare_rows([3, 1], [1, 3], RuleSet([Rule(path="*", lists="unordered")])).outcome == "mismatch"
+
+
+@pytest.mark.parametrize("part", ["a.", "[0]", "*."])
+def test_a_path_of_more_names_than_a_path_has_is_refused_at_once(part: str) -> None:
+    assert len(parse_path("a" + part * (NAMES_MAX - 2))) <= NAMES_MAX
+    began = time.process_time()
+    with pytest.raises(ConfigError, match=rf"^path '.{{60}}'…: has more than {NAMES_MAX:,} names; "):
+        parse_path("a" + part * 100_000)
+    assert time.process_time() - began < 0.2

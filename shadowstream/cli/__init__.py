@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shadowstream import extras
+from shadowstream import extras, loading
 from shadowstream.cli.commands import COMMANDS
 from shadowstream.cli.output import ExitCode, error_object, put, put_json, say
 from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
@@ -58,6 +58,7 @@ def _app(module: str | None) -> typer.Typer:
         for name, command in COMMANDS.items():
             made.command(name, help=command.help)(lambda: None)
         return made
+    loading.load_pydantic()
     loaded = importlib.import_module(f"shadowstream.cli.{module}")
     if hasattr(loaded, "register"):
         loaded.register(made)
@@ -115,9 +116,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         _require_extras(arguments)
-        result = app(_completed() or arguments)(
-            list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False
-        )
+        program = app(_completed() or arguments)
+        loading.collect_the_rest()
+        result = program(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
         say("stopped")

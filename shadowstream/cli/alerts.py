@@ -2,10 +2,9 @@
 
 import importlib
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from shadowstream import extras
 from shadowstream.alerts.ledger import LedgerRow, acknowledge, mute, rows_of
@@ -14,7 +13,10 @@ from shadowstream.cli.output import ConfigPath, Json, cell, put_json, put_or_say
 from shadowstream.cli.roles import Instance, Listen, play
 from shadowstream.configfile import load
 from shadowstream.health import RoleHealth
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 TITLES = ("incident", "state", "since (UTC)", "revision", "acknowledged", "muted", "delivered", "what")
 _alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and mute incidents.", no_args_is_help=True)
@@ -84,7 +86,7 @@ def list_(config: ConfigPath, as_json: Json = False) -> None:
     say(f"{len(rows)} incidents, {still} open, in {trial.plan.of('drift')!r}")
 
 
-def _cells(row: LedgerRow) -> list[Text]:
+def _cells(row: LedgerRow) -> list["Text"]:
     by = f"{row.acknowledged_by}: {row.ack_reason}" if row.ack_reason else row.acknowledged_by or "-"
     until = "" if row.muted_until_ms is None else f" until {utc_text(row.muted_until_ms)}"
     delivered = f"{row.delivered_to} {utc_text(row.delivered_at_ms)}" if row.delivered_at_ms is not None else "-"

@@ -15,9 +15,9 @@ from shadowstream.codecs import own
 from shadowstream.config import Config, Principal
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.verdict.approval import WAITS, approval_of, waiting
-from shadowstream.judge.verdict.explain import AGED, UNPROVEN
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.verdict.gate_reasons import AGED, UNPROVEN
 from shadowstream.kafka.operator_commands import Commands, commands
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_with_headers
 from shadowstream.kafka.trial import bound_topics

@@ -11,7 +11,7 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.paired.comparison import PairedComparison, best_of, comparisons, terms_of
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.kafka.replay.judged_records import judged_records
 from shadowstream.revision import revision_of
 

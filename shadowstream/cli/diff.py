@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from shadowstream.cli.durations import time_ms_of
-from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, put_rows, say
+from shadowstream.cli.output import ConfigPath, Json, cell, console, new_table, put_json, put_rows, say
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
@@ -24,6 +22,9 @@ from shadowstream.protocol.outcomes import BAD, Outcome
 from shadowstream.protocol.size_limits import OTHER
 from shadowstream.status.differing_rows import Tally, in_slice, slice_text
 from shadowstream.status.words import key_text, path_text, side_text, time_text, typical_text
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
@@ -201,7 +202,7 @@ def _print_summary(last: LastRows, *, as_json: bool) -> None:
     for title, counts in (("outcome", found.outcomes), ("field that differs", found.fields), ("reason", found.reasons)):
         if not counts:
             continue
-        table = Table(box=None, pad_edge=False)
+        table = new_table()
         table.add_column("rows", justify="right")
         table.add_column(title, overflow="fold")
         for name, n in islice(counts.items(), COUNTS_SHOWN):
@@ -213,7 +214,7 @@ def _print_summary(last: LastRows, *, as_json: bool) -> None:
         console().print(table)
 
 
-def _cells(row: dict[str, Any]) -> list[Text]:
+def _cells(row: dict[str, Any]) -> list["Text"]:
     lines = _differences(row)
     if len(lines) > DIFFERENCES_SHOWN:
         lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]

@@ -2,10 +2,9 @@
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from shadowstream.cli.output import ConfigPath, Json, cell, put_json, put_rows, say
 from shadowstream.config import Config
@@ -15,6 +14,9 @@ from shadowstream.kafka.reading.topic_reader import TopicMissing, TopicRecord, s
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.protocol.dead_letters import facts_of
 from shadowstream.status.words import time_text
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 READ_TIMEOUT_S = 30.0
 ROLES = ("runner", "joiner")
@@ -77,7 +79,7 @@ def _kind(letter: dict[str, Any]) -> str:
     return f"{letter['error']}: {letter['message'].partition(':')[0]}"
 
 
-def _cells(letter: dict[str, Any]) -> list[Text]:
+def _cells(letter: dict[str, Any]) -> list["Text"]:
     value = b"" if letter["value"] is None else letter["value"][:VALUE_BYTES_SHOWN]
     why = f"{letter['error']}: {letter['message']}"
     words = time_text(letter["time_ms"]), letter["role"], letter["record"], letter["key"] or "-", why

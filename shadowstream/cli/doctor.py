@@ -1,10 +1,9 @@
 """`doctor`: what the brokers allow each role, and whether the cluster fits the trial; each finding with its fix."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from shadowstream.cli.acls import role_named
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, cell, put_json, put_rows, say
@@ -20,6 +19,9 @@ from shadowstream.kafka.doctor.group_checks import group_findings, own_client_id
 from shadowstream.kafka.doctor.least_rights import principals_of
 from shadowstream.kafka.doctor.proof_of_rights import rights_findings, user_of
 from shadowstream.kafka.doctor.transaction_checks import held_findings, right_findings
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 ASK_AGAIN = "run `shadowstream doctor` again once every partition has a leader and the brokers answer"
 TITLES = ("role", "check", "severity", "finding", "fix")
@@ -91,7 +93,7 @@ def _answered(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
         yield Finding("unanswered", Severity.WARN, "the brokers did not answer a check", str(error), ASK_AGAIN)
 
 
-def _rows(found: list[tuple[Principal, Finding]]) -> list[list[Text]]:
+def _rows(found: list[tuple[Principal, Finding]]) -> list[list["Text"]]:
     """Return a row for each finding, with all roles that have it."""
     roles: dict[Finding, list[str]] = {}
     for role, finding in found:

@@ -7,15 +7,17 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from shadowstream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 _WIDTH_OFF_TERMINAL = 240
 _WIDTH_LEAST = 40
@@ -81,17 +83,30 @@ def put_or_say(record: Any, text: str, *, as_json: bool) -> None:
         say(text)
 
 
-def console() -> Console:
+def console() -> "Console":
     """The console for tables: stdout, coloured on a terminal unless NO_COLOR is set, wide outside a terminal."""
+    from rich.console import Console  # a local import, as all of Rich: most commands print plain lines
+
     width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL
     return Console(file=sys.stdout, width=width, no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
 
 
-def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: int, if_room: int | None = None) -> None:
+def new_table() -> "Table":
+    """A table without lines, whose columns and rows are to be added."""
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False)
+
+
+def put_rows(
+    titles: Sequence[str], rows: Sequence[Sequence["Text"]], *, id_at: int, if_room: int | None = None
+) -> None:
     """Print rows as a table, on a terminal too narrow for it as blocks. The ids in column `id_at` are never broken.
 
     `if_room`: a later column that a table has only on a terminal with room for it, and if it is not empty.
     """
+    from rich.text import Text
+
     shown = console()
     longest = max(len(row[id_at]) for row in rows)
     columns = len(titles) - (if_room is not None)
@@ -99,7 +114,7 @@ def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: in
         if if_room is not None and not (shown.is_terminal and _has_room(shown.width, titles, rows, if_room)):
             titles = [*titles[:if_room], *titles[if_room + 1 :]]
             rows = [[*row[:if_room], *row[if_room + 1 :]] for row in rows]
-        table = Table(box=None, pad_edge=False)
+        table = new_table()
         for at, title in enumerate(titles):
             table.add_column(title, overflow="fold", no_wrap=at == id_at, ratio=int(at == len(titles) - 1) or None)
         for row in rows:
@@ -119,7 +134,7 @@ def put_rows(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, id_at: in
                 shown.print(Text(folded, style=text.style), soft_wrap=True)
 
 
-def _has_room(width: int, titles: Sequence[str], rows: Sequence[Sequence[Text]], at: int) -> bool:
+def _has_room(width: int, titles: Sequence[str], rows: Sequence[Sequence["Text"]], at: int) -> bool:
     """Whether a table with column `at`, which must hold something, leaves the other columns as wide as their texts."""
     widths = [
         max(len(line) for text in (title, *(row[place].plain for row in rows)) for line in text.splitlines() or [""])
@@ -137,8 +152,10 @@ def put_styled(text: str, style: str) -> None:
         put(text)
 
 
-def cell(text: str, style: str = "") -> Text:
+def cell(text: str, style: str = "") -> "Text":
     """The text of a table cell, printed literally: no markup, no control characters."""
+    from rich.text import Text
+
     return Text(printable(text), style=style)
 
 

@@ -8,7 +8,7 @@ from shadowstream.cli.answer import Revision, question
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, put_or_say
 from shadowstream.errors import ConfigError
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.operator_commands import write_command
 

@@ -12,8 +12,8 @@ from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.verdict.verdict import criteria_hash
-from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.refused_records import Refusals

@@ -25,6 +25,7 @@ from shadowstream.kafka.client.errors import is_unreachable
 from shadowstream.kafka.ownership import RoleClaim
 from shadowstream.kafka.role_report import Report
 from shadowstream.kafka.supervisor import end_with_supervisor
+from shadowstream.loading import without_collecting
 from shadowstream.revision import revision_of
 from shadowstream.web.probes import serve
 from shadowstream.worker.confinement import hide_process
@@ -125,7 +126,8 @@ def play(
     stop = stop_on_signals()
     server = serve(listen, watch) if listen else None
     try:
-        role = importlib.import_module(module)
+        with without_collecting():
+            role = importlib.import_module(module)
         with as_role(config, instance, stop, watch):
             revision = revision_of(config)
             watch.started(version("shadowstream"), revision)

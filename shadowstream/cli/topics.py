@@ -5,11 +5,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 import yaml
-from rich.table import Table
 
 from shadowstream.cli import acls
 from shadowstream.cli.acls import object_name
-from shadowstream.cli.output import ConfigPath, Json, cell, console, put, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, cell, console, new_table, put, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
@@ -157,7 +156,7 @@ def _print(
     if as_json:
         put_json({"trial": trial.name, "topics": rows, **({} if counts is None else {"sources": sources})})
     else:
-        table = Table(box=None, pad_edge=False)
+        table = new_table()
         for title in ("topic", "partitions", "settings", "state"):
             table.add_column(title, overflow="fold")
         for row in rows:

@@ -1,17 +1,19 @@
 """`list`: the trials on a cluster."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from shadowstream.cli.answer import READ_TIMEOUT_S
-from shadowstream.cli.output import Json, cell, console, put_json, say
+from shadowstream.cli.output import Json, cell, console, new_table, put_json, say
 from shadowstream.config import Kafka
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.kafka.trial.trials import TrialOnCluster, trials_on
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def register(app: typer.Typer) -> None:
@@ -46,8 +48,8 @@ def _row(one: TrialOnCluster) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(found: list[TrialOnCluster]) -> Table:
-    table = Table(box=None, pad_edge=False)
+def _table(found: list[TrialOnCluster]) -> "Table":
+    table = new_table()
     for title in ("trial", "last verdict", "made (UTC)", "revision", "topics", "running"):
         table.add_column(title, overflow="fold")
     for one in found:

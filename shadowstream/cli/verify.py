@@ -16,7 +16,7 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, put_wr
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.protocol.command_signatures import signature_of
 from shadowstream.protocol.verdict_signatures import UNSIGNED, problem_of
 from shadowstream.webhook_signatures import problem_of as problem_of_webhook

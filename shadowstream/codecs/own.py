@@ -9,7 +9,7 @@ present schema.
 import io
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import fastavro
@@ -57,10 +57,18 @@ def _head(name: str) -> bytes:
 
 
 @cache
-def _writers() -> dict[bytes, tuple[str, Any]]:
-    """Writer schemas by head: released versions first, then the present ones, which take precedence."""
-    released = [(name, parse_schema(json.loads(text))) for name, text in shipped.released()]
-    return {_head_of(parsed): (name, parsed) for name, parsed in [*released, *((n, schema(n)) for n in NAMES)]}
+def _released() -> dict[bytes, tuple[str, Any]]:
+    """Writer schemas of released versions by head."""
+    parsed = [(name, parse_schema(json.loads(text))) for name, text in shipped.released()]
+    return {_head_of(one): (name, one) for name, one in parsed}
+
+
+@lru_cache(maxsize=64)  # anyone may write to a topic, with any head
+def _writer(head: bytes) -> tuple[str, Any] | None:
+    """The writer schema of a head, with its name: a present one, else a released version. A command that reads one
+    topic parses few of the schemas."""
+    present = ((name, schema(name)) for name in NAMES if _head(name) == head)
+    return next(present, None) or _released().get(head)
 
 
 def encode(name: str, value: dict[str, Any]) -> bytes:
@@ -85,7 +93,7 @@ def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
     'state'
     """
     head = raw[:SINGLE_OBJECT_BYTES]
-    written_by = _writers().get(head)
+    written_by = _writer(head)
     if written_by is None:
         raise RecordError(
             f"not a record of ours: begins with {head.hex() or 'nothing'}; is a newer release writing?",

@@ -4,9 +4,7 @@ Unknown keys are errors. All fields have defaults except `name`, `inputs`, `prod
 (or `candidate.topic`). `shadowstream.configfile` reads the YAML file (variables, line numbers).
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,7 +19,7 @@ from shadowstream.config.drift import Drift
 from shadowstream.config.early_end import check_early_end
 from shadowstream.config.judging import Criterion
 from shadowstream.config.limits import Isolation, Limits
-from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis
+from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model, PositiveMillis, section
 from shadowstream.config.model_server import HTTP_CALLS
 from shadowstream.config.privacy import Examples, Redact
 from shadowstream.config.production import Failure, Production, check_answer, with_answer_as_output
@@ -86,15 +84,15 @@ class Config(Model):
         description="number of candidates of the release, each in a trial of its own that may run beside the others; "
         "each is judged at alpha divided by this number",
     )
-    kafka: Kafka = Field(default_factory=Kafka)
-    schemas: Schemas = Field(default_factory=Schemas)
+    kafka: Kafka = section()
+    schemas: Schemas = section()
     inputs: list[str] = Field(min_length=1, description="topics that production and the candidate read")
     production: Production
     candidate: Candidate
     twin: Twin | None = Field(None, description="a second run of production, for the noise floor")
     labels: Labels | None = Field(None, description="late labels, by which both sides are scored")
-    identity: Identity = Field(default_factory=Identity)
-    compare: Compare = Field(default_factory=Compare)
+    identity: Identity = section()
+    compare: Compare = section()
     start: Literal["production-group", "latest", "earliest"] | None = Field(
         None, description="where the candidate begins; default: production-group where the group is known, else latest"
     )
@@ -122,11 +120,11 @@ class Config(Model):
         10_000, description="a partition at its end this long takes the time of those that go on"
     )
     correctable_ms: Millis = Field(DAY_MS, description="event time for which a missing or extra stays correctable, ms")
-    judge: Judge = Field(default_factory=Judge)
-    alerts: Alerts = Field(default_factory=Alerts)
-    limits: Limits = Field(default_factory=Limits)
-    retention: Retention = Field(default_factory=Retention)
-    isolation: Isolation = Field(default_factory=Isolation)
+    judge: Judge = section()
+    alerts: Alerts = section()
+    limits: Limits = section()
+    retention: Retention = section()
+    isolation: Isolation = section()
     delivery: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
         description="at_least_once for brokers without transactions: crashes repeat records, counts stay exact",
@@ -162,7 +160,7 @@ class Config(Model):
             return "identity.outputs: many"
         return "identity.kind: occurrence" if self.identity.kind == "occurrence" else None
 
-    def acting_as(self, principal: Principal) -> Config:
+    def acting_as(self, principal: Principal) -> Self:
         """Return the config as one role or command uses it: with its own credentials, and without the others'.
 
         Raises `ConfigError` if this process has not what the role needs: a password, or the key of commands.
@@ -237,7 +235,7 @@ class Config(Model):
         return self._calls_of_a_failure * self.candidate_timeout_ms
 
     @model_validator(mode="after")
-    def _calls_between_polls(self) -> Config:
+    def _calls_between_polls(self) -> Self:
         """A call longer than the poll interval removes the runner from its group before its input can be reported."""
         tries = self._calls_of_a_failure
         if tries * self.candidate_timeout_ms >= self.kafka.poll_interval_ms:
@@ -249,14 +247,14 @@ class Config(Model):
         return self
 
     @model_validator(mode="after")
-    def _counts_what_it_judges(self) -> Config:
+    def _counts_what_it_judges(self) -> Self:
         """A criterion for which nothing is counted would wait forever."""
         if problem := uncounted(self.judge, self.compare, self.production.outputs, bool(self.twin), bool(self.labels)):
             raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
-    def _knows_what_is_left_out(self) -> Config:
+    def _knows_what_is_left_out(self) -> Self:
         if self.candidate.leaves_out and self.identity.kind == "id":
             raise ValueError(
                 "candidate.sample and candidate.exclude need identity.kind coordinate, key or occurrence: by a "
@@ -293,13 +291,13 @@ class Config(Model):
         return Kept(*kept_ms, bound("bytes", self.kept_bytes_min))
 
     @model_validator(mode="after")
-    def _keeps_what_it_needs(self) -> Config:
+    def _keeps_what_it_needs(self) -> Self:
         horizon_ms = None if self.labels is None else self.labels.horizon_ms
         check_kept(self.kept, self.kept_ms_min, horizon_ms, self.kept_bytes_min)
         return self
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Config:
+    def _fits_together(self) -> Self:
         others = [side for side in (self.production, self.candidate, self.twin) if side is not None]
         further = (self.candidate.topic, self.twin and self.twin.topic, self.labels and self.labels.topic)
         written = [topic for topic in further if topic]

@@ -1,14 +1,12 @@
 """Config of alerts: the channels that deliver them to people."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import Model, PositiveMillis, check_headers
+from shadowstream.config.model import Model, PositiveMillis, check_headers, empty
 from shadowstream.webhook_signatures import key_of
 
 CHANNELS_MAX = 20
@@ -91,7 +89,7 @@ class Channel(Model):
         return int(self.escalate_after[:-1]) * _UNITS_S[self.escalate_after[-1]]
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Channel:
+    def _fits_together(self) -> Self:
         given = [one for one in (self.webhook, self.alertmanager, self.apprise) if one is not None]
         if len(given) != 1:
             raise ValueError("a channel needs exactly one of webhook, alertmanager and apprise")
@@ -127,7 +125,7 @@ class Alerts(Model):
         None, pattern=_HTTP, description="URL that takes a POST of JSON per message; short for a channel of that name"
     )
     channels: list[Channel] = Field(
-        default_factory=list, max_length=CHANNELS_MAX, description="where messages are delivered, each on its own"
+        default_factory=empty, max_length=CHANNELS_MAX, description="where messages are delivered, each on its own"
     )
     examples: int = Field(
         EXAMPLES_MAX,
@@ -144,7 +142,7 @@ class Alerts(Model):
         return [*short, *self.channels]
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Alerts:
+    def _names_are_unique(self) -> Self:
         for name, count in Counter(channel.target for channel in self.targets).items():
             if count > 1:
                 raise ValueError(f"channels: {count} channels have the name {name!r}; give each a name of its own")

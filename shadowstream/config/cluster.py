@@ -1,13 +1,11 @@
 """Access to the cluster and the writer schemas."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 from shadowstream.config.client_properties import Value, canonical
-from shadowstream.config.model import Model
+from shadowstream.config.model import Model, empty
 from shadowstream.config.registry_properties import checked
 from shadowstream.errors import ConfigError
 
@@ -32,7 +30,7 @@ class Msk(Model):
     profile: str | None = Field(None, min_length=1, description="named profile of AWS's configuration files")
 
     @model_validator(mode="after")
-    def _single_source(self) -> Msk:
+    def _single_source(self) -> Self:
         if self.role_arn and self.profile:
             raise ValueError("give either role_arn or profile; a profile can name a role itself")
         return self
@@ -74,7 +72,7 @@ class Kafka(Model):
         """After this time without a poll, the group revokes a member's partitions, ms."""
         return int(self.client.get("max.poll.interval.ms", POLL_INTERVAL_MS))
 
-    def of(self, principal: Principal) -> Kafka:
+    def of(self, principal: Principal) -> Self:
         """Return the access of one principal, without the credentials of the others.
 
         Raises `ConfigError` for an empty property: the variable of a password is set for its own role only.
@@ -96,7 +94,7 @@ class Kafka(Model):
         return self.msk if own is None or own.msk is None else own.msk
 
     @model_validator(mode="after")
-    def _single_login(self) -> Kafka:
+    def _single_login(self) -> Self:
         for principal in PRINCIPALS:
             if self._msk_of(principal) is None:
                 continue
@@ -120,7 +118,7 @@ class Format(Model):
         False, description="records name their schema in the header __value_schema_id, which is looked at first"
     )
     schema_ids: list[int] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=1000,
         description="ids in schemas.dir or the registry. avro, protobuf: the one of the values; json: of the schema "
         "they must fit; auto: of those that fingerprints may name, which is needed with a registry only",
@@ -135,7 +133,7 @@ class Format(Model):
         return self.format == "auto" or (self.format == "json" and not self.schema_ids)
 
     @model_validator(mode="after")
-    def _fits(self) -> Format:
+    def _fits(self) -> Self:
         counts = {"avro": (1, 1), "protobuf": (1, 1), "json": (0, 1), "auto": (0, 1000)}
         ids_min, ids_max = counts.get(self.format, (0, 0))
         if not ids_min <= len(self.schema_ids) <= ids_max:
@@ -175,7 +173,7 @@ class Schemas(Model):
     )
 
     @model_validator(mode="after")
-    def _single_source(self) -> Schemas:
+    def _single_source(self) -> Self:
         if self.dir and self.registry:
             raise ValueError("give either dir or registry, not both")
         if self.client and not self.registry:

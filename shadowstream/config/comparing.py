@@ -1,15 +1,24 @@
 """Config of the comparison of values."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from shadowstream.config.distributions import FIELDS_MAX, Distribution
-from shadowstream.config.model import AnyPath, AwareTime, Millis, Model, PositiveMillis, Rate, SinglePath, Tolerance
+from shadowstream.config.model import (
+    AnyPath,
+    AwareTime,
+    Millis,
+    Model,
+    PositiveMillis,
+    Rate,
+    SinglePath,
+    Tolerance,
+    empty,
+    section,
+)
 from shadowstream.config.privacy import Examples, Redact, number_or_section
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.paths import STAR, parse_path
@@ -80,7 +89,7 @@ class Rule(Model):
         "value", description="call: what it takes; column: two lists, and it returns as many true or false"
     )
     normalise: list[str] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=16,
         description="functions that both values pass through before they are compared, in order: "
         f"{', '.join(NORMALISERS)}, or an entry point",
@@ -109,7 +118,7 @@ class Rule(Model):
         return [entry for entry in (self.call, *self.normalise) if entry is not None and ":" in entry]
 
     @model_validator(mode="after")
-    def _does_something(self) -> Rule:
+    def _does_something(self) -> Self:
         tolerant = self.atol or self.rtol or self.ulp or self.ignore_case or self.ignore_space or self.round_ms
         maps = self.absent_is_null or self.types or self.values or self.normalise
         does = tolerant or maps or self.lists or self.key or self.call
@@ -154,7 +163,7 @@ class Dimension(Model):
     )
 
     @model_validator(mode="after")
-    def _says_where(self) -> Dimension:
+    def _says_where(self) -> Self:
         if (self.path is None) == (self.header is None):
             raise ValueError("give either path or header")
         return self
@@ -186,7 +195,7 @@ class Check(Model):
     not_null: bool = Field(False, description="null, or no such field, fails")
     low: float | None = Field(None, allow_inf_nan=False, description="least number")
     high: float | None = Field(None, allow_inf_nan=False, description="greatest number; NaN and what is none fail")
-    categories: list[Scalar] = Field(default_factory=list, max_length=1000, description="all values that there may be")
+    categories: list[Scalar] = Field(default_factory=empty, max_length=1000, description="all values that there may be")
 
     @property
     def kinds(self) -> list[str]:
@@ -200,7 +209,7 @@ class Check(Model):
         return [kind for kind, is_requested in requested.items() if is_requested]
 
     @model_validator(mode="after")
-    def _asks_something(self) -> Check:
+    def _asks_something(self) -> Self:
         if not self.kinds:
             raise ValueError("the check has no condition; give type, not_null, low, high or categories")
         return self
@@ -209,20 +218,20 @@ class Check(Model):
 class Compare(Model):
     """Comparison of values; a field without a rule must be equal."""
 
-    rules: list[Rule] = Field(default_factory=list, max_length=1000)
+    rules: list[Rule] = Field(default_factory=empty, max_length=1000)
     added_fields: Literal["mismatch", "ignore", "expected"] = Field(
         "mismatch",
         description="outcome of a field that only the candidate has; expected: pairs that differ in nothing else are "
         "expected under the name added_fields, which a criterion may bound",
     )
-    expected: list[Expected] = Field(default_factory=list, max_length=100, description="declared expected changes")
+    expected: list[Expected] = Field(default_factory=empty, max_length=100, description="declared expected changes")
     duplicate_names: Literal["error", "last"] = Field(
         "error",
         description="a JSON object that holds a name twice is, error: undecodable; last: the last value counts, "
         "as for most readers, and the others are not compared",
     )
     dimensions: list[Dimension] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=8,
         description="pairs are counted by each of these and by each two of them, so that a slice explains a mismatch",
     )
@@ -232,16 +241,15 @@ class Compare(Model):
     redact: Redact | None = Field(None, description="values that shadowstream's topics must not show")
     latency: Latency | None = Field(None, description="latencies of both sides are compared pair by pair")
     checks: list[Check] = Field(
-        default_factory=list, max_length=100, description="checks of the candidate's values, equal ones included"
+        default_factory=empty, max_length=100, description="checks of the candidate's values, equal ones included"
     )
     distributions: list[Distribution] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=FIELDS_MAX,
         description="fields whose values are counted in bins on both sides: how the candidate's are distributed beside "
         "production's, and each side's over time. Shown and alarmed, never part of the decision",
     )
-    examples: Examples = Field(
-        default_factory=Examples,
+    examples: Examples = section(
         description="examples of differences, and the values that the trial shows",
         json_schema_extra=number_or_section,
     )
@@ -257,8 +265,8 @@ class Compare(Model):
     diff_json: bool = Field(False, description="write each row of diff as JSON too, to shadow.<name>.diff.json")
 
     @model_validator(mode="after")
-    def _names_once(self) -> Compare:
-        for section, names in (
+    def _names_once(self) -> Self:
+        for part, names in (
             ("dimensions", [item.name for item in self.dimensions]),
             ("expected", [item.name for item in self.expected]),
             ("checks", [item.path for item in self.checks]),
@@ -267,12 +275,12 @@ class Compare(Model):
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
-                hint = "; put everything into one rule" if section == "rules" else ""
-                raise ValueError(f"{section}: {', '.join(sorted(twice))} is named more than once{hint}")
+                hint = "; put everything into one rule" if part == "rules" else ""
+                raise ValueError(f"{part}: {', '.join(sorted(twice))} is named more than once{hint}")
         return self
 
     @model_validator(mode="after")
-    def _counts_no_secret(self) -> Compare:
+    def _counts_no_secret(self) -> Self:
         for one in self.distributions:
             if self.redacts(one.path):
                 raise ValueError(
@@ -320,7 +328,7 @@ class Compare(Model):
             raise ShadowstreamBug("keys of records are hidden, and the key of their hashes is not known")
         return self.hash_key
 
-    def keyed(self, secret: str) -> Compare:
+    def keyed(self, secret: str) -> Self:
         """Return the config with a key of the trial's own, where the config gives none."""
         if self.hash_key is not None:
             return self

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from shadowstream.config.comparing import Compare
 from shadowstream.config.deciding import Judge
-from shadowstream.config.distributions import DistributionAlarms
 from shadowstream.config.judging import Criterion
 from shadowstream.config.sides import Candidate
 
@@ -41,7 +40,7 @@ def unknown_part(criterion: Criterion, compare: Compare, outputs: Sequence[str])
 
 def uncounted(judge: Judge, compare: Compare, outputs: Sequence[str], has_twin: bool, has_labels: bool) -> str | None:
     """Return the first part of `judge` for which nothing would be counted, with the reason; None if there is none."""
-    if judge.distributions != DistributionAlarms() and not compare.distributions:
+    if judge.distributions.is_set and not compare.distributions:
         return "judge.distributions: needs compare.distributions, the fields to watch"
     checked = {(check.path, kind) for check in compare.checks for kind in check.kinds}
     declared = {change.name for change in compare.expected}

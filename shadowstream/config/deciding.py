@@ -1,9 +1,8 @@
 """Config of the judge: what decides, for how long, and who confirms it."""
 
-from __future__ import annotations
-
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,16 +12,20 @@ from shadowstream.config.drift import Drift
 from shadowstream.config.group_sequential import GroupSequential
 from shadowstream.config.judging import Criterion, Level
 from shadowstream.config.key_limits import least_limit_by_key
-from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
+from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis, empty, section
 from shadowstream.records import KEY_BUCKETS
 
 GUARDS = ("missing", "extra", "error", "duplicate")
 """Rates that are judged even if `criteria` does not name them."""
 
 
+def _default_criteria() -> list[Any]:
+    return [{"rate": rate, "limit": 0.01} for rate in ("mismatch", *GUARDS)]
+
+
 def default_criteria() -> list[Criterion]:
     """The criteria of a config without `criteria`."""
-    return [Criterion.model_validate({"rate": rate, "limit": 0.01}) for rate in ("mismatch", *GUARDS)]
+    return [Criterion.model_validate(one) for one in _default_criteria()]
 
 
 class Judge(Model):
@@ -32,7 +35,8 @@ class Judge(Model):
     min_duration_ms: Millis = Field(DAY_MS, description="least event time with traffic before promote, ms")
     alpha: Level = Field(0.05, description="greatest probability of a wrong promote, and of a wrong reject")
     criteria: list[Criterion] = Field(
-        default_factory=default_criteria,
+        default_factory=_default_criteria,
+        validate_default=True,
         min_length=1,
         max_length=100,
         description="all must be shown good; missing, extra, error and duplicate are judged at a limit of 0.01 even "
@@ -46,8 +50,8 @@ class Judge(Model):
         description="least share of production's records that must be compared or judged missing before promote, and "
         "of the candidate's that must be compared or judged extra; without what the trial leaves out by declaration",
     )
-    drift: Drift = Field(default_factory=Drift)
-    distributions: DistributionAlarms = Field(default_factory=DistributionAlarms)
+    drift: Drift = section()
+    distributions: DistributionAlarms = section()
     group_sequential: GroupSequential | None = Field(
         None,
         description="rule of a bounded trial: promote by few planned looks, with more power; default: evidence that is "
@@ -73,7 +77,7 @@ class Judge(Model):
     )
 
     signing_keys: list[Annotated[str, Field(pattern=r"^$|^.{16,}$")]] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=2,
         description="keys of at least 16 characters, each of a variable: the judge signs verdicts with the first, and "
         "readers that have one refuse verdicts that none of them signed. Two while keys change; for judge and readers, "
@@ -86,7 +90,7 @@ class Judge(Model):
         return [one.loss for one in self.criteria if one.loss is not None and losses.is_entry_point(one.loss)]
 
     @model_validator(mode="after")
-    def _each_once(self) -> Judge:
+    def _each_once(self) -> Self:
         ids = [criterion.id for criterion in self.criteria]
         twice = {id_ for id_ in ids if ids.count(id_) > 1}
         if twice:
@@ -114,7 +118,7 @@ class Judge(Model):
         return self
 
     @model_validator(mode="after")
-    def _fits_its_plan(self) -> Judge:
+    def _fits_its_plan(self) -> Self:
         plan = self.group_sequential
         if plan is None:
             return self
@@ -135,8 +139,12 @@ class Judge(Model):
                 )
         return self
 
-    def decisive(self) -> dict[str, Any]:
-        """Return the settings for a digest; without newer settings the digest is that of older releases."""
-        newer = {"group_sequential": self.group_sequential, "distributions": self.distributions != DistributionAlarms()}
+    def decisive(self, dumped: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the settings for a digest; without newer settings the digest is that of older releases.
+
+        `dumped`: the settings as JSON, where the caller has dumped the whole config.
+        """
+        newer = {"group_sequential": self.group_sequential, "distributions": self.distributions.is_set}
         undecisive = {"commands_key", "signing_keys", "approval", *(name for name, given in newer.items() if not given)}
-        return self.model_dump(mode="json", exclude=undecisive)
+        settings = self.model_dump(mode="json") if dumped is None else dumped
+        return {name: value for name, value in settings.items() if name not in undecisive}

@@ -1,8 +1,7 @@
 """Config of distributions: the fields whose values are counted in bins, and the budget of false alarms."""
 
-from __future__ import annotations
-
 import math
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -51,7 +50,7 @@ class Distribution(Model):
         return given
 
     @model_validator(mode="after")
-    def _has_one_kind_of_bins(self) -> Distribution:
+    def _has_one_kind_of_bins(self) -> Self:
         given = [name for name in ("bins", "edges", "categories") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other; give one of bins, edges and categories")
@@ -94,3 +93,8 @@ class DistributionAlarms(Model):
         description="least population stability index that alarms; by convention 0.1 is a small shift and 0.25 a "
         "great one. 0: each shift that chance does not explain",
     )
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a value differs from its default."""
+        return self != type(self).model_construct()

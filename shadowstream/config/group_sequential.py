@@ -1,7 +1,5 @@
 """Config of planned looks: the group-sequential rule of a bounded trial."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,9 +1,7 @@
 """Config of one criterion: what it counts, and the limit that must be shown to hold."""
 
-from __future__ import annotations
-
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -235,7 +233,7 @@ class Criterion(Model):
         return given | {"limit": round(1.0 - quantile, 12)} if isinstance(quantile, float) else given
 
     @model_validator(mode="after")
-    def _has_the_keys_of_its_rate(self) -> Criterion:
+    def _has_the_keys_of_its_rate(self) -> Self:
         required = _NAMES.get(self.rate, ())
         if self.rate == "cost" and self.reference_ms is None:
             raise ValueError(

@@ -1,7 +1,5 @@
 """Config of losses and signed means: how much worse a candidate's answer is, with a margin."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

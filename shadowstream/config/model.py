@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -14,6 +14,8 @@ from shadowstream.paths import parse_one, parse_path
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Millis = Annotated[int, Field(ge=0)]
 PositiveMillis = Annotated[int, Field(gt=0)]
+Preset = Literal["debezium", "debezium-payload"]
+"""Names of the presets that are part of shadowstream."""
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
@@ -94,6 +96,19 @@ AwareTime = Annotated[datetime, BeforeValidator(_time)]
 
 
 class Model(BaseModel):
-    """A closed, immutable part of the config."""
+    """A closed, immutable part of the config.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The validator of a part is built on first use, so that a process builds one for the whole config and none a part.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+def empty() -> list[Any]:
+    """Return an empty list: a default whose signature pydantic reads at once, which of `list` it has to parse."""
+    return []
+
+
+def section(**more: Any) -> Any:
+    """Return the field of a part that may be left out: it is validated with the whole, by the one validator."""
+    return Field(default_factory=dict, validate_default=True, **more)

@@ -1,15 +1,13 @@
 """Config of a candidate behind a model server: its address, its protocol, and how records become tensors."""
 
-from __future__ import annotations
-
 import math
 from itertools import combinations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import Model, SinglePath, check_headers
+from shadowstream.config.model import Model, SinglePath, check_headers, empty
 from shadowstream.config.tensor_types import Datatype, element
 from shadowstream.paths import parse_one
 
@@ -54,7 +52,7 @@ class InputTensor(Model):
         return math.prod(self.dimensions)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> InputTensor:
+    def _fits_together(self) -> Self:
         if self.size > ELEMENTS_MAX:
             raise ValueError(f"shape: a record has {self.size} elements; at most {ELEMENTS_MAX} are sent")
         if len(self.fields) > 1 and len(self.fields) != self.size:
@@ -94,7 +92,7 @@ class Tls(Model):
     key_file: str | None = Field(None, min_length=1, description="PEM file of its private key, without a password")
 
     @model_validator(mode="after")
-    def _pairs(self) -> Tls:
+    def _pairs(self) -> Self:
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file go together")
         return self
@@ -115,9 +113,9 @@ class Http(Model):
     )
     model: str | None = Field(None, min_length=1, description="oip: name of the model")
     version: str | None = Field(None, min_length=1, description="oip: version of the model; default: the server's")
-    inputs: list[InputTensor] = Field(default_factory=list, max_length=1_000, description="oip: tensors of a request")
+    inputs: list[InputTensor] = Field(default_factory=empty, max_length=1_000, description="oip: tensors of a request")
     outputs: list[OutputTensor] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=1_000,
         description="oip: tensors of an answer that make up the output; default: all, each a field of its name",
     )
@@ -173,7 +171,7 @@ class Http(Model):
         return {name: value for name, value in self.model_dump(mode="json", exclude=operational).items() if value}
 
     @model_validator(mode="after")
-    def _has_an_address(self) -> Http:
+    def _has_an_address(self) -> Self:
         try:
             host, port = self.address
         except ValueError:
@@ -185,7 +183,7 @@ class Http(Model):
         return self
 
     @model_validator(mode="after")
-    def _fits_the_protocol(self) -> Http:
+    def _fits_the_protocol(self) -> Self:
         if self.protocol == "oip" and (self.model is None or not self.inputs):
             raise ValueError("protocol: oip needs model and inputs; or set protocol: json")
         if self.protocol == "json":
@@ -203,7 +201,7 @@ class Http(Model):
         return self
 
     @model_validator(mode="after")
-    def _has_usable_headers(self) -> Http:
+    def _has_usable_headers(self) -> Self:
         check_headers(self.headers, _OWN_HEADERS)
         check_headers(dict.fromkeys(self.header_files, ""), _OWN_HEADERS)
         names = [name.lower() for name in (*self.headers, *self.header_files)]

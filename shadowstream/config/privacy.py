@@ -1,12 +1,10 @@
 """Config of privacy: the values that a trial shows, and those that it must not show."""
 
-from __future__ import annotations
-
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import AnyPath, Model
+from shadowstream.config.model import AnyPath, Model, empty
 
 SECRET_CHARS_MIN = 8
 ShownValues = Literal["numbers", "shown", "hashed", "none"]
@@ -17,7 +15,7 @@ class Redact(Model):
     """Parts of values, keys and ids that no record of the trial may show. The comparison still covers them."""
 
     paths: list[AnyPath] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=1000,
         description="dotted paths, as in rules; values below or around them are covered, and every field of the last "
         "name of a path. So is a field that only the candidate has, unless a rule names it. A field that an Avro alias "
@@ -25,7 +23,7 @@ class Redact(Model):
     )
     keys: bool = Field(False, description="record keys and correlation ids too")
     headers: list[str] = Field(
-        default_factory=list, max_length=8, description="headers among the dimensions whose values are covered"
+        default_factory=empty, max_length=8, description="headers among the dimensions whose values are covered"
     )
     how: Literal["hash", "drop"] = Field("hash", description="hash: equal values have equal hashes; drop: nothing")
     secret: str | None = Field(
@@ -35,7 +33,7 @@ class Redact(Model):
     )
 
     @model_validator(mode="after")
-    def _names_something(self) -> Redact:
+    def _names_something(self) -> Self:
         if not (self.paths or self.keys or self.headers):
             raise ValueError("nothing is named; give paths, headers or keys: true")
         return self

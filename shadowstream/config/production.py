@@ -1,8 +1,6 @@
 """Config of production: its outputs, or its answer in the input's own record, and how its progress is known."""
 
-from __future__ import annotations
-
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -26,7 +24,7 @@ class Failure(Model):
     )
 
     @model_validator(mode="after")
-    def _says_where(self) -> Failure:
+    def _says_where(self) -> Self:
         if self.header is not None and self.path is not None:
             raise ValueError("give either header or path")
         if self.header is None and self.path is None and (self.equals is not None or not self.silent):
@@ -79,7 +77,7 @@ class Production(Model):
         return self.commits == "after_output" or self.answer is not None
 
     @model_validator(mode="after")
-    def _has_no_progress_of_its_own(self) -> Production:
+    def _has_no_progress_of_its_own(self) -> Self:
         if self.answer is None:
             return self
         if not self.answer_names:

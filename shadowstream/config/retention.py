@@ -1,7 +1,5 @@
 """Config of retention: how long and how much of the trial's own topics the brokers keep."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from shadowstream.config.model import DAY_MS, Model, PositiveMillis

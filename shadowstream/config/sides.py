@@ -1,13 +1,11 @@
 """Config of the candidate, the twin and the labels, and of the identity that pairs records."""
 
-from __future__ import annotations
-
 from decimal import Decimal
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shadowstream.config.model import DAY_MS, Model, PositiveMillis, SinglePath, Tolerance
+from shadowstream.config.model import DAY_MS, Model, PositiveMillis, SinglePath, Tolerance, empty, section
 from shadowstream.config.model_server import Http, Pickle
 
 CANDIDATE_TIMEOUT_MS = 30_000
@@ -32,7 +30,7 @@ class Exclusion(Model):
     equals: str | None = Field(None, description="only where the header or field, as text, is this")
 
     @model_validator(mode="after")
-    def _names_one(self) -> Exclusion:
+    def _names_one(self) -> Self:
         if (self.header is None) == (self.path is None):
             raise ValueError("give either header or path")
         return self
@@ -115,20 +113,19 @@ class Candidate(Model):
         description="isolation: in-process: accept that the candidate has the runner's rights and secrets",
     )
     env: list[EnvironmentName] = Field(
-        default_factory=list,
+        default_factory=empty,
         description="isolation: process: names of the environment variables that the candidate sees, besides PATH, "
         "language, time zone and Python's own",
     )
     network: list[HostPort] = Field(
-        default_factory=list,
+        default_factory=empty,
         description="isolation: process: host:port that the candidate may connect to; none: it has no network. The "
         "kernel checks the port of TCP connections, not the host, and leaves UDP open then",
     )
-    limits: CandidateLimits = Field(
-        default_factory=CandidateLimits, description="isolation: process: bounds of the candidate's process"
-    )
+    limits: CandidateLimits = section(description="isolation: process: bounds of the candidate's process")
     files: list[str] = Field(
-        default_factory=list, description="further files that define the candidate (a model file); part of the revision"
+        default_factory=empty,
+        description="further files that define the candidate (a model file); part of the revision",
     )
     output_format: Literal["avro", "json", "bytes"] | None = Field(
         None,
@@ -161,7 +158,7 @@ class Candidate(Model):
         "The others end as sampled_out and are no evidence",
     )
     exclude: list[Exclusion] = Field(
-        default_factory=list,
+        default_factory=empty,
         max_length=20,
         description="inputs on which the candidate is not called; they end as filtered and are no evidence",
     )
@@ -203,7 +200,7 @@ class Candidate(Model):
         return self.sample < 1.0 or bool(self.exclude)
 
     @model_validator(mode="after")
-    def _single_kind(self) -> Candidate:
+    def _single_kind(self) -> Self:
         if len([kind for kind in _KINDS if getattr(self, kind) is not None]) != 1:
             raise ValueError(
                 "give either call (the runner calls it) or topic (an external job writes it), or http (a model server "
@@ -219,7 +216,7 @@ class Candidate(Model):
         return self
 
     @model_validator(mode="after")
-    def _runs_where_it_may(self) -> Candidate:
+    def _runs_where_it_may(self) -> Self:
         if self.isolation == "in-process":
             if self.kind != "call":
                 raise ValueError(f"isolation: in-process goes with call only; {self.kind} needs a process of its own")
@@ -235,7 +232,7 @@ class Candidate(Model):
         return self
 
     @model_validator(mode="after")
-    def _says_how_state_is_restored(self) -> Candidate:
+    def _says_how_state_is_restored(self) -> Self:
         lengths = [length for length in (self.warm_up_records, self.warm_up_ms) if length is not None]
         if self.state == "none" and lengths:
             raise ValueError("warm_up_records and warm_up_ms go with state: snapshot or warm_up")
@@ -277,7 +274,7 @@ class Labels(Model):
         7 * DAY_MS, description="event time waited for a label; then the pair counts as unlabelled, ms"
     )
     quality: list[Literal["auc", "ece"]] = Field(
-        default_factory=list,
+        default_factory=empty,
         description="shown of both sides, and never a gate: auc, the area under the ROC curve; ece, the expected "
         "calibration error of probabilities, with ten bins. Answers are numbers, and labels true or false",
     )
@@ -320,7 +317,7 @@ class Identity(Model):
     )
 
     @model_validator(mode="after")
-    def _says_where(self) -> Identity:
+    def _says_where(self) -> Self:
         if self.header and self.kind not in ("coordinate", "id"):
             raise ValueError("header goes with kind: coordinate or id")
         if self.path and self.kind != "id":

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 
 _KEPT = ("by", "reason", "at_ms")
 _COMMANDS = ("pause", "resume", "sample")

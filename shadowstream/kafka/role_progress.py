@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RecordError
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within

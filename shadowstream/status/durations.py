@@ -1,6 +1,6 @@
 """Times and durations as people write them."""
 
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 
 DAY_MS = 86_400_000
 STILL_MS = 60_000

@@ -8,8 +8,8 @@ from shadowstream.cli.report import facts_of
 from shadowstream.codecs import own
 from shadowstream.configfile import load
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.verdict.approval import approval_of
-from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.report.junit import junit
 from shadowstream.report.markdown import markdown
 from shadowstream.report.page import page

@@ -1,6 +1,10 @@
 """How the program begins and ends."""
 
 import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -8,6 +12,7 @@ import typer
 from shadowstream import cli
 from shadowstream.cli.commands import COMMANDS
 from tests import forked
+from tests.least_config import LEAST
 
 PROGRAM = """
 import atexit, sys
@@ -36,36 +41,85 @@ def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: 
     assert ("Usage" in done.stdout) if code == 0 else done.stderr.startswith("error: ")
 
 
-HEAVY = {"river", "scipy", "pyarrow", "numpy", "matplotlib", "faust", "nicegui", "fastapi", "uvicorn", "structlog"}
-LIGHT = (
-    *("alerts", "approve", "config_commands", "diff", "down", "explain", "gate", "handover", "kafka", "override"),
-    *("roles", "status", "steer", "topics", "trials", "up", "verify", "watch_over", "web"),
-)
-"""Modules of commands that compare and judge nothing. The rest loads what it needs."""
+HEAVY = {
+    *("river", "scipy", "pyarrow", "numpy", "matplotlib", "faust", "nicegui", "fastapi", "uvicorn", "structlog"),
+    *("jinja2", "apprise", "urllib3", "rich", "prometheus_client", "msgpack", "email", "fastavro"),
+    *("confluent_kafka", "pydantic"),
+}
+"""Libraries, and a part of Python, each of which takes at least a fiftieth of `gate`."""
+TRIAL = {"pydantic"}
+CLIENT = {*TRIAL, "confluent_kafka"}
+READS = {*CLIENT, "fastavro"}
+SHOWS = {*READS, "rich"}
+STEERS = {*READS, "numpy", "prometheus_client", "email"}
+SERVES = {*SHOWS, "prometheus_client", "email"}
+COMPARES = {*READS, "numpy", "pyarrow", "email"}
+SAMPLES = {*COMPARES, "rich"}
+ANSWERS = {*COMPARES, "prometheus_client", "msgpack"}
+JUDGES = {*ANSWERS, "rich"}
+NEEDS = {
+    "kafka": set(),
+    "watch_over": TRIAL,
+    "config_commands": {*TRIAL, "fastavro"},
+    **dict.fromkeys(("down", "plan"), CLIENT),
+    **dict.fromkeys(("gate", "diff", "dlq", "topics", "trials", "verify"), READS),
+    **dict.fromkeys(("status", "explain"), SHOWS),
+    **dict.fromkeys(("approve", "override", "steer", "handover", "alerts"), STEERS),
+    **dict.fromkeys(("up", "web"), SERVES),
+    **dict.fromkeys(("compare", "doctor", "init"), SAMPLES),
+    **dict.fromkeys(("prove", "replay", "suggest"), JUDGES),
+    "challengers": {*READS, "numpy"},
+    "report": {*SHOWS, "numpy"},
+    "roles": {*CLIENT, "prometheus_client", "email"},
+    "demo": {*CLIENT, "prometheus_client", "email", "rich"},
+}
+"""The heavy libraries that the module of a command needs in any case. It loads others where it uses them."""
+ROLES = {"joiner": ANSWERS, "runner": ANSWERS, "labels": ANSWERS, "judge": STEERS}
+"""The heavy libraries of a role's process before its first record."""
 
 
-def loaded(look: str) -> set[str]:
-    """The libraries that a process has loaded after this."""
-    done = forked.python("-c", f"import sys; {look}; print({{name.partition('.')[0] for name in sys.modules}})")
+def loaded(look: str, *words: str) -> set[str]:
+    """The libraries that a fresh process has loaded after this."""
+    shown = "print(sorted({name.partition('.')[0] for name in sys.modules}), flush=True)"
+    script = f"import atexit, sys; atexit.register(lambda: {shown}); {look}"
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = ast.literal_eval(done.stdout.splitlines()[-1])
-    assert isinstance(found, set)
-    return found
+    return set(ast.literal_eval(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("module", LIGHT)
-def test_commands_that_compare_nothing_load_no_heavy_library(module: str) -> None:
-    numpy = {"numpy"} if module in ("alerts", "approve", "handover", "override", "steer") else set()
-    assert loaded(f"import shadowstream.cli.{module}") & HEAVY <= numpy
+@pytest.mark.parametrize("module", sorted({one.module for one in COMMANDS.values()}))
+def test_a_command_loads_only_the_heavy_libraries_that_it_needs(module: str) -> None:
+    assert loaded(f"import shadowstream.cli.{module}") & HEAVY <= NEEDS[module]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_loads_only_the_heavy_libraries_that_it_needs(role: str) -> None:
+    look = f"import shadowstream.cli.roles, shadowstream.kafka.roles.{role}"
+    assert loaded(look) & HEAVY <= ROLES[role]
 
 
 def test_the_help_loads_neither_the_config_nor_a_client() -> None:
     found = loaded("from shadowstream import cli; cli.run(['--help'])")
-    assert found & {*HEAVY, "pydantic", "confluent_kafka"} == set()
+    assert found & HEAVY <= {"rich"}
+
+
+def test_a_checked_config_loads_no_client_and_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(json.dumps(LEAST | {"candidate": {"topic": "shadow-out", "version": "1"}}))
+    found = loaded("from shadowstream import cli; cli.run(sys.argv[1:])", "validate", str(path))
+    assert found & HEAVY <= NEEDS["config_commands"]
+
+
+def test_plugins_of_pydantic_are_found_for_models_of_others() -> None:
+    look = (
+        "from shadowstream import loading; loading.load_pydantic(); assert 'email' not in sys.modules; "
+        "import pydantic; pydantic.TypeAdapter(int); assert 'email' in sys.modules; "
+        "from importlib.metadata import version; assert version('pydantic') == pydantic.VERSION"
+    )
+    assert "pydantic" in loaded(look)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_programs_help_shows_the_help_of_each_command(name: str) -> None:
     command = vars(typer.main.get_command(cli.app([name])))["commands"][name]
     assert " ".join(command.help.partition("\n\n")[0].split()) == COMMANDS[name].help
-    assert set(LIGHT) <= {one.module for one in COMMANDS.values()}

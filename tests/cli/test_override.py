@@ -7,7 +7,7 @@ import pytest
 from shadowstream.cli.answer import Answer, overridden
 from shadowstream.cli.report import facts_of
 from shadowstream.codecs import own
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.report.markdown import markdown
 from shadowstream.report.page import page
 from shadowstream.testing.topics import Write, produce_all, read_all

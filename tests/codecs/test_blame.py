@@ -251,7 +251,14 @@ OTHERS: list[tuple[str, Callable[[bytes], Any]]] = [
 @pytest.mark.parametrize(("what", "parse_"), OTHERS, ids=[what for what, _ in OTHERS])
 def test_every_other_parser_of_foreign_bytes_too(what: str, parse_: Callable[[bytes], Any]) -> None:
     chance = random.Random(what)
-    heads: Sequence[bytes] = [*HEADS, *own._writers(), struct.pack(">B", 1), b"\0\1", b"\1\0"]
+    heads: Sequence[bytes] = [
+        *HEADS,
+        *map(own._head, own.NAMES),
+        *own._released(),
+        struct.pack(">B", 1),
+        b"\0\1",
+        b"\1\0",
+    ]
     for _ in range(3_000):
         raw = chance.choice(heads) + chance.randbytes(chance.choice([0, 1, 8, 30, 36, 44, 100]))
         try:

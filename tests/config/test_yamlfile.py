@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, parse, read
+from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, EVENTS_MAX, parse, read
 
 
 def problems(text: str, **environ: str) -> list[tuple[int, str, str]]:
@@ -184,6 +184,27 @@ def test_deep_nesting_is_refused_at_once(opening: str) -> None:
     found = problems(opening * (BYTES_MAX // len(opening)))
     assert any(f"deeper than {DEPTH_MAX} levels" in message for _, _, message in found)
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize("opening", ["[", "{", "{a: ", "[a, "])
+def test_nesting_costs_no_more_for_each_further_level(opening: str) -> None:
+    began = time.process_time()
+    found = problems(opening * (BYTES_MAX // len(opening)))
+    assert [message for _, _, message in found] == [f"is nested deeper than {DEPTH_MAX} levels"]
+    assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize("item", ["a,", "a,\n", "[],"])
+def test_many_values_are_refused_before_the_slow_parser_reads_them(item: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml.SafeLoader, "get_event", None)
+    ((_, _, message),) = problems("[" + item * EVENTS_MAX + "]")
+    assert message == f"holds more than {EVENTS_MAX} values; is this the right file?"
+
+
+def test_values_are_counted_without_the_parser_in_c_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    ((_, _, message),) = problems("[" + "a," * EVENTS_MAX + "]")
+    assert message == f"holds more than {EVENTS_MAX} values; is this the right file?"
 
 
 def test_a_file_over_the_limit_is_refused(tmp_path: Path) -> None:

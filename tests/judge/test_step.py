@@ -9,7 +9,7 @@ from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.step import STATE_BYTES_MAX, JudgeStep
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from tests.judge.stats_records import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
 
 A, B = "scores/0", "scores/1"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 
 SIDES, PRODUCTION, CANDIDATE = "sides", "production", "candidate"
 """The comparisons of a field: candidate beside production, and each side now beside its first season."""

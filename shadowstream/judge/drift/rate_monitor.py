@@ -39,7 +39,7 @@ from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts
 from shadowstream.judge.drift.window_merger import Merged, WindowMerger
 from shadowstream.judge.evidence.rate_bounds import percent, rate_in_words
 from shadowstream.judge.evidence.rates import log_e_above
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.records import SUB_WINDOWS
 
 # Half the limit, in three windows: a rate at the limit of 1 % has no bad unit among 200 in one window of seven, so

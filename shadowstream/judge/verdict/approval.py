@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.judge.windows.event_windows import utc_text
+from shadowstream.judge.utc_text import utc_text
 
 WAITS = "waits for approval: "
 """Beginning of the reason of a promote that nobody has approved."""

@@ -12,23 +12,20 @@ from shadowstream.judge.distributions.words import distribution_lines
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.label_quality import quality_lines
 from shadowstream.judge.latency_sketch import latency_lines
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.verdict.approval import WAITS
 from shadowstream.judge.verdict.candidate_errors import failure_lines
+from shadowstream.judge.verdict.gate_reasons import AGED, UNPROVEN
 from shadowstream.judge.verdict.identity_fit import is_misfit
 from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
 from shadowstream.judge.verdict.outlook import Outlook, duration_left, outlook_of
 from shadowstream.judge.verdict.verdict_notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.windows.covered_time import covered_sentence
-from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.judge.windows.window_counts import slice_name
 from shadowstream.protocol.count_names import LABELS
 
 Verdict = Mapping[str, Any]
 
-AGED = "the newest judged data are of "
-"""Beginning of the reason of a promote that rests on old data only."""
-UNPROVEN = "the verdict is not proven to be "
-"""Beginning of the reason of a verdict that has not the signature which the trial asks for."""
 _OVER = "the trial has read all that it was to read, so waiting adds nothing"
 
 

@@ -20,8 +20,8 @@ from shadowstream.judge.coverage.criterion_coverage import least_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.part_figures import by_value
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.windows.closed_window import END
-from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.task_state import NEVER, Task
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_PAIRS, LABELS

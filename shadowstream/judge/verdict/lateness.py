@@ -7,9 +7,10 @@ evidence. Corrections take back as many records as they add; they are not late r
 """
 
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.windows.closed_window import END
 from shadowstream.judge.windows.covered_time import hours
-from shadowstream.judge.windows.event_windows import Windows, utc_text
+from shadowstream.judge.windows.event_windows import Windows
 
 WAITING_MAX = 0.01
 """Above this share, late records that are not counted yet may hide a rate that matters."""

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from shadowstream.config.judging import BY_KEY
 from shadowstream.judge.evidence.rate_bounds import percent, rate_in_words
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.verdict.plan_lines import plan_line, units_at_pass
-from shadowstream.judge.windows.event_windows import utc_text
 
 HOUR_MS = 3_600_000
 State = Literal[

@@ -28,10 +28,10 @@ from typing import Any, NamedTuple, TypeAlias
 from shadowstream.config import Config
 from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers
 from shadowstream.judge.verdict.running_evidence import UNKNOWN, RunningEvidence
 from shadowstream.judge.windows.closed_window import END, ClosedWindow
-from shadowstream.judge.windows.event_windows import utc_text
 from shadowstream.judge.windows.task_state import NEVER
 
 Window: TypeAlias = tuple[int, bool, Numbers, float]

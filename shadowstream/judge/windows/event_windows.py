@@ -35,13 +35,13 @@ complete                  none; if all are complete, all windows close
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.criteria import FIELD, bound_reasons, by_prefix, ended, figures_of, outcomes_of
 from shadowstream.judge.label_quality import quality_figures
 from shadowstream.judge.part_figures import of_topic
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.windows.closed_window import END, ClosedWindow
 from shadowstream.judge.windows.covered_time import CoveredTime
 from shadowstream.judge.windows.expected_tasks import counts_labels
@@ -354,19 +354,6 @@ class Windows:
             start_ms: _OpenWindow(WindowCounts.of(on_time), {at_ms: WindowCounts.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]
         }
-
-
-def utc_text(time_ms: int) -> str:
-    """Format an event time for sentences; its seconds only where it has some.
-
-    >>> utc_text(1_356_998_400_000), utc_text(1_356_998_405_000)
-    ('2013-01-01 00:00 UTC', '2013-01-01 00:00:05 UTC')
-    """
-    try:
-        time = datetime.fromtimestamp(time_ms / 1000, UTC)
-    except (OverflowError, ValueError, OSError):  # a year that the calendar does not have
-        return f"{time_ms} ms"
-    return f"{time:%Y-%m-%d %H:%M:%S}".removesuffix(":00") + " UTC"
 
 
 def _compared(figures: Mapping[str, int]) -> int:

@@ -7,9 +7,9 @@ import pytest
 
 from shadowstream.codecs.own import decode, encode
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.utc_text import utc_text
 from shadowstream.judge.verdict.approval import approval_notes
 from shadowstream.judge.verdict.verdict import criteria_hash
-from shadowstream.judge.windows.event_windows import utc_text
 from tests.judge.stats_records import HOUR_MS, REVISION, Trial, config
 
 GOOD = [{"match": 1000, "input": 1000}] * 6

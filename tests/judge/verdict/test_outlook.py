@@ -8,7 +8,8 @@ import pytest
 
 from shadowstream.judge.evidence.rates import critical_n, lower_limit, upper_limit
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.verdict.explain import AGED, Explanation, explain
+from shadowstream.judge.verdict.explain import Explanation, explain
+from shadowstream.judge.verdict.gate_reasons import AGED
 from shadowstream.judge.verdict.outlook import Outlook
 from shadowstream.judge.verdict.verdict_notes import notes_beside
 from shadowstream.protocol.mean_sums import grid_sums
