@@ -174,13 +174,13 @@ def found(name: str) -> tuple[int, str] | None:
 
 
 @pytest.fixture(scope="module")
-def caught_at(request: pytest.FixtureRequest) -> dict[str, Any]:
+def caught_at(request: Any) -> dict[str, Any]:
     """Seed and offence of each fault that is tested here, from one process with the hash seed of `make sim-loop`.
 
     Sets are iterated in the roles. Under another hash seed a seed that has shown a fault may show nothing of it.
     """
-    here = [item for item in request.session.items if item.module is request.module]  # type: ignore[attr-defined]
-    names = [item.callspec.params["name"] for item in here]  # type: ignore[attr-defined]
+    here = [item for item in request.session.items if item.module is request.module]
+    names = [item.callspec.params["name"] for item in here]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     command = [sys.executable, "-m", "tests.simulation.test_planted_faults_on_broker", *names]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
