@@ -174,7 +174,7 @@ def test_a_star_does_not_reach_a_whole_list() -> None:
 
 
 @pytest.mark.parametrize("part", ["a.", "[0]", "*."])
-def test_a_path_of_more_names_than_a_path_has_is_refused_at_once(part: str) -> None:
+def test_a_path_of_too_many_names_is_refused_at_once(part: str) -> None:
     assert len(parse_path("a" + part * (NAMES_MAX - 2))) <= NAMES_MAX
     began = time.process_time()
     with pytest.raises(ConfigError, match=rf"^path '.{{60}}'…: has more than {NAMES_MAX:,} names; "):
