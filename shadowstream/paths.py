@@ -25,6 +25,8 @@ ROOT = "$"
 STAR = None
 ABSENT = object()
 """The value of an absent field."""
+KEY_PART, HEADERS_PART = "$key", "$headers"
+"""The names of the parts of a record beside its value, as paths of rules and of differences begin with them."""
 
 
 def parse_path(text: str) -> list[str | None]:

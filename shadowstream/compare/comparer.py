@@ -14,12 +14,14 @@ from shadowstream.compare.fields import Fields
 from shadowstream.compare.hooks import Hook, Load, fenced, load
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, DecodedPairs, compare_pairs, decoded_pairs
 from shadowstream.compare.presence import fields, holds
+from shadowstream.compare.record_parts import NO_PARTS, PartsOfPairs, RecordParts, with_parts
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Compare, Config
 from shadowstream.paths import join_path, parse_one, parse_path
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Side
 
 Values = Sequence["bytes | None"]
@@ -36,6 +38,8 @@ class Comparing:
     ) -> None:
         self._of, self._compare, self._topic, self._loads = decoders, compare, topic, loads
         self._rules = RuleSet(compare.rules, compare.added_fields, loads)
+        self.parts = RecordParts(compare)
+        """The parts beside the values that are compared."""
         self._redactor = Redactor(compare)
         self._changes = ExpectedChanges(compare.expected, loads)
         self._dimensions = [parse_one(dimension.path) for dimension in compare.dimensions if dimension.path is not None]
@@ -44,10 +48,34 @@ class Comparing:
         """The differences between writer schemas, shared by the whole trial."""
         self._functions: dict[str, Hook] = {}
 
-    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
-        """Compare pairs. Declared changes expire by production's `times_ms`; without times, no change is expected."""
+    def __call__(
+        self, production: Values, shadow: Values, times_ms: Sequence[int] = (), parts: PartsOfPairs = NO_PARTS
+    ) -> Results:
+        """Compare pairs. Declared changes expire by production's `times_ms`; without times, no change is expected.
+
+        `parts`: the parts beside the values, of the pairs in which they are not equal bytes.
+        """
         declared = Declared(self._changes, times_ms) if times_ms else NONE_DECLARED
-        return compare_pairs(production, shadow, *self._decoders[:2], self._rules, declared, self.evolutions)
+        results = compare_pairs(production, shadow, *self._decoders[:2], self._rules, declared, self.evolutions)
+        rules = self._rules_of_parts
+
+        def names(index: int) -> list[str]:
+            if not declared.expects(rules):
+                return []
+            compared = [(*parts[index], rules)]
+            if results[index].outcome == Outcome.EXPECTED:
+                values = self.decoded([production[index]], [shadow[index]])
+                own = self._rules.of_json() if values.of_json[0] else self._rules
+                compared.append((values.production[0], values.shadow[0], own))
+            return declared.names(index, compared)
+
+        with_parts(results, parts, rules, names)
+        return results
+
+    @property
+    def _rules_of_parts(self) -> RuleSet:
+        """The rules with decimals, as the texts of keys and headers hold them."""
+        return self._rules.of_json() if self._rules.of_numbers else self._rules
 
     def of(self, topic: str) -> Comparing:
         """The comparer for one output topic of production, with the formats of its values on each side."""
@@ -61,8 +89,10 @@ class Comparing:
         """Decode pairs as the comparison does: each side by its own schema, brought to comparable values."""
         return decoded_pairs(production, shadow, self._decoders[:2], self.evolutions.uncounted())
 
-    def twin(self, production: Values, twin: Values) -> Results:
-        return compare_pairs(production, twin, self._decoders[0], self._decoders[2], self._rules)
+    def twin(self, production: Values, twin: Values, parts: PartsOfPairs = NO_PARTS) -> Results:
+        results = compare_pairs(production, twin, self._decoders[0], self._decoders[2], self._rules)
+        with_parts(results, parts, self._rules_of_parts, lambda _: ())
+        return results
 
     def available(self, side: Side, values: Values) -> Sequence[bool]:
         """Whether each value can be decided on now: False while its schema is unavailable."""

@@ -44,6 +44,25 @@ class Declared(NamedTuple):
     changes: ExpectedChanges
     times_ms: Sequence[int]
 
+    def expects(self, rules: RuleSet) -> bool:
+        """Whether a declared change, or added fields under these rules, may explain a mismatch."""
+        return bool(self.changes) or (rules.expects_added and len(self.times_ms) > 0)
+
+    def names(self, index: int, compared: Sequence[tuple[Any, Any, RuleSet]]) -> list[str]:
+        """Names of the changes that together explain a mismatch, added fields last; empty if they do not.
+
+        `compared`: what was compared of the pair, each with its rules. Raises as `ExpectedChanges.names`.
+        """
+        rest, names = [one for values in compared for one in mismatches(*values)], []
+        if any(rules.expects_added for *_, rules in compared):
+            without_added = [one for values in compared for one in mismatches(*values, ignores_added=True)]
+            names = [ADDED_FIELDS] if len(without_added) < len(rest) else []
+            rest = without_added
+        if not rest:
+            return names
+        explaining = self.changes.names(rest, self.times_ms[index])
+        return [*explaining, *names] if explaining else []
+
 
 NONE_DECLARED = Declared(ExpectedChanges(), ())
 
@@ -89,7 +108,7 @@ def compare_pairs(
     if is_whole and _mean_the_same(production_decoder.format, shadow_decoder.format):
         indexes = list(compress(indexes, map(ne, production, shadow)))
     indexes = _by_columns(results, (production, shadow), decoders, indexes, rules, evolving)
-    expects = bool(declared.changes) or (rules.expects_added and len(declared.times_ms) > 0)
+    expects = declared.expects(rules)
     if expects:
         # Only the whole values show whether a declared change explains a mismatch.
         indexes = sorted({*indexes, *np.flatnonzero(results.places == MISMATCH).tolist()})
@@ -101,7 +120,7 @@ def compare_pairs(
         for n, (index, result) in enumerate(zip(indexes, row_results, strict=True)):
             if expects and result.outcome == Outcome.MISMATCH:
                 try:
-                    names = _expected(declared, index, production_values[n], shadow_values[n], own[n])
+                    names = declared.names(index, [(production_values[n], shadow_values[n], own[n])])
                     if names:
                         result = PairResult(Outcome.EXPECTED, result.differences, declared=tuple(names))
                 except Unanswered as error:
@@ -126,19 +145,6 @@ def decoded_pairs(
     """Decode pairs of raw values to what the rules compare. Raises `RegistryError` while a schema is unavailable."""
     values = evolutions.decoded(decoders, (production, shadow), range(len(production)))
     return DecodedPairs(*values, _are_json(decoders, (production, shadow)))
-
-
-def _expected(declared: Declared, index: int, production: Any, shadow: Any, rules: RuleSet) -> list[str]:
-    """Names of the changes that together explain a mismatch, added fields last; empty if they do not."""
-    rest, names = mismatches(production, shadow, rules), []
-    if rules.expects_added:
-        without_added = mismatches(production, shadow, rules, ignores_added=True)
-        names = [ADDED_FIELDS] if len(without_added) < len(rest) else []
-        rest = without_added
-    if not rest:
-        return names
-    explaining = declared.changes.names(rest, declared.times_ms[index])
-    return [*explaining, *names] if explaining else []
 
 
 def _by_columns(

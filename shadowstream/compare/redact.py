@@ -22,7 +22,7 @@ from typing import NamedTuple
 from shadowstream.compare.dimension_codes import ABSENT, Coded
 from shadowstream.compare.result import Difference, PlainText
 from shadowstream.config import Compare, Config
-from shadowstream.paths import join_path, parse_path
+from shadowstream.paths import HEADERS_PART, KEY_PART, join_path, parse_path
 
 MARK = "redacted:"
 _DIGITS = 16
@@ -63,7 +63,9 @@ class Redactor:
         self._hides, self._hides_keys, self._key = not compare.shows_texts, compare.hides_keys, compare.hash_key
         self._redacts, self._drops = redact is not None, redact is not None and redact.how == "drop"
         self._headers = frozenset(redact.headers if redact else ())
-        self._paths = [parse_path(path) for path in redact.paths] if redact else []
+        self._paths: list[Names] = [parse_path(path) for path in redact.paths] if redact else []
+        self._paths += [[KEY_PART]] if compare.key and self._hides_keys else []
+        self._paths += [[HEADERS_PART, name] for name in compare.headers if name in self._headers]
         self._last_names = {name for path in self._paths if (name := _last_name(path)) is not None}
         self._named = [parse_path(path) for path in (*compare.named_paths, *named)]
         self._keyed = [

@@ -23,6 +23,7 @@ from shadowstream.config.model import DAY_MS, HOUR_MS, AwareTime, Millis, Model,
 from shadowstream.config.model_server import HTTP_CALLS
 from shadowstream.config.privacy import Examples, Redact
 from shadowstream.config.production import Failure, Production, check_answer, with_answer_as_output
+from shadowstream.config.record_parts import check_record_parts
 from shadowstream.config.retention import RECORD_BYTES_MIN, Retention, check_kept
 from shadowstream.config.sides import Candidate, CandidateLimits, Identity, Labels, Twin
 from shadowstream.errors import ConfigError
@@ -324,6 +325,7 @@ class Config(Model):
             )
         if self.production.answer is not None:
             self._check_answer()
+        check_record_parts(self.compare, self.judge, self.identity, self.candidate, self.labels)
         if self.bounded and not self.production.has_marks:
             raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:

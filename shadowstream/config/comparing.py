@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,13 +21,14 @@ from shadowstream.config.model import (
 )
 from shadowstream.config.privacy import Examples, Redact, number_or_section
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.paths import STAR, parse_path
+from shadowstream.paths import HEADERS_PART, KEY_PART, STAR, join_path, parse_path
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
 """Built-in normalisers; see `shadowstream.compare.hooks`."""
 
 Scalar = str | int | float | bool | None
+HeaderName = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Rule(Model):
@@ -219,6 +220,16 @@ class Compare(Model):
     """Comparison of values; a field without a rule must be equal."""
 
     rules: list[Rule] = Field(default_factory=empty, max_length=1000)
+    key: bool = Field(
+        False,
+        description="compare the records' keys too, at the path $key; with identity.kind coordinate or id",
+    )
+    headers: list[HeaderName] = Field(
+        default_factory=empty,
+        max_length=32,
+        description="headers that are compared too, each at the path $headers.<name>; those that shadowstream writes "
+        "itself (s, p) cannot be",
+    )
     added_fields: Literal["mismatch", "ignore", "expected"] = Field(
         "mismatch",
         description="outcome of a field that only the candidate has; expected: pairs that differ in nothing else are "
@@ -272,6 +283,7 @@ class Compare(Model):
             ("checks", [item.path for item in self.checks]),
             ("distributions", [item.path for item in self.distributions]),
             ("rules", [item.path for item in self.rules]),
+            ("headers", self.headers),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
@@ -340,7 +352,14 @@ class Compare(Model):
         optional = [one.path for one in self.dimensions]
         single = [one.path for part in (self.rules, self.checks, self.distributions) for one in part]
         several = [path for one in self.expected for path in one.paths]
-        return list(dict.fromkeys(path for path in (*optional, *single, *several) if path is not None))
+        named = (*optional, *single, *several, *self.part_paths)
+        return list(dict.fromkeys(path for path in named if path is not None))
+
+    @property
+    def part_paths(self) -> list[str]:
+        """Paths of the parts beside the value that are compared."""
+        key = [KEY_PART] if self.key else []
+        return key + [join_path([HEADERS_PART, name]) for name in self.headers]
 
     @property
     def calls(self) -> list[str]:

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import compress, repeat
 from typing import Any, NamedTuple, cast
 
+from shadowstream.compare.record_parts import PartColumns
 from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.records import InputCoordinate, Partition
 
@@ -94,6 +95,12 @@ class PendingColumns:
     @property
     def header_fields(self) -> Sequence[HeaderFields | None] | None:
         return self.columns[7]
+
+    @property
+    def parts(self) -> PartColumns:
+        """The parts beside the values, as they are compared."""
+        fields = self.header_fields
+        return PartColumns(self.keys, None if fields is None else [one.compared if one else () for one in fields])
 
     def row(self, i: int) -> PendingRecord:
         return _row([None if column is None else column[i] for column in self.columns])

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
+from shadowstream.config.record_parts import carried_headers
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.future_dates import Ahead
 from shadowstream.paths import without
@@ -105,7 +106,7 @@ class RunnerStep:
     held: list[str] = field(default_factory=list)  # why inputs wait, for the done marks
 
     def __post_init__(self) -> None:
-        outputs, identity = self.config.production.outputs, self.config.identity
+        outputs = self.config.production.outputs
         self.kinds = {topic: self.kinds.get(topic, self.config.candidate.partitioner) for topic in outputs}
         if "auto" in self.kinds.values():
             raise ShadowstreamBug(f"the partitioner must be detected before the runner's step is created: {self.kinds}")
@@ -115,9 +116,7 @@ class RunnerStep:
         self._partitioner = IdentityPartitioner(self.config, self.decoder.decode_many)
         self._ahead = Ahead(self.config.future_ms_max)
         self.selection = Selection(self.config)
-        ids = [identity.header] if identity.kind == "id" and identity.header else []
-        sliced = [dimension.header for dimension in self.config.compare.dimensions if dimension.header]
-        self._carried = tuple(dict.fromkeys([*ids, *sliced]))
+        self._carried = tuple(carried_headers(self.config.identity, self.config.compare))
 
     def wants_headers(self) -> bool:
         """Return whether outputs carry headers of inputs (id, dimensions), or headers of inputs name schemas."""

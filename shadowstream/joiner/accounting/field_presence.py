@@ -6,7 +6,7 @@ so only a sample is examined: the same pairs on replay.
 """
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.differences import ABSENT
+from shadowstream.compare.record_parts import KeptHeaders
 from shadowstream.errors import RecordError
+from shadowstream.paths import parse_path
 from shadowstream.records import Side
 
 SAMPLED_ONE_IN = 8
@@ -31,7 +33,7 @@ def presence(
     compare: Comparing, values: tuple[Values, Values], times_ms: Sequence[int], paths: Collection[str]
 ) -> dict[str, Mask]:
     """Examine a sample of pairs; return masks of the examined pairs, and of those with a value, by path."""
-    sampled = np.fromiter(map(_is_sampled, values[0], times_ms), np.bool_, len(times_ms))
+    sampled = _sampled(values[0], times_ms)
     rows = np.flatnonzero(sampled).tolist()
     if not rows or not paths:
         return {}
@@ -42,6 +44,28 @@ def presence(
                 for path in compare.holding([value], paths):
                     there[path][row] = True
     return {LOOKED + path: sampled for path in paths} | {THERE + path: found for path, found in there.items()}
+
+
+def presence_of_parts(
+    compare: Comparing,
+    production: Values,
+    times_ms: Sequence[int],
+    paths: Collection[str],
+    headers: Iterable[tuple[KeptHeaders, KeptHeaders]],
+) -> dict[str, Mask]:
+    """Do as `presence` for paths into parts beside the values; `headers`: the compared headers of both sides."""
+    sampled = _sampled(production, times_ms)
+    kept = list(headers)
+    found = {LOOKED + path: sampled for path in paths}
+    for path in paths:
+        names = parse_path(path)
+        there = (any(compare.parts.holds(names, one) for one in both) for both in kept)
+        found[THERE + path] = sampled & np.fromiter(there, np.bool_, len(times_ms))
+    return found
+
+
+def _sampled(production: Values, times_ms: Sequence[int]) -> Mask:
+    return np.fromiter(map(_is_sampled, production, times_ms), np.bool_, len(times_ms))
 
 
 def _is_sampled(value: bytes | None, time_ms: int) -> bool:

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.record_parts import names_part
 from shadowstream.config import Config, Latency
-from shadowstream.joiner.accounting.field_presence import presence
+from shadowstream.joiner.accounting.field_presence import presence, presence_of_parts
 from shadowstream.joiner.accounting.signed_differences import SignedDifferences, SignedReader, doubles
 from shadowstream.joiner.accounting.signed_shifts import ShiftSums, signed_shares
 from shadowstream.joiner.accounting.value_checks import checked
 from shadowstream.joiner.accounting.value_distributions import BinnedPairs, DistributionReader
 from shadowstream.joiner.intake.header_fields import HeaderFields
-from shadowstream.paths import parse_one
+from shadowstream.paths import parse_one, parse_path
 from shadowstream.protocol.latency_buckets import LOG_GROWTH, NOTHING
 from shadowstream.protocol.mean_sums import SUMS, grid_sums
 from shadowstream.protocol.signed_means import SignedSums
@@ -142,7 +143,9 @@ class MetricReader:
         }
         self._signed = SignedReader(config)
         self._distributions = DistributionReader(config)
-        self._fields = [one["path"] for one in wanted if one["rate"] == "field"]
+        fields = [one["path"] for one in wanted if one["rate"] == "field"]
+        self._part_fields = [path for path in fields if config.compare.part_paths and names_part(parse_path(path))]
+        self._fields = [path for path in fields if path not in self._part_fields]
 
     def of(
         self,
@@ -154,6 +157,12 @@ class MetricReader:
         """Return the metrics of pairs; `times_ms` are production's. Raises as `compare` does."""
         latencies = None if self.latency is None else _latencies(times_ms, *header_infos)
         checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
+        if self._part_fields:
+            headers = (
+                tuple(() if info is None else info.compared for info in infos)
+                for infos in zip(*header_infos, strict=True)
+            )
+            checks |= presence_of_parts(compare, values[0], times_ms, self._part_fields, headers)
         if self._counts_repeated_names:
             one, other = (compare.repeating(side, values[side]) for side in (Side.PRODUCTION, Side.SHADOW))
             checks[REPEATED_NAMES] = np.array(one, np.bool_) | np.array(other, np.bool_)

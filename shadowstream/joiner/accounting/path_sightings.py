@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from shadowstream.compare.comparer import Comparing, Values
+from shadowstream.compare.record_parts import names_part
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, RegistryError
+from shadowstream.paths import parse_path
 from shadowstream.protocol.size_limits import cut_path
 from shadowstream.records import Side
 
@@ -28,7 +30,10 @@ def paths_of(config: Config) -> list[str]:
     optional = [*(one.path for one in config.judge.criteria), *(one.path for one in compare.dimensions)]
     single = [one.path for part in (compare.rules, compare.checks, compare.distributions) for one in part]
     several = chain(*(one.paths for one in compare.expected), compare.redact.paths if compare.redact else ())
-    return list(dict.fromkeys(path for path in (*optional, *single, *several) if path is not None))
+    paths = dict.fromkeys(path for path in (*optional, *single, *several) if path is not None)
+    if not compare.part_paths:
+        return list(paths)
+    return [path for path in paths if not names_part(parse_path(path))]  # the config itself names keys and headers
 
 
 class PathSightings:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from shadowstream.codecs.framing import headed
 from shadowstream.codecs.side_formats import needs_headers, side_formats
 from shadowstream.compare.dimension_codes import ABSENT, name_of, text_of
+from shadowstream.compare.record_parts import KeptHeaders, RecordParts
 from shadowstream.config import Config, Failure
 from shadowstream.protocol.headers import header, packed_of
 from shadowstream.records import Batch, Headers, Side
@@ -19,7 +20,8 @@ class HeaderFields(NamedTuple):
 
     `emit_ms` is the time at which the side wrote the record, if a header holds it. `head` is the number of bytes of the
     value that came from a header (`codecs.framing.headed`). `warm`: the candidate wrote it in its state's warm-up.
-    `failed`: a header reports that production failed on the input.
+    `failed`: a header reports that production failed on the input. `compared`: the headers that are compared, and
+    `compared_bytes` their size.
     """
 
     values: tuple[str, ...] = ()
@@ -28,6 +30,8 @@ class HeaderFields(NamedTuple):
     head: int = 0
     warm: bool = False
     failed: bool = False
+    compared: KeptHeaders = ()
+    compared_bytes: int = 0
 
 
 _NOTHING = HeaderFields()
@@ -41,11 +45,12 @@ class HeaderReader:
         self._latency = config.compare.latency
         self._error = config.production.error if failed_by_header(config) else None
         self._has_state = config.candidate.state != "none"
+        self._parts = RecordParts(config.compare) if config.compare.headers else None
         self._names = [one.header for one in config.compare.dimensions if one.header is not None]
 
     def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[HeaderFields] | None]:
         """Return the batch with self-describing values, and the header fields of its records; None if not needed."""
-        format, found = self._formats[side], self._of(side, batch)
+        format, found = self._formats[side], self._with_compared(batch, self._of(side, batch))
         if not format.header:
             return batch, found
         pairs = zip(batch.values, batch.headers or [None] * len(batch), strict=True)
@@ -53,6 +58,17 @@ class HeaderReader:
         if any(heads):
             found = [one._replace(head=n) for one, n in zip(found or [_NOTHING] * len(batch), heads, strict=True)]
         return replace(batch, values=list(values)), found
+
+    def _with_compared(self, batch: Batch, found: Sequence[HeaderFields] | None) -> Sequence[HeaderFields] | None:
+        """Return the fields with the compared headers, which all sides have."""
+        if self._parts is None or not batch.headers:
+            return found
+        kept = map(self._parts.kept, batch.headers)
+        fields = zip(found or [_NOTHING] * len(batch), kept, strict=True)
+        return [
+            one._replace(compared=headers, compared_bytes=sum(len(value or b"") for _, value in headers))
+            for one, headers in fields
+        ]
 
     def _of(self, side: Side, batch: Batch) -> Sequence[HeaderFields] | None:
         latency = self._latency
@@ -91,6 +107,8 @@ def says_failed(error: Failure, headers: Headers) -> bool:
 
 def asks_headers(config: Config, side: Side) -> bool:
     """Return whether headers of production's or the twin's records are needed; the shadow's are always read."""
+    if config.compare.headers:
+        return True
     latency = config.compare.latency
     timed = side is Side.PRODUCTION and latency is not None and latency.production_header is not None
     return timed or (side is Side.PRODUCTION and failed_by_header(config)) or needs_headers(config, side)

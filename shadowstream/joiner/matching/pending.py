@@ -10,7 +10,8 @@ ROW_BYTES = 450  # measured: a row, its id, its entries in dictionary, lane and 
 
 
 def row_bytes(row: PendingRecord) -> int:
-    return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
+    headers = row.header_fields.compared_bytes if row.header_fields is not None else 0
+    return ROW_BYTES + len(row.value or b"") + len(row.key or b"") + headers
 
 
 def _bytes(column: Sequence[bytes | None]) -> int:
@@ -47,7 +48,8 @@ class PendingTotals:
         self.spilled[side] += size
 
     def _move(self, side: Side, rows: PendingColumns, sign: int) -> None:
-        self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys))
+        headers = sum(one.compared_bytes for one in rows.header_fields or () if one is not None)
+        self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys) + headers)
         self.records[side] += sign * len(rows)
         first, last = min(rows.times_ms) // self._window_ms, max(rows.times_ms) // self._window_ms
         if first == last:

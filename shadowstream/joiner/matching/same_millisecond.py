@@ -8,6 +8,7 @@ of unmatched records stay the same.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import attrgetter
 
 from shadowstream.compare.lists import matching
 from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
@@ -18,9 +19,11 @@ TIED_MAX = 4_096  # with more combinations of records of one key and time, only 
 
 Agree = Callable[[Sequence[PendingRecord], Sequence[PendingRecord]], Sequence[bool]]
 """A function that compares production's records with the candidate's, pair by pair."""
+Content = Callable[[PendingRecord], Hashable]
+"""A function that returns all of a record that is compared."""
 
 
-def untied(decisions: list[Decision], agree: Agree) -> list[Decision]:
+def untied(decisions: list[Decision], agree: Agree, content: Content = attrgetter("value")) -> list[Decision]:
     """Let records of one side, id and event time change places, so that as many pairs as possible agree."""
     seen = Counter((one.id, side, row.time_ms) for one in decisions for side, row in _rows(one))
     tied = {id_ for (id_, _, _), n in seen.items() if n > 1}
@@ -32,7 +35,7 @@ def untied(decisions: list[Decision], agree: Agree) -> list[Decision]:
             by_id[one.id].append(place)
     found = list(decisions)
     for places in by_id.values():
-        for place, one in zip(places, _of_one_id([decisions[place] for place in places], agree), strict=True):
+        for place, one in zip(places, _of_one_id([decisions[place] for place in places], agree, content), strict=True):
             found[place] = one
     return found
 
@@ -43,7 +46,7 @@ def _rows(one: Decision) -> Iterable[tuple[Side, PendingRecord]]:
     return ((one.side, one.row),) if isinstance(one, Unmatched) else ()
 
 
-def _of_one_id(decisions: Sequence[Decision], agree: Agree) -> list[Decision]:
+def _of_one_id(decisions: Sequence[Decision], agree: Agree, content: Content) -> list[Decision]:
     pools: dict[tuple[Side, int], list[PendingRecord]] = defaultdict(list)
     slots: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, one in enumerate(decisions):
@@ -55,7 +58,7 @@ def _of_one_id(decisions: Sequence[Decision], agree: Agree) -> list[Decision]:
     for (productions, shadows), places in slots.items():
         pool = pools[Side.PRODUCTION, productions], pools[Side.SHADOW, shadows]
         first = [(one.production, one.shadow) for one in (decisions[n] for n in places) if isinstance(one, Pair)]
-        for place, (row, other) in zip(places, _matched(pool, first, agree), strict=True):
+        for place, (row, other) in zip(places, _matched(pool, first, agree, content), strict=True):
             one = found[place]
             if isinstance(one, Pair) and (row, other) != (one.production, one.shadow):
                 found[place] = one._replace(production=row, shadow=other, ambiguous=True)
@@ -71,6 +74,7 @@ def _matched(
     pool: tuple[list[PendingRecord], list[PendingRecord]],
     first: Sequence[tuple[PendingRecord, PendingRecord]],
     agree: Agree,
+    content: Content,
 ) -> list[tuple[PendingRecord, PendingRecord]]:
     """Return as many pairs as in `first`, from the records of two times; keep `first` unless others agree better."""
     productions, shadows = pool
@@ -80,7 +84,8 @@ def _matched(
         if len(productions) == len(shadows) == 1 or all(agree(*together)):
             return list(first)
     if len(productions) * len(shadows) > TIED_MAX:
-        fits = [[row.value == other.value for other in shadows] for row in productions]
+        wholes = list(map(content, shadows))
+        fits = [[whole == other for other in wholes] for whole in map(content, productions)]
     else:
         answers = iter(agree([row for row in productions for _ in shadows], shadows * len(productions)))
         fits = [[next(answers) for _ in shadows] for _ in productions]

@@ -4,10 +4,11 @@ All steps that need a schema precede the counting, because they may raise a `Reg
 the schema now. The pairs then wait (`awaited_schemas`), and `resolve` takes them up again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.record_parts import NO_PARTS, PartsOfPairs
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.errors import RegistryError
@@ -83,14 +84,30 @@ class CompareStage:
                     self._compare_each()
 
     def results(self, pairs: Sequence[Pair]) -> Results:
-        """Compare the values of pairs; raise a `RegistryError` if a schema is unavailable now."""
-        values = [pair.production.value for pair in pairs], [pair.shadow.value for pair in pairs]
-        return self.comparer(*values, [pair.production.time_ms for pair in pairs])
+        """Compare pairs; raise a `RegistryError` if a schema is unavailable now."""
+        production, shadow = [pair.production for pair in pairs], [pair.shadow for pair in pairs]
+        return self._compare_rows(production, shadow, [row.time_ms for row in production])
 
     def result_of_twin(self, production: PendingRecord, twin: PendingRecord) -> ComparisonResult:
         """Compare the twin's record with production's; raise a `RegistryError` as `results` does."""
-        (result,) = self.comparer.twin([production.value], [twin.value])
+        (result,) = self._compare_twins([(production, twin)])
         return result
+
+    def _compare_twins(self, pairs: Sequence[tuple[PendingRecord, PendingRecord]]) -> Results:
+        production, twin = [row for row, _ in pairs], [row for _, row in pairs]
+        return self.comparer.twin(_values(production), _values(twin), self._parts(production, twin))
+
+    def _compare_rows(
+        self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord], times_ms: Sequence[int] = ()
+    ) -> Results:
+        parts = self._parts(production, shadow)
+        return self.comparer(_values(production), _values(shadow), times_ms, parts)
+
+    def _parts(self, production: Sequence[PendingRecord], other: Sequence[PendingRecord]) -> PartsOfPairs:
+        compared = self.comparer.parts
+        if not compared:
+            return NO_PARTS
+        return compared.differing(PendingColumns.of(production).parts, PendingColumns.of(other).parts)
 
     def columns(
         self, pairs: Sequence[Pair], results: Results | Sequence[ComparisonResult], revision: str | None = None
@@ -116,14 +133,18 @@ class CompareStage:
 
     def agree(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> list[bool]:
         """Compare records one with one; return for each pair whether it agrees without a declared change."""
-        results = self.comparer([row.value for row in production], [row.value for row in shadow])
-        return [outcome in PLAIN for outcome in results.outcomes]
+        return [outcome in PLAIN for outcome in self._compare_rows(production, shadow).outcomes]
+
+    def content(self, row: PendingRecord) -> Hashable:
+        """Return all of a record that is compared: records with equal contents agree."""
+        parts = self.comparer.parts
+        return parts.content(row.value, row.key, row.header_fields.compared if row.header_fields else ())
 
     def untied(self, matches: list[Decision]) -> list[Decision]:
         """Exchange partners of one event time so that more pairs agree; not while a schema is unavailable."""
         if self._config.identity.kind == "occurrence":
             with suppress(RegistryError):
-                return untied(matches, self.agree)
+                return untied(matches, self.agree, self.content)
         return matches
 
     def take_column_pairs(self) -> PairBatch | None:
@@ -166,9 +187,7 @@ class CompareStage:
             offsets = [pair.production.offset for pair in counted]
             values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
             self._paths.look(self.comparer, offsets, *values)
-        paired = [pair for pair in counted if pair.twin is not None]
-        twin_values = [pair.twin.value for pair in paired if pair.twin]
-        twins = iter(self.comparer.twin([pair.production.value for pair in paired], twin_values))
+        twins = iter(self._compare_twins([(pair.production, pair.twin) for pair in counted if pair.twin is not None]))
         self._pairs = []
         counts = self._counts
         for pair in warm_up:
@@ -202,7 +221,8 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     shadow = PendingColumns.joined([batch.shadow for _, batch in batches])
     revisions = [one for stage, batch in batches for one in stage.revisions_of(batch)]
     # All that may raise precedes the counting.
-    results = first.comparer(production.values, shadow.values, production.times_ms)
+    parts = compared.differing(production.parts, shadow.parts) if (compared := first.comparer.parts) else NO_PARTS
+    results = first.comparer(production.values, shadow.values, production.times_ms, parts)
     columns = first.columns_of(production, shadow, results, revisions)
     counted, end = [], 0
     for stage, batch in batches:
@@ -234,3 +254,7 @@ def compare_together(stages: Iterable[CompareStage]) -> None:
 def _compare_some(stages: Sequence[CompareStage]) -> None:
     with suppress(RegistryError):
         compare_columns(stages)
+
+
+def _values(rows: Sequence[PendingRecord]) -> list[bytes | None]:
+    return [row.value for row in rows]

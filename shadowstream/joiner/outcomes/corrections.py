@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from shadowstream.joiner.accounting.correctable import CorrectableRow
-from shadowstream.joiner.intake.header_fields import HeaderFields, HeaderReader
+from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.matching.matches import Pair, ShedRule
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.outcomes import Result
@@ -19,11 +19,12 @@ class Correction(NamedTuple):
     id: Hashable
     twin: PendingRecord | None = None
 
-    def pair(self, value: bytes | None, header_info: HeaderFields | None = None) -> Pair:
-        """Return the pair, given the corrected record's value and the fields of its headers."""
+    def pair(self, first: PendingRecord | None) -> Pair:
+        """Return the pair, given the corrected record as it was read again; None if it cannot be read any more."""
         earlier = self.earlier
-        record = (earlier.offset, earlier.time_ms, value, earlier.key, earlier.at, None)
-        first = PendingRecord(*record, (earlier.place, earlier.offset), header_info)
+        if first is None:
+            origin = earlier.place, earlier.offset
+            first = PendingRecord(earlier.offset, earlier.time_ms, None, earlier.key, earlier.at, None, origin)
         both = (first, self.late) if earlier.side is Side.PRODUCTION else (self.late, first)
         return Pair(*both, self.twin, False, earlier.id)
 
@@ -71,7 +72,11 @@ class Corrections:
             correction = self._waiting.get((batch.place, offset))
             if correction is not None:
                 self._read.add((batch.place, offset))
-                found.append(FetchedCorrection(correction.earlier, correction.pair(value, infos[i] if infos else None)))
+                earlier = correction.earlier
+                # The key comes from the record: rows of diff show a hash of it, and its partner may have another.
+                record = (offset, earlier.time_ms, value, batch.keys[i], earlier.at, None, (batch.place, offset))
+                pair = correction.pair(PendingRecord(*record, infos[i] if infos else None))
+                found.append(FetchedCorrection(earlier, pair))
         return found
 
     def drop(self, earlier: CorrectableRow) -> None:

@@ -4,7 +4,7 @@ Pairs pass to the comparison (`compare_stage`). Decisions wait if their schema i
 they would make one commit too large (`deferred`). `resume_deferred` takes both up again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -133,11 +133,12 @@ class OutcomeResolver:
         """
         rows, columns = list(range(len(production))), list(range(len(shadow)))
         chosen: dict[int, int] = {}
-        if len(rows) > COMPARED_MAX:  # pair equal values first
-            left: dict[bytes | None, list[int]] = {}
+        if len(rows) > COMPARED_MAX:  # pair equal contents first
+            left: dict[Hashable, list[int]] = {}
+            content = self._comparing.content
             for column in reversed(columns):
-                left.setdefault(shadow[column].value, []).append(column)
-            chosen = {row: left[production[row].value].pop() for row in rows if left.get(production[row].value)}
+                left.setdefault(content(shadow[column]), []).append(column)
+            chosen = {row: left[content(production[row])].pop() for row in rows if left.get(content(production[row]))}
             rows = [row for row in rows if row not in chosen]
             columns = sorted(column for same in left.values() for column in same)
         if (n := len(rows)) > COMPARED_MAX:

@@ -77,6 +77,8 @@ def _settle(
         choice = _found(sampler, topic, config.candidate.topic, keeps_running)
     if choice is None:
         return None
+    if config.compare.key and count > 1 and choice.kind not in (INPUT, REPARTITION):
+        choice = choice._replace(kind=REPARTITION)  # elsewhere, two keys of a pair are two partitions
     if choice.kind == REPARTITION:
         _check_repartition(config, topic, earlier)
     log.info("partitioner_detected", topic=topic, **choice._asdict(), partitions=count, configured=configured)
@@ -85,9 +87,19 @@ def _settle(
 
 def _check_repartition(config: Config, topic: str, earlier: str | None) -> None:
     if earlier not in (None, REPARTITION):
+        why = (
+            f"compare.key: topic {topic!r} is partitioned by key"
+            if config.compare.key
+            else f"topic {topic!r}: no known partitioner explains production's outputs any more"
+        )
         raise ConfigError(
-            f"topic {topic!r}: no known partitioner explains production's outputs any more, and this trial began with "
-            f"{earlier}. Start anew under another name: both sides will then be copied by identity"
+            f"{why}, and this trial began with {earlier}. Start anew under another name: both sides will then be "
+            "copied by identity"
+        )
+    if config.twin is not None and config.compare.key:
+        raise ConfigError(
+            f"compare.key: topic {topic!r} is partitioned by key, so production and the candidate are copied by "
+            f"identity, and would never match the twin's topic {config.twin.topic!r}. Remove compare.key or twin"
         )
     if config.twin is not None:
         raise ConfigError(
