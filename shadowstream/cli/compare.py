@@ -131,14 +131,14 @@ def compare(
     within = from_now(within) if follow else within
     beside = _Beside(key, tuple(header or ()), order)
     trial, another = (None if path is None else load(path).acting_as("reader") for path in (config, other_config))
-    compared = _rules(trial, another, rules)
+    compared = _with_parts(_rules(trial, another, rules), beside)
     topics = _topics((trial, another or trial), access, (first, second), compared)
     identity = _identity(id_, trial)
     tolerance_ms = identity.tolerance_ms if tolerance is None else round(seconds_of("--tolerance", tolerance) * 1_000)
     latest = _is_latest(topics, identity, beside, compacted)
     pairing = newest if latest else by_time(tolerance_ms) if identity.kind == "occurrence" else in_order
-    own = identity.header, identity.path, beside.key, beside.headers, beside.order, spill_dir, disk_bytes
-    options = Options(pairing, within, *own)
+    own = identity.header, identity.path, beside.order
+    options = Options(pairing, within, *own, spill_dir=spill_dir, disk_bytes=disk_bytes)
     if follow:
         refuse_followed(options)
     comparison = _comparison(topics, compared, options, examples)
@@ -259,6 +259,16 @@ def _rules(trial: Config | None, another: Config | None, given: _Rules) -> Compa
     if compared.any_order:
         extras.require("compare.rules, lists: unordered or set,", "judge")
     return compared
+
+
+def _with_parts(rules: Compare, beside: _Beside) -> Compare:
+    """Return the rules with the keys and headers that are compared: those of the command line, or else the config's."""
+    headers = [*rules.headers, *(name for name in beside.headers if name not in rules.headers)]
+    try:
+        parts = Compare(key=beside.key or rules.key, headers=headers)
+    except ValidationError as error:
+        raise ConfigError(f"--header: {_text_of(error)}") from error
+    return rules.model_copy(update={"key": parts.key, "headers": parts.headers})
 
 
 def _text_of(error: ValidationError) -> str:

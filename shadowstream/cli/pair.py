@@ -19,7 +19,7 @@ def show_pair(trial: Config, row: Mapping[str, Any], *, as_json: bool) -> None:
     redactor = Redactor.of(trial)
     found = PairReader(trial).read(row)
     differing = [one["path"] for one in row["differences"]]
-    fields, more = fields_of_pair(found.production.value, found.candidate.value, differing, redactor)
+    fields, more = fields_of_pair(found.production.value, found.candidate.value, differing, redactor, found.parts)
     of_input, more_of_input = fields_of_input(found.input.value, redactor)
     records = {"production": found.production, "candidate": found.candidate, "input": found.input}
     if as_json:

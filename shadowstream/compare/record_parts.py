@@ -32,6 +32,8 @@ from shadowstream.records import Headers
 
 KeptHeaders = tuple[tuple[int, "bytes | None"], ...]
 """The compared headers of one record in their order: the index of the name in `compare.headers`, and the value."""
+KeyAndHeaders = tuple["bytes | None", KeptHeaders]
+"""The key and the compared headers of one record."""
 Parts = dict[str, Any]
 """The parts of one record by the first name of their path, as the rules compare them."""
 PartsOfPairs = Mapping[int, tuple[Parts, Parts]]
@@ -89,11 +91,10 @@ class RecordParts:
             columns = [side.headers or [()] * len(side.keys) for side in (production, shadow)]
             pairs = enumerate(zip(*columns, strict=True))
             found.update(n for n, (one, other) in pairs if one != other and _sorted(one) != _sorted(other))
-        return {n: self._couple(_at(production, n), _at(shadow, n)) for n in sorted(found)}
+        return {n: self.couple(_at(production, n), _at(shadow, n)) for n in sorted(found)}
 
-    def _couple(
-        self, one: tuple[bytes | None, KeptHeaders], other: tuple[bytes | None, KeptHeaders]
-    ) -> tuple[Parts, Parts]:
+    def couple(self, one: KeyAndHeaders, other: KeyAndHeaders) -> tuple[Parts, Parts]:
+        """Return the parts of both records of a pair."""
         both: tuple[Parts, Parts] = {}, {}
         if self._key:
             for parts, key in zip(both, _shown([[one[0]], [other[0]]]), strict=True):
@@ -114,7 +115,7 @@ def _sorted(kept: KeptHeaders) -> KeptHeaders:
     return tuple(sorted(kept, key=lambda one: one[0]))
 
 
-def _at(columns: PartColumns, n: int) -> tuple[bytes | None, KeptHeaders]:
+def _at(columns: PartColumns, n: int) -> KeyAndHeaders:
     return columns.keys[n], columns.headers[n] if columns.headers else ()
 
 

@@ -49,8 +49,8 @@ def check_record_parts(
 def _check_key(identity: Identity, candidate: Candidate) -> None:
     if identity.kind in ("key", "occurrence"):
         raise ValueError(
-            f"compare.key: with identity.kind: {identity.kind} records pair by their key, so it is equal in every pair; "
-            "remove it, or pair by coordinate or id"
+            f"compare.key: with identity.kind: {identity.kind} records pair by their key, so it is equal in every "
+            "pair; remove it, or pair by coordinate or id"
         )
     if candidate.partitioner in ("murmur2", "crc32"):
         raise ValueError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.record_parts import PartColumns
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.joiner.accounting.slice_counts import columns_of
@@ -60,7 +61,8 @@ def agreeing_pairs(
     pairs = _matched(config, production, shadow, _ids(config, topic, (production, shadow), compare))
     one, other = chosen(production, [p for p, _ in pairs]), chosen(shadow, [s for _, s in pairs])
     read, fields = _headed(config, topic, (one, other))
-    results = compare(read[0].values, read[1].values, list(one.times_ms))
+    parts = compare.parts.differing(*(_parts(compare, batch) for batch in (one, other)))
+    results = compare(read[0].values, read[1].values, list(one.times_ms), parts)
     agrees = [n for n, outcome in enumerate(results.outcomes) if outcome in AGREES]
     identity = Identity(config)
     kept = Copies(*(_placed(chosen(batch, agrees), config, topic, side) for side, batch in enumerate((one, other))))
@@ -127,6 +129,10 @@ def _matched(
         if span_ms is None or max(apart, default=0) <= span_ms:
             pairs += together
     return sorted(pairs)
+
+
+def _parts(compare: Comparing, batch: Batch) -> PartColumns:
+    return PartColumns(batch.keys, [compare.parts.kept(headers) for headers in batch.headers])
 
 
 def _placed(batch: Batch, config: Config, topic: str, side: int) -> Batch:

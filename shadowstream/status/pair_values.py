@@ -30,13 +30,21 @@ class FieldOfInput(NamedTuple):
 
 
 def fields_of_pair(
-    production: Any, candidate: Any, differing: Iterable[str], redactor: Redactor
+    production: Any,
+    candidate: Any,
+    differing: Iterable[str],
+    redactor: Redactor,
+    parts: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
 ) -> tuple[list[FieldOfPair], int]:
     """Return the fields of both values, and the number of those beyond `FIELDS_MAX`. `ABSENT` for a missing value.
 
     `differing`: paths of the differences of the pair. A field differs if such a path leads to it, into it or around it.
+    `parts`: of both records, what is compared beside the values; they come first.
     """
-    left, right = dict(_leaves(production)), dict(_leaves(candidate))
+    left, right = (
+        dict([*_leaves(beside or ABSENT), *_leaves(value)])
+        for beside, value in zip(parts, (production, candidate), strict=True)
+    )
     marked = [parse_path(path) for path in differing]
     known = {names[:n] for names in left for n in range(len(names) + 1)}
     found = []

@@ -17,6 +17,7 @@ from shadowstream.compare.by_value import mismatches
 from shadowstream.compare.expected import ExpectedChanges, RawDifference
 from shadowstream.compare.hooks import Unanswered
 from shadowstream.compare.presence import holds
+from shadowstream.compare.record_parts import Parts
 from shadowstream.compare.rules import RuleSet
 from shadowstream.errors import RecordError
 from shadowstream.paths import ABSENT, STAR
@@ -52,6 +53,8 @@ class ReadPair(NamedTuple):
     weight: float = 1.0
     drawn: bool = True
     input: InputMarks | None = None
+    parts: tuple[Parts, Parts] = ({}, {})
+    """The parts beside the values that are compared."""
 
     @property
     def comparable(self) -> bool:
@@ -123,7 +126,10 @@ class Differences:
     def of(self, pair: ReadPair) -> list[RawDifference]:
         """Return the differences of a pair that nothing in the config explains."""
         rules = self._of_json if pair.of_json else self._rules
-        found = mismatches(pair.production, pair.candidate, rules, ignores_added=rules.expects_added)
+        found = [
+            *mismatches(*pair.parts, rules, ignores_added=rules.expects_added),
+            *mismatches(pair.production, pair.candidate, rules, ignores_added=rules.expects_added),
+        ]
         return [one for one in found if not (self._changes and self._is_declared(one, pair.time_ms))]
 
     def _is_declared(self, difference: RawDifference, time_ms: int) -> bool:

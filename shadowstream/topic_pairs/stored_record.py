@@ -1,4 +1,4 @@
-"""A record of one of two compared topics, and its bytes in a bucket."""
+"""A record of one of two compared topics, and the places of a pair: both with their bytes in a bucket."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_HEAD = struct.Struct("<BiqqIiiB")
+_HEAD = struct.Struct("<BiqqIiiI")
 """Side, partition, offset, time, and the lengths of id, key and value (-1: None) and the number of headers."""
-_LENGTH = struct.Struct("<i")
+_HEADER = struct.Struct("<Bi")
+"""Index of a header's name, and the length of its value (-1: None)."""
+_PLACES = struct.Struct("<iqiqI")
+"""Partition and offset in the first topic, then in the second, and the length of the key."""
 
 
 class StoredRecord(NamedTuple):
-    """One record. `side` is 0 for the first topic and 1 for the second. `headers` holds the values of the compared
-    headers, in the order of their names; None where the record lacks one."""
+    """One record. `side` is 0 for the first topic and 1 for the second. `headers`: the compared headers, each as the
+    index of its name and its value (`compare.record_parts.KeptHeaders`)."""
 
     side: int
     partition: int
@@ -22,12 +25,12 @@ class StoredRecord(NamedTuple):
     id: bytes
     key: bytes | None
     value: bytes | None
-    headers: tuple[bytes | None, ...] = ()
+    headers: tuple[tuple[int, bytes | None], ...] = ()
 
     def pack(self) -> bytes:
         """Return the record's bytes.
 
-        >>> record = StoredRecord(1, 3, 12, 5, b"id", None, b"{}", (b"h", None))
+        >>> record = StoredRecord(1, 3, 12, 5, b"id", None, b"{}", ((0, b"h"), (0, None)))
         >>> list(unpack(record.pack() + record.pack())) == [record, record]
         True
         """
@@ -43,8 +46,8 @@ class StoredRecord(NamedTuple):
             len(self.headers),
         )
         parts = [head, self.id, key or b"", value or b""]
-        for one in self.headers:
-            parts += [_LENGTH.pack(-1 if one is None else len(one)), one or b""]
+        for name, one in self.headers:
+            parts += [_HEADER.pack(name, -1 if one is None else len(one)), one or b""]
         return b"".join(parts)
 
 
@@ -58,12 +61,39 @@ def unpack(raw: bytes) -> Iterator[StoredRecord]:
         at += of_id
         key, at = _part(raw, at, of_key)
         value, at = _part(raw, at, of_value)
-        headers: list[bytes | None] = []
+        headers: list[tuple[int, bytes | None]] = []
         for _ in range(of_headers):
-            (length,) = _LENGTH.unpack_from(raw, at)
-            header, at = _part(raw, at + _LENGTH.size, length)
-            headers.append(header)
+            name, length = _HEADER.unpack_from(raw, at)
+            header, at = _part(raw, at + _HEADER.size, length)
+            headers.append((name, header))
         yield StoredRecord(side, partition, offset, time_ms, id_, key, value, tuple(headers))
+
+
+class PairPlaces(NamedTuple):
+    """The places of both records of a pair. `id` is the key of the record in the first topic."""
+
+    id: bytes
+    partition: int
+    offset: int
+    other_partition: int
+    other_offset: int
+
+    def pack(self) -> bytes:
+        return _PLACES.pack(*self[1:], len(self.id)) + self.id
+
+
+def unpack_places(raw: bytes) -> Iterator[PairPlaces]:
+    """Yield the pairs of a bucket in the order in which they were added.
+
+    >>> places = PairPlaces(b"key", 3, 2**40, 0, 7)
+    >>> list(unpack_places(places.pack() * 2)) == [places] * 2
+    True
+    """
+    at = 0
+    while at < len(raw):
+        *places, length = _PLACES.unpack_from(raw, at)
+        at += _PLACES.size + length
+        yield PairPlaces(raw[at - length : at], *places)
 
 
 def _part(raw: bytes, at: int, length: int) -> tuple[bytes | None, int]:

@@ -158,7 +158,7 @@ class PairView:
     def _show_values(self, record: Mapping[str, Any], found: PairRecords) -> None:
         differing = [one["path"] for one in record["differences"]]
         redactor = Redactor.of(self._watch.config)
-        pair, more = fields_of_pair(found.production.value, found.candidate.value, differing, redactor)
+        pair, more = fields_of_pair(found.production.value, found.candidate.value, differing, redactor, found.parts)
         self._facts.show(self._facts_of(record, found))
         self._values.show([_value(*one) for one in pair])
         self._more.text = f"and {more:,} more fields" if more else ""

@@ -12,7 +12,7 @@ import pytest
 from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.topic_pairs import buckets
 from shadowstream.kafka.topic_pairs.buckets import Buckets
-from shadowstream.topic_pairs.stored_record import StoredRecord
+from shadowstream.topic_pairs.stored_record import StoredRecord, unpack
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def fill(kept: Buckets) -> None:
 
 def test_all_records_of_an_id_come_out_once_and_together(tmp_path: Path) -> None:
     added = [record(n, b"id-%d" % (n % 700)) for n in range(5_000)]
-    kept = Buckets(str(tmp_path), 10_000_000)
+    kept = Buckets(str(tmp_path), 10_000_000, unpack)
     for one in added:
         kept.add(one)
     assert kept.on_disk > 0
@@ -48,7 +48,7 @@ def test_all_records_of_an_id_come_out_once_and_together(tmp_path: Path) -> None
 
 
 def test_a_large_bucket_is_never_in_memory_as_a_whole() -> None:
-    with closing(Buckets(None, 10**9)) as kept:
+    with closing(Buckets(None, 10**9, unpack)) as kept:
         for n in range(128_000):
             id_ = b"id-%d" % n
             if zlib.crc32(id_) % buckets.BUCKETS == 0:  # all in one bucket
@@ -62,14 +62,14 @@ def test_a_large_bucket_is_never_in_memory_as_a_whole() -> None:
 
 
 def test_a_disk_bound_is_an_error_that_says_what_to_do() -> None:
-    kept = Buckets(None, 30_000)
+    kept = Buckets(None, 30_000, unpack)
     with pytest.raises(StoreError, match=r"more than 30,000 bytes on disk.*--from, --to.*--disk-bytes"):
         fill(kept)
     kept.close()
 
 
 def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
-    kept = Buckets(str(tmp_path), 10_000_000)
+    kept = Buckets(str(tmp_path), 10_000_000, unpack)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))  # the kernel takes a part of a write, then refuses
     try:
@@ -81,7 +81,7 @@ def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
 
 
 def test_one_id_with_too_many_records_is_an_error() -> None:
-    kept = Buckets(None, 10_000_000)
+    kept = Buckets(None, 10_000_000, unpack)
     for n in range(500):
         kept.add(record(n, b"same"))
     with pytest.raises(StoreError, match=r"records of one id take more than .* --id"):
@@ -89,6 +89,6 @@ def test_one_id_with_too_many_records_is_an_error() -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    kept = Buckets(str(tmp_path / "none"), 10_000_000)
+    kept = Buckets(str(tmp_path / "none"), 10_000_000, unpack)
     with pytest.raises(ConfigError, match="--spill-dir"):
         fill(kept)

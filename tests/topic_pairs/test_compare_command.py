@@ -187,7 +187,7 @@ def test_keys_headers_and_order_are_compared_on_request(kafka: Broker, topic_pre
     assert ask(*asked)[0] == 0
     code, found = ask(*asked, "--header", "tenant", "--order", "--key")
     assert (code, found["pairs"], found["order"]) == (3, {"match": 3, "mismatch": 1}, {"pairs": 4, "broken": 1})
-    assert found["fields"] == {"(header tenant)": 1}
+    assert found["fields"] == {"$headers.tenant": 1}
     (example,) = found["examples"]
     assert example["places"] == [f"{a}/0@3", f"{b}/0@3"]
 
@@ -206,7 +206,7 @@ def test_either_config_covers_keys_and_headers_of_both_topics(
         path.write_text(json.dumps({**LEAST, "kafka": {"bootstrap": kafka.bootstrap}, "compare": compare}))
         at = ["--bootstrap", kafka.bootstrap, "--id", "header:id", "--header", "who", "--key"]
         code, found = ask(a, b, option, str(path), *at)
-        assert (code, found["fields"]) == (3, {"(header who)": 1, "(key)": 1})
+        assert (code, found["fields"]) == (3, {"$headers.who": 1, "$key": 1})
         (example,) = found["examples"]
         assert example["key"].startswith(MARK)
         for one in example["differences"]:

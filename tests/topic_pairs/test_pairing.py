@@ -82,7 +82,7 @@ def test_order_is_broken_where_neighbours_come_in_another_order() -> None:
 def test_records_come_out_of_their_bytes_unchanged() -> None:
     parts: list[bytes | None] = [None, b"", b"x" * 300]
     records = [
-        StoredRecord(side, 2, 2**40, -1, b"id" * side, key, value, (header,) * side)
+        StoredRecord(side, 2, 2**40, -1, b"id" * side, key, value, ((side, header),) * side)
         for side, key, value, header in product((0, 1), parts, parts, parts)
     ]
     assert list(unpack(b"".join(one.pack() for one in records))) == records

@@ -158,11 +158,8 @@ class MetricReader:
         latencies = None if self.latency is None else _latencies(times_ms, *header_infos)
         checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
         if self._part_fields:
-            headers = (
-                tuple(() if info is None else info.compared for info in infos)
-                for infos in zip(*header_infos, strict=True)
-            )
-            checks |= presence_of_parts(compare, values[0], times_ms, self._part_fields, headers)
+            headers = [tuple(info.compared if info else () for info in infos) for infos in header_infos]
+            checks |= presence_of_parts(compare, values[0], times_ms, self._part_fields, zip(*headers, strict=True))
         if self._counts_repeated_names:
             one, other = (compare.repeating(side, values[side]) for side in (Side.PRODUCTION, Side.SHADOW))
             checks[REPEATED_NAMES] = np.array(one, np.bool_) | np.array(other, np.bool_)

@@ -11,6 +11,7 @@ from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.framing import headed
 from shadowstream.codecs.side_formats import side_formats
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.record_parts import Parts
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.kafka.client.messages import offset_of, place_of
@@ -39,6 +40,8 @@ class RawPair(NamedTuple):
     production: bytes | None
     candidate: bytes | None
     time_ms: int
+    parts: tuple[Parts, Parts] = ({}, {})
+    """The parts beside the values that are compared."""
 
 
 class PairValues(NamedTuple):
@@ -88,9 +91,8 @@ class PairValuesReader:
             if message is not None:
                 topic, headers = _topic(row), _headers(message)
                 (value,) = self._comparer.of(topic).decode(_SIDES[side], [self._bytes(message, topic, side)])
-                key: Any = message.key()
                 named = {name: content for name, content in headers if content is not None}
-                found.append(SingleRecord(key, named, value))
+                found.append(SingleRecord(_key(message), named, value))
         return found
 
     def agreeing(self, rows: RowSample, ended: Mapping[Partition, "EndedRange"], values_max: int) -> list[Any]:
@@ -122,12 +124,14 @@ class PairValuesReader:
         raw = self._bytes(production, topic, "production"), self._bytes(candidate, topic, "shadow")
         decoded = self._comparer.of(topic).decoded([raw[0]], [raw[1]])
         packed = packed_of(_headers(candidate))
+        compared = self._comparer.parts
+        parts = compared.couple(*((_key(one), compared.kept(_headers(one))) for one in (production, candidate)))
         times = production.timestamp()[1], candidate.timestamp()[1] if packed is None else packed.emit_time_ms
         pair = ReadPair(
             row["pair_id"], decoded.production[0], decoded.shadow[0], decoded.of_json[0], row["time_ms"], *times,
-            sampled.weight, sampled.drawn,
+            sampled.weight, sampled.drawn, None, parts,
         )  # fmt: skip
-        return RawPair(topic, *raw, row["time_ms"]), pair
+        return RawPair(topic, *raw, row["time_ms"], parts), pair
 
     def _marks(self, message: Message | None) -> InputMarks | None:
         """Return the marks of an input without production's answer, where it holds that; None without a usable one."""
@@ -139,8 +143,7 @@ class PairValuesReader:
         except RecordError:
             return None
         value = without(value, self._config.production.answer_names)
-        key: Any = message.key()
-        texts = [one for one in (key, *(content for _, content in headers)) if one is not None]
+        texts = [one for one in (_key(message), *(content for _, content in headers)) if one is not None]
         return marks_of(value, texts, message.timestamp()[1])
 
     def _bytes(self, message: Message, topic: str, side: str) -> bytes | None:
@@ -212,6 +215,10 @@ def _input_place(row: Mapping[str, Any]) -> Place | None:
 def _value(message: Message) -> bytes | None:
     value: Any = message.value()
     return None if value is None else bytes(value)
+
+
+def _key(message: Message) -> Any:
+    return message.key()
 
 
 def _headers(message: Message) -> Any:

@@ -42,9 +42,9 @@ def compared_again(comparer: Comparing, pairs: Sequence[RawPair]) -> ComparedAga
     outcomes, fields = [Outcome.MATCH] * len(pairs), Counter[str]()
     for topic, places in by_topic.items():
         own = [pairs[at] for at in places]
-        results = comparer.of(topic)(
-            [one.production for one in own], [one.candidate for one in own], [one.time_ms for one in own]
-        )
+        parts = {n: one.parts for n, one in enumerate(own) if one.parts[0] != one.parts[1]}
+        values = [one.production for one in own], [one.candidate for one in own]
+        results = comparer.of(topic)(*values, [one.time_ms for one in own], parts)
         for at, result in zip(places, results, strict=True):
             outcomes[at] = result.outcome
             if result.outcome == Outcome.MISMATCH:

@@ -8,6 +8,7 @@ from confluent_kafka import Message
 
 from shadowstream.codecs.decoder import Decoder, decoded_bounds
 from shadowstream.codecs.side_formats import side_formats
+from shadowstream.compare.record_parts import KeyAndHeaders, Parts, RecordParts
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamError
 from shadowstream.kafka.client.consumers import reading_consumer
@@ -27,6 +28,8 @@ class ReadValue(NamedTuple):
     where: str
     value: Any = ABSENT
     problem: str | None = None
+    parts: KeyAndHeaders | None = None
+    """Of an output: what may be compared beside its value."""
 
 
 class PairRecords(NamedTuple):
@@ -35,13 +38,15 @@ class PairRecords(NamedTuple):
     input: ReadValue
     production: ReadValue
     candidate: ReadValue
+    parts: tuple[Parts, Parts] = ({}, {})
+    """The parts beside the values that are compared, where both records were read."""
 
 
 class PairReader:
     """Reader of pairs of one trial. It assigns partitions, joins no group and commits nothing."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self._config, self._parts = config, RecordParts(config.compare)
         schemas = schema_source(config.schemas)
         bounds, names = decoded_bounds(config), config.compare.duplicate_names
         self._of_production = Decoder(schemas, bounds=bounds, names=names, answer=config.production.answer_names)
@@ -51,11 +56,12 @@ class PairReader:
     def read(self, row: Mapping[str, Any]) -> PairRecords:
         """Read the records of a row of diff (schemas/diff.avsc)."""
         formats = side_formats(self._config, row["task"].rpartition("/")[0])
-        return PairRecords(
-            self.read_input(row),
-            self._side(row["production"], self._of_production.formatted(formats[Side.PRODUCTION])),
-            self._side(row["shadow"], self._of_candidate.formatted(formats[Side.SHADOW])),
-        )
+        production = self._side(row["production"], self._of_production.formatted(formats[Side.PRODUCTION]))
+        candidate = self._side(row["shadow"], self._of_candidate.formatted(formats[Side.SHADOW]))
+        parts: tuple[Parts, Parts] = {}, {}
+        if production.parts is not None and candidate.parts is not None:
+            parts = self._parts.couple(production.parts, candidate.parts)
+        return PairRecords(self.read_input(row), production, candidate, parts)
 
     def read_input(self, row: Mapping[str, Any]) -> ReadValue:
         """Read the input that a row of diff names."""
@@ -78,7 +84,8 @@ class PairReader:
             if message is None:
                 return ReadValue(where, problem="the topic does not hold it any more")
             headers: Any = message.headers()
-            return ReadValue(where, decoder.decode(message.value(), headers))
+            key: Any = message.key()
+            return ReadValue(where, decoder.decode(message.value(), headers), None, (key, self._parts.kept(headers)))
         except RecordError as error:
             return ReadValue(where, problem=f"cannot be decoded ({error.reason})")  # the text may quote the value
         except ShadowstreamError as error:

@@ -6,13 +6,12 @@ memory is split by another hash.
 
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from hashlib import blake2b
-from typing import IO
+from typing import IO, Generic, Protocol, TypeVar
 
 from shadowstream.errors import ConfigError, StoreError
-from shadowstream.topic_pairs.stored_record import StoredRecord, unpack
 
 BUCKETS = 64
 MEMORY_BYTES = 48_000_000
@@ -22,14 +21,29 @@ BUCKET_BYTES = 24_000_000
 DEPTH_MAX = 4
 
 
-class Buckets:
-    """Buckets in `folder` (None: the system's temporary folder), of at most `bytes_max` bytes on disk.
+class Bucketed(Protocol):
+    """A record with the id by which buckets are chosen."""
+
+    @property
+    def id(self) -> bytes: ...
+
+    def pack(self) -> bytes:
+        """Return the record's bytes."""
+
+
+T = TypeVar("T", bound=Bucketed)
+
+
+class Buckets(Generic[T]):
+    """Buckets of records that `unpack` reads from their bytes, in `folder` (None: the system's temporary folder), of at most `bytes_max` bytes on disk.
 
     Raises `StoreError` if the disk fails or the bound is reached, `ConfigError` if no file can be made.
     """
 
-    def __init__(self, folder: str | None, bytes_max: int, depth: int = 0) -> None:
-        self._folder, self._bytes_max, self._depth = folder, bytes_max, depth
+    def __init__(
+        self, folder: str | None, bytes_max: int, unpack: Callable[[bytes], Iterator[T]], depth: int = 0
+    ) -> None:
+        self._folder, self._bytes_max, self._unpack, self._depth = folder, bytes_max, unpack, depth
         self._memory = [bytearray() for _ in range(BUCKETS)]
         self._files: list[IO[bytes] | None] = [None] * BUCKETS
         self._parts: list[list[int]] = [[] for _ in range(BUCKETS)]
@@ -38,7 +52,7 @@ class Buckets:
         self.on_disk = 0
         """Bytes in the files."""
 
-    def add(self, record: StoredRecord) -> None:
+    def add(self, record: T) -> None:
         raw = record.pack()
         self._memory[self._bucket_of(record.id)] += raw
         self._in_memory += len(raw)
@@ -85,7 +99,7 @@ class Buckets:
                 raise ConfigError(f"--spill-dir: no file can be made in {self._where}: {error}") from error
         return file
 
-    def take(self) -> Iterator[list[StoredRecord]]:
+    def take(self) -> Iterator[list[T]]:
         """Yield the records of one bucket after the other, and forget them.
 
         Raises `StoreError` if the records of too few ids fill a bucket that cannot be split any more.
@@ -99,21 +113,21 @@ class Buckets:
                     f"the records of one id take more than {BUCKET_BYTES:,} bytes: give an --id that tells more "
                     "records apart, or compare a shorter range (--from, --to)"
                 )
-            with closing(Buckets(self._folder, self._bytes_max, self._depth + 1)) as smaller:
+            with closing(Buckets(self._folder, self._bytes_max, self._unpack, self._depth + 1)) as smaller:
                 for record in self._records_of(n):
                     smaller.add(record)
                 yield from smaller.take()
 
-    def _records_of(self, n: int) -> Iterator[StoredRecord]:
+    def _records_of(self, n: int) -> Iterator[T]:
         """Yield the records of a bucket, a part of its file at a time, and forget them."""
         file, self._files[n] = self._files[n], None
         if file is not None:
             with file:
                 file.seek(0)
                 for length in self._parts[n]:
-                    yield from unpack(_read(file, length))
+                    yield from self._unpack(_read(file, length))
         memory, self._memory[n] = self._memory[n], bytearray()
-        yield from unpack(bytes(memory))
+        yield from self._unpack(bytes(memory))
 
     def close(self) -> None:
         for file in self._files:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from shadowstream.codecs.framing import headed
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.record_parts import NO_PARTS, PartColumns
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Difference
 from shadowstream.errors import RecordError
@@ -17,14 +20,12 @@ from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, batches, spa
 from shadowstream.paths import parse_one
 from shadowstream.protocol.headers import header
 from shadowstream.protocol.join_id import found_in_broken, text_id
-from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Batch, Side
 from shadowstream.topic_pairs.pairing import Fate, OrderBreaks, Pairing, by_id, order_breaks
-from shadowstream.topic_pairs.stored_record import StoredRecord
+from shadowstream.topic_pairs.stored_record import PairPlaces, StoredRecord, unpack, unpack_places
 from shadowstream.topic_pairs.tally import EQUAL, UNEQUAL_FATES, Example, Tally
 
 COMPARE_AT = 4_096
-KEY_PATH, HEADER_PATH = "(key)", "(header {})"
 Pair = tuple[StoredRecord, StoredRecord]
 
 
@@ -32,16 +33,14 @@ Pair = tuple[StoredRecord, StoredRecord]
 class Options:
     """How to pair and what to compare beside the values.
 
-    The id is the record's key, or the header or the path of a field that is given. `headers` are compared. `order`:
-    check that the pairs of one key come in the same order.
+    The id is the record's key, or the header or the path of a field that is given. The comparer knows whether keys and
+    headers are compared. `order`: check that the pairs of one key come in the same order.
     """
 
     pairing: Pairing
     within: Range = field(default_factory=Range)
     id_header: str | None = None
     id_path: str | None = None
-    key: bool = False
-    headers: tuple[str, ...] = ()
     order: bool = False
     spill_dir: str | None = None
     disk_bytes: int = 20_000_000_000
@@ -60,7 +59,7 @@ class Comparison:
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.topics, self.options = topics, options
-        self._comparer, self._redactor = comparer, redactor
+        self._comparer, self._redactor, self._parts = comparer, redactor, comparer.parts
         self._path = None if options.id_path is None else parse_one(options.id_path)
         self.tally, self._progress = tally, progress
 
@@ -68,8 +67,8 @@ class Comparison:
         """Read, pair and compare everything. Raises `ConfigError`, `BrokerError`, `StoreError`, `RegistryError`."""
         options = self.options
         with (
-            contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as buckets,
-            contextlib.closing(Buckets(options.spill_dir, options.disk_bytes)) as by_key,
+            contextlib.closing(Buckets(options.spill_dir, options.disk_bytes, unpack)) as buckets,
+            contextlib.closing(Buckets(options.spill_dir, options.disk_bytes, unpack_places)) as by_key,
         ):
             ends = [spans_of(topic, options.within) for topic in self.topics]  # before either is read: both may grow
             for side, spans in enumerate(ends):
@@ -80,7 +79,7 @@ class Comparison:
                 for pair in self._pairs(bucket):
                     waiting.append(pair)
                     if options.order and pair[0].key is not None:
-                        by_key.add(_place_of(pair))
+                        by_key.add(PairPlaces(pair[0].key, *_place(pair[0]), *_place(pair[1])))
                     if len(waiting) >= COMPARE_AT:
                         self.compare(waiting)
                         waiting = []
@@ -92,7 +91,7 @@ class Comparison:
     def read(self, side: int, spans: Spans) -> Iterator[StoredRecord]:
         """Read the spans of one topic; yield its records that have an id, and count all."""
         topic, options, counts = self.topics[side], self.options, self.tally.sides[side]
-        with_headers = bool(options.id_header or options.headers or topic.format.header)
+        with_headers = bool(options.id_header or self._parts or topic.format.header)
         for batch in batches(topic, spans, with_headers=with_headers):
             values = batch.values
             if topic.format.header:
@@ -108,7 +107,7 @@ class Comparison:
                     counts.without_id += 1
                     counts.undecodable_ids += isinstance(id_, RecordError)
                     continue
-                found = tuple(header(batch.headers[i], name) for name in options.headers)
+                found = self._parts.kept(batch.headers[i]) if self._parts else ()
                 place, offset = batch.place.partition, batch.offsets[i]
                 yield StoredRecord(side, place, offset, time_ms, id_, batch.keys[i], values[i], found)
             self._progress(sum(one.read for one in self.tally.sides))
@@ -160,34 +159,18 @@ class Comparison:
             return
         first, second = zip(*pairs, strict=True)
         times_ms = [one.time_ms for one in first]
-        results = self._comparer([one.value for one in first], [one.value for one in second], times_ms)
+        sides = [PartColumns([one.key for one in side], [one.headers for one in side]) for side in (first, second)]
+        parts = self._parts.differing(*sides) if self._parts else NO_PARTS
+        results = self._comparer([one.value for one in first], [one.value for one in second], times_ms, parts)
         outcomes = results.outcomes
-        beside = {i: found for i, pair in enumerate(pairs) if (found := self._beside_value(pair))}
-        for i in beside:
-            if outcomes[i] in EQUAL:
-                outcomes[i] = Outcome.MISMATCH
         self.tally.pairs(outcomes)
         for i, outcome in enumerate(outcomes):
             if outcome in EQUAL or not self.tally.explains:
                 continue
-            own = results[i].differences if results[i].outcome == outcome else ()
-            shown = [*beside.get(i, ()), *self._redactor.differences(own)]
+            shown = self._redactor.differences(results[i].differences)
             reason = self._redactor.reason(results[i].reason)
             if (name := self.tally.explain(outcome, shown, reason)) is not None:
                 self.tally.show(name, self._example(str(outcome), pairs[i], shown, reason))
-
-    def _beside_value(self, pair: Pair) -> list[Difference]:
-        """Return the differences in the key and the headers, as far as they are compared, as they may be shown."""
-        first, second = pair
-        found = []
-        if self.options.key and first.key != second.key:
-            keys = [_text(self._redactor.key(one.key)) for one in pair]
-            found.append(Difference(KEY_PATH, "value", keys[0], keys[1]))
-        for name, one, other in zip(self.options.headers, first.headers, second.headers, strict=True):
-            if one != other:
-                shown = [self._redactor.header(name, _text(value)) for value in (one, other)]
-                found.append(Difference(HEADER_PATH.format(name), "value", shown[0], shown[1]))
-        return found
 
     def _example(
         self, what: str, records: Sequence[StoredRecord], differences: Sequence[Difference], reason: str | None
@@ -201,18 +184,14 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "backslashreplace")[:256]
 
 
-def _place_of(pair: Pair) -> StoredRecord:
-    """Return the places of a pair as a record of its key."""
-    first, second = pair
-    return StoredRecord(
-        0, first.partition, first.offset, second.partition, first.key or b"", None, b"%d" % second.offset
-    )
+def _place(record: StoredRecord) -> tuple[int, int]:
+    return record.partition, record.offset
 
 
-def _breaks(by_key: Buckets) -> OrderBreaks:
+def _breaks(by_key: Buckets[PairPlaces]) -> OrderBreaks:
     pairs = broken = 0
     for bucket in by_key.take():
-        for records, _ in by_id(bucket).values():
-            found = order_breaks((one.partition, one.offset, one.time_ms, int(one.value or b"0")) for one in records)
+        for places in groupby(sorted(bucket), attrgetter("id")):
+            found = order_breaks(one[1:] for one in places[1])
             pairs, broken = pairs + found.pairs, broken + found.broken
     return OrderBreaks(pairs, broken)

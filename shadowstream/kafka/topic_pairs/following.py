@@ -19,7 +19,7 @@ from shadowstream.kafka.topic_pairs.comparison import COMPARE_AT, Comparison, Pa
 from shadowstream.kafka.topic_pairs.read_topic import grown, spans_of
 from shadowstream.records import Partition
 from shadowstream.topic_pairs.pairing import Fate, by_id, in_order
-from shadowstream.topic_pairs.stored_record import StoredRecord
+from shadowstream.topic_pairs.stored_record import StoredRecord, unpack
 from shadowstream.topic_pairs.tally import Tally
 
 Ends = tuple[dict[Partition, int], dict[Partition, int]]
@@ -90,10 +90,11 @@ class Following:
             self._rounds.trouble(f"{error}; the next round tries again")
             return [{place: (end or 0, end) for place, (_, end) in of.items()} for of in spans]
 
-    def _buckets(self) -> Buckets:
-        return Buckets(self._comparison.options.spill_dir, self._comparison.options.disk_bytes)
+    def _buckets(self) -> Buckets[StoredRecord]:
+        options = self._comparison.options
+        return Buckets(options.spill_dir, options.disk_bytes, unpack)
 
-    def _round(self, waiting: Buckets, *, is_final: bool) -> Buckets:
+    def _round(self, waiting: Buckets[StoredRecord], *, is_final: bool) -> Buckets[StoredRecord]:
         """Pair and compare; return the records that go on waiting."""
         due, kept = self._due(), self._buckets()
         for side in self._tally.sides:
@@ -109,7 +110,9 @@ class Following:
         self._comparison.compare(pairs)
         return kept
 
-    def _pairs(self, bucket: list[StoredRecord], kept: Buckets, due: Ends, *, is_final: bool) -> Iterator[Pair]:
+    def _pairs(
+        self, bucket: list[StoredRecord], kept: Buckets[StoredRecord], due: Ends, *, is_final: bool
+    ) -> Iterator[Pair]:
         for first, second in by_id(bucket).values():
             pairs, single = in_order(first, second)
             for record, _ in single:
