@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
 REVISION_BYTES = 8
+OWN_HEADERS = ("s", "p")
+"""Headers that shadowstream writes into records of a trial: an output's input, and a copy's original."""
 KEY_BUCKETS = 1_024  # buckets of keys, by hash, in which bad records are counted
 SUB_WINDOWS = 12  # parts of a window, which detectors read before the window closes
 

@@ -9,9 +9,7 @@ from shadowstream.config.comparing import Compare
 from shadowstream.config.deciding import Judge
 from shadowstream.config.sides import Candidate, Identity, Labels
 from shadowstream.paths import HEADERS_PART, KEY_PART, parse_path
-
-OWN_HEADERS = ("s", "p")
-"""Headers that shadowstream writes into the records of a trial: the input of an output, and the original of a copy."""
+from shadowstream.records import OWN_HEADERS
 
 
 def carried_headers(identity: Identity, compare: Compare) -> list[str]:

@@ -1,10 +1,11 @@
 """Outputs of a candidate for one input, as values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from shadowstream.errors import CandidateError
+from shadowstream.records import OWN_HEADERS
 
 Call = Callable[[Sequence[Any]], "list[Any]"]
 """A function from values to one result each: outputs (a list of `Output`) or a `CandidateError`. A result of a type in
@@ -31,6 +32,8 @@ class Output:
     """Whether to write a null key."""
     topic: str | None = None
     """One of production's output topics; optional if there is only one."""
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    """Headers of the output, beside those that shadowstream writes (s and p, and the carried ones of inputs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def outputs_of_each(returned: list[Any]) -> list[Any]:
 
 
 def outputs_of(returned: Any) -> list[Output]:
-    """Convert a candidate's return value to a list of outputs; raise `CandidateError` for a wrong key or topic.
+    """Convert a candidate's return value to a list of outputs; raise `CandidateError` for a wrong key, topic or header.
 
     >>> [o.value for o in outputs_of([1, Output(2)])]
     [1, 2]
@@ -64,7 +67,25 @@ def outputs_of(returned: Any) -> list[Output]:
             raise CandidateError(f"an output's key is bytes or None, not {type(output.key).__name__}")
         if not isinstance(output.topic, str | None):
             raise CandidateError(f"an output's topic is str or None, not {type(output.topic).__name__}")
+        if not are_headers(output.headers):
+            raise CandidateError("an output's headers are a list of tuples of a name (str) and a value (bytes or None)")
     return outputs
+
+
+def are_headers(value: object) -> bool:
+    """Return whether a value has the form of `Output.headers`.
+
+    >>> are_headers([("a", b"1"), ("a", None)]), are_headers([("a", "1")]), are_headers({"a": b"1"})
+    (True, False, False)
+    """
+    return isinstance(value, list | tuple) and all(
+        isinstance(one, tuple)
+        and len(one) == 2
+        and isinstance(one[0], str)
+        and bool(one[0])
+        and isinstance(one[1], bytes | None)
+        for one in value
+    )
 
 
 def key_of(output: Output, input_key: bytes | None) -> bytes | None:
@@ -76,3 +97,29 @@ def key_of(output: Output, input_key: bytes | None) -> bytes | None:
     if output.drop_key:
         return None
     return input_key if output.key is None else output.key
+
+
+def headers_of(output: Output, carried: Collection[str]) -> list[tuple[str, bytes | None]]:
+    """Return the headers of an output; raise `CandidateError` for one that shadowstream itself writes.
+
+    `carried`: the headers that the runner copies from the input.
+    """
+    for name, _ in output.headers:
+        if name in OWN_HEADERS or name in carried:
+            why = "copies from the input" if name in carried else "writes itself"
+            raise CandidateError(f"an output has the header {name!r}, which shadowstream {why}; give it another name")
+    return list(output.headers)
+
+
+def check_size(
+    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]], bytes_max: int
+) -> None:
+    """Raise `CandidateError` for a record that is too large.
+
+    It would surface only at the commit, and fail it again after each restart.
+    """
+    size = len(value or b"") + len(key or b"") + sum(len(name.encode()) + len(one or b"") for name, one in headers)
+    if size > bytes_max:
+        raise CandidateError(
+            f"output of {size} bytes, its key and headers included; limits.value_bytes_max is {bytes_max}"
+        )

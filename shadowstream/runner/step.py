@@ -29,7 +29,7 @@ from shadowstream.runner.absences import ID_BYTES, RUN_BYTES, Reason, ReasonText
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.cpu_cost import Costs, Meter
-from shadowstream.runner.outputs import BARE, Call, LeftOut, Output, key_of
+from shadowstream.runner.outputs import BARE, Call, LeftOut, Output, check_size, headers_of, key_of
 from shadowstream.runner.partitioner import IdentityPartitioner, partition_for
 from shadowstream.runner.partitioner_detection import REPARTITION
 from shadowstream.runner.selection import OTHER_KEY, Selection
@@ -75,7 +75,8 @@ class InputProgress:
         return self.is_final and 0 <= self.bound <= self.committed
 
 
-Encoded = tuple[str, bytes | None, bytes | None]  # an output to be written: its production topic, its key and its bytes
+Encoded = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+"""An output to be written: its production topic, its key, its bytes and its own headers."""
 
 
 @dataclass
@@ -282,11 +283,9 @@ class RunnerStep:
         key = key_of(output, input_key)
         if self.selection.leaves_out and key != input_key and self.config.identity.kind != "coordinate":
             raise CandidateError(OTHER_KEY)
-        # Too large a message would surface only at the commit, and fail it again after each restart.
-        size, bytes_max = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max
-        if size > bytes_max:
-            raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {bytes_max}")
-        return topic, key, value
+        headers = headers_of(output, self._carried)
+        check_size(key, value, headers, self.config.limits.value_bytes_max)
+        return topic, key, value, headers
 
     def _write_outputs(
         self, state: InputProgress, batch: Batch, i: int, encoded: Sequence[Encoded], clock: tuple[int, bool]
@@ -297,7 +296,7 @@ class RunnerStep:
         found = ((name, header(batch.headers[i], name)) for name in self._carried if batch.headers)
         carried = [(name, content) for name, content in found if content is not None]
         ks: dict[str, int] = {}
-        for topic, key, value in encoded:
+        for topic, key, value, own in encoded:
             k = ks[topic] = ks.get(topic, -1) + 1
             kind, partitions = self.kinds[topic], self.partitions[topic]
             if kind == REPARTITION:
@@ -305,7 +304,7 @@ class RunnerStep:
             else:
                 partition = partition_for(kind, key, place.partition, partitions)
             coordinate = InputCoordinate(index, place.partition, offset, k)
-            headers = [(PACKED_HEADER, pack(self.revision, coordinate, time_ms, now_ms, warm=warm)), *carried]
+            headers = [(PACKED_HEADER, pack(self.revision, coordinate, time_ms, now_ms, warm=warm)), *carried, *own]
             # Stamped with the input's time, so that both sides of a pair fall into the same event-time window.
             self.writes.append(Write(self._out[topic], partition, key, value, time_ms, headers))
             state.counters.written[f"{topic}/{partition}"] += 1

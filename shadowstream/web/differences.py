@@ -180,7 +180,7 @@ class PairView:
         names = ("Input", "Production", "Candidate")
         return facts | {
             name: place_text(one.where, one.problem, deleted=one.value is None)
-            for name, one in zip(names, found, strict=True)
+            for name, one in zip(names, found[:3], strict=True)
         }
 
 

@@ -200,7 +200,7 @@ class Worker:
 
 
 def _is_plain(output: Output) -> bool:
-    return output.key is None and not output.drop_key and output.topic is None
+    return output.key is None and not output.drop_key and output.topic is None and not output.headers
 
 
 def _bare(result: Any) -> Any:

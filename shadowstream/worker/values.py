@@ -19,7 +19,7 @@ import msgpack
 
 from shadowstream.codecs.numbers import DECIMAL_BYTES_MAX, ExactFloat
 from shadowstream.errors import CandidateError
-from shadowstream.runner.outputs import Output
+from shadowstream.runner.outputs import Output, are_headers
 
 DIGITS_MAX = 2 * DECIMAL_BYTES_MAX
 """Maximum digits and exponent of a decimal, and bytes of an integer: larger ones take the runner's time and memory."""
@@ -64,10 +64,10 @@ def _far_time_parts(value: Any) -> list[bytes]:
 
 
 def _output(parts: Any) -> Output:
-    value, key, drop_key, topic = parts
-    if not isinstance(key, bytes | None) or not isinstance(topic, str | None):
-        raise ValueError("an output's key is bytes, its topic a text")
-    return Output(value, key, bool(drop_key), topic)
+    value, key, drop_key, topic, headers = parts
+    if not isinstance(key, bytes | None) or not isinstance(topic, str | None) or not are_headers(headers):
+        raise ValueError("an output's key is bytes, its topic a text, its headers texts with bytes")
+    return Output(value, key, bool(drop_key), topic, headers)
 
 
 def _failure(data: bytes) -> CandidateError:
@@ -95,7 +95,7 @@ _FAR_TIME_CODE = 10
 _NESTED_KINDS: tuple[tuple[int, type, Callable[[Any], list[Any]], Callable[[Any], Any]], ...] = (
     (1, tuple, list, tuple),
     (_FAR_TIME_CODE, type(None), _far_time_parts, _far_time),
-    (11, Output, lambda value: [value.value, value.key, value.drop_key, value.topic], _output),
+    (11, Output, lambda one: [one.value, one.key, one.drop_key, one.topic, one.headers], _output),
 )
 """Kinds that are a list of values within the value."""
 _BY_TYPE = {kind: (code, write) for code, kind, write, _ in _KINDS}

@@ -18,7 +18,11 @@ def echo(value: Any) -> Any:
         raise ValueError("no score")
     if value == "exits":
         raise SystemExit(3)
-    known = {"none": None, "two": [Output(1), Output(value, b"k", topic="out")], "bad key": Output(1, key="text")}  # type: ignore[arg-type]  # as a candidate may
+    known = {
+        "none": None,
+        "two": [Output(1), Output(value, b"k", topic="out", headers=[("h", None), ("h", b"1")])],
+        "bad key": Output(1, key="text"),  # type: ignore[arg-type]  # as a candidate may
+    }
     return known.get(value, value) if isinstance(value, str) else value
 
 

@@ -35,7 +35,9 @@ T = TypeVar("T", bound=Bucketed)
 
 
 class Buckets(Generic[T]):
-    """Buckets of records that `unpack` reads from their bytes, in `folder` (None: the system's temporary folder), of at most `bytes_max` bytes on disk.
+    """Buckets of records that `unpack` reads from their bytes.
+
+    They take at most `bytes_max` bytes on disk, in `folder` (None: the system's temporary folder).
 
     Raises `StoreError` if the disk fails or the bound is reached, `ConfigError` if no file can be made.
     """
