@@ -32,7 +32,7 @@ class Output:
     """Whether to write a null key."""
     topic: str | None = None
     """One of production's output topics; optional if there is only one."""
-    headers: Sequence[tuple[str, bytes | None]] = ()
+    headers: Sequence[tuple[str, bytes]] = ()
     """Headers of the output, beside those that shadowstream writes (s and p, and the carried ones of inputs)."""
 
 
@@ -68,14 +68,14 @@ def outputs_of(returned: Any) -> list[Output]:
         if not isinstance(output.topic, str | None):
             raise CandidateError(f"an output's topic is str or None, not {type(output.topic).__name__}")
         if not are_headers(output.headers):
-            raise CandidateError("an output's headers are a list of tuples of a name (str) and a value (bytes or None)")
+            raise CandidateError("an output's headers are a list of tuples of a name (str) and a value (bytes)")
     return outputs
 
 
 def are_headers(value: object) -> bool:
     """Return whether a value has the form of `Output.headers`.
 
-    >>> are_headers([("a", b"1"), ("a", None)]), are_headers([("a", "1")]), are_headers({"a": b"1"})
+    >>> are_headers([("a", b"1"), ("a", b"2")]), are_headers([("a", "1")]), are_headers({"a": b"1"})
     (True, False, False)
     """
     return isinstance(value, list | tuple) and all(
@@ -83,7 +83,7 @@ def are_headers(value: object) -> bool:
         and len(one) == 2
         and isinstance(one[0], str)
         and bool(one[0])
-        and isinstance(one[1], bytes | None)
+        and isinstance(one[1], bytes)
         for one in value
     )
 
@@ -99,7 +99,7 @@ def key_of(output: Output, input_key: bytes | None) -> bytes | None:
     return input_key if output.key is None else output.key
 
 
-def headers_of(output: Output, carried: Collection[str]) -> list[tuple[str, bytes | None]]:
+def headers_of(output: Output, carried: Collection[str]) -> list[tuple[str, bytes]]:
     """Return the headers of an output; raise `CandidateError` for one that shadowstream itself writes.
 
     `carried`: the headers that the runner copies from the input.
@@ -111,14 +111,12 @@ def headers_of(output: Output, carried: Collection[str]) -> list[tuple[str, byte
     return list(output.headers)
 
 
-def check_size(
-    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]], bytes_max: int
-) -> None:
+def check_size(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]], bytes_max: int) -> None:
     """Raise `CandidateError` for a record that is too large.
 
     It would surface only at the commit, and fail it again after each restart.
     """
-    size = len(value or b"") + len(key or b"") + sum(len(name.encode()) + len(one or b"") for name, one in headers)
+    size = len(value or b"") + len(key or b"") + sum(len(name.encode()) + len(one) for name, one in headers)
     if size > bytes_max:
         raise CandidateError(
             f"output of {size} bytes, its key and headers included; limits.value_bytes_max is {bytes_max}"

@@ -75,7 +75,7 @@ class InputProgress:
         return self.is_final and 0 <= self.bound <= self.committed
 
 
-Encoded = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+Encoded = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]
 """An output to be written: its production topic, its key, its bytes and its own headers."""
 
 

@@ -11,7 +11,7 @@ from shadowstream.revision import revision_of
 from tests.least_config import least_config
 
 BY_ID = {"kind": "id", "header": "id"}
-HTTP = {"http": {"url": "http://model:8080/v2", "protocol": "json", "version": "1"}}
+HTTP = {"http": {"url": "http://model:8080/v2", "protocol": "json"}, "version": "1"}
 TOPIC = {"topic": "other", "group": "job", "version": "1"}
 PARTS = {"key": True, "headers": ["trace"]}
 

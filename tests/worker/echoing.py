@@ -20,7 +20,7 @@ def echo(value: Any) -> Any:
         raise SystemExit(3)
     known = {
         "none": None,
-        "two": [Output(1), Output(value, b"k", topic="out", headers=[("h", None), ("h", b"1")])],
+        "two": [Output(1), Output(value, b"k", topic="out", headers=[("h", b""), ("h", b"1")])],
         "bad key": Output(1, key="text"),  # type: ignore[arg-type]  # as a candidate may
     }
     return known.get(value, value) if isinstance(value, str) else value
