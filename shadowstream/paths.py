@@ -25,7 +25,7 @@ ROOT = "$"
 STAR = None
 ABSENT = object()
 """The value of an absent field."""
-KEY_PART, HEADERS_PART = "$key", "$headers"
+KEY_PART, HEADERS_PART, ORDER_PART = "$key", "$headers", "$order"
 """The names of the parts of a record beside its value, as paths of rules and of differences begin with them."""
 
 

@@ -95,7 +95,8 @@ def revision_of(config: Config) -> str:
 def _compare_config(compare: Compare, dumped: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config of the comparison, with the files of the functions that it names."""
     # Additional counts of a pair, if configured: other bounds would add up to the same rate.
-    counted = {name: dumped[name] for name in ("checks", "latency", "dimensions", "distributions", "key", "headers")}
+    names = ("checks", "latency", "dimensions", "distributions", "key", "headers", "order")
+    counted = {name: dumped[name] for name in names}
     return {
         "rules": dumped["rules"],
         "added_fields": compare.added_fields,

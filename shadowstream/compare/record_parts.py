@@ -13,6 +13,8 @@ no such header                      an absent field
 a header that comes several times   the list of its values, in their order
 ==================================  ===================================================================
 
+The order of a key's records is a part too (``$order``), of pairs in which it differs (`joiner.matching.key_order`).
+
 Equal bytes are equal under any rule, as those of values.
 """
 
@@ -26,7 +28,7 @@ from shadowstream.compare.hooks import Unanswered
 from shadowstream.compare.result import DIFFERENCES_MAX, NAMES, OUTCOMES, PairResult, Results, Undecodable
 from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Compare
-from shadowstream.paths import HEADERS_PART, KEY_PART
+from shadowstream.paths import HEADERS_PART, KEY_PART, ORDER_PART
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Headers
 
@@ -74,8 +76,8 @@ class RecordParts:
         return (value, key if self._key else None, _sorted(headers)) if self else value
 
     def holds(self, names: Sequence[str | None], headers: KeptHeaders) -> bool:
-        """Return whether a record with these headers has the part to which a path leads; each record has a key."""
-        if names[0] == KEY_PART:
+        """Return whether a record with these headers has the part of a path; each has a key and an order."""
+        if names[0] in (KEY_PART, ORDER_PART):
             return True
         name = names[1] if len(names) > 1 else None
         return bool(headers) if name is None else any(self._names[place] == name for place, _ in headers)
@@ -151,6 +153,14 @@ def with_parts(
         results.places[index] = NAMES.index(result.outcome)
 
 
+def leave_uncompared(results: Results, indexes: Iterable[int], reason: str) -> None:
+    """Make pairs uncompared of which a part is unknown, unless they differ."""
+    for index in indexes:
+        if results[index].outcome in _EXPLAINED:
+            results.known[index] = PairResult(Outcome.UNCOMPARED, reason=reason)
+            results.places[index] = NAMES.index(Outcome.UNCOMPARED)
+
+
 _EXPLAINED = frozenset((Outcome.MATCH, Outcome.IGNORED, Outcome.TOLERATED, Outcome.EXPECTED))
 """Outcomes of a value that leave the pair's outcome to its parts."""
 
@@ -174,4 +184,4 @@ def _both(of_value: PairResult | Undecodable, of_parts: PairResult) -> PairResul
 
 def names_part(names: Iterable[str | None]) -> bool:
     """Return whether a path leads into a part beside the value."""
-    return next(iter(names), None) in (KEY_PART, HEADERS_PART)
+    return next(iter(names), None) in (KEY_PART, HEADERS_PART, ORDER_PART)

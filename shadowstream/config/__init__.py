@@ -325,7 +325,7 @@ class Config(Model):
             )
         if self.production.answer is not None:
             self._check_answer()
-        check_record_parts(self.compare, self.judge, self.identity, self.candidate, self.labels)
+        check_record_parts(self.compare, self.judge, self.identity, self.candidate, self.labels, self.limits)
         if self.bounded and not self.production.has_marks:
             raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:

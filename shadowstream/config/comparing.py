@@ -21,7 +21,7 @@ from shadowstream.config.model import (
 )
 from shadowstream.config.privacy import Examples, Redact, number_or_section
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.paths import HEADERS_PART, KEY_PART, STAR, join_path, parse_path
+from shadowstream.paths import HEADERS_PART, KEY_PART, ORDER_PART, STAR, join_path, parse_path
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
@@ -230,6 +230,11 @@ class Compare(Model):
         description="headers that are compared too, each at the path $headers.<name>; those that shadowstream writes "
         "itself (s, p) cannot be",
     )
+    order: bool = Field(
+        False,
+        description="the records of one key must come in the same order on both sides: a pair that does not differs at "
+        "the path $order; with identity.kind coordinate or id. Looked at within identity.dedupe_span",
+    )
     added_fields: Literal["mismatch", "ignore", "expected"] = Field(
         "mismatch",
         description="outcome of a field that only the candidate has; expected: pairs that differ in nothing else are "
@@ -359,7 +364,8 @@ class Compare(Model):
     def part_paths(self) -> list[str]:
         """Paths of the parts beside the value that are compared."""
         key = [KEY_PART] if self.key else []
-        return key + [join_path([HEADERS_PART, name]) for name in self.headers]
+        headers = [join_path([HEADERS_PART, name]) for name in self.headers]
+        return [*key, *headers, *([ORDER_PART] if self.order else [])]
 
     @property
     def calls(self) -> list[str]:

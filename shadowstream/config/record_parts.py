@@ -1,4 +1,4 @@
-"""Check of the parts beside the values that a trial compares: keys and headers (`compare.key`, `compare.headers`)."""
+"""Check of the parts beside the values that a trial compares: keys, headers and their order (`compare.key`, ...)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from itertools import chain
 
 from shadowstream.config.comparing import Compare
 from shadowstream.config.deciding import Judge
+from shadowstream.config.limits import Limits
 from shadowstream.config.sides import Candidate, Identity, Labels
-from shadowstream.paths import HEADERS_PART, KEY_PART, parse_path
+from shadowstream.paths import HEADERS_PART, KEY_PART, ORDER_PART, parse_path
 from shadowstream.records import OWN_HEADERS
 
 
@@ -20,24 +21,31 @@ def carried_headers(identity: Identity, compare: Compare) -> list[str]:
 
 
 def check_record_parts(
-    compare: Compare, judge: Judge, identity: Identity, candidate: Candidate, labels: Labels | None
+    compare: Compare,
+    judge: Judge,
+    identity: Identity,
+    candidate: Candidate,
+    labels: Labels | None,
+    limits: Limits,
 ) -> None:
     """Raise `ValueError` for parts that could not be compared, or for a path into a part that nothing would read."""
     if compare.key:
         _check_key(identity, candidate)
+    if compare.order:
+        _check_order(identity, limits)
     _check_headers(compare, identity, candidate)
     if not compare.part_paths:
         return
     names = frozenset(compare.headers)
     for where, path in _compared_paths(compare, judge):
-        first, *rest = [*parse_path(path), None][:2]
-        if first == HEADERS_PART and rest[0] is not None and rest[0] not in names:
+        first, second = [*parse_path(path), None, None][:2]
+        if first == HEADERS_PART and second is not None and second not in names:
             raise ValueError(
                 f"{where}: {path} leads to a header that is not compared; name it in compare.headers, which are: "
                 f"{', '.join(compare.headers) or 'none'}"
             )
     for where, path in _paths_of_values(compare, judge, labels):
-        if parse_path(path)[:1] in ([KEY_PART], [HEADERS_PART]):
+        if parse_path(path)[:1] in ([KEY_PART], [HEADERS_PART], [ORDER_PART]):
             raise ValueError(
                 f"{where}: {path} is a part beside the value, which only compare.rules, compare.expected, "
                 "compare.redact and criteria with rate: field read; name a field of the value"
@@ -55,6 +63,23 @@ def _check_key(identity: Identity, candidate: Candidate) -> None:
             f"compare.key: with candidate.partitioner: {candidate.partitioner} the key chooses the partition, so "
             "records with two keys would lie in two partitions and never pair; write auto, which copies both sides "
             "by identity where that is needed, or input"
+        )
+
+
+def _check_order(identity: Identity, limits: Limits) -> None:
+    if identity.kind in ("key", "occurrence") or identity.outputs == "many":
+        raise ValueError(
+            "compare.order: needs identity.kind: coordinate or id, and identity.outputs: one; where records pair by "
+            "their key and time, or as a multiset, they have no order of their own. Remove one of them"
+        )
+    if not identity.dedupe_span:
+        raise ValueError(
+            "compare.order: identity.dedupe_span is 0, and the order is looked at within that span; remove one of them"
+        )
+    if limits.overflow == "shed":
+        raise ValueError(
+            "compare.order: limits.overflow: shed ends records without a comparison, so that the order of the others "
+            "is unknown; use hold or spill"
         )
 
 

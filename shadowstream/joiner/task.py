@@ -31,6 +31,7 @@ from shadowstream.joiner.intake.side import IntakeParts, SideIntake
 from shadowstream.joiner.intake.unread_records import UnreadRecords
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.matching.choice import store_of
+from shadowstream.joiner.matching.key_order import KeyOrder
 from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
@@ -63,8 +64,11 @@ class Task:
         self.shedding = LoadShedder()
         self.completeness = Completeness(config, marks, passed, places, ahead, sources.copied)
         self.routes = conservation.RouteLedger(config.inputs, output, once=once)
+        self.order = KeyOrder(config.identity.dedupe_span) if config.compare.order else None
         shared = (config, sources, self.identity, fields, marks, self.completeness, ahead, unread, self.shedding)
-        self.sides = tuple(SideIntake(side, IntakeParts(*shared, self.routes.count)) for side in sources.sides)
+        self.sides = tuple(
+            SideIntake(side, IntakeParts(*shared, self.routes.count, self.order)) for side in sources.sides
+        )
         self.store = store_of(config, len(places), ahead)
         self.deferred = Backlog(config.judge.window_ms)
         self.late = LateRecords(config, self.identity, fields)
@@ -73,6 +77,7 @@ class Task:
         self.inputs = InputLedger(sources.own_inputs, marks, self.counts)
         scoring, awaiting = LabelledPairs(config, sources.name, comparer), AwaitedSchemas(self.store.held, comparer)
         self.comparing = CompareStage(config, comparer, self.completeness, self.counts, paths, scoring, awaiting)
+        self.comparing.order = self.order
         positions, failures = [one.position for one in self.sides], ProductionFailures(config, comparer)
         unmatched = UnmatchedOutcomes(config, sources, positions, self.completeness, marks, unread, failures)
         stages = (self.completeness, unmatched, self.comparing, self.late, self.deferred, self.counts)
@@ -121,8 +126,14 @@ class Task:
             self._match_dated(side, now_ms)
             matches = self.store.match_columns(side, admitted.ids, admitted.columns)
             # After a restart, any number of records can find their partners at once.
-            (self.resolver.defer if admitted.has_reread else self.resolver.resolve)(matches)
+            waits = admitted.has_reread or not self._knows_order
+            (self.resolver.defer if waits else self.resolver.resolve)(matches)
         return set()
+
+    @property
+    def _knows_order(self) -> bool:
+        """Whether the order of keys is known again after a restart, where it is compared: only then pairs may be."""
+        return self.order is None or all(one.position.is_reread for one in self.sides)
 
     def _match_dated(self, side: Side, now_ms: int | None = None) -> None:
         for rows, ids in self.sides[side].take_dated(now_ms):  # none of them finds a partner
@@ -144,13 +155,14 @@ class Task:
         for side in self.sources.sides:
             self.resolver.end(side, self.sides[side].take_deleted(limit))
             self._match_dated(side)
-        has_more = False
-        if not any(one.position.to_reread for one in self.sides):
+        has_more, knows_order = False, self._knows_order
+        if knows_order and not any(one.position.to_reread for one in self.sides):
             matches, has_more = self.store.take_decidable(self.completeness, limit)
             pair_up = pair_equal_ids if self.identity.has_meanings else self.comparing.untied
             self.resolver.resolve(pair_up(matches))
-        has_more |= self.resolver.resume_deferred(limit)
-        return has_more or any(one.has_deleted for one in self.sides) or len(self.deferred) > 0
+        if knows_order:
+            has_more |= self.resolver.resume_deferred(limit)
+        return has_more or any(one.has_deleted for one in self.sides) or (knows_order and len(self.deferred) > 0)
 
     def shed_more(self) -> int:
         """Shed half of the remaining identities, pending ones included; return the number of records that ended.
@@ -177,7 +189,11 @@ class Task:
             self.late.expire(watermark_ms)
         pending = sum(self.commit.pending.count(side) for side in self.sources.sides)
         complete = self.completeness.finished and not pending and self.inputs.is_complete()
-        return self.commit.prepare(now_ms, complete=complete)
+        prepared = self.commit.prepare(now_ms, complete=complete)
+        if self.order is not None and self._knows_order:
+            self.order.all_read_again()
+            self.order.forget(self.sides[Side.PRODUCTION].position.pending_from - self.order.span)
+        return prepared
 
     def restore(self, side: Side, point: Checkpoint | None, start: int) -> None:
         """Begin a side at offset `start`, with the checkpoint of its commit; None if it has none."""

@@ -28,6 +28,7 @@ from shadowstream.joiner.intake.redelivery import Redelivery
 from shadowstream.joiner.intake.repeat_outcome import outcomes_of_repeats
 from shadowstream.joiner.intake.side_position import UNREAD_MS, SidePosition
 from shadowstream.joiner.intake.unread_records import UnreadableId, UnreadRecords
+from shadowstream.joiner.matching.key_order import KeyOrder
 from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.joiner.task_topics import TaskTopics
@@ -77,6 +78,7 @@ class IntakeParts(NamedTuple):
     shedder: LoadShedder
     count_routes: Callable[[Sequence[PackedHeader | None]], None]
     """Called with the packed headers of new shadow records, to count them by input partition."""
+    order: KeyOrder | None = None
 
 
 class SideIntake:
@@ -128,6 +130,10 @@ class SideIntake:
             parts.count_routes(packed[reread:])
         rows = self._columns(batch, coordinates, header_fields, packed)
         repeats = outcomes_of_repeats(parts.identity, self._dedupe, side, batch, ids, coordinates)
+        if parts.order is not None:
+            to_reread = position.to_reread
+            before = {offset for offset in batch.offsets[:reread] if offset not in to_reread}
+            parts.order.read(side, batch.offsets, batch.keys, ids, repeats, before)
         ended: list[EndedRecord] = []
         has_ids = not (None in ids or parts.config.identity.path or batch.lost is not None)
         if reread or repeats or parts.shedder.level > 0 or not has_ids:

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.compare.record_parts import NO_PARTS, PartsOfPairs
+from shadowstream.compare.record_parts import NO_PARTS, Parts, PartsOfPairs, leave_uncompared
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.errors import RegistryError
@@ -17,16 +17,22 @@ from shadowstream.joiner.accounting.part_counts import fields_of, touched_of
 from shadowstream.joiner.accounting.path_sightings import PathSightings
 from shadowstream.joiner.accounting.slice_counts import PairColumns, columns_of
 from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.matching.key_order import RECORDS_MAX, Inversion, Inversions, KeyOrder, Placed
 from shadowstream.joiner.matching.matches import Decision, Pair, PairBatch
 from shadowstream.joiner.matching.same_millisecond import untied
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.paths import ORDER_PART
 from shadowstream.protocol.outcomes import PLAIN, Outcome, Result
 from shadowstream.records import Write
 
 COMPARE_AT = 8_192
 WARM_UP = Result(Outcome.WARM_UP)
+UNKNOWN_ORDER = (
+    f"UnknownOrder: more than {RECORDS_MAX:,} records of production came between the two records of this pair, so the "
+    "order of their key is not known"
+)
 
 
 class CompareStage:
@@ -47,6 +53,8 @@ class CompareStage:
         self.awaiting = awaiting
         self._fields = fields_of(config)
         comparer.watch(self._fields)
+        self.order: KeyOrder | None = None
+        """The order of keys, where it is compared."""
         self._pairs: list[Pair] = []
         self._batches: list[PairBatch] = []
 
@@ -83,10 +91,32 @@ class CompareStage:
                 if self._pairs:
                     self._compare_each()
 
-    def results(self, pairs: Sequence[Pair]) -> Results:
-        """Compare pairs; raise a `RegistryError` if a schema is unavailable now."""
+    def results(self, pairs: Sequence[Pair], *, late: bool = False) -> Results:
+        """Compare pairs; raise a `RegistryError` if a schema is unavailable now.
+
+        `late`: one record of each pair had ended before.
+        """
         production, shadow = [pair.production for pair in pairs], [pair.shadow for pair in pairs]
-        return self._compare_rows(production, shadow, [row.time_ms for row in production])
+        values = _values(production), _values(shadow), [row.time_ms for row in production]
+        inversions = self._inversions(_placed(pairs), late=late)
+        results = self.comparer(*values, _with_order(self._parts(production, shadow), inversions))
+        leave_uncompared(results, _unknown(inversions), UNKNOWN_ORDER)
+        return results
+
+    def inversions_of(self, batch: PairBatch) -> Inversions:
+        """Return the pairs that come in another order of their key, or whose order is unknown."""
+        return self._inversions(_placed_columns(batch)) if self.order is not None else {}
+
+    def _inversions(self, placed: Sequence[Placed], *, late: bool = False) -> Inversions:
+        if self.order is None or (late and self._completeness.copied):  # a late record has the original's offset
+            return {}
+        found = self.order.inverted(placed)
+        return {i: one for i, one in found.items() if one is not None} if late else found
+
+    def compared(self, pairs: Iterable[Pair], *, late: bool = False) -> None:
+        """Note that pairs have been compared and counted; `late` as in `results`."""
+        if self.order is not None and not (late and self._completeness.copied):
+            self.order.compared(_placed(pairs))
 
     def result_of_twin(self, production: PendingRecord, twin: PendingRecord) -> ComparisonResult:
         """Compare the twin's record with production's; raise a `RegistryError` as `results` does."""
@@ -169,6 +199,8 @@ class CompareStage:
         counts = self._counts
         self._paths.look(self.comparer, batch.production.offsets, batch.production.values, batch.shadow.values)
         counts.pair_batch(batch, results, columns)
+        if self.order is not None:
+            self.order.compared(_placed_columns(batch))
         counts.changes.update(results.changed())
         counts.slices.add(columns)
         counts.writes += scored
@@ -188,6 +220,7 @@ class CompareStage:
             values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
             self._paths.look(self.comparer, offsets, *values)
         twins = iter(self._compare_twins([(pair.production, pair.twin) for pair in counted if pair.twin is not None]))
+        self.compared(self._pairs)
         self._pairs = []
         counts = self._counts
         for pair in warm_up:
@@ -221,8 +254,14 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     shadow = PendingColumns.joined([batch.shadow for _, batch in batches])
     revisions = [one for stage, batch in batches for one in stage.revisions_of(batch)]
     # All that may raise precedes the counting.
+    inversions, begin = dict[int, Inversion | None](), 0
+    for stage, batch in batches:
+        inversions |= {begin + i: one for i, one in stage.inversions_of(batch).items()}
+        begin += len(batch.ids)
     parts = compared.differing(production.parts, shadow.parts) if (compared := first.comparer.parts) else NO_PARTS
-    results = first.comparer(production.values, shadow.values, production.times_ms, parts)
+    values = production.values, shadow.values, production.times_ms
+    results = first.comparer(*values, _with_order(parts, inversions))
+    leave_uncompared(results, _unknown(inversions), UNKNOWN_ORDER)
     columns = first.columns_of(production, shadow, results, revisions)
     counted, end = [], 0
     for stage, batch in batches:
@@ -254,6 +293,32 @@ def compare_together(stages: Iterable[CompareStage]) -> None:
 def _compare_some(stages: Sequence[CompareStage]) -> None:
     with suppress(RegistryError):
         compare_columns(stages)
+
+
+def _placed(pairs: Iterable[Pair]) -> list[Placed]:
+    return [Placed(one.production.offset, one.shadow.offset, one.production.key) for one in pairs]
+
+
+def _placed_columns(batch: PairBatch) -> list[Placed]:
+    return list(map(Placed, batch.production.offsets, batch.shadow.offsets, batch.production.keys))
+
+
+def _with_order(parts: PartsOfPairs, inversions: Inversions) -> PartsOfPairs:
+    """Return the parts of pairs with the order of those that come in another order of their key."""
+    if not inversions:
+        return parts
+    found = dict(parts)
+    for i, inversion in inversions.items():
+        if inversion is not None:
+            words = ("after", "before") if inversion.is_before else ("before", "after")
+            one, other = ({ORDER_PART: f"{word} offset {inversion.neighbour}"} for word in words)
+            before: tuple[Parts, Parts] = found.get(i, ({}, {}))
+            found[i] = {**before[0], **one}, {**before[1], **other}
+    return found
+
+
+def _unknown(inversions: Inversions) -> list[int]:
+    return [i for i, one in inversions.items() if one is None]
 
 
 def _values(rows: Sequence[PendingRecord]) -> list[bytes | None]:

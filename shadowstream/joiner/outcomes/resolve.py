@@ -212,11 +212,11 @@ class OutcomeResolver:
     def _correct_all(self, corrected: Sequence[FetchedCorrection]) -> None:
         results: Results | None = None
         with suppress(RegistryError):
-            results = self._comparing.results([one.pair for one in corrected])
+            results = self._comparing.results([one.pair for one in corrected], late=True)
         for place, (earlier, pair, _) in enumerate(corrected):
             try:
                 if results is None:
-                    self._correct(earlier, pair, self._comparing.results([pair]), 0)
+                    self._correct(earlier, pair, self._comparing.results([pair], late=True), 0)
                 else:
                     self._correct(earlier, pair, results, place)
             except RegistryError:
@@ -232,6 +232,7 @@ class OutcomeResolver:
         columns = self._comparing.columns([pair], [result], earlier.revision if earlier.side is Side.SHADOW else None)
         scored = self._comparing.scoring.scored([pair], columns)
         self._take_back(earlier, pair, result, columns)
+        self._comparing.compared([pair], late=True)
         self._counts.changes.update(results.changes.get(place, ()))
         self._counts.slices.add(columns)
         self._counts.writes += scored

@@ -223,6 +223,10 @@ class TaskCommit:
             if parts.identity.repeats(side):
                 # After a restart, duplicate detection needs the ids of the whole span.
                 low = min(low, max(position.read_from, position.accounted_to - parts.config.identity.dedupe_span))
+            if parts.config.compare.order:
+                # Each pending record needs its neighbours, and their partners the whole span.
+                first = min(position.pending_from, position.accounted_to) - parts.config.identity.dedupe_span
+                low = min(low, max(position.read_from, first))
             again_from = 0 if diff_from is None or side is not Side.PRODUCTION else diff_from + 1
             point = checkpoint.Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from)
             text = checkpoint.encode(point)
