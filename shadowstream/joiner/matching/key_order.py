@@ -4,10 +4,11 @@ Neighbours are two records of one key in production's partition, without another
 `span` offsets apart. Once both have a partner, the candidate's partners must come in the same order. That is decided
 with the pair that is compared last, and its difference names the other record.
 
-All of this depends on offsets only. So a restart finds the same neighbours again. It reads each side from `span`
-offsets before its lowest pending record (`recovery.task_commit`), and two ended records with one id are a pair that has
-been compared. At most `RECORDS_MAX` records are kept; the order of a pair whose record of production is forgotten is
-unknown.
+All of this depends on offsets only, so a restart finds the same neighbours again. It reads each side from `span`
+offsets before its lowest pending record (`recovery.task_commit`): that record may be one of a pair that waits for its
+comparison, and its neighbour may have ended. Two ended records with one id are a pair that has been compared.
+
+At most `RECORDS_MAX` records are kept; the order of a pair whose record of production is forgotten is unknown.
 """
 
 from array import array
@@ -136,7 +137,7 @@ class KeyOrder:
             self._pair(offset, shadow)
 
     def forget(self, below: int) -> None:
-        """Forget the records that no pending record, or later one, has as a neighbour: those below an offset."""
+        """Forget the records below an offset, which no later decision needs."""
         n = bisect_left(self._offsets, below)
         if n >= FORGET_AT:
             self._forget(n)
