@@ -41,11 +41,6 @@ def answer(value: Any) -> Any:
         "large": b"x" * 2_000,
         "text key": Output(1, key="text"),  # type: ignore[arg-type]  # what a candidate may well do
         "elsewhere": Output(1, topic="elsewhere"),
-        "headed": Output({"n": 0}, headers=[("trace", b"a"), ("trace", b"b")]),
-        "text header": Output(1, headers=[("trace", "a")]),  # type: ignore[list-item]  # what a candidate may well do
-        "taken header": Output(1, headers=[("s", b"a")]),
-        "copied header": Output(1, headers=[("kind", b"a")]),
-        "large header": Output(1, headers=[("trace", b"x" * 1_000)]),
         "both": [Output(1, topic="out"), Output(2, topic="second"), Output(3, topic="out")],
     }
     return answers.get(value, {"n": 0})
@@ -131,17 +126,6 @@ def test_what_the_candidate_returns_is_what_is_written(value: str, key: bytes | 
     assert (write.key, write.value) == (key, written)
 
 
-def test_headers_of_an_output_are_written_after_the_packed_one() -> None:
-    (write,), _, _ = ran(runner(), "headed")
-    assert list(write.headers or [])[1:] == [("trace", b"a"), ("trace", b"b")]
-
-
-def test_an_output_cannot_replace_a_header_that_is_copied() -> None:
-    step = runner(compare={"dimensions": [{"name": "kind", "header": "kind"}]})
-    _, mark, _ = ran(step, "copied header")
-    assert mark["counters"]["absent"] == {"error": 1}
-
-
 @pytest.mark.parametrize("kind", ["input", "murmur2", "crc32"])
 def test_an_output_lies_where_productions_partitioner_would_put_it(kind: Any) -> None:
     candidate = {"call": "tests.runner.test_step:answer", "trusted": True, "partitioner": kind}
@@ -159,9 +143,6 @@ def test_an_output_lies_where_productions_partitioner_would_put_it(kind: Any) ->
         ("text key", "error", "key is bytes or None, not str"),
         ("undecodable", "undecodable", "ends before its schema id"),
         ("elsewhere", "error", "names topic 'elsewhere'"),
-        ("text header", "error", "headers are a list of tuples"),
-        ("taken header", "error", "the header 's', which shadowstream writes itself"),
-        ("large header", "error", "limits.value_bytes_max is 1000"),
     ],
 )
 def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str, reason: str, error: str) -> None:
