@@ -42,7 +42,7 @@ def fields_of_pair(
     `parts`: of both records, what is compared beside the values; they come first.
     """
     left, right = (
-        dict([*_leaves(beside or ABSENT), *_leaves(value)])
+        dict([*((names, leaf) for names, leaf in _leaves(beside) if leaf != {}), *_leaves(value)])
         for beside, value in zip(parts, (production, candidate), strict=True)
     )
     marked = [parse_path(path) for path in differing]

@@ -25,6 +25,13 @@ PARTS = {"key": True, "headers": ["trace"]}
             {"compare": {"key": True}, "identity": BY_ID, "candidate": {"call": "m:f", "partitioner": "murmur2"}},
             "compare.key: with candidate.partitioner: murmur2 the key chooses the partition",
         ),
+        ({"compare": {"order": True}}, "compare.order: needs identity.kind: coordinate or id"),
+        ({"compare": {"order": True}, "identity": BY_ID | {"outputs": "many"}}, "compare.order: needs identity.kind"),
+        ({"compare": {"order": True}, "identity": BY_ID | {"dedupe_span": 0}}, "identity.dedupe_span is 0"),
+        (
+            {"compare": {"order": True}, "identity": BY_ID, "limits": {"overflow": "shed"}},
+            "compare.order: limits.overflow: shed ends records without a comparison",
+        ),
         ({"compare": {"headers": ["a", "b", "a"]}}, "headers: a is named more than once"),
         ({"compare": {"headers": [""]}}, "at least 1 character"),
         *(({"compare": {"headers": [name]}}, f"shadowstream itself writes the header '{name}'") for name in "sp"),
@@ -62,6 +69,7 @@ def test_what_could_not_be_compared_is_refused(more: dict[str, Any], message: st
         {"compare": {"headers": ["id"]}, "identity": BY_ID, "candidate": HTTP},
         {"compare": {"headers": ["a"], "dimensions": [{"name": "d", "header": "a"}]}, "candidate": HTTP},
         {"compare": {"headers": ["trace"]}},
+        {"compare": {"order": True}, "identity": BY_ID, "limits": {"overflow": "spill"}},
         {"compare": PARTS | {"rules": [{"path": "$headers.*", "ignore": True}]}, "identity": BY_ID},
         {"compare": {"rules": [{"path": "$headers.span", "ignore": True}]}},
     ],
@@ -76,7 +84,7 @@ def test_the_headers_that_cannot_be_compared_are_those_of_the_protocol() -> None
 
 def test_parts_that_are_compared_are_a_revision_of_their_own() -> None:
     candidate = {"call": "tests.joiner.whole_trial:candidate", "trusted": True}
-    parts = ({}, {"key": True}, {"headers": ["a"]}, {"headers": ["b"]})
+    parts = ({}, {"key": True}, {"order": True}, {"headers": ["a"]}, {"headers": ["b"]})
     revisions = [
         revision_of(least_config(candidate=candidate, identity={"kind": "coordinate"}, compare=one)) for one in parts
     ]

@@ -105,3 +105,9 @@ def test_pairs_that_differ_and_single_records_are_left_out_and_counted() -> None
     )  # fmt: skip
     assert (len(found), found.unmatched, found.differing) == (7, 2, 1)
     assert comparing(trial).decoder(Side.SHADOW).decode(found.copies.shadow.values[3])["model"] == "new"
+
+
+def test_a_pair_whose_headers_differ_is_no_material_for_plants() -> None:
+    assert (len(pairs_of(10, demo_config())), pairs_of(10, demo_config()).differing) == (10, 0)
+    found = pairs_of(10, demo_config(compare={"headers": ["origin"]}))  # only production's records have it
+    assert (len(found), found.differing) == (0, 10)

@@ -32,6 +32,16 @@ def test_a_difference_of_a_part_or_the_whole_marks_its_fields() -> None:
     assert fields_of_pair(1, 2, [""], PLAIN)[0] == [FieldOfPair("", "1", "2", True)]
 
 
+def test_keys_and_headers_come_before_the_fields_of_values() -> None:
+    parts = {"$key": "k", "$headers": {"trace": "a"}}, {"$key": "k", "$headers": {}}
+    fields, _ = fields_of_pair({"a": 1}, {"a": 1}, ["$headers.trace"], PLAIN, parts)
+    assert fields == [
+        FieldOfPair("$key", '"k"', '"k"', False),
+        FieldOfPair("$headers.trace", '"a"', None, True),
+        FieldOfPair("a", "1", "1", False),
+    ]
+
+
 def test_redacted_paths_are_covered_on_both_sides_and_equal_values_stay_equal() -> None:
     value = {"user": {"name": "Ada", "age": 36}}
     (name, age), _ = fields_of_pair(value, value, [], SECRET)

@@ -10,7 +10,7 @@ import pytest
 
 from shadowstream.suggest.copies import marks_of
 from shadowstream.suggest.noise import time_ms
-from tests.suggest.planted import BEGIN_MS, PAIRS, Answer, Value, iso, pairs_of, proposals, time_of, uuid
+from tests.suggest.planted import BEGIN_MS, PAIRS, Answer, Value, iso, pairs_of, proposals, read_pair, time_of, uuid
 
 NOISE: dict[str, tuple[Value, Answer, str, dict[str, Any]]] = {
     "time of processing": (
@@ -354,3 +354,14 @@ def test_weights_add_up_to_rows() -> None:
 
 def replace_weight(pair: Any, weight: float) -> Any:
     return pair._replace(weight=weight)
+
+
+def test_noise_in_a_header_is_proposed_by_the_path_of_the_header() -> None:
+    dice = Random(1)
+
+    def drawn() -> dict[str, Any]:
+        return {"$headers": {"trace": uuid(dice)}}
+
+    pairs = [read_pair(n, {"id": n}, {"id": n})._replace(parts=(drawn(), drawn())) for n in range(PAIRS)]
+    (found,) = proposals(pairs)
+    assert (dict(found.entry), found.explains) == ({"path": "$headers.trace", "ignore": True}, PAIRS)

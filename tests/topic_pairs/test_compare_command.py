@@ -190,6 +190,8 @@ def test_keys_headers_and_order_are_compared_on_request(kafka: Broker, topic_pre
     assert found["fields"] == {"$headers.tenant": 1}
     (example,) = found["examples"]
     assert example["places"] == [f"{a}/0@3", f"{b}/0@3"]
+    code, found = ask(*asked, "--header", "tenant", "--ignore", "$headers.tenant")
+    assert (code, found["pairs"]) == (0, {"match": 3, "ignored": 1})
 
 
 @pytest.mark.parametrize("option", ["--config", "--other-config"])
