@@ -201,7 +201,8 @@ RULES: Mapping[Outcome, Rule] = MappingProxyType({
         ends=_ANY, lowers=Side.PRODUCTION, corrected=Correctable.BY_REASON,
     ),
     Outcome.UNCOMPARED: Rule(
-        means="a function of the config raised or did not answer for this pair", ends=_BOTH, pair=ComparedPart.NOTHING,
+        means="a function of the config raised or did not answer for this pair, or the order of its key is unknown",
+        ends=_BOTH, pair=ComparedPart.NOTHING,
         lowers=Side.PRODUCTION,
     ),
 })  # fmt: skip

@@ -72,7 +72,7 @@ def test_a_planted_difference_is_found_at_its_path(plant: str) -> None:
     assert differing(world) == {"out/0/0": expected}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_planted_differences_are_counted_once_through_spill_and_restarts(seed: int) -> None:
     chance = Random(seed)
     world, spill = world_of(COMPARED), SpillFile(None, 1_000_000)

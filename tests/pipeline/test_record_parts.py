@@ -1,5 +1,6 @@
 """On the broker: keys and headers that differ are found at their paths, also where production hashes the key."""
 
+import json
 from collections import Counter
 
 from confluent_kafka import Message, Producer
@@ -9,7 +10,7 @@ from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.trial_fixture import COORDINATE_HEADER, Production
 from tests.pipeline.written_records import remainders
 
-ORDERS, EVERY = 300, 50
+ORDERS, EVERY = 150, 50
 EACH = ORDERS // EVERY
 TRACING = (
     SAME
@@ -56,6 +57,9 @@ def test_keys_and_headers_that_differ_are_found_in_any_partition(make_trial: Mak
         "repartition"
     }
     assert remainders(trial.records("stats")) == {}
-    shown = trial.ask("explain").stdout
-    assert "$headers.trace" in shown
+    fields = json.loads(trial.ask("diff", "--summary", "--json").stdout)["fields"]
+    assert fields == {"$key": EACH, "$headers.trace": 2 * EACH}
+    pair_id = next(id_ for id_, row in rows.items() if row["differences"] and row["differences"][0]["path"] == "$key")
+    shown = trial.ask("diff", "--show", pair_id).stdout
     assert "$key" in shown
+    assert "other" in shown

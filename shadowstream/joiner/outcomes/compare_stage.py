@@ -30,8 +30,8 @@ from shadowstream.records import Write
 COMPARE_AT = 8_192
 WARM_UP = Result(Outcome.WARM_UP)
 UNKNOWN_ORDER = (
-    f"UnknownOrder: more than {RECORDS_MAX:,} records of production came between the two records of this pair, so the "
-    "order of their key is not known"
+    f"UnknownOrder: production is more than {RECORDS_MAX:,} records ahead of the candidate, so the order of this "
+    "pair's key is not known"
 )
 
 

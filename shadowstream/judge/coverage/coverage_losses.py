@@ -66,7 +66,7 @@ ADVICE: Mapping[str, Advice] = {
     ),
     Outcome.UNCOMPARED: Advice(
         "mend the function of compare.rules or compare.expected that the reason names, or raise "
-        "compare.call_timeout_ms",
+        "compare.call_timeout_ms; where the reason is UnknownOrder, let the candidate come closer to production",
     ),
     Outcome.UNDECODABLE_SHADOW: Advice("mend what the candidate writes, or set schemas", _DECODING),
     Outcome.UNPAIRABLE_SHADOW: Advice("set identity (kind, header or path) to an id that both sides hold"),
