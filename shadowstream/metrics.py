@@ -93,6 +93,22 @@ TABLE = (
         ("change",),
         ("joiner",),
     ),
+    Metric(
+        "rechecks_total",
+        "counter",
+        "Pairs that differ, by what became of the candidate's second answer (candidate.recheck): asked, then same, "
+        "unstable or unanswered; skipped where a limit kept it from being asked.",
+        ("result",),
+        ("joiner",),
+    ),
+    Metric(
+        "second_answers_total",
+        "counter",
+        "Second calls of the candidate, by result: answered, silent, failed; undecodable or gone of the input; late "
+        "where the joiner does not wait any more.",
+        ("result",),
+        ("runner",),
+    ),
     Metric("rows_cut_total", "counter", "Rows of diff that were truncated to fit their topic.", (), ("joiner",)),
     Metric("lag_records", "gauge", "Offsets between the position and the end.", ("role", "side"), _LOOPS),
     Metric("lag_seconds", "gauge", "Age of the newest record read; 0 at the end.", ("role", "side"), _LOOPS),

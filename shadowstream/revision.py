@@ -126,6 +126,7 @@ def _candidate_config(candidate: Candidate) -> dict[str, Any]:
         "partitioner": candidate.partitioner,
         **({name: getattr(candidate, name) for name in _STATE} if candidate.state != "none" else {}),
         **({"sample": candidate.sample} if candidate.sample < 1.0 else {}),
+        **({"recheck": candidate.recheck} if candidate.rechecks else {}),
         **({"exclude": [one.model_dump(mode="json") for one in candidate.exclude]} if candidate.exclude else {}),
     }
 

@@ -132,12 +132,14 @@ class TopicPlan:
         diff_json: bool = False,
         repartitioned: Collection[str] = (),
         labels: bool = False,
+        rechecks: bool = False,
         kept: Kept = NOT_BOUNDED,
     ) -> list[TopicSpec]:
         """Return all topics of the trial, given production's output topics and their partition counts.
 
         `diff_json` is the config's: the topic diff.json exists only if requested. `repartitioned` are the output
-        topics copied by identity. `labels`: whether the trial has late labels. `kept`: the bounds of what grows.
+        topics copied by identity. `labels`: whether the trial has late labels; `rechecks`: whether the candidate is
+        called again where it differs. `kept`: the bounds of what grows.
         """
         # Few records, which every start or verdict reads: marks of starts, people's commands, events and verdicts.
         whole = (("retention.ms", str(UNBOUNDED)),)
@@ -182,6 +184,10 @@ class TopicPlan:
                 TopicSpec(self.of("scored"), widest, by_event),
                 TopicSpec(self.of("labels-state"), 1, compact),
             ]
+        if rechecks:
+            # A request is of no use once its pair does not wait any more, an hour at most.
+            of_a_day = (("retention.ms", str(86_400_000)), ("segment.bytes", str(SEGMENT_BYTES_MIN)))
+            specs += [TopicSpec(self.of("rechecks"), 1, of_a_day), TopicSpec(self.of("second-answers"), 1, by_clock)]
         for spec in specs:
             self.check_write(spec.name)
         return specs

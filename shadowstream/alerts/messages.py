@@ -27,6 +27,7 @@ _KEY_CHARS_CUT = 180
 _KEY_SAFE = "/:=,+@()[]!$&*;|^'?"
 _OUTCOMES = {
     "mismatch": Outcome.MISMATCH,
+    "unstable": Outcome.UNSTABLE,
     "missing": Outcome.MISSING,
     "extra": Outcome.EXTRA,
     "error": Outcome.CANDIDATE_ERROR,

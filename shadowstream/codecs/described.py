@@ -22,11 +22,13 @@ _TOPICS = {
     "delivery": "deliveries",
     "label_state": "labels-state",
     "runner_state": "runner-state",
+    "recheck": "rechecks",
 }
 """The topic of each schema whose name differs from its topic."""
 _HOLDS = {
     "starts": "`mark`: the start marks alone, and what goes with them (docs/decisions/0016)",
     "attempts": "`mark`: inputs that the candidate was asked for and did not survive (docs/decisions/0019)",
+    "second-answers": "`mark`: the candidate's second answers, under `candidate.recheck`",
     "out.": "the candidate's outputs, as it writes them, each with the packed header `s`",
     "repartition.": "a copy of production's outputs by identity, each with the header `p` that names its original; "
     "there only where no known partitioner explains production's outputs, or the candidate's job puts keys elsewhere",
@@ -62,7 +64,8 @@ def page() -> str:
 def _topics() -> Iterator[str]:
     """One table line a topic. Two plans with different partition counts show which topics follow production's."""
     plan = TopicPlan("name")
-    options: dict[str, Any] = {"diff_json": True, "repartitioned": ["TOPIC"], "labels": True, "kept": _KEPT}
+    options: dict[str, Any] = {"diff_json": True, "labels": True, "rechecks": True, "kept": _KEPT}
+    options["repartitioned"] = ["TOPIC"]
     plans = [plan.specs({"TOPIC": partitions}, **options) for partitions in (2, 3)]
     for spec, wider in zip(*plans, strict=True):
         name = spec.name.removeprefix(plan.prefix)

@@ -36,6 +36,7 @@ NAMES = (
     "scored",
     "label_state",
     "runner_state",
+    "recheck",
 )
 JSON_BYTES_MAX = 100_000
 """Maximum bytes of a key in JSON, where one byte may become five: a row of diff stays below the broker's message

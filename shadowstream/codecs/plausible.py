@@ -34,7 +34,10 @@ TEXT_CHARS_MAX = 10_000
 _BUCKETED = ("buckets", "outcome_buckets")
 DIGITS_MAX = 9
 """Maximum digits of a partition number."""
-MARKS = frozenset(("begin", "start", "range", "done", "end", "warm", "tried", "said", "moved", "confined", "until"))
+MARKS = frozenset(
+    ("begin", "start", "range", "done", "end", "warm", "tried", "said", "moved", "confined", "until", "recheck")
+)
+RECHECKS = frozenset(("ask", "complete"))
 
 Record = Mapping[str, Any]
 
@@ -77,7 +80,17 @@ def _mark(record: Record) -> str | None:
         return "more tries than can have been"
     if not _within([run["why"] for run in record["absences"]], -1, len(record["texts"]) - 1):
         return "a reason that it does not hold"
+    if record["kind"] == "recheck" and record["recheck"] is None:
+        return "a second answer that it does not hold"
     return _range(record) if record["kind"] == "range" else None
+
+
+def _recheck(record: Record) -> str | None:
+    if record["kind"] not in RECHECKS:
+        return "its kind is unknown; is a newer release writing?"
+    if not _within([record["input_offset"], record["input_partition"], record["k"]], -1, OFFSET_MAX):
+        return "an input or an output that there is not"
+    return None
 
 
 def _of_counters(counters: Record | None) -> list[int]:
@@ -184,4 +197,5 @@ _RULES: dict[str, Callable[[Record], str | None]] = {
     "command": _command,
     "scored": _scored,
     "label_state": _label_state,
+    "recheck": _recheck,
 }

@@ -94,6 +94,10 @@ class Comparing:
         with_parts(results, parts, self._rules_of_parts, lambda _: ())
         return results
 
+    def again(self, first: Values, second: Values) -> Results:
+        """Compare the shadow's first values with its second ones under the rules; no change is expected."""
+        return compare_pairs(first, second, self._decoders[1], self._decoders[1], self._rules)
+
     def available(self, side: Side, values: Values) -> Sequence[bool]:
         """Whether each value can be decided on now: False while its schema is unavailable."""
         return self._decoders[side].available(values)

@@ -143,7 +143,7 @@ class Undecodable:
         return f"{self.why}: {self.message}"[:500]
 
 
-NAMES = (*OUTCOMES, Outcome.EXPECTED, undecodable(Side.PRODUCTION), undecodable(Side.SHADOW))
+NAMES = (*OUTCOMES, Outcome.EXPECTED, undecodable(Side.PRODUCTION), undecodable(Side.SHADOW), Outcome.UNSTABLE)
 """Outcomes of a comparison by their codes in `Results.places`: the levels first."""
 _NAMES = np.array(NAMES, object)
 
@@ -184,6 +184,18 @@ class Results(Sequence["PairResult | Undecodable"]):
     @property
     def outcomes(self) -> list[Outcome]:
         return _NAMES[self.places].tolist()  # type: ignore[no-any-return]  # an array of objects
+
+    def put(self, index: int, result: PairResult) -> None:
+        """Replace the result of a pair."""
+        self.places[index], self.known[index] = NAMES.index(result.outcome), result
+
+    def where(self, indexes: Sequence[int]) -> Results:
+        """Return the results of some pairs, in order; later changes here do not change them."""
+        at = list(indexes)
+        known = {place: self.known[index] for place, index in enumerate(at) if index in self.known}
+        part = Results(self.places[at], known, lambda place: self._explain(at[place]))
+        part.changes = {place: self.changes[index] for place, index in enumerate(at) if index in self.changes}
+        return part
 
     def __len__(self) -> int:
         return len(self.places)

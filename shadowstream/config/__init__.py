@@ -12,7 +12,7 @@ from shadowstream.config.alerting import Alerts, Channel
 from shadowstream.config.client_properties import OWNED_PROPERTIES, alerts_obstacles
 from shadowstream.config.cluster import PRINCIPALS, Format, Kafka, Principal, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
-from shadowstream.config.criteria_checks import cost_problem, uncounted
+from shadowstream.config.criteria_checks import cost_problem, recheck_problem, uncounted
 from shadowstream.config.deciding import Judge
 from shadowstream.config.distributions import Distribution, DistributionAlarms
 from shadowstream.config.drift import Drift
@@ -353,6 +353,8 @@ class Config(Model):
             )
         if problem := cost_problem(self.judge.criteria, self.candidate):
             raise ValueError(f"judge.criteria: {problem}")
+        if problem := recheck_problem(self.judge.criteria, self.candidate, self.identity, self.compare):
+            raise ValueError(problem)
         reads = [*self.inputs, *(self.production.outputs if self.production.answer is None else ())]
         reads += [side.topic for side in (self.candidate, self.twin, self.labels) if side and side.topic]
         if len(set(reads)) < len(reads):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from shadowstream.config.comparing import Compare
 from shadowstream.config.deciding import Judge
 from shadowstream.config.judging import Criterion
-from shadowstream.config.sides import Candidate
+from shadowstream.config.sides import Candidate, Identity
 
 
 def cost_problem(criteria: Iterable[Criterion], candidate: Candidate) -> str | None:
@@ -17,6 +17,28 @@ def cost_problem(criteria: Iterable[Criterion], candidate: Candidate) -> str | N
         return (
             "cost of a candidate that takes batches needs unit: block; all inputs of a batch share one measurement, so "
             "unit: record would overstate the evidence"
+        )
+    return None
+
+
+def recheck_problem(
+    criteria: Iterable[Criterion], candidate: Candidate, identity: Identity, compare: Compare
+) -> str | None:
+    """Return the reason why this candidate cannot be called again as the config asks; None if it can."""
+    if not candidate.rechecks:
+        named = [criterion.id for criterion in criteria if criterion.rate == "unstable"]
+        if named:
+            return f"judge.criteria: {named[0]} needs candidate.recheck: on_mismatch; nothing would be counted for it"
+        return None
+    if identity.outputs == "many":
+        return (
+            "candidate.recheck: on_mismatch needs identity.outputs: one; among several outputs of an input, the one "
+            "that a second answer belongs to is not known. Remove candidate.recheck"
+        )
+    if compare.order:
+        return (
+            "candidate.recheck: on_mismatch goes without compare.order: a second answer does not show the order of a "
+            "key's records, and a pair that waits would be compared out of order. Remove one of them"
         )
     return None
 

@@ -40,7 +40,7 @@ class Judge(Model):
         min_length=1,
         max_length=100,
         description="all must be shown good; missing, extra, error and duplicate are judged at a limit of 0.01 even "
-        "where they are not named, unless they are named with muted: true",
+        "where they are not named, unless they are named with muted: true; so is unstable under candidate.recheck",
     )
     min_coverage: float = Field(
         0.99,

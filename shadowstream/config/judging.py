@@ -12,7 +12,7 @@ from shadowstream.paths import names_several
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
-    "slower", "over", "latency", "mean", "check", "twin", "expected", "labels", "cost", "loss",
+    "slower", "over", "latency", "mean", "check", "twin", "expected", "labels", "cost", "loss", "unstable",
 ]  # fmt: skip
 
 # Keys that a rate requires, and the rates that may be counted by key.
@@ -59,7 +59,8 @@ class Criterion(Model):
         "is wrong, the share on which it is the candidate; .5 asks for better than equal. expected: pairs that differ "
         "as declared under `name`. cost: inputs that take the candidate more CPU time than `ratio` times "
         "`reference_ms`. loss: how much worse the candidate is on average, in labelled pairs or by the numbers at "
-        "`path`; it must be shown to be less than `margin`"
+        "`path`; it must be shown to be less than `margin`. unstable: pairs that differ and in which the candidate, "
+        "called again on the same input, gave another answer (candidate.recheck)"
     )
     limit: Rate = Field(
         description="p0: the rate that must be shown not to be reached, in (0, 1); of latency 1 - quantile, if left "

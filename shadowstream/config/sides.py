@@ -5,10 +5,13 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shadowstream.config.model import DAY_MS, Model, PositiveMillis, SinglePath, Tolerance, empty, section
+from shadowstream.config.model import DAY_MS, HOUR_MS, Model, PositiveMillis, SinglePath, Tolerance, empty, section
 from shadowstream.config.model_server import Http, Pickle
 
 CANDIDATE_TIMEOUT_MS = 30_000
+RECHECK_MS = 60_000
+RECHECKS_FREE = 100
+"""Second calls of a partition before the share of its pairs limits them: of few pairs a share would allow none."""
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 PORT_MAX = 65_535
 
@@ -64,7 +67,9 @@ class CandidateLimits(Model):
 
 
 Kind = Literal["call", "pickle", "http", "topic"]
-_OF_A_PROCESS = frozenset(("timeout_ms", "isolation", "limits", "sample", "exclude"))
+_OF_A_PROCESS = frozenset(
+    ("timeout_ms", "isolation", "limits", "sample", "exclude", "recheck", "recheck_ms", "recheck_share_max")
+)
 _OF_CODE = _OF_A_PROCESS | {"takes", "env", "network"}
 _KEYS: dict[Kind, frozenset[str]] = {
     "call": _OF_CODE | {"state", "warm_up_records", "warm_up_ms"},
@@ -162,6 +167,25 @@ class Candidate(Model):
         max_length=20,
         description="inputs on which the candidate is not called; they end as filtered and are no evidence",
     )
+    recheck: Literal["never", "on_mismatch"] = Field(
+        "never",
+        description="on_mismatch: where a pair differs, the candidate is called once more on the same input. A second "
+        "answer that differs from the first by the rules of compare ends the pair as unstable, which is judged by a "
+        "criterion of its own and is no mismatch",
+    )
+    recheck_ms: PositiveMillis = Field(
+        RECHECK_MS,
+        le=HOUR_MS,
+        description="recheck: longest wait for the second answer, ms; then the pair is a mismatch",
+    )
+    recheck_share_max: float = Field(
+        0.1,
+        gt=0.0,
+        le=1.0,
+        description="recheck: largest share of the compared pairs on which the candidate is called again, beyond the "
+        f"first {RECHECKS_FREE} of each partition; further pairs that differ are mismatches at once, and the verdict "
+        "shows their number",
+    )
     topic: str | None = Field(
         None, min_length=1, description="instead of call: topic that the candidate, a job of its own, writes; only read"
     )
@@ -193,6 +217,11 @@ class Candidate(Model):
     def values_at_once(self) -> int:
         """The number of values that a call can answer in the time of one."""
         return 1 if self.http is None else self.http.batch * self.http.concurrency
+
+    @property
+    def rechecks(self) -> bool:
+        """Whether the candidate is called again on inputs where it differs."""
+        return self.recheck == "on_mismatch"
 
     @property
     def leaves_out(self) -> bool:
@@ -240,6 +269,24 @@ class Candidate(Model):
             raise ValueError("state: warm_up needs one of warm_up_records and warm_up_ms, state: snapshot at most one")
         if self.state != "none" and self.takes != "value":
             raise ValueError("state goes with takes: value; a batch that fails is called again, one value at a time")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_asked_twice(self) -> Self:
+        if not self.rechecks:
+            if own := {"recheck_ms", "recheck_share_max"} & self.model_fields_set:
+                raise ValueError(f"{', '.join(sorted(own))}: goes with recheck: on_mismatch")
+            return self
+        if self.state != "none":
+            raise ValueError(
+                f"recheck: on_mismatch needs state: none; under state: {self.state} a second answer may differ because "
+                "the candidate has seen further inputs. Remove recheck, or judge the noise with a twin"
+            )
+        if self.isolation == "in-process":
+            raise ValueError(
+                "recheck: on_mismatch needs isolation: process; in-process, an input that ends the process would end "
+                "the runner once more. Remove recheck or isolation"
+            )
         return self
 
 

@@ -27,6 +27,7 @@ DROPPED = {
     "check": "it checks values of the candidate, now the old version; a value of the new version that differs is a "
     "mismatch, unless a rule tolerates it",
     "twin": "the twin was a second run of the old version",
+    "unstable": "it asks the candidate again, now the old version (candidate.recheck)",
 }
 _GUARD_LIMIT = 0.01
 _BETTER = {"higher": "lower", "lower": "higher"}

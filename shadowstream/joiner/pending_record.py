@@ -124,6 +124,10 @@ class PendingColumns:
             return self
         return PendingColumns(*(None if column is None else column[begin:end] for column in self.columns))
 
+    def at(self, places: Sequence[int]) -> PendingColumns:
+        """Return the rows at some places, in order."""
+        return PendingColumns(*(None if column is None else [column[i] for i in places] for column in self.columns))
+
     def where(self, mask: Iterable[object]) -> PendingColumns:
         chosen = list(mask)
         return PendingColumns(*(None if column is None else list(compress(column, chosen)) for column in self.columns))

@@ -129,6 +129,11 @@ class JoinerStep:
             if task_of is not None:
                 task_of.inputs.count_range(record)
 
+    def answer(self, record: dict[str, Any]) -> None:
+        """Apply a second answer of the candidate: a mark of the topic `second-answers`."""
+        for task in self.tasks.values():
+            task.comparing.rechecks.answer(record)
+
     def observe_born(self, ends: dict[Partition, int], inputs: dict[Partition, int]) -> None:
         """Note the ends of all sides' outputs, read *before* the ends of the inputs."""
         for task in self.tasks.values():
@@ -209,6 +214,7 @@ class JoinerStep:
         has_more = False
         self.prepared = []
         for task in self.tasks.values():
+            task.comparing.rechecks.tick(now_ms)
             has_more |= task.decide(share)
         compare_together(task.comparing for task in self.tasks.values())
         for task in self.tasks.values():

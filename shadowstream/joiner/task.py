@@ -39,6 +39,7 @@ from shadowstream.joiner.outcomes.compare_stage import CompareStage
 from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
+from shadowstream.joiner.outcomes.rechecks import Rechecks
 from shadowstream.joiner.outcomes.resolve import OutcomeResolver
 from shadowstream.joiner.outcomes.unmatched import UnmatchedOutcomes
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
@@ -76,13 +77,15 @@ class Task:
         self.counts.slices.values = DimensionReader(config, comparer)
         self.inputs = InputLedger(sources.own_inputs, marks, self.counts)
         scoring, awaiting = LabelledPairs(config, sources.name, comparer), AwaitedSchemas(self.store.held, comparer)
-        self.comparing = CompareStage(config, comparer, self.completeness, self.counts, paths, scoring, awaiting)
+        rechecks = Rechecks(config, revision, sources, self.store.held, comparer, self.counts)
+        waiting = awaiting, rechecks
+        self.comparing = CompareStage(config, comparer, self.completeness, self.counts, paths, scoring, waiting)
         self.comparing.order = self.order
         positions, failures = [one.position for one in self.sides], ProductionFailures(config, comparer)
         unmatched = UnmatchedOutcomes(config, sources, positions, self.completeness, marks, unread, failures)
         stages = (self.completeness, unmatched, self.comparing, self.late, self.deferred, self.counts)
         self.resolver = OutcomeResolver(revision, *stages)
-        pending = PendingRecords(self.store, self.late.corrections, awaiting, self.deferred, self.sides)
+        pending = PendingRecords(self.store, self.late.corrections, awaiting, self.deferred, rechecks, self.sides)
         parts = CommitParts(
             config=config,
             revision=revision,
@@ -98,7 +101,8 @@ class Task:
             counts=self.counts,
             paths=paths,
             scoring=scoring,
-            stages=(*self.sides, self.routes, self.completeness, self.inputs, unread, self.shedding, ahead),
+            rechecks=rechecks,
+            stages=(*self.sides, self.routes, self.completeness, self.inputs, unread, self.shedding, ahead, rechecks),
         )
         self.commit = TaskCommit(parts)
 

@@ -7,6 +7,7 @@ mismatch  pairs compared                             mismatch, cardinality      
 missing   pairs compared, missing, candidate         missing, candidate error,      a production record
           error, timeout, crashed,                   timeout, crashed
 extra     pairs compared, extra                      extra                          a shadow record
+unstable  pairs compared                             unstable                       a pair
 error     input, undecodable shadow                  input_failed, undecodable      an input
                                                      shadow, less both failed
 ========  =========================================  =============================  ==================
@@ -66,6 +67,7 @@ from shadowstream.protocol.count_names import (
     LABEL_RANKED,
     LABELS,
     LATENCIES,
+    RECHECKS,
     TWIN,
     cost_names,
 )
@@ -104,6 +106,7 @@ KNOWN = frozenset(
         *(*Outcome, *LATENCIES, *LABELS),
         *(LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED),
         *("input", "input_failed", "input_undecodable"),
+        *RECHECKS,
     )
 )
 
@@ -158,6 +161,7 @@ RATES: dict[str, Rate] = {
     "mismatch": Rate(unit_of("mismatch"), bad_unit_of("mismatch"), "pairs"),
     "missing": Rate(unit_of("missing"), bad_unit_of("missing"), "production records"),
     "extra": Rate(unit_of("extra"), bad_unit_of("extra"), "shadow records"),
+    "unstable": Rate(unit_of("unstable"), bad_unit_of("unstable"), "pairs"),
     "error": Rate(
         ("input", *unit_of("error")),
         ("input_failed", *bad_unit_of("error")),

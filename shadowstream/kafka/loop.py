@@ -100,6 +100,7 @@ class Loop:
                 self._load_complete_tasks()
                 with self._watchdog.call("turn", TICK_MAX_S):
                     self._role.tick(now_ms())
+                self._role.ask()
                 if self._incremental:  # without static membership, nothing else fences a member that commits nothing
                     self._watch.claim.check()
                 self._paused.resume()

@@ -10,7 +10,7 @@ assigned, accounted_to, restored      partitions have come; before any of their 
 records_in_transaction, limit         each turn, before records are fetched
 wants_headers, consume                each turn, once for each partition that has records
 end                                   the turn in which a partition was read to its present end, after `consume`
-tick, restored                        each turn, after all records
+tick, ask, restored                   each turn, after all records
 records_in_transaction, prepare       a commit begins: by time, by number of records, or before partitions go
 committed                             the transaction of the last `prepare` has been committed
 dropped                               a transaction was aborted, or partitions come or go; `assigned` follows if any
@@ -93,6 +93,10 @@ class Role(Protocol):
 
     def tick(self, now_ms: int) -> None:
         """Do the work that depends on time, each turn, within `TICK_MAX_S`: marks, observations, backpressure."""
+        return
+
+    def ask(self) -> None:
+        """Call the user's code beside the records of a turn, for about a second; one call may take its whole limit."""
         return
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:

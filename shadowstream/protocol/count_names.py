@@ -15,6 +15,10 @@ LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled
 LABEL_RANKED = "label_ranked"  # labelled pairs whose answers and label `loss: auc` can compare
 LABEL_PAIRS = "label_pairs"  # scored pairs whose wait has ended, by value of a dimension
 
+RECHECK_SKIPPED, RECHECK_UNANSWERED = "recheck_skipped", "recheck_unanswered"
+RECHECKS = (RECHECK_SKIPPED, RECHECK_UNANSWERED)
+"""Mismatches on which the candidate was not called again because of a limit, or gave no second answer."""
+
 
 def cost_names(over_ns: int) -> tuple[str, str]:
     """Return the names that count a candidate's cost against one threshold.

@@ -74,6 +74,7 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
         "topics": [],
         "texts": [],
         "tries": 0,
+        "recheck": None,
         **fields,
     }
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import Side
 
-RateName = Literal["mismatch", "missing", "extra", "error"]
+RateName = Literal["mismatch", "missing", "extra", "error", "unstable"]
 
 
 class Outcome(StrEnum):
@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     IGNORED = "ignored"
     EXPECTED = "expected"
     MISMATCH = "mismatch"
+    UNSTABLE = "unstable"
     CARDINALITY = "cardinality"
     MISSING = "missing"
     EXTRA = "extra"
@@ -109,14 +110,13 @@ class Rule:
 _P, _S, _T = (Side.PRODUCTION,), (Side.SHADOW,), (Side.TWIN,)
 _BOTH: tuple[Side, ...] = (Side.PRODUCTION, Side.SHADOW)
 _ANY: tuple[Side, ...] = tuple(Side)
-_OF_PAIRS: tuple[RateName, ...] = ("mismatch", "missing", "extra")
+_OF_PAIRS: tuple[RateName, ...] = ("mismatch", "missing", "extra", "unstable")
 
 
-def _compared(means: str, *, agrees: bool, sampled: bool = False, quotes: bool = False) -> Rule:
-    bad: tuple[RateName, ...] = () if agrees else ("mismatch",)
+def _compared(means: str, *, bad: RateName | None = None, sampled: bool = False, quotes: bool = False) -> Rule:
     return Rule(
-        means=means, ends=_BOTH, pair=ComparedPart.VALUES, agrees=agrees, units=_OF_PAIRS, bad=bad, sampled=sampled,
-        beside_twin=True, quotes=quotes,
+        means=means, ends=_BOTH, pair=ComparedPart.VALUES, agrees=bad is None, units=_OF_PAIRS,
+        bad=(bad,) if bad else (), sampled=sampled, beside_twin=True, quotes=quotes,
     )  # fmt: skip
 
 
@@ -135,11 +135,16 @@ _REPEATED = "the id of an earlier record of its side with another value or input
 _UNPAIRABLE = "a record without a usable id"
 
 RULES: Mapping[Outcome, Rule] = MappingProxyType({
-    Outcome.MATCH: _compared("equal values", agrees=True, sampled=True),
-    Outcome.TOLERATED: _compared("values equal within a tolerance of `compare.rules`", agrees=True, sampled=True),
-    Outcome.IGNORED: _compared("values that differ in ignored fields only", agrees=True, sampled=True),
-    Outcome.EXPECTED: _compared("a difference that a declared change explains", agrees=True),
-    Outcome.MISMATCH: _compared("values that differ", agrees=False, quotes=True),
+    Outcome.MATCH: _compared("equal values", sampled=True),
+    Outcome.TOLERATED: _compared("values equal within a tolerance of `compare.rules`", sampled=True),
+    Outcome.IGNORED: _compared("values that differ in ignored fields only", sampled=True),
+    Outcome.EXPECTED: _compared("a difference that a declared change explains"),
+    Outcome.MISMATCH: _compared("values that differ", bad="mismatch", quotes=True),
+    Outcome.UNSTABLE: _compared(
+        "values that differ, and the candidate's second answer to the same input differs from its first "
+        "(`candidate.recheck`)",
+        bad="unstable",
+    ),
     Outcome.CARDINALITY: Rule(
         means="another number of outputs of one input", ends=_BOTH, pair=ComparedPart.NUMBERS, units=_OF_PAIRS,
         bad=("mismatch",), beside_twin=True, of_absence=True,

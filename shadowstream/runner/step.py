@@ -249,7 +249,7 @@ class RunnerStep:
             result = [Output(result)]
         if isinstance(result, list):
             try:
-                encoded = [self._encode(output, batch.keys[i]) for output in result]
+                encoded = [self.encode(output, batch.keys[i]) for output in result]
             except CandidateError as error:
                 result = CandidateError(f"output refused: {error}")
             else:
@@ -273,7 +273,7 @@ class RunnerStep:
         exception = type(result).__name__, absences.text_of(absence, result, self._redactor)
         self.writes.append(dead_letter(self.config, self._redactor, "runner", failed, exception, stage))
 
-    def _encode(self, output: Output, input_key: bytes | None) -> Encoded:
+    def encode(self, output: Output, input_key: bytes | None) -> Encoded:
         topic = self._only if output.topic is None else output.topic
         if topic not in self._out:
             problem = "names no topic and there are several" if topic is None else f"names topic {topic!r}"

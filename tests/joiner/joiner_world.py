@@ -80,6 +80,9 @@ class World:
         self.stats: list[dict[str, Any]] = []
         self.states: dict[str, dict[str, Any]] = {}
         self.diff: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
+        """What the joiner asks the runner for, and the second answers of the candidate."""
         self.changes: Counter[str] = Counter()
         self.now_ms = NOW_MS
 
@@ -203,6 +206,7 @@ class World:
             if task.late.correctable_from is not None:
                 task.late.restore([row for row in self.diff[task.late.correctable_from :] if row["task"] == task.name])
         self.marks_read = self.joiner.resume_marks(self.states, begins)
+        self.answers_read = len(self.answers)
         self.poll(len(self.progress))
 
     def poll(self, n: int) -> None:
@@ -211,6 +215,9 @@ class World:
             record = self.progress[at]
             self.joiner.mark(record if self.tamper is None else self.tamper(deepcopy(record)), at)
         self.marks_read = min(len(self.progress), self.marks_read + n)
+        for answer in self.answers[self.answers_read :]:
+            self.joiner.answer(answer)
+        self.answers_read = len(self.answers)
 
     def read(self, side: Side, partition: int, n: int) -> None:
         """The joiner reads up to n places of one side."""
@@ -264,7 +271,7 @@ class World:
             if name == "state":
                 self.states[record["task"]] = record
             else:
-                (self.stats if name == "stats" else self.diff).append(record)
+                {"stats": self.stats, "recheck": self.requests}.get(name, self.diff).append(record)
         self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
         for book in self.joiner.prepared_counts():
             self.changes.update(book.changes)

@@ -2,17 +2,24 @@ import pytest
 
 from shadowstream.judge.coverage.coverage import coverage
 from shadowstream.judge.criteria import KNOWN, RATES, Counts
-from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED, LABELS, LATENCIES
+from shadowstream.protocol.count_names import (
+    LABEL_DIFFER,
+    LABEL_DIFFER_UNLABELLED,
+    LABEL_RANKED,
+    LABELS,
+    LATENCIES,
+    RECHECKS,
+)
 from shadowstream.protocol.outcomes import IN_RATES, PAIRS
+
+OF_PAIRS = {"mismatch", "missing", "extra", "unstable"}
 
 # The design's closed table, row by row: outcome -> rates where it counts in n, rates where it counts in s.
 TABLE = [
-    ("match", {"mismatch", "missing", "extra"}, set()),
-    ("tolerated", {"mismatch", "missing", "extra"}, set()),
-    ("ignored", {"mismatch", "missing", "extra"}, set()),
-    ("expected", {"mismatch", "missing", "extra"}, set()),
-    ("mismatch", {"mismatch", "missing", "extra"}, {"mismatch"}),
-    ("cardinality", {"mismatch", "missing", "extra"}, {"mismatch"}),
+    *((name, OF_PAIRS, set()) for name in ("match", "tolerated", "ignored", "expected")),
+    ("mismatch", OF_PAIRS, {"mismatch"}),
+    ("unstable", OF_PAIRS, {"unstable"}),
+    ("cardinality", OF_PAIRS, {"mismatch"}),
     ("missing", {"missing"}, {"missing"}),
     ("candidate_error", {"missing"}, {"missing"}),
     ("timeout", {"missing"}, {"missing"}),
@@ -37,6 +44,7 @@ TABLE = [
     ("filtered", set(), set()),
     ("evicted", set(), set()),
     *((name, set(), set()) for name in (*LATENCIES, *LABELS, LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_RANKED)),
+    *((name, set(), set()) for name in RECHECKS),
     ("input", {"error"}, set()),
     ("input_failed", set(), {"error"}),
     ("input_undecodable", set(), set()),

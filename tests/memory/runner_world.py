@@ -44,6 +44,8 @@ class Runners:
         self.broker.create("out", outputs)
         self.running: Process | None = None
         self.arrived = 0
+        self.watch: RoleHealth | None = None
+        """Of the last runner."""
 
     def value(self, n: int) -> bytes:
         """Of the n-th input."""
@@ -61,6 +63,7 @@ class Runners:
 
     def runner(self, instance: str = "0") -> Process:
         watch, config = RoleHealth(self.config.name, "runner"), self.config
+        self.watch = watch
         return Process(instance, self.broker.clock, lambda: runner.run(config, REVISION, Stoppable(), watch, instance))
 
     def turn(self, process: Process, calls: int) -> None:

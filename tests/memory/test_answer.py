@@ -61,6 +61,8 @@ class World:
             entry = Entry(b"k%d" % (n % 3), json.dumps(value).encode(), self.broker.clock.now_ms)
             self.broker.logs[Partition("in", n % PARTITIONS)].append(entry)
         self.running: Process | None = None
+        self.watch: RoleHealth | None = None
+        """Of the last process."""
 
     def host(self) -> Process:
         assert self.running is not None
@@ -69,7 +71,7 @@ class World:
     def lives(self, role: Callable[..., Any], calls: int) -> Process:
         """A process of a role that has died after so many calls, or has come to its end."""
         name = role.__module__.rpartition(".")[2]
-        watch = RoleHealth("answer", name)
+        watch = self.watch = RoleHealth("answer", name)
         self.running = Process(name, self.broker.clock, lambda: role(self.config, REVISION, Stoppable(), watch, "0"))
         self.running.run(calls)
         assert self.running.error is None, self.running.error

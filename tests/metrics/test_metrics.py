@@ -29,6 +29,8 @@ ELSEWHERE = {
     "throttled_seconds": "tests/kafka/client/test_traffic.py moves it: here no quota slows a client",
     "shed_level": "tests/memory/test_shedding.py moves it: shedding would evict what is watched here",
     "spilled_bytes": "tests/memory/test_spilling.py moves it: here one side leads, and holding it is enough",
+    "rechecks_total": "tests/memory/test_recheck.py moves it: here the candidate has state, and is not called again",
+    "second_answers_total": "tests/memory/test_recheck.py moves it, as rechecks_total",
     "spill_full": "tests/memory/test_spilling.py moves it, as spilled_bytes",
 }
 MOVED: dict[str, Callable[[Run], None]] = {}

@@ -163,6 +163,14 @@ ROWS: dict[str, tuple[Plot, ...]] = {
             ((f"sum by (change) ({speed('schema_change_pairs_total')})", "{{change}}"),),
         ),
         Plot("Rows of diff that were cut", "ops", ((f"sum({speed('rows_cut_total')})", "rows"),)),
+        Plot(
+            "Candidate called again",
+            "ops",
+            (
+                (f"sum by (result) ({speed('rechecks_total')})", "pairs {{result}}"),
+                (f"sum by (result) ({speed('second_answers_total')})", "calls {{result}}"),
+            ),
+        ),
     ),
     "Lag and throughput": (
         Plot("Lag", "short", ((f"sum by (role, side) ({gauge('lag_records')})", "{{role}} {{side}}"),), "In records."),

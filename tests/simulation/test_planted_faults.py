@@ -15,9 +15,11 @@ from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.joiner.intake.production_failures import FAILED, ProductionFailures
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.outcomes.late_records import LateRecords
+from shadowstream.joiner.outcomes.rechecks import Rechecks, Verdict
 from shadowstream.joiner.recovery import task_commit
 from shadowstream.joiner.recovery.task_commit import TaskCommit
 from shadowstream.joiner.task import Task
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Batch, Side
 from shadowstream.testing.simulation.logs import Logs
 from shadowstream.testing.simulation.run import STEPS, Way, run_seed
@@ -131,6 +133,11 @@ def as_raised(real: Any) -> Any:
     return fence
 
 
+def always_unstable(real: Any) -> Any:
+    """Whatever the second answer is, it is taken for another one."""
+    return lambda *_: Verdict(Outcome.UNSTABLE)
+
+
 FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "close by maximum": (Completeness, "bound", by_maximum),
     "LSO instead of high watermark": (Logs, "ends", stable_ends),
@@ -155,10 +162,19 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "excuse the candidate where production did not fail": (ProductionFailures, "judged", whatever_production_says),
     "blame the candidate for a rule without an answer": (rules, "fenced", as_raised),
     "blame the candidate for a declared change without an answer": (expected, "fenced", as_raised),
+    "forget pairs that wait for a second answer": (Rechecks, "offsets", lambda real: lambda *_: iter(())),
+    "take each second answer for another one": (Rechecks, "_verdict", always_unstable),
+    "ask nobody twice": (Rechecks, "places", lambda real: lambda *_: []),
 }
 
 
-BEGIN = {"close by maximum": 70, "LSO instead of high watermark": 11}
+BEGIN = {
+    "close by maximum": 70,
+    "LSO instead of high watermark": 11,
+    "forget pairs that wait for a second answer": 20,
+    "take each second answer for another one": 12,
+    "ask nobody twice": 16,
+}
 """Seeds that have shown these faults: they are tried before the others."""
 
 

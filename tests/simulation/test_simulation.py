@@ -9,7 +9,7 @@ import pytest
 
 from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.judge.criteria import KNOWN
-from shadowstream.protocol.count_names import LABELS, LATENCIES
+from shadowstream.protocol.count_names import LABELS, LATENCIES, RECHECKS
 from shadowstream.records import Side
 from shadowstream.testing.simulation import coverage, oracle, run
 from shadowstream.testing.simulation.__main__ import main
@@ -95,6 +95,7 @@ def test_what_cannot_be_and_what_nobody_has_listed_must_not_be_shown() -> None:
 def test_every_outcome_of_the_judges_table_occurs_under_some_identity() -> None:
     """Who adds an outcome has the simulator show it."""
     figures = {*LATENCIES, *LABELS, "input", "input_failed", "input_undecodable"}
+    figures |= {*RECHECKS}
     figures |= {name for name in KNOWN if name.startswith("label_")}
     assert KNOWN - figures - set(coverage.OUTCOMES) == set()
     for outcome in coverage.OUTCOMES:

@@ -25,7 +25,7 @@ from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.matching.matches import Pair, PairBatch
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
-from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN, cost_names
+from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, RECHECKS, TWIN, cost_names
 from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.outcomes import (
     AGREES,
@@ -98,6 +98,7 @@ class OutcomeCounts:
         self.paths: Counter[tuple[str, str]] = Counter()
         self.corrections: Counter[tuple[str, str]] = Counter()
         self.changes: Counter[str] = Counter()
+        self.rechecks: Counter[str] = Counter()
         self.rows_cut = 0
         self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
         self.correctable: list[tuple[Side, PendingRecord, Hashable, str, ComparisonResult]] = []
@@ -227,6 +228,12 @@ class OutcomeCounts:
         details = RowDetails(pair.ambiguous, row, row.id, None, dimensions)
         self._row(result, revision, (pair.production, pair.shadow, None), details)
 
+    def recheck(self, pair: Pair, result: str) -> None:
+        """Count how the recheck of a pair that differs has ended (`outcomes.rechecks`)."""
+        self.rechecks[result] += 1
+        if result in RECHECKS:
+            self._outcomes(pair.production.time_ms, self.revision_of(pair.shadow))[result] += 1
+
     def inputs(self, window: Mapping[str, Any], revision: str) -> None:
         """Count the inputs of one window of a range mark (schemas/mark.avsc)."""
         outcomes = self._cell(window["start_ms"], revision).outcomes
@@ -258,7 +265,7 @@ class OutcomeCounts:
         ]
 
     def clear(self) -> None:
-        for counts in (self.records, self.pairs, self.paths, self.corrections, self.changes):
+        for counts in (self.records, self.pairs, self.paths, self.corrections, self.changes, self.rechecks):
             counts.clear()
         self.cells.clear()
         self.slices.clear()

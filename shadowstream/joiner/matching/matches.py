@@ -1,5 +1,7 @@
 """Matches of a task (pairs, unmatched records, groups), and the protocol of the stores that find them."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -29,6 +31,10 @@ class PairBatch(NamedTuple):
 
     def pair(self, i: int) -> Pair:
         return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
+
+    def at(self, places: Sequence[int]) -> PairBatch:
+        """Return the pairs at some places, in order."""
+        return PairBatch(self.production.at(places), self.shadow.at(places), [self.ids[i] for i in places])
 
 
 class Unmatched(NamedTuple):

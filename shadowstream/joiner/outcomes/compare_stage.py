@@ -4,8 +4,9 @@ All steps that need a schema precede the counting, because they may raise a `Reg
 the schema now. The pairs then wait (`awaited_schemas`), and `resolve` takes them up again.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.record_parts import NO_PARTS, Parts, PartsOfPairs, leave_uncompared
@@ -22,6 +23,7 @@ from shadowstream.joiner.matching.matches import Decision, Pair, PairBatch
 from shadowstream.joiner.matching.same_millisecond import untied
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
+from shadowstream.joiner.outcomes.rechecks import Rechecks
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.paths import ORDER_PART
 from shadowstream.protocol.outcomes import PLAIN, Outcome, Result
@@ -35,8 +37,20 @@ UNKNOWN_ORDER = (
 )
 
 
+class ColumnPairs(NamedTuple):
+    """Compared pairs of one task in columns, and the pairs that `waiting` has instead."""
+
+    batch: PairBatch
+    results: Results
+    columns: PairColumns
+    waiting: Sequence[Pair] = ()
+
+
 class CompareStage:
-    """The gathered pairs of one task, and their comparison. `awaiting`: decisions that need an unavailable schema."""
+    """The gathered pairs of one task, and their comparison.
+
+    `waiting`: decisions that need an unavailable schema, and pairs that need a second answer of the candidate.
+    """
 
     def __init__(
         self,
@@ -46,11 +60,11 @@ class CompareStage:
         counts: OutcomeCounts,
         paths: PathSightings,
         scoring: LabelledPairs,
-        awaiting: AwaitedSchemas,
+        waiting: tuple[AwaitedSchemas, Rechecks],
     ) -> None:
         self._config, self.comparer, self._completeness = config, comparer, completeness
         self._counts, self._paths, self.scoring = counts, paths, scoring
-        self.awaiting = awaiting
+        self.awaiting, self.rechecks = waiting
         self._fields = fields_of(config)
         comparer.watch(self._fields)
         self.order: KeyOrder | None = None
@@ -195,8 +209,25 @@ class CompareStage:
         self._pairs += [batch.pair(i) for batch in self._batches for i in range(len(batch.ids))]
         self._batches = []
 
-    def count_columns(self, batch: PairBatch, results: Results, columns: PairColumns, scored: list[Write]) -> None:
-        counts = self._counts
+    def without_waiting(self, batch: PairBatch, results: Results, columns: PairColumns) -> ColumnPairs:
+        """Leave out the pairs that must wait for a second answer. Raises a `RegistryError` before anything changes."""
+        if not self._config.candidate.rechecks or Outcome.MISMATCH not in columns.outcomes:
+            return ColumnPairs(batch, results, columns)
+        places = self.rechecks.places(results.outcomes, batch.pair)
+        waiting = list(map(batch.pair, places))
+        left = sorted({*range(len(batch.ids))}.difference(places))
+        batch = batch.at(left)
+        results = self.rechecks.judged(results.where(left), batch.pair)
+        if left:
+            columns = self.columns_of(batch.production, batch.shadow, results, self.revisions_of(batch))
+        return ColumnPairs(batch, results, columns, waiting)
+
+    def count_columns(self, pairs: ColumnPairs, scored: list[Write]) -> None:
+        counts, (batch, results, columns, waiting) = self._counts, pairs
+        self._batches = []
+        self._recheck(waiting, results.outcomes, batch.pair)
+        if not len(batch.ids):
+            return
         self._paths.look(self.comparer, batch.production.offsets, batch.production.values, batch.shadow.values)
         counts.pair_batch(batch, results, columns)
         if self.order is not None:
@@ -204,7 +235,6 @@ class CompareStage:
         counts.changes.update(results.changed())
         counts.slices.add(columns)
         counts.writes += scored
-        self._batches = []
 
     def _compare_each(self) -> None:
         counted: list[Pair] = []
@@ -213,6 +243,12 @@ class CompareStage:
             (warm_up if self.in_warm_up(pair.shadow) else counted).append(pair)
         # The comparison may raise: it precedes the counting.
         results = self.results(counted)
+        places = self.rechecks.places(results.outcomes, counted.__getitem__)
+        waiting = [counted[i] for i in places]
+        if places:
+            left = sorted({*range(len(counted))}.difference(places))
+            counted, results = [counted[i] for i in left], results.where(left)
+        results = self.rechecks.judged(results, counted.__getitem__)
         columns = self.columns(counted, results)
         scored = self.scoring.scored(counted, columns)
         if self._paths.looks:
@@ -223,6 +259,7 @@ class CompareStage:
         self.compared(self._pairs)
         self._pairs = []
         counts = self._counts
+        self._recheck(waiting, results.outcomes, counted.__getitem__)
         for pair in warm_up:
             counts.pair(pair, WARM_UP)
         for place, (pair, result) in enumerate(zip(counted, results, strict=True)):
@@ -230,6 +267,12 @@ class CompareStage:
         counts.changes.update(results.changed())
         counts.slices.add(columns)
         counts.writes += scored
+
+    def _recheck(self, waiting: Iterable[Pair], outcomes: Sequence[str], pair_at: Callable[[int], Pair]) -> None:
+        """Let pairs wait for a second answer, and count the rechecks of the others."""
+        self.rechecks.counted(outcomes, pair_at)
+        for pair in waiting:
+            self.rechecks.hold(pair)
 
     def _defer_unavailable(self) -> None:
         """Let those of the gathered pairs wait that need an unavailable schema."""
@@ -267,9 +310,10 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     for stage, batch in batches:
         begin, end = end, end + len(batch.ids)
         of_stage = (results, columns) if len(batches) == 1 else (results.part(begin, end), columns.part(begin, end))
-        counted.append((stage, batch, *of_stage, stage.scored_columns(batch, of_stage[1])))
-    for stage, batch, own_results, own_columns, scored in counted:
-        stage.count_columns(batch, own_results, own_columns, scored)
+        pairs = stage.without_waiting(batch, *of_stage)
+        counted.append((stage, pairs, stage.scored_columns(pairs.batch, pairs.columns) if len(pairs.batch.ids) else []))
+    for stage, pairs, scored in counted:
+        stage.count_columns(pairs, scored)
 
 
 def compare_together(stages: Iterable[CompareStage]) -> None:

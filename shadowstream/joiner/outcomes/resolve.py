@@ -95,13 +95,15 @@ class OutcomeResolver:
         self.resolve(due.pairs)
         resumed = self._comparing.awaiting.take(limit)
         self.resolve(resumed.decisions)
+        answered = self._comparing.rechecks.take(limit)
+        self.resolve(answered)
         for earlier, pair, result in due.corrected:
             if result is not None and corrections.waits(earlier):  # a record shed at two levels is listed twice
                 self._end_correction(earlier, pair, result)
         corrected = [one for one in due.corrected if one.result is None and corrections.waits(one.earlier)]
         if resumed.corrected or corrected:
             self._correct_all([*resumed.corrected, *corrected])
-        return resumed.has_more
+        return resumed.has_more or len(answered) >= limit
 
     def _resolve_group(self, group: OutputGroup) -> None:
         production, shadow = group.production, group.shadow
@@ -194,7 +196,7 @@ class OutcomeResolver:
         """
         corrections = self._late.corrections.shed(sheds)
         corrected = {(one.earlier.place, one.earlier.offset) for one in corrections}
-        ends = [*pending, *self._comparing.awaiting.shed(sheds, corrected)]
+        ends = [*pending, *self._comparing.awaiting.shed(sheds, corrected), *self._comparing.rechecks.shed(sheds)]
         for end in ends:
             self._deferred.evict(end)
         for one in corrections:
@@ -233,6 +235,7 @@ class OutcomeResolver:
         scored = self._comparing.scoring.scored([pair], columns)
         self._take_back(earlier, pair, result, columns)
         self._comparing.compared([pair], late=True)
+        self._comparing.rechecks.counted([result.outcome], lambda _: pair)
         self._counts.changes.update(results.changes.get(place, ()))
         self._counts.slices.add(columns)
         self._counts.writes += scored

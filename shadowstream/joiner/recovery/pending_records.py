@@ -9,21 +9,23 @@ from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.corrections import Corrections
 from shadowstream.joiner.outcomes.deferred import Backlog
+from shadowstream.joiner.outcomes.rechecks import Rechecks
 from shadowstream.records import Side
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRecords:
-    """Pending records in the store (for a schema too), in corrections, deferred, or at intake."""
+    """Pending records in the store (for a schema or a second answer too), in corrections, deferred, or at intake."""
 
     _store: Store
     _corrections: Corrections
     _awaiting: AwaitedSchemas
     _deferred: Backlog
+    _rechecks: Rechecks
     _sides: Sequence[SideIntake]
 
     def offsets(self, side: Side) -> Spans:
-        stages = (self._store, self._corrections, self._awaiting, self._deferred)
+        stages = (self._store, self._corrections, self._awaiting, self._deferred, self._rechecks)
         pending = [*(stage.offsets(side) for stage in stages), self._sides[side].offsets()]
         return Spans.union(map(Spans.of, pending))
 

@@ -15,6 +15,7 @@ from shadowstream.joiner.completeness.marks_log import MarksLog, place_of
 from shadowstream.joiner.intake.side import SideIntake
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
+from shadowstream.joiner.outcomes.rechecks import Rechecks
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.recovery.pending_records import PendingRecords
 from shadowstream.joiner.task_topics import TaskTopics
@@ -58,6 +59,7 @@ class CommitParts(NamedTuple):
     counts: OutcomeCounts
     paths: PathSightings
     scoring: LabelledPairs
+    rechecks: Rechecks
     stages: Sequence[Stage]
 
 
@@ -80,12 +82,13 @@ class TaskCommit:
         marks_from = self._marks_from()
         # While other tasks progress, an idle task must commit: a restart reads all marks since its last commit.
         late = marks_from - self._committed[1] >= MARKS_AGAIN_MAX
-        if not moved and not late and not parts.counts.cells and summary == self._committed[0]:
+        new = parts.counts.cells or parts.counts.writes  # a restart may ask for second answers without a new record
+        if not moved and not late and not new and summary == self._committed[0]:
             return [], []
         self._prepared = summary, marks_from
         sequence = self.sequence + 1
         offsets, overflow = self._offsets(sequence)
-        ending = parts.scoring.end() if complete and not self.closed else []
+        ending = [*parts.scoring.end(), *parts.rechecks.end()] if complete and not self.closed else []
         rows = (self._stamped(sequence, write) for write in parts.counts.writes)
         return [*rows, *ending, self._stats(sequence, summary[0]), self._state(sequence, overflow, offsets)], offsets
 

@@ -40,7 +40,20 @@ EXCUSED_MAX = 0.1
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
 REPEATED = (repeated(Side.PRODUCTION), repeated(Side.SHADOW))
 OF_PAIRS = frozenset(
-    ("mismatch", "field", "expected", "mean", "check", "slower", "over", "latency", "labels", "twin", "loss")
+    (
+        "mismatch",
+        "field",
+        "expected",
+        "mean",
+        "check",
+        "slower",
+        "over",
+        "latency",
+        "labels",
+        "twin",
+        "loss",
+        "unstable",
+    )
 )
 """Rates whose units are pairs."""
 OF_MISSING = (*(kind(Side.SHADOW) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)

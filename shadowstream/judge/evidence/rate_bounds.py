@@ -10,6 +10,7 @@ BAD_WORDS = {
     "slower": "slower",
     "over": "too slow",
     "labels": "wrong by their labels",
+    "unstable": "unstable",
 }
 """Words of people for the bad units of a rate."""
 

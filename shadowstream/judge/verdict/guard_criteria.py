@@ -58,7 +58,10 @@ def declared(config: Config) -> Config:
         for expected in config.compare.expected
         if expected.name not in judged
     ]
-    return with_judge(config, {"criteria": [*guarded(judge.criteria), *bounds]})
+    criteria = guarded(judge.criteria)
+    if config.candidate.rechecks and all(criterion.rate != "unstable" for criterion in criteria):
+        criteria.append(Guard(rate="unstable", limit=0.01))
+    return with_judge(config, {"criteria": [*criteria, *bounds]})
 
 
 def with_judge(config: Config, changes: Mapping[str, Any]) -> Config:

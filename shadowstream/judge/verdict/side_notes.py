@@ -10,7 +10,7 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.part_figures import scope_of
 from shadowstream.judge.verdict import cut_differences
-from shadowstream.protocol.count_names import TWIN
+from shadowstream.protocol.count_names import RECHECK_SKIPPED, RECHECK_UNANSWERED, TWIN
 from shadowstream.protocol.outcomes import PAIRS
 
 SHIFT_UNIT = 2.0**-32
@@ -26,6 +26,7 @@ def side_notes(config: Config, figures: Mapping[str, int]) -> list[str]:
         *cut_differences.caveats(config, figures),
         *noise_caveats(config, figures),
         *failed_checks(config, figures),
+        *rechecks(config, figures),
         *shown_texts(config),
     ]
 
@@ -88,6 +89,26 @@ def failed_checks(config: Config, figures: Mapping[str, int]) -> list[str]:
                 "check as the candidate; these do not count against the candidate. Mend production there, or correct "
                 "the check"
             )
+    return caveats
+
+
+def rechecks(config: Config, figures: Mapping[str, int]) -> list[str]:
+    """Return caveats for mismatches that may be unstable answers: the candidate gave no second one."""
+    if not config.candidate.rechecks:
+        return []
+    caveats = []
+    if skipped := figures.get(RECHECK_SKIPPED, 0):
+        caveats.append(
+            f"unstable: on {skipped:,} pairs that differ the candidate was not called again (candidate.recheck), so "
+            "they count as mismatches: too many waited, more differed than candidate.recheck_share_max allows, or they "
+            "came too late or from an earlier revision"
+        )
+    if unanswered := figures.get(RECHECK_UNANSWERED, 0):
+        caveats.append(
+            f"unstable: on {unanswered:,} pairs that differ there is no second answer of the candidate "
+            "(candidate.recheck), so they count as mismatches: it failed, the input was gone, or nothing came within "
+            f"candidate.recheck_ms: {config.candidate.recheck_ms}. See the runner's metric second_answers_total"
+        )
     return caveats
 
 

@@ -71,8 +71,8 @@ CLUSTER = "kafka-cluster"
 """Name of the only resource of the kind cluster."""
 READ, DESCRIBE, WRITE = (Operation.READ,), (Operation.DESCRIBE,), (Operation.WRITE,)
 _READS: Mapping[Principal, str] = {
-    "runner": "starts progress runner-state attempts",
-    "joiner": "starts progress state diff stats",
+    "runner": "starts progress runner-state attempts rechecks",
+    "joiner": "starts progress state diff stats second-answers",
     "judge": "starts stats judge-state audit commands",
     "labels": "starts scored labels-state",
     "alerts": "starts drift verdict deliveries commands diff",
@@ -83,8 +83,8 @@ _READS: Mapping[Principal, str] = {
 }
 """Topics of the trial that each principal reads, beside the candidate's outputs and the copies."""
 _WRITES: Mapping[Principal, str] = {
-    "runner": "progress starts runner-state attempts dlq.runner",
-    "joiner": "diff diff.json stats state scored dlq.joiner",
+    "runner": "progress starts runner-state attempts second-answers dlq.runner",
+    "joiner": "diff diff.json stats state scored rechecks dlq.joiner",
     "judge": "drift verdict audit judge-state",
     "labels": "stats labels-state",
     "alerts": "deliveries",
@@ -147,6 +147,8 @@ def _is_planned(config: Config, kind: str) -> bool:
     """Whether the trial has a topic of this kind."""
     if kind in ("scored", "labels-state"):
         return config.labels is not None
+    if kind in ("rechecks", "second-answers"):
+        return config.candidate.rechecks
     if kind in ("runner-state", "attempts"):
         return config.candidate.topic is None
     return kind != "diff.json" or config.compare.diff_json

@@ -1,4 +1,5 @@
-"""Re-reading of source records: a correction needs the values of a record reported missing or extra.
+"""Re-reading of source records: a correction needs the values of a record reported missing or extra, and a second
+answer of the candidate needs the input.
 
 The loop never waits for them. Each turn takes the delivered records and returns complete runs. A consumer outside any
 group reads one run of neighbouring offsets of each partition at a time.
@@ -53,8 +54,14 @@ def first_run(wanted: Iterable[int]) -> list[int]:
 class SourceFetcher:
     """Reader of the records that the step asks for with `wanted`."""
 
-    def __init__(self, config: Config, client: AdminClient, settings: Mapping[str, Any] | None = None) -> None:
-        self._config, self._client = config, client
+    def __init__(
+        self,
+        config: Config,
+        client: AdminClient,
+        settings: Mapping[str, Any] | None = None,
+        purpose: str = "joiner.fetch",
+    ) -> None:
+        self._config, self._client, self._purpose = config, client, purpose
         self._settings = {"queued.max.messages.kbytes": 4_096, **(settings or {})}
         self._consumer: Consumer | None = None
         self._running: dict[Partition, OffsetRun] = {}
@@ -91,7 +98,7 @@ class SourceFetcher:
         if self._running:
             if self._consumer is None:
                 kafka, plan = self._config.kafka, self._config.plan
-                self._consumer = reading_consumer(kafka, plan, "joiner.fetch", **self._settings)
+                self._consumer = reading_consumer(kafka, plan, self._purpose, **self._settings)
             places = [TopicPartition(*place, run.wanted[0]) for place, run in self._running.items()]
             self._consumer.assign(places)
             self._consumer.resume(places)  # a partition paused in an earlier run stays paused when assigned anew

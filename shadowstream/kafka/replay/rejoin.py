@@ -60,6 +60,11 @@ def rejoined(config: Config, revision: str) -> Iterator[OwnRecord]:
     with contextlib.closing(MarksReader(config, "replay")) as reader:
         for mark in reader.to_end():
             step.mark(mark.record, mark.at)
+    if config.candidate.rechecks:
+        with contextlib.closing(MarksReader(config, "replay.answers", "second-answers")) as reader:
+            for mark in reader.to_end():
+                if mark.record is not None:
+                    step.answer(mark.record)
     if step.progress.start is None:
         # The mark is only in `starts`: its writer died before it wrote the mark to `progress`.
         step.progress.begin(start)
@@ -104,6 +109,7 @@ def _assigned(
     starts: dict[Partition, int] = {}
     for topic, partition in families.tasks_in(lows):
         task = step.assign(topic, partition)
+        task.comparing.rechecks.asks = False  # the answers that the runner gave then are among the marks
         for side in task.sources.sides:
             place = task.sources.places[side]
             starts[place] = max(begins.get(place, 0), lows[place])

@@ -49,6 +49,7 @@ from shadowstream.records import Batch, Partition, Prepared, Side
 log = get_logger("joiner")
 BATCH = 2_000
 """The fixed work of a batch costs as much as some hundred records; larger batches leave the processor's cache."""
+ANSWERS = "second-answers"
 NAMED_WITHIN_S = 5.0  # the time to wait for a mark that names an unknown revision, once for each
 
 
@@ -74,6 +75,7 @@ class JoinerRole(Role):
         recovery = AtLeastOnceRecovery(config, clients.admin, clients.writer)
         self._recovery = None if clients.writer.transactional else recovery
         self._marks = MarksReader(config, "joiner")
+        self._answers = MarksReader(config, "joiner.answers", ANSWERS) if config.candidate.rechecks else None
         self._identity = Identity(config)
         self._observer = BrokerObserver(config, step, clients.admin, families)
         self.topics = TopicChanges(config, clients.admin, topics_of(self._start))
@@ -142,6 +144,9 @@ class JoinerRole(Role):
         for task in tasks:
             if task.shedding.level:
                 log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=0)
+        if self._answers is not None:  # pairs that wait are asked about again: earlier answers are not needed
+            place = Partition(self._config.plan.of(ANSWERS), 0)
+            self._answers.restart(offsets.ends(self._client, [place])[place])
         self._observer.restart()
         self._fetcher.restart()
         self._backpressure.assigned()
@@ -209,6 +214,9 @@ class JoinerRole(Role):
         self._observer.turn(now_ms)
         for mark in self._marks.poll():
             self._step.mark(mark.record, mark.at)
+        for mark in self._answers.poll() if self._answers is not None else ():
+            if mark.record is not None:
+                self._step.answer(mark.record)
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
@@ -286,6 +294,8 @@ class JoinerRole(Role):
                 metrics.add("difference_total", n, path=path, kind=kind)
             for (word, bucket), n in book.slices.latencies().items():
                 metrics.observe_many("latency_seconds", edge_ms(bucket) / 1000, n, word)
+            for result, n in book.rechecks.items():
+                metrics.add("rechecks_total", n, result=result.removeprefix("recheck_"))
             for change, n in book.changes.items():
                 metrics.add("schema_change_pairs_total", n, change=change)
         new_pairs = self._step.compare.evolutions.new_pairs

@@ -34,6 +34,7 @@ from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snap
 from shadowstream.kafka.role import BATCH, Role, RoleFigures
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.roles.repartition_copier import CopyProgress
+from shadowstream.kafka.roles.second_answers import SecondAnswers
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import start_transactions
@@ -69,6 +70,7 @@ class RunnerParts(NamedTuple):
     step_time: StepTime
     until: Until
     commands: RunnerCommands
+    second: SecondAnswers
     forget: Callable[[], None] = lambda: None
     """Drop the objects of the candidate in its own process."""
 
@@ -81,7 +83,7 @@ class RunnerRole(Role):
     ) -> None:
         self._config, self._step, self._pinned, self._watch = config, step, pinned, watch
         self._client, self._marks, self._copies, self._rechecks, self._call_size, self._step_time = parts[:6]
-        self._until, self._commands, self._forget = parts.until, parts.commands, parts.forget
+        self._until, self._commands, self._second, self._forget = parts[6:]
         client = parts.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
@@ -145,6 +147,7 @@ class RunnerRole(Role):
         end_inputs(self._step.inputs, self._until.bounds or {})
         self._next_marks_at = self._repeat_at = 0.0
         self._assign_attempts(begins)
+        self._second.assigned()
         return begins | {one.place: self._copies.begin(one) for one in committed if self._is_copied(one.place)}
 
     def _is_copied(self, place: Partition) -> bool:
@@ -216,6 +219,7 @@ class RunnerRole(Role):
 
     def dropped(self) -> None:
         self._step.drop()
+        self._second.dropped()
         self._forget()
         self._copies.step.drop()
 
@@ -252,6 +256,12 @@ class RunnerRole(Role):
             publish_marks(self._write_marks)
         self._rechecks.turn(time.monotonic())
         self.topics.turn()
+        self._second.turn()
+
+    def ask(self) -> None:
+        """Call the candidate again on inputs where it differs, unless a person has paused it."""
+        if not self.is_paused:
+            self._second.ask()
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
         writes, commits = self._step.prepare()
@@ -289,7 +299,7 @@ class RunnerRole(Role):
         self._marks.producer.poll(0)
         # The joiner waits for the end of the warm-up, and for copies of all of production's outputs of these inputs.
         is_fixed = self._config.until is None or self._until.bounds is not None
-        if self._step.finished() and is_fixed and self._warm and self._copies.ended():
+        if self._step.finished() and is_fixed and self._warm and self._copies.ended() and self._second.ended():
             if self._copies.topics:
                 log.info("copy_finished", topics=self._copies.topics)
             self._marks.flush(30)
@@ -341,12 +351,13 @@ def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, insta
         step = RunnerStep(config, revision, call, decoder, encoders, partitions, kinds, now_ms, meter, attempts)
         copies = CopyProgress(config, client, pinned, decoder.decode_many)
         rechecks = PartitionerRechecks(config, client, kinds)
-        followed = (until, commands, loaded.forget)
+        second = SecondAnswers(config, client, step, marks_writer, watch)
+        followed = (until, commands, second, loaded.forget)
         parts = RunnerParts(client, marks_writer, copies, rechecks, call_size, step_time, *followed)
         role = RunnerRole(config, step, parts, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
-        with role.topics.explaining(), contextlib.closing(commands):
+        with role.topics.explaining(), contextlib.closing(commands), contextlib.closing(second):
             loop.run([*config.inputs, *copies.topics], stop)
         figures.add(records=loop.records, commits=loop.commits, partitioners=kinds)
     return figures.ended()

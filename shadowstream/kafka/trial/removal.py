@@ -45,7 +45,7 @@ def is_own(plan: TopicPlan, topic: str) -> bool:
     >>> is_own(TopicPlan("fraud"), "shadow.fraud.out.scores"), is_own(TopicPlan("fraud"), "shadow.fraud.orders")
     (True, False)
     """
-    kinds = {spec.name for spec in plan.specs({}, diff_json=True, labels=True)}
+    kinds = {spec.name for spec in plan.specs({}, diff_json=True, labels=True, rechecks=True)}
     return topic in kinds or topic.startswith((plan.out(""), plan.repartition("")))
 
 

@@ -68,6 +68,7 @@ def planned(config: Config, counts: dict[str, int], repartitioned: Collection[st
     """Return every topic of the trial, given `counts` of production's outputs and those of them copied by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
     settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
+    settings["rechecks"] = config.candidate.rechecks
     specs = config.plan.specs(outputs, repartitioned=repartitioned, kept=config.kept, **settings)
     if config.candidate.topic is None:
         return specs

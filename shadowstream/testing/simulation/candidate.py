@@ -1,6 +1,7 @@
 """The candidate of every simulated trial: what it answers stands in its input; and functions of `compare`."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from shadowstream.compare.hooks import Unanswered
@@ -13,6 +14,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "noisy": {"noise": 9},
     "declared": {"grade": "new"},
     "differs": {"n": -1},
+    **{kind: {"n": -1} for kind in ("unstable", "vanishing", "failing")},
     "failed": {FAILURE: FAILS},
     "answered": {"answered": 1},
     "unanswered": {"asked": 1},
@@ -48,7 +50,8 @@ def input_value(one: Input) -> bytes:
     values = [content(answer, one, blind) for answer in one.answers[Side.SHADOW]]
     shown = [None if value is None else value.decode("latin-1") for value in values]
     orders = {"fails": one.absence is not None, "blind": blind, "values": shown, "topic": OUTPUTS[one.topic]}
-    return json.dumps({"cid": one.id.decode(), "number": one.number, **orders}).encode()
+    again = {"again": [answer.kind for answer in one.answers[Side.SHADOW]]}
+    return json.dumps({"cid": one.id.decode(), "number": one.number, **orders, **again}).encode()
 
 
 def candidate(value: Any) -> Any:
@@ -59,6 +62,21 @@ def candidate(value: Any) -> Any:
         Output(None if text is None else _value(text.encode("latin-1")), drop_key=value["blind"], topic=value["topic"])
         for text in value["values"]
     ]
+
+
+def candidate_again(value: Any) -> Any:
+    """What it answers when it is called again: the same, unless the kind of the output says otherwise."""
+    kinds = value["again"]
+    if "failing" in kinds:
+        raise ValueError(f"cannot score {value['number']} again")
+    outputs: list[Output | None] = list(candidate(value))
+    for k, kind in enumerate(kinds):
+        output = outputs[k]
+        if kind == "unstable" and output is not None:
+            outputs[k] = replace(output, value={**output.value, "n": -2})
+        elif kind == "vanishing":
+            outputs[k] = None
+    return [output for output in outputs if output is not None]
 
 
 def _value(raw: bytes) -> Any:

@@ -32,7 +32,7 @@ def _failing(setup: Setup, inputs: Sequence[Input], draw: Random) -> Iterator[In
         if one.absence:
             fails = draw.random() < 0.3 and own[:1] == (PLAIN,)
             yield replace(one, answers=((FAILED, *own[1:]), other, twin)) if fails else one
-        elif not _is_plain(one) or uses[one.key] > 1:
+        elif not is_plain(one) or uses[one.key] > 1:
             yield one
         elif fails and (setup.adopted or draw.random() < 0.2):
             yield replace(one, answers=((FAILED, *own[1:]), other, twin))
@@ -45,7 +45,7 @@ def _failing(setup: Setup, inputs: Sequence[Input], draw: Random) -> Iterator[In
             yield one
 
 
-def _is_plain(one: Input) -> bool:
+def is_plain(one: Input) -> bool:
     """Whether both sides answer, alike at first, and nothing else is to be shown by this input."""
     odd = one.blind or one.poison or one.round or one.ambiguous or one.again or max(one.copies) >= 0
     return not odd and all(one.answers[side][:1] == (PLAIN,) for side in (Side.PRODUCTION, Side.SHADOW))

@@ -22,6 +22,7 @@ from shadowstream.testing.simulation.history import (
 )
 from shadowstream.testing.simulation.losses import can_lose, losing
 from shadowstream.testing.simulation.repeats import SPAN_OF_ALL, Repeats
+from shadowstream.testing.simulation.second_answers import rechecking
 
 FAILURES = ("error", "timeout", "crashed", "undecodable", "sampled_out", "filtered")
 KINDS = ("near", "noisy", "differs", "lost", "added", "silent", "absent", "tombstones", "tombstone", "broken", "blind")
@@ -41,6 +42,7 @@ def history(seed: int) -> History:
     other, failed = failing(setup, inputs, Random(f"failures of {seed}"))
     if is_determined(History(other, tuple(failed), ())):
         setup, inputs = other, failed
+    setup, inputs = rechecking(setup, inputs, Random(f"rechecks of {seed}"))
     if can_lose(setup):
         setup, inputs = losing(setup, inputs, Random(f"losses of {seed}"))
     return History(setup, tuple(inputs), tuple(actions))

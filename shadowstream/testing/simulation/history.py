@@ -43,7 +43,7 @@ FAILS = "down"
 
 class Answer(NamedTuple):
     """One output: its kind and its number among those of its input. Kinds: plain, near, noisy, declared, differs,
-    failed, answered, unanswered, unexplained, tombstone, broken."""
+    failed, answered, unanswered, unexplained, unstable, vanishing, failing, tombstone, broken."""
 
     kind: str
     k: int = 0
@@ -124,6 +124,8 @@ class Setup:
     """Where production says that it failed: header or path; nowhere if this is empty."""
     asks: bool = False
     """Functions compare some fields."""
+    rechecks: bool = False
+    """The candidate is called again where it differs."""
 
     @property
     def kind(self) -> str:
@@ -211,7 +213,17 @@ class Setup:
         sections["limits"] = limits
         if self.twin:
             sections["twin"] = {"topic": TWIN, "group": "prod-twin", "commits": "after_output"}
-        return Config.model_validate(sections)
+        config = Config.model_validate(sections)
+        return _asking_twice(config) if self.rechecks else config
+
+
+def _asking_twice(config: Config) -> Config:
+    """The config with rechecks, of any number and without an end of the wait.
+
+    A config may not say so of a candidate in the runner's process, which no simulated candidate ends.
+    """
+    update = {"recheck": "on_mismatch", "recheck_ms": 10**12, "recheck_share_max": 1.0}
+    return config.model_copy(update={"candidate": config.candidate.model_copy(update=update)})
 
 
 class Action(NamedTuple):

@@ -78,12 +78,17 @@ class Process:
                 rows = [row for row in self.stored.diff[partition][task.late.correctable_from :] if row is not None]
                 task.late.restore([row for row in rows if row["task"] == task.name])
         self.marks_read = self.step.resume_marks(states, begins)
+        self.answers_read = len(self.world.running.second_answers) if self.world.running is not None else 0
         self.poll(len(self.world.progress))
 
     def poll(self, n: int) -> None:
         for at in range(self.marks_read, min(self.marks_read + n, len(self.world.progress))):
             self.step.mark(self.world.progress[at], at)
         self.marks_read = min(len(self.world.progress), self.marks_read + n)
+        answers = self.world.running.second_answers if self.world.running is not None else []
+        for record in answers[self.answers_read :]:
+            self.step.answer(record)
+        self.answers_read = len(answers)
 
     def read(self, place: Partition, n: int) -> None:
         begin = self.positions[place]
@@ -150,6 +155,8 @@ class Process:
             record = own.decode(write.value or b"")[1]
             if write.topic == plan.of("state"):
                 stored.states[record["task"]] = record
+            elif write.topic == plan.of("rechecks"):
+                self.world.requests.append(record)
             elif write.topic == plan.of("stats"):
                 stored.stats.append(record)
             else:

@@ -7,10 +7,11 @@ from shadowstream.records import Side
 from shadowstream.testing.simulation.failures import ABSENCES, LEFT_OUT
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.repeats import by_itself, partner
+from shadowstream.testing.simulation.second_answers import KINDS, UNSTABLE_KINDS
 from shadowstream.testing.simulation.truth import Truth, Unit, Written
 
 AGREES = ("match", "tolerated", "ignored", "expected", "both_failed")
-DIFFERS = {"tombstone", "differs", "failed"}
+DIFFERS = {"tombstone", "differs", "failed", *KINDS}
 NOT_BESIDE = ("undecodable_input", "warm_up", "uncompared", *LEFT_OUT)
 ABSENT = {"error": "candidate_error", "undecodable": "undecodable_input"}
 
@@ -76,6 +77,8 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
     for n, p in enumerate(mine):
         s, t = partner(p, shadows, n, apart) or (left.pop(0) if left else None), partner(p, twins, n, apart)
         outcome, revisions = (compared(p, s), (s.revision,)) if s else unmatched(unit, p, truth)
+        if setup.rechecks and s and outcome == "mismatch" and s.kind in UNSTABLE_KINDS:
+            outcome = "unstable"
         counts: tuple[str, ...] = ()
         beside = compared(p, t) if t else "missing"
         if setup.twin and beside != "uncompared" and outcome not in NOT_BESIDE:

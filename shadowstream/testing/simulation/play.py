@@ -183,7 +183,7 @@ class Trial:
             self._commit_production(0, 0)
             self._commit_twin(0, 0)
             world.commit_candidate()
-            for _ in range(3):
+            for _ in range(4):
                 self.turn()
 
     def _handle_all(self) -> None:
@@ -212,6 +212,7 @@ class Trial:
             process.read(place, self.world.logs.end(place) + 1)
         process.poll(len(self.world.progress))
         process.commit_all()
+        self.world.answer()
 
     def offences(self) -> Iterator[str]:
         """What went wrong beside the outcomes."""

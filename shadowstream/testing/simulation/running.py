@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from shadowstream.codecs import own
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
@@ -10,15 +11,18 @@ from shadowstream.config import Config
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
+from shadowstream.protocol.rechecks import Request, answer_mark
 from shadowstream.records import Batch, Partition, Side, Write
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.simulation.candidate import stamped
 from shadowstream.testing.simulation.failures import LEFT_OUT
-from shadowstream.testing.simulation.history import INPUT, Input, Setup
+from shadowstream.testing.simulation.history import CANDIDATE, INPUT, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
+from shadowstream.testing.simulation.second_answers import called_again
 
+AGAIN = f"{CANDIDATE}:candidate_again"
 NAMED = ("timeout", "crashed", *LEFT_OUT)
 """Absences that a plain callable cannot bring about; its errors are put down to these reasons instead."""
 
@@ -94,6 +98,8 @@ class Running:
         self.position: dict[Partition, int] = {}
         self.now_ms = 0
         self._call = load(config.candidate)
+        self.second_answers: list[dict[str, Any]] = []
+        self._second_answers = called_again(load(config.candidate.model_copy(update={"call": AGAIN})))
         self._retelling = Retelling(setup, config, at)
 
     @property
@@ -147,6 +153,13 @@ class Running:
         if not self.step.dirty():  # the ends are read after the commit has returned
             for write in self.step.done_marks(self.logs.ends(self.places)):
                 self.say(write)
+
+    def answer(self, request: Request) -> None:
+        """The runner answers a request for a second answer, if its revision still runs."""
+        batch = self.logs.at(request.at.place, [request.at.offset])
+        for asked, answer in self._second_answers(self.step, batch, [request]) if batch is not None else ():
+            write = marks.write(self.config.plan.of("second-answers"), answer_mark(self.revision, asked, answer))
+            self.second_answers.append(own.decode(write.value or b"")[1])
 
     def crash(self) -> None:
         """What it had written is aborted, which leaves gaps; it starts again from its commits."""

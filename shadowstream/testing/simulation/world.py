@@ -1,9 +1,11 @@
 """The trial's world: inputs that arrive, everybody who handles them, the progress topic, and the clock."""
 
+from random import Random
 from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.protocol import marks
+from shadowstream.protocol.rechecks import ASK, Request
 from shadowstream.records import Partition, Side, Write
 from shadowstream.testing.simulation.candidate import input_value
 from shadowstream.testing.simulation.history import (
@@ -44,6 +46,8 @@ class World:
         self.coming = {place: [o for o in history.inputs if o.partition == place.partition] for place in self.inputs}
         self.now_ms = BEGIN_MS
         self.progress: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
+        self.answering = Random(f"second answers of {setup.seed}")
         self.revision = REVISIONS[0]
         self.warm_below = dict.fromkeys(self.inputs, -1)
         self.warm_ends: dict[Partition, int] | None = None
@@ -171,6 +175,18 @@ class World:
             self.watch()
         elif self.running is not None:
             self.running.commit()
+            self.answer(0.3)
+
+    def answer(self, share: float = 1.0) -> None:
+        """The runner answers about a share of the requests, some of them twice, in any order."""
+        left, self.requests = self.requests, []
+        self.answering.shuffle(left)
+        for record in left:
+            if self.answering.random() >= share:
+                self.requests.append(record)
+            elif record["kind"] == ASK and record["revision"] == self.revision and self.running is not None:
+                for _ in range(self.answering.choice((1, 1, 2))):
+                    self.running.answer(Request.of(record))
 
     def switch(self) -> None:
         """A new revision of the candidate takes over from what the old one has committed."""

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from shadowstream.judge.step import JudgeStep
-from tests.joiner.joiner_world import REVISION, World
+from shadowstream.judge.verdict.side_notes import rechecks
+from tests.joiner.joiner_world import REVISION, World, config
 from tests.judge.trials_through_the_joiner import field_of, joined, judged, trial, verdict_of
 
 MISMATCH = [{"rate": "mismatch", "limit": 0.01}]
@@ -183,3 +184,18 @@ def test_a_twin_without_the_fields_object_is_the_fields_noise() -> None:
 def test_a_twin_that_agrees_has_no_noise() -> None:
     verdict = judged(joined(trial(field_of("score"), **TWIN), PAIR, PAIR, twin=PAIR))
     assert (verdict["noise"], caveats_on(verdict, "noise floor")) == ([], [])
+
+
+# ---------------------------------------------------------------- rechecks
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("recheck_skipped", "was not called again"), ("recheck_unanswered", "there is no second answer")],
+)
+def test_mismatches_that_were_not_asked_about_twice_are_named(name: str, words: str) -> None:
+    settings = config(candidate={"call": "m:f", "recheck": "on_mismatch"})
+    (caveat,) = rechecks(settings, {"mismatch": 9, name: 3})
+    assert caveat.startswith("unstable: on 3 pairs that differ")
+    assert words in caveat
+    assert rechecks(settings, {"mismatch": 9}) == rechecks(config(), {name: 3}) == []

@@ -14,13 +14,16 @@ from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.roles import external_candidate, joiner, judge, runner
+from shadowstream.kafka.roles import second_answers as edge
 from shadowstream.records import Batch, Partition
+from shadowstream.runner.candidate import load as load_candidate
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.memory.processes import Process
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
-from shadowstream.testing.simulation.running import Retelling
+from shadowstream.testing.simulation.running import AGAIN, Retelling
+from shadowstream.testing.simulation.second_answers import called_again
 
 RUN: dict[str, Callable[..., dict[str, Any]]] = {
     "runner": runner.run,
@@ -46,7 +49,9 @@ def retelling(world: BrokerWorld) -> Iterator[None]:
             reteller.retell(self, batch.part(0, done))
             return done
 
-    with patch.object(runner, "RunnerStep", Step), patch.object(joiner, "HookProcess", Functions):
+    again = called_again(load_candidate(world.config.candidate.model_copy(update={"call": AGAIN})))
+    of_runner = patch.object(runner, "RunnerStep", Step), patch.object(edge, "second_answers", again)
+    with of_runner[0], of_runner[1], patch.object(joiner, "HookProcess", Functions):
         yield
 
 
