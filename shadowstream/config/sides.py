@@ -274,8 +274,10 @@ class Candidate(Model):
     @model_validator(mode="after")
     def _can_be_asked_twice(self) -> Self:
         if not self.rechecks:
-            if own := {"recheck_ms", "recheck_share_max"} & self.model_fields_set:
-                raise ValueError(f"{', '.join(sorted(own))}: goes with recheck: on_mismatch")
+            fields = type(self).model_fields
+            own = [name for name in ("recheck_ms", "recheck_share_max") if getattr(self, name) != fields[name].default]
+            if own:
+                raise ValueError(f"{', '.join(own)}: goes with recheck: on_mismatch")
             return self
         if self.state != "none":
             raise ValueError(
