@@ -179,7 +179,7 @@ def caught_at(request: Any) -> dict[str, Any]:
 
     Sets are iterated in the roles. Under another hash seed a seed that has shown a fault may show nothing of it.
     """
-    here = [item for item in request.session.items if item.module is request.module]
+    here = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
     names = [item.callspec.params["name"] for item in here]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     command = [sys.executable, "-m", "tests.simulation.test_planted_faults_on_broker", *names]
