@@ -156,10 +156,11 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
 BEGIN = {
     "memory ahead of what is committed": 6,
     "no rewind after an abort": 6,
-    "commit after send_offsets failed": 62,
+    "commit after send_offsets failed": 59,
+    "nothing committed nor cleared on revoke": 19,
     "the joiner forgets nothing": 27,
     "write again what was committed": 16,
-    "the runner forgets nothing": 17,
+    "the runner forgets nothing": 38,
     "commits are not waited for": 64,
     "held by bytes alone": 6,
 }
