@@ -54,7 +54,7 @@ def write(path: Path, comparison: Comparison, terms: Terms) -> None:
         "page made": f"{time_text(round(time.time() * 1000))} UTC",
     }
     command = shlex.join(["shadowstream", *map(without_userinfo, sys.argv[1:])])
-    is_open = within.end_ms is None and within.end_offset is None
+    is_open = terms.follow or (within.end_ms is None and within.end_offset is None)
     names = first.name, second.name
     text = page(ComparedTopics(names, comparison.tally, terms.rules, about, command, comparison.spans, is_open))
     try:
@@ -69,7 +69,7 @@ def _unwritable(path: Path, error: OSError) -> ConfigError:
 
 
 def _range_text(within: Range, *, follow: bool) -> str:
-    begin, end = "from the first record", "to the end" if follow else "to the end as it was when the command began"
+    begin, end = "from the first record", "to the end" if follow else "to the end at the start of the command"
     if within.begin_offset is not None:
         begin = f"from offset {within.begin_offset:,} of each partition"
     elif within.begin_ms is not None:
@@ -79,7 +79,7 @@ def _range_text(within: Range, *, follow: bool) -> str:
     elif within.end_ms is not None:
         end = f"before {time_text(within.end_ms)} UTC"
     margin = f"{within.margin_ms / 1000:g} s"
-    text = f"{begin} {end}"
+    text = f"{begin}, {end}"
     if within.begin_ms is not None or within.end_ms is not None:
         text += f"; partners are found up to {margin} outside it"
     return f"{text}; followed, each record waited up to {margin} for its partner" if follow else text
@@ -89,7 +89,7 @@ def _pairing_text(terms: Terms) -> str:
     identity = terms.identity
     name = f"header {identity.header}" if identity.header else f"field {identity.path}" if identity.path else "key"
     if terms.latest:
-        return f"the last record of each {name}"
+        return f"by {name}: the last record of each in A and in B"
     if identity.kind == "occurrence":
-        return f"records of one {name}, at most {identity.tolerance_ms / 1000:g} s apart"
-    return f"the n-th record of a {name} in A with the n-th in B"
+        return f"by {name}: records at most {identity.tolerance_ms / 1000:g} s apart"
+    return f"by {name}: the n-th record of each in A with the n-th in B"

@@ -16,10 +16,14 @@ EXAMPLES_MAX = 500
 """Examples of each section; --json has all."""
 _STATES = {Answer.EQUAL: "promote", Answer.DIFFER: "reject", Answer.UNKNOWN: "not_yet"}
 
+_ADDED = {"mismatch": "makes a pair different", "ignore": "is ignored", "expected": "is an expected change"}
+_TWICE = {"error": "cannot be decoded", "last": "has the last value"}
+_SHOWN = {"numbers": "numbers; texts as hashes", "shown": "all", "hashed": "as hashes", "none": "not shown"}
+
 
 class ComparedTopics(NamedTuple):
-    """All data of a page. `about`: texts by title. `spans`: by partition of A and of B the offsets read. `is_open`: no
-    end was given."""
+    """All data of a page. `about`: texts by title. `spans`: by partition of A and of B the offsets read. `is_open`: the
+    command reads other records when it runs later."""
 
     names: tuple[str, str]
     tally: Tally
@@ -44,14 +48,15 @@ def page(facts: ComparedTopics) -> str:
         outcomes=ranked(tally.outcomes),
         outcome_word=outcome_word,
         reasons={_reason(text): n for text, n in ranked(tally.reasons).items()},
-        records=list(_records(tally)),
+        records=[row for n, row in enumerate(_records(tally)) if n < 2 or any(row[1])],
         fields=ranked(tally.paths),
         deltas=tally.typical(),
         unexplained=pairs - sum(tally.outcomes[outcome] for outcome in EQUAL) - tally.explained,
         of_pairs=[one for one in shown if len(one.places) > 1],
         of_single=[one for one in shown if len(one.places) == 1],
         examples_max=EXAMPLES_MAX,
-        rules=list(_rules(facts.rules)),
+        rules=[(rule.path, _rule(rule)) for rule in facts.rules.rules],
+        terms=list(_terms(facts.rules)),
     )
 
 
@@ -73,25 +78,24 @@ def _records(tally: Tally) -> Iterator[tuple[str, list[int]]]:
     yield "not accounted for", [side.remainder for side in sides]
 
 
-def _rules(compare: Compare) -> Iterator[tuple[str, str]]:
-    """Yield what a rule is for, and the rule. Values that a config names are not shown, for they may be secret."""
-    for rule in compare.rules:
-        yield rule.path, _rule(rule)
+def _terms(compare: Compare) -> Iterator[tuple[str, str]]:
+    """Yield what applies beside the rules of fields, as texts by title."""
     yield "any other field", "must be equal"
-    yield "fields that only B has", compare.added_fields
+    yield "a field that only B has", _ADDED[compare.added_fields]
     for change in compare.expected:
         named = ", with the values that the config names" if {"production", "shadow"} & change.model_fields_set else ""
         yield f"expected change {change.name}", f"{', '.join(change.paths)}{named}, until {change.until.isoformat()}"
-    yield "a name twice in a JSON object", compare.duplicate_names
+    yield "a JSON object that has a name twice", _TWICE[compare.duplicate_names]
     yield "record key", "compared" if compare.key else "not compared"
     yield "headers", ", ".join(compare.headers) or "not compared"
-    yield "values in examples", compare.examples.values
+    yield "values in examples", _SHOWN[compare.examples.values]
     if compare.redact is not None:
         keys = ["record keys"] if compare.redact.keys else []
         yield "redacted", ", ".join([*compare.redact.paths, *compare.redact.headers, *keys])
 
 
 def _rule(rule: Rule) -> str:
+    """Return the settings of a rule. Values that a config names are only counted, for redaction may cover them."""
     given = rule.model_dump(exclude_defaults=True, exclude={"path", "values"})
     parts = [
         name if value is True else f"{name}: {', '.join(value) if isinstance(value, list) else value}"
