@@ -44,7 +44,7 @@ def test_the_page_has_the_result_and_how_to_repeat_it(kafka: Broker, topic_prefi
     for one in found["examples"]:
         assert one["key"].startswith(MARK)
         assert all(part in shown for part in (one["key"], *one["places"]))
-    assert f"score {found['fields']['score']} typically +1 by 3 differences" in shown
+    assert f"score {found['fields']['score']} 42.86 % typically +1 by 3 differences" in shown
     assert "range from 2023-11-14 22:00:00 UTC, to the end at the start" in shown
     assert f"repeat it by shadowstream compare {a} {b} --config {config} --id key --from" in shown
     assert f"{a}/0 [0, 7)" in shown
