@@ -78,9 +78,6 @@ _Order = Annotated[
     bool,
     typer.Option("--order", help="records of one key must come in the same order (with --id header: or path:)"),
 ]
-_Report = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="HTML page of the result that is written too, at the end")
-]
 _Id = Annotated[
     str | None,
     typer.Option("--id", help="identity of the pairs: key, header:NAME, path:PATH or occurrence"),
@@ -122,7 +119,7 @@ def compare(
         str | None, typer.Option(help="folder for records that wait; default: the temporary one")
     ] = None,
     disk_bytes: Annotated[int, typer.Option(min=0, help="most bytes that may wait on disk")] = 20_000_000_000,
-    report: _Report = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="HTML page of the result to write too")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare two topics record by record; nothing is written. Exit code 0 equal, 3 differ, 4 could not tell.
