@@ -126,7 +126,7 @@ def test_each_example_of_the_json_is_on_the_page() -> None:
         assert [text for text in texts if text and " ".join(printable(text).split()) not in shown] == []
 
 
-def test_examples_beyond_the_most_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "EXAMPLES_MAX", 2)
     tally = filled()
     pairs = [one for one in tally.examples() if len(one.places) == 2]
