@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from shadowstream import extras
 from shadowstream.cli.compare_follow import followed, from_now, refuse_followed
 from shadowstream.cli.compare_output import show
+from shadowstream.cli.compare_report import Terms, refuse_unwritable, write
 from shadowstream.cli.durations import seconds_of, time_ms_of
 from shadowstream.cli.output import ExitCode, Json, put_json, say
 from shadowstream.codecs.bounds import DecodedBounds
@@ -117,6 +119,7 @@ def compare(
         str | None, typer.Option(help="folder for records that wait; default: the temporary one")
     ] = None,
     disk_bytes: Annotated[int, typer.Option(min=0, help="most bytes that may wait on disk")] = 20_000_000_000,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="HTML page of the result to write too")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare two topics record by record; nothing is written. Exit code 0 equal, 3 differ, 4 could not tell.
@@ -125,6 +128,8 @@ def compare(
     topics are read from --from to --to, by default whole, up to their ends as they are now. With --follow they are
     read from now on.
     """
+    if report is not None:
+        refuse_unwritable(report)
     access = _Access((bootstrap, other_bootstrap), (registry, schemas_dir))
     rules = _Rules(ignore or [], {"atol": atol or [], "rtol": rtol or []})
     within = _range(begin, end, seconds_of("--margin", margin))
@@ -133,10 +138,9 @@ def compare(
     trial, another = (None if path is None else load(path).acting_as("reader") for path in (config, other_config))
     compared = _with_parts(_rules(trial, another, rules), beside)
     topics = _topics((trial, another or trial), access, (first, second), compared)
-    identity = _identity(id_, trial)
-    tolerance_ms = identity.tolerance_ms if tolerance is None else round(seconds_of("--tolerance", tolerance) * 1_000)
+    identity = _identity(id_, trial, tolerance)
     latest = _is_latest(topics, identity, beside, compacted)
-    pairing = newest if latest else by_time(tolerance_ms) if identity.kind == "occurrence" else in_order
+    pairing = newest if latest else by_time(identity.tolerance_ms) if identity.kind == "occurrence" else in_order
     own = identity.header, identity.path, beside.order
     options = Options(pairing, within, *own, spill_dir=spill_dir, disk_bytes=disk_bytes)
     if follow:
@@ -147,6 +151,8 @@ def compare(
         put_json({"a": first, "b": second, **tally.record()})
     else:
         show(tally, (first, second), latest=latest)
+    if report is not None:
+        write(report, comparison, Terms(compared, identity, latest, follow))
     raise typer.Exit(_EXIT[tally.answer])
 
 
@@ -275,7 +281,14 @@ def _text_of(error: ValidationError) -> str:
     return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
-def _identity(text: str | None, trial: Config | None) -> Identity:
+def _identity(text: str | None, trial: Config | None, tolerance: str | None) -> Identity:
+    identity = _identity_of(text, trial)
+    if tolerance is None:
+        return identity
+    return identity.model_copy(update={"tolerance_ms": round(seconds_of("--tolerance", tolerance) * 1_000)})
+
+
+def _identity_of(text: str | None, trial: Config | None) -> Identity:
     if text is None:
         identity = Identity() if trial is None else trial.identity
         if identity.kind == "coordinate" and identity.header is None:

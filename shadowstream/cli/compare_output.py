@@ -10,17 +10,11 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.status.differing_rows import ranked
 from shadowstream.status.words import path_text, side_text, time_text
-from shadowstream.topic_pairs.pairing import Fate
-from shadowstream.topic_pairs.tally import EQUAL, Answer, Example, SideCounts, Tally
+from shadowstream.topic_pairs.tally import EQUAL, Example, SideCounts, Tally
+from shadowstream.topic_pairs.words import FATES, answer_sentence, outcome_word
 
 FIELDS_SHOWN = 20
 EXAMPLES_SHOWN = 12
-_FATES = {
-    Fate.UNMATCHED: "without a partner",
-    Fate.REPEATED: "more of an id than the other topic has",
-    Fate.SUPERSEDED: "followed by a later record of its id",
-    Fate.DELETED: "deleted by a tombstone",
-}
 
 
 def show(tally: Tally, names: tuple[str, str], *, latest: bool) -> None:
@@ -56,11 +50,11 @@ def _parts(tally: Tally, names: tuple[str, str], *, latest: bool) -> Iterator[st
         yield from _example(example)
     if tally.explained < pairs - sum(tally.outcomes[outcome] for outcome in EQUAL):
         yield f"fields and examples are of the first {tally.explained:,} pairs that are not equal"
-    yield _answer(tally, pairs)
+    yield answer_sentence(tally)
 
 
 def _rest(side: SideCounts) -> str:
-    parts = [f"{side.single[fate]:,} {text}" for fate, text in _FATES.items() if side.single[fate]]
+    parts = [f"{side.single[fate]:,} {text}" for fate, text in FATES.items() if side.single[fate]]
     if side.without_id:
         undecodable = f" ({side.undecodable_ids:,} of them cannot be decoded)" if side.undecodable_ids else ""
         parts.append(f"{side.without_id:,} without an id{undecodable}")
@@ -72,19 +66,7 @@ def _rest(side: SideCounts) -> str:
 
 
 def _kinds(tally: Tally) -> str:
-    return ", ".join(f"{n:,} {_word(outcome)}" for outcome, n in ranked(tally.outcomes).items())
-
-
-def _word(outcome: str) -> str:
-    words: dict[str, str] = {
-        Outcome.MATCH: "equal",
-        Outcome.TOLERATED: "within tolerance",
-        Outcome.IGNORED: "equal but for ignored fields",
-        Outcome.MISMATCH: "different",
-        Outcome.UNDECODABLE_PRODUCTION: "undecodable in A",
-        Outcome.UNDECODABLE_SHADOW: "undecodable in B",
-    }
-    return words.get(outcome, outcome)
+    return ", ".join(f"{n:,} {outcome_word(outcome)}" for outcome, n in ranked(tally.outcomes).items())
 
 
 def _fields(tally: Tally, pairs: int) -> Table:
@@ -109,26 +91,3 @@ def _example(example: Example) -> Iterator[str]:
         yield f"  {example.reason}"
     for one in example.differences[:4]:
         yield f"  {path_text(one.path)}: {side_text(one.production)} → {side_text(one.shadow)}"
-
-
-def _answer(tally: Tally, pairs: int) -> str:
-    if tally.answer == Answer.EQUAL:
-        return f"equal: all {pairs:,} pairs, and no record is left over"
-    if tally.answer == Answer.DIFFER:
-        different = tally.outcomes[Outcome.MISMATCH]
-        share = f" ({percent(different / pairs)})" if pairs else ""
-        only = f"{tally.sides[0].unequal:,} records only in A, {tally.sides[1].unequal:,} only in B"
-        text = f"the topics differ: {different:,} of {pairs:,} pairs{share}, {only}"
-        waiting = sum(side.waiting for side in tally.sides)
-        left = tally.not_compared - waiting
-        text += f"; a further {left:,} could not be compared" if left else ""
-        return f"{text}; {waiting:,} still wait for a partner" if waiting else text
-    if not pairs:
-        return "could not tell: no record was compared. Check the topics' names, --from and --to, and --id"
-    waiting = sum(side.waiting for side in tally.sides)
-    if waiting == tally.not_compared:
-        return (
-            f"could not tell: {waiting:,} records still wait for a partner, and all others are equal. With --to, "
-            "--follow ends by itself once the last partner should have come"
-        )
-    return f"could not tell: {tally.not_compared:,} pairs or records could not be compared, and all others are equal"

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as xml
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.report.facts import Facts
+from shadowstream.status.words import printable
 
 
 def junit(facts: Facts) -> str:
@@ -27,7 +28,7 @@ def junit(facts: Facts) -> str:
         blocking = [reason for reason in facts.verdict["reasons"] if reason.startswith("coverage: ")]
         if blocking:
             _failure(covered, "not covered", "\n".join(blocking))
-        xml.SubElement(covered, "system-out").text = _allowed("\n".join(notes_of(facts.verdict)))
+        xml.SubElement(covered, "system-out").text = printable("\n".join(notes_of(facts.verdict)))
     decision = _case(suite, "verdict", "decision")
     if facts.explanation.decision != "promote":
         _failure(decision, facts.decision, "\n".join(facts.reasons))
@@ -37,7 +38,7 @@ def junit(facts: Facts) -> str:
     suite.set("skipped", "0")
     properties = xml.Element("properties")
     named = [("revision", facts.revision), ("decision", facts.explanation.decision)]
-    named += [(title.replace(" ", "_"), _allowed(text)) for title, text in facts.about.items()]
+    named += [(title.replace(" ", "_"), printable(text)) for title, text in facts.about.items()]
     if facts.verdict is not None:
         coverage = facts.verdict["coverage"]
         named.append(("coverage", "unknown" if coverage is None else percent(coverage)))
@@ -50,16 +51,9 @@ def junit(facts: Facts) -> str:
 
 
 def _case(suite: xml.Element, group: str, name: str) -> xml.Element:
-    return xml.SubElement(suite, "testcase", classname=f"{suite.get('name')}.{group}", name=_allowed(name))
+    return xml.SubElement(suite, "testcase", classname=f"{suite.get('name')}.{group}", name=printable(name))
 
 
 def _failure(case: xml.Element, kind: str, text: str) -> None:
-    failure = xml.SubElement(case, "failure", type=kind, message=_allowed(text.partition("\n")[0]))
-    failure.text = _allowed(text)
-
-
-def _allowed(text: str) -> str:
-    """Remove characters that XML 1.0 cannot hold; names of fields may contain them."""
-    return "".join(
-        c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c < "\ufffe") else "�" for c in text
-    )
+    failure = xml.SubElement(case, "failure", type=kind, message=printable(text.partition("\n")[0]))
+    failure.text = printable(text)

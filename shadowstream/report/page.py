@@ -1,14 +1,5 @@
-"""The HTML page: one file without scripts or external resources, to be mailed, archived and printed.
+"""The HTML page of a verdict. Only its plots, which shadowstream renders itself, are inserted as they are."""
 
-The template engine escapes everything from records; only the plots, which shadowstream renders itself, are inserted as
-they are.
-"""
-
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
-import jinja2
 from markupsafe import Markup
 
 from shadowstream.judge.label_quality import quality_lines
@@ -16,16 +7,7 @@ from shadowstream.judge.verdict.explain import span
 from shadowstream.judge.verdict.verdict_notes import coverage_notes, notes_of
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
-from shadowstream.status.words import (
-    key_text,
-    log_text,
-    number,
-    path_text,
-    rate_text,
-    side_text,
-    time_text,
-    typical_text,
-)
+from shadowstream.report.templates import template
 
 FIELDS_MAX = 50
 DRIFT_MAX = 200
@@ -50,7 +32,7 @@ def page(facts: Facts) -> str:
     drawn = plots.drawn(facts) if facts.history else []
     drift = sorted(facts.drift, key=lambda event: event["window_end_ms"])
     quality = quality_lines(verdict) if verdict else []
-    text: str = _template().render(
+    return template("page.html").render(
         facts=facts,
         verdict=verdict,
         span=span(verdict) if verdict else "",
@@ -71,19 +53,10 @@ def page(facts: Facts) -> str:
             "rates": [(name, Markup(plots.rate(facts, name))) for name in drawn],
         },
         fields=_fields(verdict["fields"]) if verdict else [],
-        typical=typical_text,
         glossary=GLOSSARY,
         drift=drift[-DRIFT_MAX:],
         drift_left=max(0, len(drift) - DRIFT_MAX),
-        number=number,
-        path_text=path_text,
-        log=log_text,
-        rate=rate_text,
-        time=time_text,
-        key=key_text,
-        side=side_text,
     )
-    return text
 
 
 def _with_code(sentence: str) -> Markup:
@@ -98,14 +71,3 @@ def _fields(fields: dict[str, int]) -> list[tuple[str, int, float]]:
     greatest = max(fields.values(), default=0)
     ranked = sorted(fields.items(), key=lambda item: (-item[1], item[0]))
     return [(path, pairs, 100 * pairs / greatest) for path, pairs in ranked[:FIELDS_MAX]]
-
-
-@cache
-def _template() -> Any:
-    text = (files(__package__) / "page.html").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=_Absent)
-    return environment.from_string(text)
-
-
-class _Absent(jinja2.ChainableUndefined):
-    """Undefined value for fields that an older verdict lacks: empty, as the schemas' defaults are."""

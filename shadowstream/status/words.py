@@ -83,3 +83,14 @@ def place_text(where: str, problem: str | None, *, deleted: bool) -> str:
 def side_text(value: str | None) -> str:
     """Return one side of a difference: JSON as in diff."""
     return "(nothing)" if value is None else value
+
+
+def printable(text: str) -> str:
+    r"""Replace characters that neither XML 1.0 nor HTML can hold; names of fields may contain them.
+
+    >>> printable("a\x00b\n")
+    'a\ufffdb\n'
+    """
+    return "".join(
+        c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c < "\ufffe") else "\ufffd" for c in text
+    )

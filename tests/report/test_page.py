@@ -9,6 +9,7 @@ import pytest
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
 from shadowstream.report.page import page
+from shadowstream.status.words import printable
 from tests.report.trial_facts import HOSTILE, facts, nothing
 
 
@@ -63,7 +64,7 @@ def test_slices_incidents_and_what_a_criterion_lacks_are_there(late: Facts) -> N
     assert text[at:].startswith("Slices that hold the excess slice differ of rate at least evidence carrier = <script>")
     assert "]]> 160 3,000 5.333 %" in text[at : at + 200]
     (incident,) = late.explanation.incidents
-    assert "Open incidents " + " ".join(incident.split()) in text
+    assert "Open incidents " + " ".join(printable(incident).split()) in text
     assert "72 of 900" in text[text.index("Criteria") :], "how it was lately"
     early = facts(hours=30, bad_from=99, examples=0, criteria=[{"rate": "mismatch", "limit": 0.01, "min_units": 5_000}])
     assert "its min_units asks for 5,000 however good they are" in page(early)

@@ -23,6 +23,7 @@ from shadowstream.topic_pairs.pairing import Fate, in_order
 from shadowstream.topic_pairs.tally import Answer, Tally
 from tests.forked import Forked
 from tests.pipeline.written_records import await_that
+from tests.report.test_comparison_page import Page
 from tests.topic_pairs.test_compare_command import DECODER, FIRST_MS, RULES, ask, noisy
 
 PATIENCE_S = 600.0
@@ -103,7 +104,9 @@ def test_the_command_ends_by_its_range_or_an_interrupt(
     create_topics(kafka.bootstrap, {a: 2, b: 2}, {"retention.ms": "-1"})
     until = datetime.now(UTC) + timedelta(seconds=12)
     words = ["--to", until.isoformat(), "--margin", "1s"] if has_end else []
+    report = tmp_path / "page.html"
     command = [sys.executable, "-m", "shadowstream", "compare", a, b, "--bootstrap", kafka.bootstrap]
+    command += ["--report", str(report)]
     errors = tmp_path / "stderr"
     with errors.open("wb") as log:
         process = Forked([*command, "--follow", "--every", "0.2s", "--json", *words], stdout=-1, stderr=log)
@@ -117,6 +120,7 @@ def test_the_command_ends_by_its_range_or_an_interrupt(
     found = json.loads(printed)
     assert (found["answer"], sum(found["pairs"].values())) == (answer, 1)
     assert process.returncode == (0 if has_end else 3)
+    assert f"{a} and {b}: {answer}" in Page(report.read_text("utf-8")).text
 
 
 @pytest.mark.parametrize(

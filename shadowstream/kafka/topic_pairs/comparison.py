@@ -14,13 +14,13 @@ from shadowstream.compare.record_parts import NO_PARTS, PartColumns
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Difference
 from shadowstream.errors import RecordError
-from shadowstream.kafka.reading.bounded import Spans
+from shadowstream.kafka.reading.bounded import Span, Spans
 from shadowstream.kafka.topic_pairs.buckets import Buckets
 from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, batches, spans_of
 from shadowstream.paths import parse_one
 from shadowstream.protocol.headers import header
 from shadowstream.protocol.join_id import found_in_broken, text_id
-from shadowstream.records import Batch, Side
+from shadowstream.records import Batch, Partition, Side
 from shadowstream.topic_pairs.pairing import Fate, OrderBreaks, Pairing, by_id, order_breaks
 from shadowstream.topic_pairs.stored_record import PairPlaces, StoredRecord, unpack, unpack_places
 from shadowstream.topic_pairs.tally import EQUAL, UNEQUAL_FATES, Example, Tally
@@ -62,6 +62,8 @@ class Comparison:
         self._comparer, self._redactor, self._parts = comparer, redactor, comparer.parts
         self._path = None if options.id_path is None else parse_one(options.id_path)
         self.tally, self._progress = tally, progress
+        self.spans: tuple[dict[Partition, Span], dict[Partition, Span]] = ({}, {})
+        """The offsets of each topic that have been read."""
 
     def run(self) -> Tally:
         """Read, pair and compare everything. Raises `ConfigError`, `BrokerError`, `StoreError`, `RegistryError`."""
@@ -91,6 +93,8 @@ class Comparison:
     def read(self, side: int, spans: Spans) -> Iterator[StoredRecord]:
         """Read the spans of one topic; yield its records that have an id, and count all."""
         topic, options, counts = self.topics[side], self.options, self.tally.sides[side]
+        for partition, (begin, end) in spans.items():
+            self.spans[side][partition] = self.spans[side].get(partition, (begin, end))[0], end
         with_headers = bool(options.id_header or self._parts or topic.format.header)
         for batch in batches(topic, spans, with_headers=with_headers):
             values = batch.values
