@@ -55,7 +55,7 @@ def at_import(module: str, number: int, *words: str) -> subprocess.CompletedProc
             (module, signal.SIGINT, 130)
             for module in ("shadowstream.cli", "typer", "pydantic", "shadowstream.cli.gate")
         ),
-        *((module, signal.SIGTERM, 143) for module in ("shadowstream.cli", "typer", "rich.console")),
+        *((module, signal.SIGTERM, 143) for module in ("shadowstream.cli", "typer", "shadowstream.cli.commands")),
         # Loaded with the command, after the handlers of commands: shells show this as 143 too.
         *((module, signal.SIGTERM, -15) for module in ("pydantic", "shadowstream.cli.gate")),
     ],
