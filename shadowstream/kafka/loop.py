@@ -253,6 +253,8 @@ class Loop:
         return [TopicPartition(*place, offset) for place, offset in starts.items()]
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._assignment.closed:
+            return
         with self._watchdog.unwatched():
             places = places_of(partitions)
             self._assignment.move(places, Event.ASSIGN)
@@ -287,6 +289,8 @@ class Loop:
 
     def _on_added(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Add partitions, paused until `_load_complete_tasks` sets the offset to read each of them from."""
+        if self._assignment.closed:
+            return
         with self._watchdog.unwatched():
             self._commit_and_drop()
             self._assignment.move(places_of(partitions), Event.ASSIGN)

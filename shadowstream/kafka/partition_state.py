@@ -104,6 +104,7 @@ class Assignment:
         self.owned: frozenset[Partition] = frozenset()
         """Partitions that the role holds: the loop passes their records on and commits for them."""
         self.restored = False  # whether the role holds partitions and all of them are live
+        self.closed = False
         self.generation = 0
         """Number of resets so far. The client delivers a message again that it fetched under an earlier one."""
 
@@ -154,6 +155,8 @@ class Assignment:
         self.move(list(self._states), Event.RESET)
 
     def close(self) -> None:
+        """Give up all partitions, for good: a rebalance may still assign some while the consumer closes."""
+        self.closed = True
         self.move(list(self._states), Event.LOSE)
 
     def new_records(self, place: Partition, messages: Sequence[Message]) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
@@ -16,6 +17,7 @@ from shadowstream.kafka.transaction import start_transactions
 from shadowstream.records import Batch, Commit, Partition, Prepared, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
@@ -119,6 +121,33 @@ def test_a_process_whose_instance_came_up_elsewhere_ends_by_itself(world: World)
     world.arrive(b"c")
     world.turn(new)
     assert world.copied() == [b"a", b"b", b"c"]
+
+
+class Brief(Copier):
+    """A role that has finished once it has partitions."""
+
+    @property
+    def finished(self) -> bool:  # type: ignore[override]  # read by the loop only
+        return bool(self.positions)
+
+
+def test_partitions_that_come_while_the_consumer_closes_are_not_loaded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client serves what a rebalance has assigned, and then refuses each call: its handle is being destroyed."""
+    real, closed, asked = MemoryConsumer.close, [], []
+
+    def close(self: MemoryConsumer) -> None:
+        for call in ("committed", "assign", "pause"):
+            monkeypatch.setattr(MemoryConsumer, call, lambda *_, call=call, **__: asked.append(call))
+        self._called("assign", [TopicPartition("in", 1)])
+        closed.append(True)
+        real(self)
+
+    monkeypatch.setattr(MemoryConsumer, "close", close)
+    process = world.copier("0", role_of=Brief)
+    world.turn(process)
+    assert (process.error, len(closed), asked) == (None, 1, [])
 
 
 def sleeps_past_its_session(world: World) -> list[bytes]:
