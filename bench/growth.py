@@ -99,7 +99,7 @@ Pairs = list[tuple[bytes, bytes, bytes]]
 
 
 def _made(workload: Workload, count: int, mismatch_percent: int | None = None) -> Pairs:
-    """Pairs of which so many percent differ; None: as the workload has them."""
+    """Pairs with so many percent that differ; None: as the workload has them."""
     made = list(workload.pairs(100 if mismatch_percent is not None else count))
     if mismatch_percent is None:
         return made
@@ -187,7 +187,7 @@ def many_tasks(tasks: int) -> dict[str, Any]:
 
 
 def mismatching(percent: int) -> dict[str, Any]:
-    """Pairs in one task of which so many percent differ beyond the rules."""
+    """Pairs in one task with so many percent that differ beyond the rules."""
     measured = shared_by(1, _made(Workload("flat-100"), PAIRS, percent))
     share = round(100 * measured.outcomes.get("mismatch", 0) / PAIRS)
     if share != percent:

@@ -154,7 +154,7 @@ def with_parts(
 
 
 def leave_uncompared(results: Results, indexes: Iterable[int], reason: str) -> None:
-    """Make pairs uncompared of which a part is unknown, unless they differ."""
+    """Make pairs with an unknown part uncompared, unless they differ."""
     for index in indexes:
         if results[index].outcome in _EXPLAINED:
             results.known[index] = PairResult(Outcome.UNCOMPARED, reason=reason)

@@ -167,13 +167,6 @@ class Results(Sequence["PairResult | Undecodable"]):
         self.places, self.known, self._explain = places, known, explain
         self.changes: dict[int, tuple[str, ...]] = {}
 
-    def part(self, begin: int, end: int) -> Results:
-        """Return the results of the pairs from `begin` up to `end`, as results of their own."""
-        known = {i - begin: self.known[i] for i in range(begin, end) if i in self.known}
-        of_part = Results(self.places[begin:end], known, lambda i: self._explain(begin + i))
-        of_part.changes = {i - begin: self.changes[i] for i in range(begin, end) if i in self.changes}
-        return of_part
-
     def changed(self) -> Counter[str]:
         """The number of pairs compared across each kind of schema change."""
         counts: Counter[str] = Counter()

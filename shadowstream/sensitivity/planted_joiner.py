@@ -49,7 +49,7 @@ def _ending(config: Config) -> Config:
     by_commits = {
         name: side.model_copy(update={"group": side.group or "planted"}) for name, side in sides.items() if side
     }
-    candidate = config.candidate.model_copy(update={"recheck": "never"})  # nobody would answer
+    candidate = config.candidate.model_copy(update={"recheck": "never"})  # no runner answers here
     return config.model_copy(update={"bounded": True, "candidate": candidate, **by_commits})
 
 

@@ -309,8 +309,10 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     counted, end = [], 0
     for stage, batch in batches:
         begin, end = end, end + len(batch.ids)
-        of_stage = (results, columns) if len(batches) == 1 else (results.part(begin, end), columns.part(begin, end))
-        pairs = stage.without_waiting(batch, *of_stage)
+        if len(batches) == 1:
+            pairs = stage.without_waiting(batch, results, columns)
+        else:
+            pairs = stage.without_waiting(batch, results.where(range(begin, end)), columns.part(begin, end))
         counted.append((stage, pairs, stage.scored_columns(pairs.batch, pairs.columns) if len(pairs.batch.ids) else []))
     for stage, pairs, scored in counted:
         stage.count_columns(pairs, scored)

@@ -217,7 +217,7 @@ class Verdict:
         for record in self.stored.stats:
             for window in record["windows"]:
                 for outcome, n in window["outcomes"].items():
-                    if outcome not in RECHECKS:  # of which there are none that end a record
+                    if outcome not in RECHECKS:  # these end no record
                         seen[window["start_ms"], window["revision"], outcome] += n
         for at in sorted(totals.keys() | seen.keys()):
             if totals[at] != seen[at]:
