@@ -247,9 +247,10 @@ def test_what_the_config_needs_names_its_extra_and_the_way(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for loaded in list(sys.modules):
-        if loaded.startswith(("confluent_kafka.schema_registry", "shadowstream.model_server.exchange")):
-            monkeypatch.delitem(sys.modules, loaded)
+    # An import of `a.b.c` asks neither `a` nor `a.b` if `a.b.c` is loaded already.
+    askers = ("confluent_kafka.schema_registry", "shadowstream.model_server.exchange", f"{module}.")
+    for loaded in [one for one in sys.modules if one.startswith(askers)]:
+        monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises((ConfigError, SystemExit)) as refused:
         ask()

@@ -24,10 +24,12 @@ class ExactFloat(float):
     (Decimal('12345678901234567.89'), inf)
     """
 
+    __slots__ = ("exact",)
     exact: Decimal
 
-    def __new__(cls, exact: Decimal) -> ExactFloat:
-        made = super().__new__(cls, exact)
+    def __new__(cls, exact: Decimal, nearest: float | None = None) -> ExactFloat:
+        """`nearest` is the nearest double where the caller has it: its conversion is half of the cost."""
+        made = float.__new__(cls, exact if nearest is None else nearest)
         made.exact = exact
         return made
 
@@ -50,8 +52,14 @@ def number(exact: Decimal) -> float:
     >>> number(Decimal("0.10")), type(number(Decimal("0.10000000000000000001"))).__name__
     (0.1, 'ExactFloat')
     """
-    nearest = float(exact)
-    return nearest if math.isfinite(nearest) and Decimal(repr(nearest)) == exact else ExactFloat(exact)
+    return _number(exact, float(exact))
+
+
+def _number(exact: Decimal, nearest: float) -> float:
+    if nearest == 0.0:
+        return ExactFloat(exact, nearest) if exact else nearest
+    is_same = math.isfinite(nearest) and Decimal(repr(nearest)) == exact
+    return nearest if is_same else ExactFloat(exact, nearest)
 
 
 def fraction(text: str) -> float:
@@ -64,7 +72,7 @@ def fraction(text: str) -> float:
     if repr(nearest) == text:
         return nearest
     try:
-        return number(Decimal(text))
+        return _number(Decimal(text), nearest)
     except InvalidOperation as error:
         raise ValueError(f"the number {text[:40]} has an exponent beyond {MAX_EMAX}") from error
 

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, EVENTS_MAX, parse, read
+from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, EVENTS_MAX, _Loader, parse, read
 
 
 def problems(text: str, **environ: str) -> list[tuple[int, str, str]]:
@@ -205,6 +205,20 @@ def test_values_are_counted_without_the_parser_in_c_too(monkeypatch: pytest.Monk
     monkeypatch.setattr(yaml, "__with_libyaml__", False)
     ((_, _, message),) = problems("[" + "a," * EVENTS_MAX + "]")
     assert message == f"holds more than {EVENTS_MAX} values; is this the right file?"
+
+
+@pytest.mark.parametrize(
+    "long", ["b" * 300, "b " * 300, '"' + "b" * 300 + '"', "'" + "\ufeff" * 300 + "'", "# " + "c" * 300]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\x85", " # no\n"])
+def test_long_parts_of_a_line_keep_every_place(long: str, end: str) -> None:
+    text = f"a: {long}{end}" * 30
+    own, plain = (
+        [(one.start_mark.index, one.start_mark.line, one.start_mark.column) for one in yaml.scan(text, Loader=loader)]
+        for loader in (_Loader, yaml.SafeLoader)
+    )
+    assert own == plain
+    assert len(own) > 90
 
 
 def test_a_file_over_the_limit_is_refused(tmp_path: Path) -> None:
