@@ -42,7 +42,7 @@ from shadowstream.logs import get_logger
 from shadowstream.records import Commit, Partition, Write
 
 log = get_logger("loop")
-IDLE_WAIT_S = 0.05
+IDLE_WAIT_S = 0.2  # the first record ends the wait; a turn without records costs CPU all the same
 GATHER_S, GATHER_BELOW = 0.05, 1_000
 """Time for which a turn with fewer records than these waits for more: it costs about the same for one as for many."""
 TICK_MAX_S = 90.0  # A role's `tick` sends several requests to the broker, and each of them may take its whole timeout

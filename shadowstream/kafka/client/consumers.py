@@ -36,7 +36,7 @@ BASE_CONSUMER: dict[str, Any] = {
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
-    "fetch.wait.max.ms": 50,
+    "fetch.wait.max.ms": 200,  # a record ends the wait of a request; a partition that is resumed waits for it to end
     "fetch.queue.backoff.ms": 10,
 }
 """Settings of every consumer: committed records only, no automatic commit, no jump, and an event at each end."""
