@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
+from shadowstream.judge.judge_state import VERSION
 from shadowstream.protocol import marks
 from shadowstream.records import Partition
 from shadowstream.testing.memory.log import Entry, Log
@@ -23,7 +24,7 @@ from tests.judge.stats_records import cell, stats
 
 LITTER = b"litter"
 ALWAYS = [b"", b"\xfe", b"garbage", b"\xc3\x01" + bytes(8), b"\xc3\x01", None]
-SEEDS = (0, 1, 4, 6, 9, 10)
+SEEDS = (0, 1, 4, 6, 9, 10, 26)  # 26: the newest state of a judge that dies is of another version
 
 
 def _broken(value: bytes) -> bytes:
@@ -60,7 +61,8 @@ def of_topic(kind: str, revision: str, task: str) -> list[bytes | None]:
         return [own.encode("command", record) for record in written] + [own.encode("stats", stats(task, 1))]
     if kind == "judge-state":
         state = {"version": 3, "revision": revision, "offsets": {"0": 2**62}, "snapshot": "no snapshot"}
-        return [own.encode("judge_state", state), own.encode("judge_state", {**state, "snapshot": ""})]
+        states = state, {**state, "snapshot": ""}, {**state, "version": VERSION}
+        return [own.encode("judge_state", one) for one in states]
     return [own.encode("stats", stats(task, 1))]
 
 

@@ -12,6 +12,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.health import RoleHealth
+from shadowstream.judge.judge_state import VERSION
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.alpha_spending import attempt_of
 from shadowstream.judge.windows.expected_tasks import expected_tasks
@@ -46,13 +47,15 @@ ERROR_CHARS_MAX = 200
 def resumed_step(config: Config, revision: str, tasks: Collection[str], attempt: int) -> JudgeStep:
     """Return the judge's step, restored from the newest usable judge-state record of the revision.
 
-    Without a usable record it is a new step: the topic stats holds all statistics, so only time is lost.
+    Records of another version of the format are passed over: after a rollback, older ones are usable. Without a usable
+    record it is a new step: the topic stats holds all statistics, so only time is lost.
     """
     topic, refusals = config.plan.of("judge-state"), Refusals()
 
     def pick(message: Message) -> tuple[int, dict[str, Any]] | None:
         record = own_record("judge_state", message, refusals)
-        return (offset_of(message), record) if record is not None and record["revision"] == revision else None
+        is_own = record is not None and record["revision"] == revision and record["version"] == VERSION
+        return (offset_of(message), record) if record is not None and is_own else None
 
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
         reader = BackwardReader(consumer, Partition(topic, 0), FIRST_STEP)
