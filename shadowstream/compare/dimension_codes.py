@@ -37,8 +37,11 @@ class Coded(NamedTuple):
         >>> coded(["b", "a", "c", "a"]).part(1, 3)
         Coded(codes=array([0, 1]), values=['a', 'c'])
         """
-        found, codes = np.unique(self.codes[begin:end], return_inverse=True)
-        return Coded(codes, [self.values[code] for code in found.tolist()])
+        codes = self.codes[begin:end].tolist()
+        places = {code: place for place, code in enumerate(sorted(set(codes)))}
+        return Coded(
+            np.fromiter(map(places.__getitem__, codes), np.int64, len(codes)), [*map(self.values.__getitem__, places)]
+        )
 
 
 def coded(column: Iterable[Any]) -> Coded:

@@ -7,6 +7,9 @@ from shadowstream.config import Config
 from shadowstream.records import Partition, Side
 
 
+_SIDES = tuple(Side)
+
+
 class TaskTopics(NamedTuple):
     """The topics that a task reads, and the name under which it commits. `places` are the partitions by `Side`.
 
@@ -34,7 +37,7 @@ class TaskTopics(NamedTuple):
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        return tuple(Side(n) for n in range(len(self.places)))
+        return _SIDES[: len(self.places)]
 
 
 def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tuple[str, ...]:

@@ -224,10 +224,12 @@ class SliceCounts:
         plain = {name: counts for name, counts in unmatched.items() if counts}
         if tally is None:
             return plain
-        n, s = tally.buckets.tolist()
+        n, s = tally.buckets
+        buckets = np.flatnonzero(n)
+        of_buckets = zip(buckets.tolist(), n[buckets].tolist(), s[buckets].tolist(), strict=True)
         return {
             **plain,
-            "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(KEY_BUCKETS) if n[b]],
+            "buckets": [{"bucket": bucket, "n": units, "s": bad} for bucket, units, bad in of_buckets],
             "slices": self._slices(tally),
             "named": tally.named.record(self._paths),
             "values": tally.parts.by_value(self._names, self._single(tally), self._values_max),
@@ -242,15 +244,12 @@ class SliceCounts:
         return dict(tally.measures.outcomes) if tally else {}
 
     def _slices(self, tally: _Tally) -> list[dict[str, Any]]:
-        exact = [least(values, self._values_max) for values in self._single(tally)]
+        values = self._single(tally)
+        exact = [least(one, self._values_max) for one in values]
+        are_all = all(len(one) <= self._values_max for one in values)
         found = []
         for group, cells in sorted(tally.slices.items(), key=lambda item: (len(item[0]), item[0])):
-            sums: dict[tuple[str, ...], list[int]] = {}
-            for values, (n, s) in cells.items():
-                named = zip(group, values, strict=True)
-                total = sums.setdefault(tuple(v if v in exact[place] else OTHER for place, v in named), [0, 0])
-                total[0] += n
-                total[1] += s
+            sums = cells if are_all else _folded_cells(cells, [exact[place] for place in group])
             dimensions = [self._names[place] for place in group]
             for names, (n, s) in sorted(sums.items()):
                 found.append({"dimensions": dimensions, "values": list(names), "n": n, "s": s})
@@ -272,6 +271,19 @@ class SliceCounts:
         self.reasons.clear()
         self.evictions.clear()
         self.keyed.clear()
+
+
+def _folded_cells(
+    cells: Mapping[tuple[str, ...], Sequence[int]], exact: Sequence[frozenset[str]]
+) -> dict[tuple[str, ...], list[int]]:
+    """Add the cells of values that are not exact to those of `OTHER`."""
+    sums: dict[tuple[str, ...], list[int]] = {}
+    for values, (n, s) in cells.items():
+        named = zip(exact, values, strict=True)
+        total = sums.setdefault(tuple(value if value in known else OTHER for known, value in named), [0, 0])
+        total[0] += n
+        total[1] += s
+    return sums
 
 
 def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:
