@@ -6,7 +6,6 @@ from typing import NamedTuple
 from shadowstream.config import Config
 from shadowstream.records import Partition, Side
 
-
 _SIDES = tuple(Side)
 
 
