@@ -78,11 +78,6 @@ def test_a_proof_of_other_rules_or_of_no_file_is_refused(trial: Path, cli: Cli, 
     assert cli("explain", trial, "--proof", tmp_path / "none.json").code == 2
 
 
-def test_a_file_in_no_folder_is_refused_before_the_work(make_trial: MakeTrial, cli: Cli, tmp_path: Path) -> None:
-    refused = cli("prove", make_trial(), "--out", tmp_path / "none" / "proof.json")
-    assert (refused.code, "no such folder" in refused.err) == (2, True)
-
-
 def test_a_field_that_no_pair_has_is_named(trial: Path, cli: Cli) -> None:
     refused = cli("prove", trial, "--field", "skore")
     assert (refused.code, "skore" in refused.err) == (2, True)
