@@ -1,5 +1,6 @@
 """`prove`: the sensitivity of a trial's config, by differences planted in copies of its own pairs."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,6 +63,8 @@ def prove(
 
     It reads topics only: nothing is written to Kafka or committed. Exit code 0 whatever it finds.
     """
+    if not all(map(math.isfinite, size or ())):
+        raise ConfigError("--size: give finite numbers, for example 0.01")
     trial = load(config).acting_as("reader")
     if out is not None:
         refuse_unwritable("--out", Path(out))  # before minutes of work
