@@ -94,11 +94,11 @@ def _shift(first: Records, second: Records, begin_ms: int) -> int:
     if max(early, default=0) <= 0 or not first or not second:
         return 0
 
-    def cost(shift: int) -> tuple[float, float, int]:
+    def cost(shift: int) -> tuple[int, float, int]:
         pairs = list(islice(zip(first[max(0, shift) :], second[max(0, -shift) :], strict=False), SHIFT_PAIRS))
-        unequal = sum(one.value != other.value for one, other in pairs)
+        equal = sum(one.value == other.value for one, other in pairs)  # not their share: few pairs may be so by chance
         apart_ms = sum(abs(one.time_ms - other.time_ms) for one, other in pairs)
-        return unequal / len(pairs), apart_ms / len(pairs), abs(shift)
+        return -equal, apart_ms / len(pairs), abs(shift)
 
     return min(range(-early[1], early[0] + 1), key=cost)
 

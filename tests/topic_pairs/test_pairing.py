@@ -95,6 +95,12 @@ def test_a_difference_in_the_range_is_not_passed_over() -> None:
     assert [one.time_ms >= 3_000 for one, _ in lacking.single] == [True]
 
 
+def test_few_pairs_that_are_equal_by_chance_shift_nothing() -> None:
+    first = [record(0, n, time_ms=n * 1_000) for n in range(6)]
+    second = [one._replace(side=1, value=b"bad" if one.offset == 1 else one.value) for one in first]
+    assert in_order_from(5_000)(first, second) == in_order(first, second)
+
+
 def test_over_several_partitions_time_is_the_order() -> None:
     first = [record(0, 1, time_ms=20), record(0, 9, time_ms=10, partition=1)]
     paired = in_order(first, [record(1, 0, time_ms=10), record(1, 1, time_ms=20)])
