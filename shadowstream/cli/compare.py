@@ -16,6 +16,7 @@ from shadowstream.cli.compare_output import show
 from shadowstream.cli.compare_report import Terms, refuse_unusable, write
 from shadowstream.cli.durations import seconds_of, time_ms_of
 from shadowstream.cli.output import ExitCode, Json, put_json, say
+from shadowstream.cli.written_file import refuse_unusable_folder
 from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
@@ -130,6 +131,8 @@ def compare(
     """
     if report is not None:
         refuse_unusable(report)
+    if spill_dir is not None:
+        refuse_unusable_folder("--spill-dir", spill_dir)
     access = _Access((bootstrap, other_bootstrap), (registry, schemas_dir))
     rules = _Rules(ignore or [], {"atol": atol or [], "rtol": rtol or []})
     within = _range(begin, end, seconds_of("--margin", margin))

@@ -1,6 +1,7 @@
 """Files that a command writes: refused before the work where they cannot be written."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from shadowstream.errors import ConfigError
@@ -15,6 +16,14 @@ def refuse_unwritable(option: str, path: Path) -> None:
             path.unlink()
     except OSError as error:
         raise unwritable(option, path, error) from error
+
+
+def refuse_unusable_folder(option: str, folder: str) -> None:
+    """Raise `ConfigError` if no file can be made in the folder; make none."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(f"{option}: no file can be made in {folder}: {error.strerror or error}") from error
 
 
 def unwritable(option: str, path: Path, error: OSError) -> ConfigError:

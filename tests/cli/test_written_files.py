@@ -36,3 +36,9 @@ def test_a_path_that_cannot_be_written_is_named(command: str, make_trial: MakeTr
     result = cli(command, *config, *words, option, path)
     assert (result.code, f"{option}: cannot write {path}: File name too long" in result.err) == (2, True), result.err
     assert sorted(trial.parent.iterdir()) == before
+
+
+def test_a_folder_for_waiting_records_is_tried_before_any_read(cli: Cli, tmp_path: Path) -> None:
+    result = cli("compare", "a", "b", "--bootstrap", NO_BROKER, "--spill-dir", tmp_path / "none")
+    assert (result.code, "--spill-dir: no file can be made in" in result.err) == (2, True), result.err
+    assert list(tmp_path.iterdir()) == []
