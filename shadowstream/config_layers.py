@@ -13,6 +13,7 @@ any other value, list or null     the higher one's
 `Merged.overridden` holds each value of a lower layer that a higher one replaces, so that nothing is lost silently.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,7 @@ class _Reader:
             for where, name in self._names("preset", named, document, file):
                 self._preset(name, Place(file, document.lines[where]), where)
             for where, name in self._names("extends", named, document, file):
-                self._extended(Path(name), Place(file, document.lines[where]), where, (*chain, (path.resolve(), file)))
+                self._extended(Path(name), Place(file, document.lines[where]), where, (*chain, (_real(path), file)))
         elif chain and not document.problems:
             self._refuse(Place(file, 1), (), "expected keys with values; write them as in a trial's config")
         if chain and not isinstance(document.data, dict):
@@ -145,21 +146,25 @@ class _Reader:
         path = chain[-1][0].parent / name
         file = str(Path(place.file).parent / name)
         files = [earlier for earlier, _ in chain]
-        if path.resolve() in files:
-            shown = [text for _, text in chain[files.index(path.resolve()) :]]
+        if not os.path.isfile(path):  # unlike `Path.is_file`, it takes any text for the name of no file
+            self._refuse(place, where, f"there is no file {file}; its path is relative to {place.file}")
+        elif (real := _real(path)) in files:
+            shown = [text for _, text in chain[files.index(real) :]]
             self._refuse(
                 place, where, f"goes round in a circle: {' extends '.join([*shown, file])}; remove one of them"
             )
-        elif not path.is_file():
-            self._refuse(place, where, f"there is no file {file}; its path is relative to {place.file}")
-        elif path.resolve() not in self._read:
-            self._read.add(path.resolve())
+        elif real not in self._read:
+            self._read.add(real)
             if len(self._read) > FILES_MAX:
                 self._refuse(
                     place, where, f"more than {FILES_MAX} files and presets extend each other; put them together"
                 )
             else:
                 self.take(read(path, self._environ), path, file, chain)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `Path.resolve` raises for a circle of links
 
 
 def known_part(where: KeyPath, places: Mapping[KeyPath, Any]) -> KeyPath:

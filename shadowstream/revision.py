@@ -194,15 +194,16 @@ def _step_into(folders: list[Path], part: str, parent: str) -> tuple[Path | None
     """Return the file of a submodule and, of a package, its folders; in the import system's order of preference."""
     for folder in folders:
         package = folder / part / "__init__.py"
-        if package.is_file():
+        if os.path.isfile(package):  # unlike `Path.is_file`, for a folder that may not be seen too
             return package, [package.parent]
         for suffix in (*EXTENSION_SUFFIXES, ".py"):
-            if (folder / f"{part}{suffix}").is_file():
+            if os.path.isfile(folder / f"{part}{suffix}"):
                 return folder / f"{part}{suffix}", []
-    namespaces = [folder / part for folder in folders if (folder / part).is_dir()]
+    namespaces = [folder / part for folder in folders if os.path.isdir(folder / part)]
     if namespaces:
         return None, namespaces
-    known = {path.stem.partition(".")[0] for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    readable = [folder for folder in folders if os.path.isdir(folder) and os.access(folder, os.R_OK)]
+    known = {path.stem.partition(".")[0] for folder in readable for path in folder.iterdir()}
     names = [name for name in known if name.isidentifier() and not name.startswith("_")]
     raise ConfigError(f"candidate.call: {parent!r} has no module {part!r}; {nearest(part, names)}")
 
@@ -261,7 +262,7 @@ def _code(call: str, key: str, files: Sequence[str] | None) -> list[tuple[str, s
 
 def _declared(name: str) -> list[tuple[str, str]]:
     path = Path(name)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike `Path.exists`, for a path that may not be seen too
         raise ConfigError(f"candidate.files: there is no {path}; paths are relative to the config file")
     prefix = "" if path.is_file() else f"{path.name}/"
     try:
@@ -271,7 +272,8 @@ def _declared(name: str) -> list[tuple[str, str]]:
 
 
 def _schemas(folder: str) -> list[tuple[str, str]]:
-    files = sorted(file for kind in ("avsc", "json", "proto") for file in Path(folder).glob(f"*.{kind}"))
+    kinds = ("avsc", "json", "proto") if os.path.isdir(folder) else ()
+    files = sorted(file for kind in kinds for file in Path(folder).glob(f"*.{kind}"))
     if not files:
         raise ConfigError(
             f"schemas.dir: {folder} is no folder with <id>.<subject>.avsc files; it is relative to the config file"

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from shadowstream import extras
 from shadowstream.cli.compare_follow import followed, from_now, refuse_followed
 from shadowstream.cli.compare_output import show
-from shadowstream.cli.compare_report import Terms, refuse_unwritable, write
+from shadowstream.cli.compare_report import Terms, refuse_unusable, write
 from shadowstream.cli.durations import seconds_of, time_ms_of
 from shadowstream.cli.output import ExitCode, Json, put_json, say
+from shadowstream.cli.written_file import refuse_unusable_folder
 from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
@@ -26,8 +27,8 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.topic_pairs.comparison import Comparison, Options
-from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, is_compacted
-from shadowstream.topic_pairs.pairing import by_time, in_order, newest
+from shadowstream.kafka.topic_pairs.read_topic import Range, Topic, is_compacted, refuse_one_topic
+from shadowstream.topic_pairs.pairing import by_time, in_order_from, newest
 from shadowstream.topic_pairs.tally import Answer, Tally
 
 PROGRESS_RECORDS = 500_000
@@ -129,7 +130,9 @@ def compare(
     read from now on.
     """
     if report is not None:
-        refuse_unwritable(report)
+        refuse_unusable(report)
+    if spill_dir is not None:
+        refuse_unusable_folder("--spill-dir", spill_dir)
     access = _Access((bootstrap, other_bootstrap), (registry, schemas_dir))
     rules = _Rules(ignore or [], {"atol": atol or [], "rtol": rtol or []})
     within = _range(begin, end, seconds_of("--margin", margin))
@@ -140,9 +143,7 @@ def compare(
     topics = _topics((trial, another or trial), access, (first, second), compared)
     identity = _identity(id_, trial, tolerance)
     latest = _is_latest(topics, identity, beside, compacted)
-    pairing = newest if latest else by_time(identity.tolerance_ms) if identity.kind == "occurrence" else in_order
-    own = identity.header, identity.path, beside.order
-    options = Options(pairing, within, *own, spill_dir=spill_dir, disk_bytes=disk_bytes)
+    options = _options(identity, latest, within, beside, (spill_dir, disk_bytes))
     if follow:
         refuse_followed(options)
     comparison = _comparison(topics, compared, options, examples)
@@ -156,6 +157,13 @@ def compare(
     raise typer.Exit(_EXIT[tally.answer])
 
 
+def _options(identity: Identity, latest: bool, within: Range, beside: _Beside, disk: tuple[str | None, int]) -> Options:
+    by_times = identity.kind == "occurrence"
+    pairing = newest if latest else by_time(identity.tolerance_ms) if by_times else in_order_from(within.begin_ms)
+    own = identity.header, identity.path, beside.order
+    return Options(pairing, within, *own, *disk, in_turn=not latest and not by_times)
+
+
 def _comparison(topics: tuple[Topic, Topic], rules: Compare, options: Options, examples: int) -> Comparison:
     decoders = topics[0].decoder, topics[1].decoder, topics[1].decoder
     comparer, redactor = Comparing(lambda _: decoders, rules), Redactor(rules)
@@ -164,12 +172,11 @@ def _comparison(topics: tuple[Topic, Topic], rules: Compare, options: Options, e
 
 def _topics(configs: _Configs, access: _Access, names: tuple[str, str], rules: Compare) -> tuple[Topic, Topic]:
     sides = _sides(configs, access)
-    if names[0] == names[1] and sides[0].kafka.bootstrap == sides[1].kafka.bootstrap:
-        raise ConfigError(f"A and B are one topic, {names[0]!r}, on one cluster; nothing could differ")
     first, second = (
         Topic(option, name, side.kafka, _decoder(side, name, rules))
         for option, name, side in zip("AB", names, sides, strict=True)
     )
+    refuse_one_topic(first, second)
     return first, second
 
 

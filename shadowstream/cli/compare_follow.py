@@ -13,7 +13,6 @@ from shadowstream.errors import ConfigError
 from shadowstream.kafka.topic_pairs.comparison import Comparison, Options
 from shadowstream.kafka.topic_pairs.following import Following, Rounds
 from shadowstream.kafka.topic_pairs.read_topic import Range
-from shadowstream.topic_pairs.pairing import in_order
 from shadowstream.topic_pairs.tally import Tally
 
 
@@ -28,7 +27,7 @@ def from_now(within: Range) -> Range:
 
 def refuse_followed(options: Options) -> None:
     """Raise `ConfigError` for what needs all records of an id at once."""
-    if options.pairing is not in_order or options.order:
+    if not options.in_turn or options.order:
         raise ConfigError(
             "--follow pairs the n-th record of an id with the n-th: compacted topics need --every-record, and "
             "--id occurrence and --order need a range that has ended (--from, --to)"

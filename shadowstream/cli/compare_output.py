@@ -11,7 +11,7 @@ from shadowstream.protocol.outcomes import Outcome
 from shadowstream.status.differing_rows import ranked
 from shadowstream.status.words import path_text, side_text, time_text
 from shadowstream.topic_pairs.tally import EQUAL, Example, SideCounts, Tally
-from shadowstream.topic_pairs.words import FATES, answer_sentence, outcome_word
+from shadowstream.topic_pairs.words import FATES, answer_sentence, example_word, hidden_sentence, outcome_word
 
 FIELDS_SHOWN = 20
 EXAMPLES_SHOWN = 12
@@ -50,6 +50,8 @@ def _parts(tally: Tally, names: tuple[str, str], *, latest: bool) -> Iterator[st
         yield from _example(example)
     if tally.explained < pairs - sum(tally.outcomes[outcome] for outcome in EQUAL):
         yield f"fields and examples are of the first {tally.explained:,} pairs that are not equal"
+    if tally.hidden:
+        yield hidden_sentence(tally)
     yield answer_sentence(tally)
 
 
@@ -86,7 +88,7 @@ def _fields(tally: Tally, pairs: int) -> Table:
 
 def _example(example: Example) -> Iterator[str]:
     key = "no key" if example.key is None else f"key {example.key}"
-    yield f"{example.what}: {key}, {time_text(example.time_ms)} UTC, {' and '.join(example.places)}"
+    yield f"{example_word(example.what)}: {key}, {time_text(example.time_ms)} UTC, {' and '.join(example.places)}"
     if example.reason:
         yield f"  {example.reason}"
     for one in example.differences[:4]:

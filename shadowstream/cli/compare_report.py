@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
@@ -11,8 +10,8 @@ from typing import NamedTuple
 
 from shadowstream import extras
 from shadowstream.cli.output import say
+from shadowstream.cli.written_file import refuse_unwritable, unwritable
 from shadowstream.config import Compare, Identity
-from shadowstream.errors import ConfigError
 from shadowstream.kafka.topic_pairs.comparison import Comparison
 from shadowstream.kafka.topic_pairs.read_topic import Range
 from shadowstream.masking import without_userinfo
@@ -28,16 +27,10 @@ class Terms(NamedTuple):
     follow: bool
 
 
-def refuse_unwritable(path: Path) -> None:
+def refuse_unusable(path: Path) -> None:
     """Raise `ConfigError` if a library lacks or the file cannot be written; leave the file as it is."""
     extras.require("`compare --report`", "report")
-    existed = os.path.lexists(path)
-    try:
-        path.open("ab").close()
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    refuse_unwritable("--report", path)
 
 
 def write(path: Path, comparison: Comparison, terms: Terms) -> None:
@@ -60,12 +53,8 @@ def write(path: Path, comparison: Comparison, terms: Terms) -> None:
     try:
         path.write_text(text, "utf-8", "backslashreplace")
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable("--report", path, error) from error
     say(f"report: {path}")
-
-
-def _unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"--report: cannot write {path}: {error.strerror or error}")
 
 
 def _range_text(within: Range, *, follow: bool) -> str:

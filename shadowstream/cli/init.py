@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from shadowstream.cli.config_commands import problems_outside
 from shadowstream.cli.init_questions import Questions, checked_topics, words_of
 from shadowstream.cli.init_settings import candidate_of, kafka_of, properties_of, schemas_of
 from shadowstream.cli.output import Json, put, put_json, put_wrapped, say, wrapped
+from shadowstream.cli.written_file import refuse_unwritable
 from shadowstream.configfile import ConfigFileError, Problem, open_source
 from shadowstream.errors import ConfigError
 from shadowstream.first_config.config_text import Answers, config_text, identity_sentences, topic_sentences
@@ -98,10 +100,11 @@ def init(
 
 
 def _writable(path: Path, *, force: bool) -> Path:
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise ConfigError(f"--out: {path} exists; give another file, or --force to replace it")
     if not path.parent.is_dir():
         raise ConfigError(f"--out: there is no folder {path.parent}; make it first")
+    refuse_unwritable("--out", path)
     return path
 
 

@@ -1,5 +1,6 @@
 """`prove`: the sensitivity of a trial's config, by differences planted in copies of its own pairs."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ import orjson
 import typer
 
 from shadowstream.cli.output import ConfigPath, Json, put_json, put_wrapped, say
+from shadowstream.cli.written_file import refuse_unwritable, unwritable
 from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
 from shadowstream.configfile import load
@@ -61,9 +63,11 @@ def prove(
 
     It reads topics only: nothing is written to Kafka or committed. Exit code 0 whatever it finds.
     """
+    if not all(map(math.isfinite, size or ())):
+        raise ConfigError("--size: give finite numbers, for example 0.01")
     trial = load(config).acting_as("reader")
-    if out is not None and not Path(out).absolute().parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no such folder")  # before minutes of work
+    if out is not None:
+        refuse_unwritable("--out", Path(out))  # before minutes of work
     records_read, chosen, _ = stored(trial, revision, Refusals())
     from_ms, to_ms = range_of(records_read, chosen, pairs, trial.judge.window_ms)
     trial = hash_key.keyed(trial, admin(trial.kafka))
@@ -87,7 +91,7 @@ def prove(
         try:
             Path(out).write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
         except OSError as error:
-            raise ConfigError(f"--out {out}: it cannot be written: {error.strerror}") from error
+            raise unwritable("--out", Path(out), error) from error
         say(f"written to {out}; `shadowstream explain {config} --proof {out}` shows it beside the verdict")
     if as_json:
         put_json(result)

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ from shadowstream import extras
 from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, question
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import ConfigPath, Json, put_json, put_or_say
+from shadowstream.cli.written_file import refuse_unwritable, unwritable
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.configfile import open_source
-from shadowstream.errors import ConfigError
 from shadowstream.judge.replay import course
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import usable
@@ -42,6 +43,8 @@ def report(
     """Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON."""
     if form == "html" and not (as_json and out is None):
         extras.require("`report --format html`", "report")
+    if out is not None:
+        refuse_unwritable("--out", out)
     asked = question(config, revision, max_age)
     facts = facts_of(asked, examples, config)
     if as_json and out is None:
@@ -54,7 +57,7 @@ def report(
     try:
         out.write_text(text, "utf-8")
     except OSError as error:
-        raise ConfigError(f"--out: cannot write {out}: {error.strerror or error}") from error
+        raise unwritable("--out", out, error) from error
     written = {"file": str(out), "format": form, "decision": facts.explanation.decision, "revision": facts.revision}
     put_or_say(written, f"{out}: {facts.decision}, revision {facts.revision}", as_json=as_json)
 
@@ -96,7 +99,7 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
 def digests(config_file: str) -> str:
     """Return the SHA-256 of the config's file, and the name and SHA-256 of each file that it extends."""
     source = open_source(config_file)
-    files = [file for file in {place.file: None for place in source.places.values()} if Path(file).is_file()]
+    files = [file for file in {place.file: None for place in source.places.values()} if os.path.isfile(file)]
     extended = [f"; extends {Path(one).name}, SHA-256 {_digest(one)}" for one in files if one != source.file]
     return _digest(config_file) + "".join(extended)
 

@@ -69,9 +69,9 @@ def verify(
         tolerance_s = seconds_of("--tolerance", tolerance)
         found = _webhook(asked.trial, channel, _read("--webhook", webhook), _headers_of(headers), tolerance_s)
     elif not asked.trial.signing_keys:
-        raise ConfigError(
-            "judge.signing_keys: has no key here, so that no verdict can be checked; set its variable for this process"
-        )
+        names_keys = bool(asked.trial.judge.signing_keys)
+        todo = "set its variable for this process" if names_keys else "add it to the config, for judge and readers"
+        raise ConfigError(f"judge.signing_keys: has no key here, so that no verdict can be checked; {todo}")
     elif file is not None:
         found = _of_file(asked.trial, _read("--file", file))
     else:

@@ -1,5 +1,6 @@
 """`watch-over`: the config of a trial turned round, by which the old version runs as the shadow after a promote."""
 
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from shadowstream.cli.output import ConfigPath, Json, put_or_say
+from shadowstream.cli.written_file import refuse_unwritable
 from shadowstream.config import Config
 from shadowstream.configfile import ConfigSource, layers_as_written, load, open_source
 from shadowstream.errors import ConfigError
@@ -56,10 +58,11 @@ def watch_over(
     """
     source = open_source(config)
     before = source.config
-    if out.exists():
+    if os.path.exists(out):
         raise ConfigError(f"--out {out}: the file exists already; give another name")
     if out.absolute().parent != Path(config).absolute().parent:
         raise ConfigError(f"--out {out}: write it beside {config}, because its paths are relative to its folder")
+    refuse_unwritable("--out", out)
     named = name or before.name + SUFFIX
     TopicPlan(named)
     if named == before.name:

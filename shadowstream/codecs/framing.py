@@ -92,7 +92,8 @@ def frame(value: bytes, headed_too: bool = False) -> Frame:
         )
     raise RecordError(
         f"begins with {value[:HEAD_BYTES].hex()}: neither Confluent framing (00 and a 4-byte schema id) nor JSON; "
-        "if a header or the config identifies the schema, set schemas.formats for this topic",
+        "if it is plain text or bytes, or a header or the config identifies the schema, set schemas.formats for this "
+        "topic",
         reason="framing",
     )
 

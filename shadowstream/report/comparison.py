@@ -10,7 +10,7 @@ from shadowstream.records import Partition
 from shadowstream.report.templates import template
 from shadowstream.status.differing_rows import ranked
 from shadowstream.topic_pairs.tally import EQUAL, Answer, Tally
-from shadowstream.topic_pairs.words import ANSWERS, FATES, answer_sentence, outcome_word
+from shadowstream.topic_pairs.words import ANSWERS, FATES, answer_sentence, example_word, hidden_sentence, outcome_word
 
 EXAMPLES_MAX = 500
 """Examples of each section; --json has all."""
@@ -43,10 +43,11 @@ def page(facts: ComparedTopics) -> str:
         tally=tally,
         answer=ANSWERS[tally.answer],
         state=_STATES[tally.answer],
-        sentence=answer_sentence(tally),
+        sentence=" ".join(filter(None, (hidden_sentence(tally), answer_sentence(tally)))),
         pairs=pairs,
         outcomes=ranked(tally.outcomes),
         outcome_word=outcome_word,
+        example_word=example_word,
         reasons={_reason(text): n for text, n in ranked(tally.reasons).items()},
         records=[row for n, row in enumerate(_records(tally)) if n < 2 or any(row[1])],
         fields=ranked(tally.paths),

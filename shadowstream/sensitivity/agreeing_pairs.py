@@ -35,7 +35,8 @@ class Copies(NamedTuple):
 class AgreeingPairs:
     """Pairs of production's output `topic`: the n-th record of each side. `slices`: by dimension, a value a pair.
 
-    `unmatched`: records without a partner in the sample. `differing`: pairs that differ already.
+    `unmatched`: records without a partner in the sample. `differing`: pairs that differ already. `by_place`: a record
+    of production is known by its place alone, because it is the input (`production.answer`).
     """
 
     topic: str
@@ -43,6 +44,7 @@ class AgreeingPairs:
     slices: dict[str, list[str]]
     unmatched: int
     differing: int
+    by_place: bool = False
 
     def __len__(self) -> int:
         return len(self.copies.production)
@@ -74,7 +76,8 @@ def agreeing_pairs(
     named = zip(config.compare.dimensions, of_pairs.dimensions, strict=True)
     slices = {one.name: [column.values[column.codes[n]] for n in agrees] for one, column in named}
     copies = kept._replace(shadow=replace(kept.shadow, headers=headers))
-    return AgreeingPairs(topic, copies, slices, unmatched, len(pairs) - len(agrees))
+    by_place = config.production.answer is not None
+    return AgreeingPairs(topic, copies, slices, unmatched, len(pairs) - len(agrees), by_place)
 
 
 def _in_time(batch: Batch) -> Batch:
@@ -107,8 +110,10 @@ def _ids(config: Config, topic: str, sides: tuple[Batch, Batch], compare: Compar
     identity, found = Identity(config, compare.decode), []
     for n, batch in enumerate(_headed(config, topic, sides)[0]):
         side = Side(n)
-        packed = [identity.packed(headers) for headers in batch.headers] if side is Side.SHADOW else ()
-        found.append(identity.ids(side, batch, identity.coordinates(side, batch, packed)))
+        is_placed = config.production.answer is not None  # a sample has lost the places; its headers name them
+        packed = [identity.packed(headers) for headers in batch.headers] if side is Side.SHADOW or is_placed else ()
+        of = [one and one.coordinate for one in packed] if is_placed else identity.coordinates(side, batch, packed)
+        found.append(identity.ids(side, batch, of))
     return found
 
 

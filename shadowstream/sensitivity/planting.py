@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.protocol.headers import PACKED_HEADER, header, pack, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, header, pack, packed_of, unpack
 from shadowstream.protocol.uniform_hash import uniform
-from shadowstream.records import Batch, Headers
+from shadowstream.records import Batch, Headers, InputCoordinate
 from shadowstream.sensitivity.agreeing_pairs import AgreeingPairs, Copies, chosen
 from shadowstream.sensitivity.plants import Kind, Plant
 from shadowstream.sensitivity.rewriting import Rewriter
@@ -46,6 +46,8 @@ class Planted:
         pairs, kind = self._pairs.copies, self._plant.kind
         production = _renumbered(pairs.production.part(begin, end))
         shadow = pairs.shadow.part(begin, end)
+        if self._pairs.by_place:
+            shadow = replace(shadow, headers=[_at(headers, n) for n, headers in enumerate(shadow.headers)])
         chosen_here = np.flatnonzero(mask[begin:end]).tolist()
         if kind is Kind.DROPPED:
             kept = np.flatnonzero(~mask[begin:end]).tolist()
@@ -82,6 +84,16 @@ def _late(batch: Batch, which: Sequence[int], by_ms: int) -> Batch:
     times = [at + by_ms * (n in late) for n, at in enumerate(batch.times_ms)]
     headers = [_later(found, by_ms) if n in late else found for n, found in enumerate(batch.headers)]
     return chosen(replace(batch, times_ms=times, headers=headers), sorted(range(len(batch)), key=times.__getitem__))
+
+
+def _at(headers: Headers, offset: int) -> Headers:
+    """Return the headers of an output whose input is the copy of production's record at this offset."""
+    one = packed_of(headers)
+    if one is None:
+        return headers
+    at = InputCoordinate(one.coordinate.topic, 0, offset, one.coordinate.k)
+    raw = pack(one.revision, at, one.input_time_ms, one.emit_time_ms, warm=one.warm)
+    return [*((name, value) for name, value in headers or () if name != PACKED_HEADER), (PACKED_HEADER, raw)]
 
 
 def _later(headers: Headers, by_ms: int) -> Headers:

@@ -1,16 +1,16 @@
 """Pairs among the records of both topics that have one id.
 
 ``order``: the n-th record of an id in one topic belongs to the n-th in the other, so two topics are equal exactly if
-the sequences of each id are. ``time``: records of one id belong together whose event times are close; each record has
-at most one partner, and no other choice gives more pairs. ``newest``: of each id only the last record counts, as in a
-compacted topic.
+the sequences of each id are; where reading began at a time, the first ones are found by their values and times.
+``time``: records of one id belong together whose event times are close; each record has at most one partner, and no
+other choice gives more pairs. ``newest``: of each id only the last record counts, as in a compacted topic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ class Fate(StrEnum):
     """The other topic has fewer records of its id."""
     SUPERSEDED = "superseded"
     """A later record of its id is in the same topic, and only the last one counts."""
+    BEFORE = "before"
+    """Its partner lies before what was read."""
     DELETED = "deleted"
     """A tombstone that is the last record of its id, in a comparison of last records."""
 
@@ -40,6 +42,10 @@ class Paired(NamedTuple):
 
 
 Pairing = Callable[[Records, Records], Paired]
+SHIFT_MAX = 256
+"""The most records of an id that are passed over at the begin of a range."""
+SHIFT_PAIRS = 8
+"""Pairs of an id by which its first pair is chosen."""
 _OFFSET, _PLACED = attrgetter("offset"), attrgetter("time_ms", "partition", "offset")
 
 
@@ -56,7 +62,48 @@ def by_id(records: Iterable[StoredRecord]) -> dict[bytes, tuple[list[StoredRecor
 
 def in_order(first: Records, second: Records) -> Paired:
     """Pair the n-th record of one topic with the n-th of the other."""
-    first, second = _ordered(first), _ordered(second)
+    return _in_turn(_ordered(first), _ordered(second))
+
+
+def in_order_from(begin_ms: int | None) -> Pairing:
+    """Pair the n-th record with the n-th where reading began in the middle of both topics, before `begin_ms`.
+
+    The partner of a record before `begin_ms` may not have been read, and every later pair of its id would be shifted.
+    So the first records of one topic are passed over, if they are before `begin_ms`, where the values of the pairs
+    that follow are then equal more often, or, if as often, closer in time.
+    """
+    if begin_ms is None:
+        return in_order
+
+    def pair(first: Records, second: Records) -> Paired:
+        first, second = _ordered(first), _ordered(second)
+        shift = _shift(first, second, begin_ms)
+        of_first, of_second = max(0, shift), max(0, -shift)
+        pairs, single = _in_turn(first[of_first:], second[of_second:])
+        return Paired(pairs, [*((one, Fate.BEFORE) for one in (*first[:of_first], *second[:of_second])), *single])
+
+    return pair
+
+
+def _shift(first: Records, second: Records, begin_ms: int) -> int:
+    """Return how many records of `first` to pass over; negative: of `second`."""
+    early = [
+        min(SHIFT_MAX, len(side) - 1, sum(1 for _ in takewhile(lambda one: one.time_ms < begin_ms, side)))
+        for side in (first, second)
+    ]
+    if max(early, default=0) <= 0 or not first or not second:
+        return 0
+
+    def cost(shift: int) -> tuple[int, float, int]:
+        pairs = list(islice(zip(first[max(0, shift) :], second[max(0, -shift) :], strict=False), SHIFT_PAIRS))
+        equal = sum(one.value == other.value for one, other in pairs)  # not their share: few pairs may be so by chance
+        apart_ms = sum(abs(one.time_ms - other.time_ms) for one, other in pairs)
+        return -equal, apart_ms / len(pairs), abs(shift)
+
+    return min(range(-early[1], early[0] + 1), key=cost)
+
+
+def _in_turn(first: Records, second: Records) -> Paired:
     n = min(len(first), len(second))
     left = [*first[n:], *second[n:]]
     fate = Fate.REPEATED if n else Fate.UNMATCHED

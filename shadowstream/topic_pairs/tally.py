@@ -81,6 +81,8 @@ class Tally:
         self.reasons: Counter[str] = Counter()
         self.order: OrderBreaks | None = None
         self.explained = 0
+        self.hidden = 0
+        """Ids of the range that were not compared, since only their last record counts, and it is after the range."""
         self._deltas: dict[str, deque[float]] = {}
         self._examples: dict[str, list[Example]] = {}
 
@@ -139,9 +141,9 @@ class Tally:
 
     @property
     def not_compared(self) -> int:
-        """Pairs that could not be compared, and records without an id or that still wait."""
+        """Pairs and ids that could not be compared, and records without an id or that still wait."""
         pairs = sum(n for outcome, n in self.outcomes.items() if outcome not in EQUAL and outcome != Outcome.MISMATCH)
-        return pairs + sum(side.without_id + side.waiting for side in self.sides)
+        return pairs + self.hidden + sum(side.without_id + side.waiting for side in self.sides)
 
     @property
     def answer(self) -> Answer:
@@ -170,6 +172,7 @@ class Tally:
             "deltas": {path: one._asdict() for path, one in self.typical().items()},
             "reasons": ranked(self.reasons),
             "explained": self.explained,
+            "hidden": self.hidden,
             "order": None if self.order is None else self.order._asdict(),
             "examples": [
                 {**one._asdict(), "differences": [difference.record() for difference in one.differences]}

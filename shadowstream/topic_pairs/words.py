@@ -9,6 +9,7 @@ FATES = {
     Fate.UNMATCHED: "without a partner",
     Fate.REPEATED: "more of an id than the other topic has",
     Fate.SUPERSEDED: "followed by a later record of its id",
+    Fate.BEFORE: "with a partner before the range",
     Fate.DELETED: "deleted by a tombstone",
 }
 ANSWERS = {Answer.EQUAL: "equal", Answer.DIFFER: "differ", Answer.UNKNOWN: "could not tell"}
@@ -25,6 +26,28 @@ def outcome_word(outcome: str) -> str:
         Outcome.UNDECODABLE_SHADOW: "undecodable in B",
     }
     return words.get(outcome, outcome)
+
+
+def example_word(what: str) -> str:
+    """Return the words for an example's pair or single record.
+
+    >>> example_word("unmatched in scores"), example_word("mismatch")
+    ('only in scores', 'different')
+    """
+    fate, _, topic = what.partition(" in ")
+    if not topic:
+        return outcome_word(what)
+    return f"only in {topic}" if fate == Fate.UNMATCHED else f"one more of its id in {topic}"
+
+
+def hidden_sentence(tally: Tally) -> str:
+    """Return the ids that later records hide, and how to compare them; empty if there are none."""
+    if not tally.hidden:
+        return ""
+    return (
+        f"{tally.hidden:,} ids changed again within --margin after --to, so their records of the range were not "
+        "compared; --margin 0 compares the last records before --to"
+    )
 
 
 def answer_sentence(tally: Tally) -> str:

@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from shadowstream.config import CandidateLimits, Config
@@ -53,7 +52,7 @@ class CallNotes(NamedTuple):
 def bounds_of(config: Config, limits: CandidateLimits, network: Sequence[str] = ()) -> Bounds:
     """Return the bounds of a process. Files that the Kafka client takes secrets from are hidden from it."""
     named = [str(value) for name, value in config.kafka.client.items() if name in SECRET_FILES]
-    hidden = [path for path in (*named, *SECRET_FOLDERS) if Path(path).exists()]
+    hidden = [path for path in (*named, *SECRET_FOLDERS) if os.path.exists(path)]
     ports = sorted({int(address.rpartition(":")[2]) for address in network})
     sizes = limits.memory_bytes, limits.open_files, limits.file_bytes, limits.processes
     folders = tuple(map(os.path.abspath, hidden))

@@ -65,6 +65,8 @@ def test_a_channel_whose_url_apprise_cannot_use_is_a_problem(
         ("fraud_candidate:score", "fraud_candidat:score", 6, "candidate.call", "there is no module 'fraud_candidat'"),
         ("fraud_candidate:score", "fraud_candidate:scor", 6, "candidate.call", "did you mean 'score'?"),
         ("dir: schemas", "dir: schema", 3, "schemas.dir", "schema is not a folder"),
+        ("dir: schemas", f"dir: {'x' * 300}", 3, "schemas.dir", "is not a folder"),
+        ('score"}', f'score", files: [{"x" * 300}]}}', 6, "candidate.files", "there is no"),
         ('score"}', 'score", files: [gone.bin]}', 6, "candidate.files", "there is no"),
         (
             "trusted: true, ",

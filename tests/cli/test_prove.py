@@ -78,9 +78,10 @@ def test_a_proof_of_other_rules_or_of_no_file_is_refused(trial: Path, cli: Cli, 
     assert cli("explain", trial, "--proof", tmp_path / "none.json").code == 2
 
 
-def test_a_file_in_no_folder_is_refused_before_the_work(make_trial: MakeTrial, cli: Cli, tmp_path: Path) -> None:
-    refused = cli("prove", make_trial(), "--out", tmp_path / "none" / "proof.json")
-    assert (refused.code, "no such folder" in refused.err) == (2, True)
+def test_a_size_that_is_no_number_is_refused(make_trial: MakeTrial, cli: Cli) -> None:
+    for size in ("nan", "inf"):
+        refused = cli("prove", make_trial(), "--size", size)
+        assert (refused.code, "--size: give finite numbers" in refused.err) == (2, True)
 
 
 def test_a_field_that_no_pair_has_is_named(trial: Path, cli: Cli) -> None:

@@ -147,6 +147,9 @@ def test_an_error_in_an_extended_file_names_its_file_line_and_key(
     [
         ("extends: gone.yaml", "extends", "there is no file"),
         ("extends: [org.yaml, gone.yaml]", "extends[1]", "there is no file"),
+        ("extends: round.yaml", "extends", "there is no file"),
+        (f"extends: {'x' * 300}", "extends", "there is no file"),
+        ('extends: "a\\0b"', "extends", "there is no file"),
         ("extends: {a: 1}", "extends", "expected a file, or a list of files"),
         ("extends:", "extends", "expected a file, or a list of files"),
         ("extends: [5]", "extends[0]", "expected a file, or a list of files"),
@@ -157,7 +160,9 @@ def test_an_error_in_an_extended_file_names_its_file_line_and_key(
     ],
 )
 def test_a_layer_that_cannot_be_used_is_reported_in_its_line(write: Write, first: str, key: str, message: str) -> None:
-    ((file, line, where, found),) = problems_of(write(trial(first), org=ORG))
+    path = write(trial(first), org=ORG)
+    (path.parent / "round.yaml").symlink_to("round.yaml")
+    ((file, line, where, found),) = problems_of(path)
     assert (file, line, where) == ("trial.yaml", 1, key)
     assert found.startswith(message)
 

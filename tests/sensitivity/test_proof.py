@@ -1,10 +1,16 @@
 """A proof tells of each plant whether the trial's own rules show it, and what the gate does then."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from shadowstream.records import Side
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare.comparer import comparer_of
+from shadowstream.kafka.replay.sampled_pairs import with_places
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.records import Batch, InputCoordinate, Partition, Side
 from shadowstream.sensitivity.agreeing_pairs import agreeing_pairs
 from shadowstream.sensitivity.plants import Kind
 from shadowstream.sensitivity.proof import Asked, Finding, Proof, shares_of
@@ -66,6 +72,34 @@ def test_a_dropped_record_is_found_in_every_kind_of_trial(trial: dict[str, Any])
     dropped = next(one for one in found if one.plant.kind is Kind.DROPPED)
     assert dropped.seen == 1
     assert dropped.found[0].endings["rejected"] == 1
+
+
+def test_an_answer_in_the_input_is_paired_by_its_place() -> None:
+    """A sample joins partitions, and plants renumber records: neither may change which output answers which input."""
+    trial = demo_config(inputs=["in"], production={"answer": "result"}, identity={})
+    both, answers = batches(100, trial)
+    held = [text({"result": json.loads(value or b"null")}) for value in both.values]
+    inputs = [
+        with_places(Batch(Partition("in", p), list(range(50)), both.times_ms[p::2], both.keys[p::2], held[p::2], []))
+        for p in range(2)
+    ]
+    outputs = [
+        [(PACKED_HEADER, pack(REVISION, InputCoordinate(0, n % 2, n // 2, 0), at, at))]
+        for n, at in enumerate(answers.times_ms)
+    ]
+    production = Batch(
+        Partition("in", 0),
+        list(range(100)),
+        *([*getattr(inputs[0], name), *getattr(inputs[1], name)] for name in ("times_ms", "keys", "values", "headers")),
+    )
+    compare = comparer_of(NoSchemas(), trial, None)
+    pairs = agreeing_pairs(trial, REVISION, "in", (production, replace(answers, headers=outputs)), compare)
+    assert (len(pairs), pairs.unmatched, pairs.differing) == (100, 0, 0)
+    asked = Asked([0.5], (1.0,), fields=("score",), runs=1)
+    proven = Proof(trial, REVISION, pairs, compare, asked).findings()
+    found = {one.plant.kind: one for one in proven if not one.plant.slice}
+    assert found[Kind.SHIFTED].outcomes == {"mismatch": 100}
+    assert found[Kind.DROPPED].outcomes == {"missing": 100}
 
 
 def test_a_slice_is_planted_in_all_of_its_largest_value_only() -> None:

@@ -242,6 +242,34 @@ def test_of_compacted_topics_the_last_record_of_a_key_counts(kafka: Broker, topi
     assert ask(a, b, "--bootstrap", kafka.bootstrap, "--every-record")[0] == 3
 
 
+def test_an_id_that_later_records_hide_is_not_called_equal(kafka: Broker, topic_prefix: str) -> None:
+    a, b = f"{topic_prefix}a", f"{topic_prefix}b"
+    late = Write(b"3", b"k", 0, FIRST_MS + 2 * STEP_MS)
+    other = Write(b"1", b"other", 0, FIRST_MS)
+    topics = {name: [Write(value, b"k", 0, FIRST_MS), other, late] for name, value in ((a, b"1"), (b, b"2"))}
+    written(kafka.bootstrap, topics, cleanup_policy="compact")
+    asked = [a, b, "--bootstrap", kafka.bootstrap, "--to", "2023-11-14T22:13:21Z"]
+    code, found = ask(*asked)
+    assert (code, found["answer"], found["pairs"], found["hidden"]) == (4, "unknown", {"match": 1}, 1)
+    code, found = ask(*asked, "--margin", "0")
+    assert (code, found["pairs"], found["hidden"]) == (3, {"match": 1, "mismatch": 1}, 0)
+
+
+def test_a_range_shifts_no_pairs_of_keys_that_come_again(kafka: Broker, topic_prefix: str) -> None:
+    a, b = f"{topic_prefix}a", f"{topic_prefix}b"
+    rows = [(b"key-%d" % (n % 3), b"%d" % n, FIRST_MS + n * 7 * STEP_MS) for n in range(120)]
+    topics = {
+        name: [Write(text, key, 0, time_ms + late_ms) for key, text, time_ms in rows]
+        for name, late_ms in ((a, 0), (b, 3 * STEP_MS))
+    }
+    written(kafka.bootstrap, topics)
+    for begin in range(240, 261, 4):
+        low = FIRST_MS + begin * STEP_MS
+        span = ["--from", datetime.fromtimestamp(low / 1000, UTC).isoformat(), "--margin", "60s"]
+        code, found = ask(a, b, "--bootstrap", kafka.bootstrap, *span)
+        assert (code, found["pairs"]) == (0, {"match": sum(at + 3 * STEP_MS >= low for _, _, at in rows)})
+
+
 def test_partners_are_found_beyond_the_range(kafka: Broker, topic_prefix: str) -> None:
     a, b = f"{topic_prefix}a", f"{topic_prefix}b"
     first = [Write(b"1", b"key-%d" % n, 0, FIRST_MS + n * STEP_MS) for n in range(100)]
@@ -308,6 +336,8 @@ def test_what_cannot_be_compared_is_refused(kafka: Broker, topic_prefix: str) ->
     at = ["--bootstrap", kafka.bootstrap]
     for words, text in (
         ([a, a], "are one topic"),
+        ([a, a, "--other-bootstrap", kafka.bootstrap.replace("127.0.0.1", "localhost")], "are one topic"),
+        (["", a], "A: topics not found on the cluster: ''"),
         ([a, "nowhere"], "nowhere"),
         ([a, "b", "--id", "field:x"], "--id 'field:x': give key, occurrence"),
         ([a, "b", "--order"], "--key and --order go with --id"),

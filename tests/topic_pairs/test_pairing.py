@@ -5,7 +5,16 @@ from random import Random
 
 import pytest
 
-from shadowstream.topic_pairs.pairing import Fate, Pairing, by_id, by_time, in_order, newest, order_breaks
+from shadowstream.topic_pairs.pairing import (
+    Fate,
+    Pairing,
+    by_id,
+    by_time,
+    in_order,
+    in_order_from,
+    newest,
+    order_breaks,
+)
 from shadowstream.topic_pairs.stored_record import StoredRecord, unpack
 
 
@@ -25,7 +34,7 @@ def drawn(dice: Random) -> tuple[list[StoredRecord], list[StoredRecord]]:
     return side(0), side(1)
 
 
-@pytest.mark.parametrize("pairing", [in_order, by_time(10), newest])
+@pytest.mark.parametrize("pairing", [in_order, in_order_from(30), by_time(10), newest])
 def test_each_record_has_exactly_one_place(pairing: Pairing) -> None:
     for seed in range(300):
         first, second = drawn(Random(seed))
@@ -52,6 +61,44 @@ def test_in_order_the_nth_belongs_to_the_nth() -> None:
     paired = in_order(first, second)
     assert [(one.offset, other.offset) for one, other in paired.pairs] == [(3, 0), (5, 1)]
     assert [(one.offset, fate) for one, fate in paired.single] == [(9, Fate.REPEATED)]
+
+
+@pytest.mark.parametrize("equal_bytes", [True, False])
+@pytest.mark.parametrize("late_ms", [-3_000, -400, 0, 400, 3_000])
+def test_a_range_begins_with_the_same_record_in_both(late_ms: int, *, equal_bytes: bool) -> None:
+    """Wherever the reading begins, no pair is shifted: by values, or by times closer than the steps of an id."""
+    step_ms = 7_000
+    for cut_ms in range(0, step_ms, 500):
+        begin_ms = 60_000 + cut_ms
+
+        def side(number: int, late: int, begin_ms: int = begin_ms) -> list[StoredRecord]:
+            rows = [
+                record(
+                    number, n, time_ms=n * step_ms + late, value=b"%d" % n if equal_bytes else b"%d-%d" % (number, n)
+                )
+                for n in range(30)
+            ]
+            return [one for one in rows if one.time_ms >= begin_ms - 20_000]
+
+        first, second = side(0, 0), side(1, late_ms)
+        paired = in_order_from(begin_ms)(first, second)
+        assert {one.offset - other.offset for one, other in paired.pairs} == {0}
+        assert all(one.time_ms < begin_ms for one, fate in paired.single if fate is Fate.BEFORE)
+
+
+def test_a_difference_in_the_range_is_not_passed_over() -> None:
+    first = [record(0, n, time_ms=n * 1_000, value=b"%d" % n) for n in range(10)]
+    second = [one._replace(side=1, value=b"bad" if one.offset == 5 else one.value) for one in first]
+    paired = in_order_from(3_000)(first, second)
+    assert [one.offset for one, other in paired.pairs if one.value != other.value] == [5]
+    lacking = in_order_from(3_000)(first, second[:5] + second[6:])
+    assert [one.time_ms >= 3_000 for one, _ in lacking.single] == [True]
+
+
+def test_few_pairs_that_are_equal_by_chance_shift_nothing() -> None:
+    first = [record(0, n, time_ms=n * 1_000) for n in range(6)]
+    second = [one._replace(side=1, value=b"bad" if one.offset == 1 else one.value) for one in first]
+    assert in_order_from(5_000)(first, second) == in_order(first, second)
 
 
 def test_over_several_partitions_time_is_the_order() -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]  # public
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from shadowstream.errors import BrokerError, ConfigError
@@ -39,19 +39,29 @@ def partition_counts(client: AdminClient, topics: Iterable[str]) -> dict[str, in
 def counts_in(found: Mapping[str, int], topics: Iterable[str]) -> dict[str, int]:
     """Return what `partition_counts` does, from a listing of the cluster's topics."""
     wanted = list(topics)
-    if missing := ", ".join(topic for topic in wanted if topic not in found):
-        raise ConfigError(f"topics not found on the cluster: {missing}; check the names and the right to describe them")
+    if missing := [topic for topic in wanted if topic not in found]:
+        named = ", ".join(topic or "''" for topic in missing)
+        raise ConfigError(f"topics not found on the cluster: {named}; check the names and the right to describe them")
     return {topic: found[topic] for topic in wanted}
 
 
 def existing(client: AdminClient) -> dict[str, int]:
     """Return the partition count of every topic that the cluster shows."""
+    return {name: len(topic.partitions) for name, topic in _metadata(client).topics.items()}
+
+
+def cluster_id(client: AdminClient) -> str | None:
+    """Return the id of the cluster, which is the same at each of its brokers."""
+    found: str | None = _metadata(client).cluster_id
+    return found
+
+
+def _metadata(client: AdminClient) -> ClusterMetadata:
     try:
-        found = client.list_topics(timeout=TIMEOUT_S).topics
+        return client.list_topics(timeout=TIMEOUT_S)
     except KafkaException as error:
         why = f"{error.args[0].str()}{advice(error.args[0].code())}"
         raise BrokerError(f"cannot list topics: {why}", retriable=True) from error
-    return {name: len(topic.partitions) for name, topic in found.items()}
 
 
 def places(counts: dict[str, int]) -> list[Partition]:

@@ -54,7 +54,9 @@ class NotReadToEnd(BrokerError):
         named = ", ".join(map(str, sorted(places)[:NAMED_MAX]))
         more = f" and {len(places) - NAMED_MAX} more" if len(places) > NAMED_MAX else ""
         how = ", nothing came for" if limit.quiet else " within"
-        super().__init__(f"{named}{more}: not read to its end{how} {limit.seconds:g} s", retriable=True)
+        hidden = "; a transaction that is still open hides what follows it: try again once it has ended"
+        text = f"{named}{more}: not read to its end{how} {limit.seconds:g} s{hidden if limit.quiet else ''}"
+        super().__init__(text, retriable=True)
 
 
 class Polled(NamedTuple):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shadowstream.codecs.side_formats import needs_headers
 from shadowstream.config import Config
@@ -14,8 +14,9 @@ from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import quiet, read_spans
 from shadowstream.kafka.refused_records import OwnRecord
 from shadowstream.kafka.topic_pairs.read_topic import Range, spans_within
+from shadowstream.protocol.headers import PACKED_HEADER, pack
 from shadowstream.protocol.outcomes import PAIRS
-from shadowstream.records import REVISION_BYTES, Batch, Partition, Side
+from shadowstream.records import REVISION_BYTES, Batch, InputCoordinate, Partition, Side
 
 QUIET_S = 60.0
 RECORDS_MAX = 200_000
@@ -73,15 +74,28 @@ def sampled(config: Config, topic: str, from_ms: int, to_ms: int) -> Sampled:
 def _read(config: Config, topic: str, side: Side, within: Range) -> tuple[Batch, bool]:
     client = admin(config.kafka)
     spans = spans_within(client, offsets.places(offsets.partition_counts(client, [topic])), within)
-    found, cut = [], False
+    found, cut = list[Batch](), False
     headers = side is Side.SHADOW or needs_headers(config, side) or _named_by_header(config)
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "reader")) as consumer:
         for polled in read_spans(consumer, spans, quiet(QUIET_S)):
-            found += [columns(place, group, headers) for place, group in split(polled.records)[0].items()]
+            read = [columns(place, group, headers) for place, group in split(polled.records)[0].items()]
+            is_placed = side is Side.PRODUCTION and config.production.answer is not None
+            found += [with_places(one) if is_placed else one for one in read]
             if sum(map(len, found)) >= RECORDS_MAX:
                 cut = True
                 break
     return _joined(Partition(topic, 0), found, within), cut
+
+
+def with_places(batch: Batch) -> Batch:
+    """Return records that are inputs with their own place as the packed header, because a sample joins partitions."""
+    partition, none = batch.place.partition, "00" * REVISION_BYTES
+    named = [
+        (PACKED_HEADER, pack(none, InputCoordinate(0, partition, offset, 0), time_ms, time_ms))
+        for offset, time_ms in zip(batch.offsets, batch.times_ms, strict=True)
+    ]
+    headers = [[*(found or ()), one] for found, one in zip(batch.headers or [None] * len(batch), named, strict=True)]
+    return replace(batch, headers=headers)
 
 
 def _named_by_header(config: Config) -> bool:

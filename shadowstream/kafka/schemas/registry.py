@@ -1,6 +1,7 @@
 """Writer schemas from a folder or a Confluent-compatible registry; both are a `codecs.schemas.SchemaSource`."""
 
 import json
+import os
 import re
 import time
 import warnings
@@ -52,13 +53,13 @@ class FolderSchemas:
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
-        if not self._folder.is_dir():
+        if not os.path.isdir(self._folder):  # unlike `Path.is_dir`, for a folder that may not be seen too
             raise ConfigError(f"schemas.dir: {self._folder} is not a folder; make it, with files <id>.<subject>.avsc")
         self._schemas: dict[int, Schema] = {}
         self._subjects: dict[str, list[int]] = {}
         files: dict[int, Path] = {}
         # Every `.avsc`, and other types with an id before the name: a wrong name of the former is an error.
-        for path in sorted(one for one in self._folder.iterdir() if one.suffix == ".avsc" or _FILE.fullmatch(one.name)):
+        for path in sorted(one for one in self._listed() if one.suffix == ".avsc" or _FILE.fullmatch(one.name)):
             schema_id, subject = _named(path)
             if schema_id in files:
                 used = f"id {schema_id} is used by {files[schema_id].name} already"
@@ -70,6 +71,12 @@ class FolderSchemas:
             missing = "has no file <id>.<subject>.avsc, for example 1.orders-value.avsc"
             raise ConfigError(f"schemas.dir: {self._folder} {missing}")
         self._fingerprints = {fingerprint_of(one): n for n, one in self._schemas.items() if is_avro(one)}
+
+    def _listed(self) -> list[Path]:
+        try:
+            return list(self._folder.iterdir())
+        except OSError as error:
+            raise ConfigError(f"schemas.dir: {self._folder} cannot be read: {error.strerror}") from error
 
     def by_id(self, schema_id: SchemaId) -> Schema:
         """Return the schema of that id or fingerprint; raises `RecordError`."""

@@ -34,7 +34,8 @@ class Options:
     """How to pair and what to compare beside the values.
 
     The id is the record's key, or the header or the path of a field that is given. The comparer knows whether keys and
-    headers are compared. `order`: check that the pairs of one key come in the same order.
+    headers are compared. `order`: check that the pairs of one key come in the same order. `in_turn`: the pairing takes
+    the records of an id one after the other, so that it can go on with later ones.
     """
 
     pairing: Pairing
@@ -44,6 +45,7 @@ class Options:
     order: bool = False
     spill_dir: str | None = None
     disk_bytes: int = 20_000_000_000
+    in_turn: bool = False
 
 
 class Comparison:
@@ -133,9 +135,18 @@ class Comparison:
         """Yield the pairs of a bucket that count; count its other records."""
         for first, second in by_id(bucket).values():
             pairs, single = self.options.pairing(first, second)
+            self.tally.hidden += self._is_hidden(pairs, single)
             for record, fate in single:
                 self.single(record, fate)
             yield from self.counted(pairs)
+
+    def _is_hidden(self, pairs: Iterable[Pair], single: Iterable[tuple[StoredRecord, Fate]]) -> bool:
+        """Whether an id has records in the range, none of which counts, since later ones follow within the margin."""
+        holds = self.options.within.holds
+        if not any(fate is Fate.SUPERSEDED and holds(record.time_ms) for record, fate in single):
+            return False
+        last = [record for record, fate in single if fate is not Fate.SUPERSEDED]
+        return not any(holds(record.time_ms) for record in (*last, *(one for pair in pairs for one in pair)))
 
     def single(self, record: StoredRecord, fate: Fate) -> None:
         """Count a record that has no partner."""

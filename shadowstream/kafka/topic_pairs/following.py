@@ -18,7 +18,7 @@ from shadowstream.kafka.topic_pairs.buckets import Buckets
 from shadowstream.kafka.topic_pairs.comparison import COMPARE_AT, Comparison, Pair
 from shadowstream.kafka.topic_pairs.read_topic import grown, spans_of
 from shadowstream.records import Partition
-from shadowstream.topic_pairs.pairing import Fate, by_id, in_order
+from shadowstream.topic_pairs.pairing import Fate, by_id
 from shadowstream.topic_pairs.stored_record import StoredRecord, unpack
 from shadowstream.topic_pairs.tally import Tally
 
@@ -114,10 +114,12 @@ class Following:
         self, bucket: list[StoredRecord], kept: Buckets[StoredRecord], due: Ends, *, is_final: bool
     ) -> Iterator[Pair]:
         for first, second in by_id(bucket).values():
-            pairs, single = in_order(first, second)
-            for record, _ in single:
+            pairs, single = self._comparison.options.pairing(first, second)
+            for record, fate in single:
                 place = Partition(self._comparison.topics[record.side].name, record.partition)
-                if is_final or record.offset < due[record.side].get(place, 0):
+                if fate is Fate.BEFORE:  # kept, it would take the partner of a later record
+                    self._comparison.single(record, fate)
+                elif is_final or record.offset < due[record.side].get(place, 0):
                     self._comparison.single(record, Fate.UNMATCHED)
                 else:
                     kept.add(record)

@@ -77,6 +77,19 @@ def is_compacted(topic: Topic) -> bool:
     return "compact" in settings.get("cleanup.policy", "")
 
 
+def refuse_one_topic(first: Topic, second: Topic) -> None:
+    """Raise `ConfigError` if both are one topic of one cluster, by whatever names its brokers are reached."""
+    if first.name != second.name:
+        return
+    if first.kafka.bootstrap == second.kafka.bootstrap or _cluster_of(first) == _cluster_of(second):
+        raise ConfigError(f"A and B are one topic, {first.name!r}, on one cluster; nothing could differ")
+
+
+def _cluster_of(topic: Topic) -> str | Topic:
+    """Return the id that the cluster gives itself; a cluster without one is like no other."""
+    return offsets.cluster_id(admin(topic.kafka)) or topic
+
+
 def batches(topic: Topic, spans: Spans, *, with_headers: bool) -> Iterator[Batch]:
     """Yield the committed records of the spans. Raises `BrokerError` if nothing comes for a minute."""
     settings = {"queued.max.messages.kbytes": QUEUE_KB}
