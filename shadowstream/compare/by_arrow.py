@@ -5,7 +5,7 @@ paths, and tolerances of numbers (for ints, only far enough from the bound for d
 any other rule, or inside a list or a map, is left to `by_value`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,20 +24,42 @@ UNKNOWN = 255
 """Above every level, so the maximum over a pair's fields stays unknown if one field is unknown."""
 _EXACT_MAX = 2**52
 _Mask = npt.NDArray[np.bool_]
+_Path = tuple[str, ...]
 
 
-def arrow_levels(production: pa.RecordBatch, shadow: pa.RecordBatch, rules: RuleSet) -> Levels:
-    """The level of each pair of records, or `UNKNOWN`."""
+class FieldLevels(NamedTuple):
+    """The levels of one field without named parts that is not equal in all pairs, and its columns."""
+
+    path: _Path
+    production: pa.Array
+    shadow: pa.Array
+    levels: Levels
+
+
+class ArrowLevels(NamedTuple):
+    """The level of each pair of records, or `UNKNOWN`; and those of the fields on which it rests.
+
+    `fields` is None if a field that only one side has may be a mismatch.
+    """
+
+    of_pairs: Levels
+    fields: list[FieldLevels] | None
+
+
+def arrow_levels(production: pa.RecordBatch, shadow: pa.RecordBatch, rules: RuleSet) -> ArrowLevels:
+    """Compare pairs of records, field by field."""
     levels = np.zeros(production.num_rows, np.uint8)
+    found: list[FieldLevels] = []
     production_names, shadow_names = production.schema.names, shadow.schema.names
     for name in (*production_names, *(name for name in shadow_names if name not in production_names)):
         if name in production_names and name in shadow_names:
-            field_levels = _field(rules.root.step(name), production.column(name), shadow.column(name))
+            spot = rules.root.step(name)
+            field_levels = _field(spot, (name,), production.column(name), shadow.column(name), found)
             if field_levels is not None:
                 np.maximum(levels, field_levels, out=levels)
         else:
             np.maximum(levels, _one_sided(rules, name, name in production_names), out=levels)
-    return levels
+    return ArrowLevels(levels, found if production_names == shadow_names else None)
 
 
 def _one_sided(rules: RuleSet, name: str, in_production: bool) -> int:
@@ -47,15 +69,24 @@ def _one_sided(rules: RuleSet, name: str, in_production: bool) -> int:
     return level_of(rules, name, *((0, ABSENT) if in_production else (ABSENT, 0)))
 
 
-def _field(spot: Spot, production: pa.Array, shadow: pa.Array) -> Levels | None:
-    """The levels of one field; None if all match. Equal whole columns, the usual case, cost next to nothing."""
+def _field(
+    spot: Spot, path: _Path, production: pa.Array, shadow: pa.Array, found: list[FieldLevels]
+) -> Levels | None:
+    """The levels of one field; None if all match. Equal whole columns, the usual case, cost next to nothing. The levels
+    of fields without named parts are added to `found`."""
     if pa.types.is_struct(production.type) and pa.types.is_struct(shadow.type) and spot.own is None:
-        return _struct(spot, production, shadow)
+        return _struct(spot, path, production, shadow, found)
     if production.equals(shadow):
         return None
     unequal = _unequal(production, shadow)
     if not unequal.any():
         return None
+    levels = _levels(spot, production, shadow, unequal)
+    found.append(FieldLevels(path, production, shadow, levels))
+    return levels
+
+
+def _levels(spot: Spot, production: pa.Array, shadow: pa.Array, unequal: _Mask) -> Levels:
     rule = spot.rule
     flat = _class(production.type) == _class(shadow.type) in _FLAT
     if not flat or spot.own is not None or not is_numeric(rule):
@@ -70,19 +101,25 @@ def _field(spot: Spot, production: pa.Array, shadow: pa.Array) -> Levels | None:
     return where(unequal, UNKNOWN)
 
 
-def _struct(spot: Spot, production: pa.Array, shadow: pa.Array) -> Levels | None:
+def _struct(
+    spot: Spot, path: _Path, production: pa.Array, shadow: pa.Array, found: list[FieldLevels]
+) -> Levels | None:
     names = [field.name for field in production.type]
     if names != [field.name for field in shadow.type]:
         return where(_valid(production) | _valid(shadow), UNKNOWN)
     levels = np.zeros(len(production), np.uint8)
+    begin = len(found)
     for index, name in enumerate(names):
-        field_levels = _field(spot.step(name), production.field(index), shadow.field(index))
+        below = spot.step(name), (*path, name)
+        field_levels = _field(*below, production.field(index), shadow.field(index), found)
         if field_levels is not None:
             np.maximum(levels, field_levels, out=levels)
     if production.null_count or shadow.null_count:
         production_valid, shadow_valid = _valid(production), _valid(shadow)
         levels[~production_valid & ~shadow_valid] = MATCH
         levels[production_valid != shadow_valid] = UNKNOWN
+        for field in found[begin:]:  # the parts of a null hold any value
+            field.levels[~(production_valid & shadow_valid)] = MATCH
     return levels
 
 

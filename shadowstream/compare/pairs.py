@@ -16,7 +16,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.by_column import compare_columns
 from shadowstream.compare.by_value import beside_null, compare_rows, mismatch_of_wholes, mismatches
-from shadowstream.compare.column_differences import explained
+from shadowstream.compare.column_differences import ColumnDifferences, field_differences
 from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.hooks import Unanswered
@@ -96,13 +96,17 @@ def compare_pairs(
     evolving = Evolutions() if evolutions is None else evolutions
     evolving.begin()
 
+    columns = ColumnDifferences(count)
+
     def explain(index: int) -> PairResult:
+        if columns.mask[index]:
+            return columns.result(index)
         raw = [production[index]], [shadow[index]]
         production_values, shadow_values = evolving.uncounted().decoded(decoders, raw, [index])
         (own,) = _rules_of(decoders, raw, rules)
         return compare_rows(production_values[0], shadow_values[0], own)
 
-    results = Results(np.zeros(count, np.uint8), {}, explain)
+    results = Results(np.zeros(count, np.uint8), {}, explain, columns)
     indexes: Sequence[int] = range(count)
     is_whole = production_decoder.answer == shadow_decoder.answer
     if is_whole and _mean_the_same(production_decoder.format, shadow_decoder.format):
@@ -186,17 +190,17 @@ def _by_columns(
                 continue
             production, shadow = in_arrow
         try:
-            levels = arrow_levels(production, shadow, rules)
+            levels, fields = arrow_levels(production, shadow, rules)
             unknown = levels == UNKNOWN
             levels[unknown] = 0
-            results_by_row = explained(production, shadow, np.flatnonzero(levels == MISMATCH), rules)
+            found = field_differences(fields, levels, batch_indexes) if fields else []
         except Exception as error:
             if not is_of_bytes(error):
                 raise
             left += batch_indexes.tolist()  # rows find the pair that causes the error, and its result
             continue
         results.places[batch_indexes] = levels
-        results.known.update((int(batch_indexes[row]), result) for row, result in results_by_row.items())
+        results.columns.add(found, rules.watched)
         left += batch_indexes[unknown].tolist()
     return sorted(left)
 

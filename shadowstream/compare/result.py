@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from shadowstream.protocol.outcomes import Outcome, undecodable
 from shadowstream.records import Side
+
+if TYPE_CHECKING:
+    from shadowstream.compare.column_differences import ColumnDifferences
 
 OUTCOMES = (Outcome.MATCH, Outcome.IGNORED, Outcome.TOLERATED, Outcome.UNCOMPARED, Outcome.MISMATCH)
 """By precedence: a pair's outcome is the last of these among its paths."""
@@ -152,19 +155,20 @@ class Results(Sequence["PairResult | Undecodable"]):
     """One result a pair. Most are never accessed, so each result is created on first access.
 
     `places` holds each pair's outcome as an index in `NAMES`. `known` holds finished results. `explain` computes the
-    complete result of a pair that is not in `known`. `changes` holds, by index, the kinds of change between the
+    complete result of a pair that is not in `known`. `columns` holds the differences of most mismatches. `changes` holds, by index, the kinds of change between the
     writer schemas of a pair, to be counted by the caller.
     """
 
-    __slots__ = ("_explain", "changes", "known", "places")
+    __slots__ = ("_explain", "changes", "columns", "known", "places")
 
     def __init__(
         self,
         places: npt.NDArray[np.uint8],
         known: dict[int, PairResult | Undecodable],
         explain: Callable[[int], PairResult],
+        columns: ColumnDifferences,
     ) -> None:
-        self.places, self.known, self._explain = places, known, explain
+        self.places, self.known, self._explain, self.columns = places, known, explain, columns
         self.changes: dict[int, tuple[str, ...]] = {}
 
     def changed(self) -> Counter[str]:
@@ -178,6 +182,12 @@ class Results(Sequence["PairResult | Undecodable"]):
     def outcomes(self) -> list[Outcome]:
         return _NAMES[self.places].tolist()  # type: ignore[no-any-return]  # an array of objects
 
+    def in_columns(self) -> npt.NDArray[np.bool_]:
+        """Return the mask of the mismatches whose differences are in `columns`: no pair with a result of its own."""
+        mask = self.columns.mask.copy()
+        mask[list(self.known)] = False
+        return mask
+
     def put(self, index: int, result: PairResult) -> None:
         """Replace the result of a pair."""
         self.places[index], self.known[index] = NAMES.index(result.outcome), result
@@ -186,7 +196,8 @@ class Results(Sequence["PairResult | Undecodable"]):
         """Return the results of some pairs, in order; later changes here do not change them."""
         at = list(indexes)
         known = {place: self.known[index] for place, index in enumerate(at) if index in self.known}
-        part = Results(self.places[at], known, lambda place: self._explain(at[place]))
+        columns = self.columns.where(np.array(at, np.int64))
+        part = Results(self.places[at], known, lambda place: self._explain(at[place]), columns)
         part.changes = {place: self.changes[index] for place, index in enumerate(at) if index in self.changes}
         return part
 
