@@ -5,6 +5,7 @@ paths, and tolerances of numbers (for ints, only far enough from the bound for d
 any other rule, or inside a list or a map, is left to `by_value`.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from shadowstream.codecs.columns import as_numpy, whole_numbers
 from shadowstream.compare.by_column import Levels, doubtful, float_levels, is_numeric, where
 from shadowstream.compare.by_value import level_of
+from shadowstream.compare.column_differences import FieldDifferences, Places
 from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH
 from shadowstream.compare.rules import RuleSet, Spot
@@ -69,9 +71,7 @@ def _one_sided(rules: RuleSet, name: str, in_production: bool) -> int:
     return level_of(rules, name, *((0, ABSENT) if in_production else (ABSENT, 0)))
 
 
-def _field(
-    spot: Spot, path: _Path, production: pa.Array, shadow: pa.Array, found: list[FieldLevels]
-) -> Levels | None:
+def _field(spot: Spot, path: _Path, production: pa.Array, shadow: pa.Array, found: list[FieldLevels]) -> Levels | None:
     """The levels of one field; None if all match. Equal whole columns, the usual case, cost next to nothing. The levels
     of fields without named parts are added to `found`."""
     if pa.types.is_struct(production.type) and pa.types.is_struct(shadow.type) and spot.own is None:
@@ -101,9 +101,7 @@ def _levels(spot: Spot, production: pa.Array, shadow: pa.Array, unequal: _Mask) 
     return where(unequal, UNKNOWN)
 
 
-def _struct(
-    spot: Spot, path: _Path, production: pa.Array, shadow: pa.Array, found: list[FieldLevels]
-) -> Levels | None:
+def _struct(spot: Spot, path: _Path, production: pa.Array, shadow: pa.Array, found: list[FieldLevels]) -> Levels | None:
     names = [field.name for field in production.type]
     if names != [field.name for field in shadow.type]:
         return where(_valid(production) | _valid(shadow), UNKNOWN)
@@ -245,3 +243,36 @@ def _unequal_lists_of(production: pa.Array, shadow: pa.Array, counts: npt.NDArra
 
 def _counts(column: pa.Array) -> npt.NDArray[Any]:
     return np.diff(as_numpy(column.offsets))
+
+
+def field_differences(fields: Sequence[FieldLevels], levels: Levels, indexes: Places) -> list[FieldDifferences]:
+    """Return the differences of the mismatches that differ only in fields that `by_value` would see as the same plain
+    Python values. `levels`: of the pairs, none unknown; `indexes`: their places."""
+    explained = levels == MISMATCH
+    plain = []
+    for field in fields:
+        if field.production.type == field.shadow.type and _is_plain(field.production.type):
+            plain.append(field)
+        else:
+            explained &= field.levels != MISMATCH
+    found = []
+    for path, production, shadow, of_field in plain:
+        rows = np.flatnonzero((of_field == MISMATCH) & explained)
+        if len(rows):
+            may_be_null = bool(production.null_count or shadow.null_count)
+            values = _values(production, rows), _values(shadow, rows)
+            found.append(FieldDifferences(path, indexes[rows], *values, may_be_null))
+    return found
+
+
+def _values(column: pa.Array, rows: Places) -> list[Any]:
+    if column.null_count or pa.types.is_string(column.type):
+        # `pa.array` would import pandas where it is installed.
+        places = pa.Int64Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
+        return column.take(places).to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+    return as_numpy(column)[rows].tolist()  # type: ignore[no-any-return]  # as numpy says
+
+
+def _is_plain(kind: Any) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_string(kind) or types.is_boolean(kind))

@@ -4,9 +4,15 @@ import datetime
 import json
 import math
 import re
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import repeat
 from json.encoder import encode_basestring
+from operator import sub
 from typing import Any
+
+import numpy as np
+import orjson
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat
 from shadowstream.codecs.typed import Typed
@@ -18,6 +24,8 @@ from shadowstream.protocol.size_limits import HASH_CHARS, hash_of
 _CUT = "…"
 PLAIN_MAX = 1_000
 """Elements of a list that are examined for texts; a longer list counts as one that holds texts."""
+_ALIKE_FROM, _ALIKE_TO = 1e-4, 1e16
+"""Sizes of fractions that orjson writes as Python does: without an exponent."""
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?")
 _PLAIN = {bool, float, int, type(None), Decimal, ExactFloat}
 _PLAIN |= {datetime.datetime, datetime.date, datetime.time, datetime.timedelta}
@@ -40,6 +48,44 @@ def difference(path: tuple[str, ...], kind: str, production: Any, shadow: Any) -
         production_text, shadow_text = _with_hash(production, production_text), _with_hash(shadow, shadow_text)
     production_text, shadow_text = _marked(production_text, are_plain[0]), _marked(shadow_text, are_plain[1])
     return Difference(join_path(path), kind, production_text, shadow_text, delta)
+
+
+def texts_of(production: Sequence[Any], shadow: Sequence[Any]) -> tuple[list[bytes], list[bytes]]:
+    """Return the values of two columns as the texts of `difference`, in UTF-8. All values are of one type: text, float,
+    int of 64 bits, bool; or null.
+
+    >>> texts_of([0.1, None], [1e-5, 2.0])
+    ([b'0.1', b'null'], [b'1e-05', b'2.0'])
+    """
+    found = _texts(production), _texts(shadow)
+    end = _CUT.encode()
+    for n, (text, shadow_text) in enumerate(zip(*found, strict=True)):
+        if text == shadow_text and text.endswith(end):
+            whole = difference((), "value", production[n], shadow[n])
+            found[0][n], found[1][n] = (whole.production or "").encode(), (whole.shadow or "").encode()
+    return found
+
+
+def _texts(values: Sequence[Any]) -> list[bytes]:
+    types = {*map(type, values)}
+    if str in types:
+        return [(_text(value) or "").encode() for value in values]
+    texts = orjson.dumps(values)[1:-1].split(b",")
+    if float in types:
+        sizes = np.abs(np.array(values, np.float64))
+        alike = ((sizes >= _ALIKE_FROM) & (sizes < _ALIKE_TO)) | (sizes == 0)
+        for n in np.flatnonzero(~alike).tolist():
+            texts[n] = (_text(values[n]) or "").encode()
+    return texts
+
+
+def deltas_of(production: Sequence[Any], shadow: Sequence[Any]) -> Sequence[float | None]:
+    """Return the distances of `difference` for two columns of one type."""
+    types = {*map(type, production), *map(type, shadow)}
+    if types == {float} or types == {int}:
+        deltas = list(map(float, map(sub, shadow, production)))
+        return deltas if all(map(math.isfinite, deltas)) else [one if math.isfinite(one) else None for one in deltas]
+    return list(map(_delta, production, shadow)) if types & {float, int} else list(repeat(None, len(production)))
 
 
 def _marked(text: str | None, plain: bool) -> str | None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from shadowstream.codecs.blame import is_of_bytes
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels
+from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels, field_differences
 from shadowstream.compare.by_column import compare_columns
 from shadowstream.compare.by_value import beside_null, compare_rows, mismatch_of_wholes, mismatches
-from shadowstream.compare.column_differences import ColumnDifferences, field_differences
+from shadowstream.compare.column_differences import ColumnDifferences
 from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.hooks import Unanswered

@@ -155,8 +155,8 @@ class Results(Sequence["PairResult | Undecodable"]):
     """One result a pair. Most are never accessed, so each result is created on first access.
 
     `places` holds each pair's outcome as an index in `NAMES`. `known` holds finished results. `explain` computes the
-    complete result of a pair that is not in `known`. `columns` holds the differences of most mismatches. `changes` holds, by index, the kinds of change between the
-    writer schemas of a pair, to be counted by the caller.
+    complete result of a pair that is not in `known`. `columns` holds the differences of most mismatches. `changes`
+    holds, by index, the kinds of change between the writer schemas of a pair, to be counted by the caller.
     """
 
     __slots__ = ("_explain", "changes", "columns", "known", "places")

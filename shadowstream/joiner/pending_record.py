@@ -93,6 +93,10 @@ class PendingColumns:
         return self.columns[5]
 
     @property
+    def origins(self) -> Sequence[tuple[Partition, int] | None] | None:
+        return self.columns[6]
+
+    @property
     def header_fields(self) -> Sequence[HeaderFields | None] | None:
         return self.columns[7]
 

@@ -6,8 +6,9 @@ Here paths, which hold the keys of maps, and keys of any length are cut.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 KEY_BYTES_MAX = 16_384
@@ -57,6 +58,17 @@ class FieldCounts:
     def add(self, paths: Iterable[str], fields: Counter[str]) -> None:
         """Count one pair in `fields`, the counts of its window."""
         fields.update({self._name(cut_path(path), fields) for path in paths})
+
+    def add_columns(self, places_of: Iterable[tuple[str, Sequence[int]]], fields: Counter[str]) -> None:
+        """Count many pairs as `add` counts each; given are the places of the pairs that differ at each path."""
+        by_name: dict[str, list[Sequence[int]]] = {}
+        known = Counter(fields)
+        for path, places in places_of:
+            name = self._name(cut_path(path), known)
+            known[name] += 1
+            by_name.setdefault(name, []).append(places)
+        for name, found in by_name.items():
+            fields[name] += len(found[0]) if len(found) == 1 else len({*chain(*found)})
 
     def _name(self, path: str, fields: Counter[str]) -> str:
         if path in fields or path in self._named:

@@ -6,63 +6,42 @@ late record is counted as ended.
 
 import zlib
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.codecs import own
-from shadowstream.codecs.framing import unheaded
+from shadowstream.compare.column_differences import ColumnDifferences
 from shadowstream.compare.redact import Redactor
-from shadowstream.compare.result import PairResult, Undecodable
+from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correctable
 from shadowstream.joiner.accounting.outcome_window import WindowCounts
 from shadowstream.joiner.accounting.part_counts import touched_by
+from shadowstream.joiner.accounting.row_writer import (
+    NO_DETAILS,
+    ComparisonResult,
+    Mismatches,
+    RowDetails,
+    Rows,
+    RowWriter,
+    first_of,
+)
 from shadowstream.joiner.accounting.slice_counts import PairColumns, PairPlace, SliceCounts
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.matching.matches import Pair, PairBatch
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, RECHECKS, TWIN, cost_names
-from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
-from shadowstream.protocol.outcomes import (
-    AGREES,
-    NOT_BESIDE_TWIN,
-    PLAIN,
-    QUOTES,
-    SAMPLED,
-    UNDECODABLE,
-    Outcome,
-    Result,
-    of_twin,
-)
-from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
+from shadowstream.protocol.outcomes import AGREES, NOT_BESIDE_TWIN, PLAIN, SAMPLED, Outcome, Result, of_twin
+from shadowstream.protocol.size_limits import FieldCounts, cut_path
 from shadowstream.protocol.sub_windows import index_of
 from shadowstream.protocol.uniform_hash import uniform
-from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, InputCoordinate, Partition, Side, Write
+from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, Partition, Side, Write
 
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
 """The sides that differ from production, given whether the shadow and the twin differ."""
-Rows = Sequence[PendingRecord | None]
-ComparisonResult = PairResult | Undecodable | Result
-
-
-class RowDetails(NamedTuple):
-    """Further content of a diff row. `ambiguous`: several partners were possible; `twin`: of an unmatched record.
-
-    `dimensions`: the values of the declared dimensions, as far as they are known.
-    """
-
-    ambiguous: bool = False
-    corrects: CorrectableRow | None = None
-    id: Hashable = None
-    twin: PendingRecord | None = None
-    dimensions: Mapping[str, str] = {}
-
-
-NO_DETAILS = RowDetails()
 
 
 def _counted_as(result: ComparisonResult) -> str:
@@ -82,13 +61,11 @@ class OutcomeCounts:
         self, config: Config, revision: str, name: str, places: tuple[Partition, ...], progress: MarksLog
     ) -> None:
         self._config, self._window_ms = config, config.judge.window_ms
-        self._topic = config.plan.of("diff")
-        self._json_topic = config.plan.of("diff.json") if config.compare.diff_json else None
-        self._task, self._places, self._progress = name, places, progress
+        self._places, self._progress = places, progress
         self._revision, self._short = revision, revision[: 2 * REVISION_BYTES]
         self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
         self._redactor = Redactor.of(config, spelling_of(config))
-        self._names_id = config.identity.kind == "id"
+        self.rows = RowWriter(config, self._redactor, name, places)
         self.cells: dict[tuple[int, str], WindowCounts] = {}
         self.slices = SliceCounts(config)
         self.writes: list[Write] = []
@@ -128,8 +105,8 @@ class OutcomeCounts:
             details = RowDetails(pair.ambiguous, None, pair.id, None, self.slices.named(at))
             self._row(result, revision, (pair.production, pair.shadow, pair.twin), details)
 
-    def pair_batch(self, pair_batch: PairBatch, results: Sequence[ComparisonResult], columns: PairColumns) -> None:
-        """Count plain pairs as columns; treat only differing pairs and pairs with a row one by one."""
+    def pair_batch(self, pair_batch: PairBatch, results: Results, columns: PairColumns) -> None:
+        """Count pairs as columns; treat one by one only pairs with a row whose differences are not in columns."""
         outcomes, times, revisions = columns.outcomes, columns.times_ms, columns.revisions
         counted = Counter(outcomes)
         for outcome, n in counted.items():
@@ -146,13 +123,62 @@ class OutcomeCounts:
         shown = self._sampled(pair_batch.production.offsets)
         if not PLAIN.issuperset(counted):
             shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
+        in_columns = np.flatnonzero(results.in_columns())
+        written = self._mismatches(pair_batch, results.columns, columns, in_columns) if len(in_columns) else []
+        if written:
+            shown[in_columns] = False
+        begin = 0
         for i in np.flatnonzero(shown).tolist():
+            if written:  # rows stay in the order of pairs
+                end = int(np.searchsorted(in_columns, i))
+                self.writes += written[begin:end]
+                begin = end
             result = results[i]
             if result.outcome == Outcome.MISMATCH:
                 self._count_paths(result, self._cell(times[i], revisions[i]))
             rows = pair_batch.production.row(i), pair_batch.shadow.row(i), None
             details = RowDetails(id=pair_batch.ids[i], dimensions=self.slices.named((columns, i)))
             self._row(result, revisions[i], rows, details)
+        self.writes += written[begin:]
+
+    def _mismatches(
+        self, pairs: PairBatch, differences: ColumnDifferences, columns: PairColumns, places: npt.NDArray[np.int64]
+    ) -> list[Write]:
+        """Count the paths of the mismatches at some places; return their rows. If these must be written one by one,
+        count nothing and return none."""
+        at = places.tolist()
+        differences = differences.where(places)
+        revisions = [columns.revisions[i] for i in at]
+        rows = Mismatches(pairs.at(at), revisions, differences, self.slices.named_columns(columns, places))
+        writes = self.rows.mismatches(rows)
+        if writes is None:
+            return []
+        for (time_ms, revision), some in self._by_cell([columns.times_ms[i] for i in at], revisions):
+            part = differences if some is None else differences.where(some)
+            self._count_fields(part, self._cell(time_ms, revision))
+        return writes
+
+    def _by_cell(
+        self, times_ms: Sequence[int], revisions: Sequence[str]
+    ) -> Iterable[tuple[tuple[int, str], npt.NDArray[np.int64] | None]]:
+        """Yield the pairs of each window and revision: their places, or None for all."""
+        starts = [time_ms - time_ms % self._window_ms for time_ms in times_ms]
+        cells = Counter(zip(starts, revisions, strict=True))
+        if len(cells) == 1:
+            return [(cell, None) for cell in cells]
+        of_each = {cell: code for code, cell in enumerate(cells)}
+        codes = np.fromiter(map(of_each.__getitem__, zip(starts, revisions, strict=True)), np.int64, len(starts))
+        return [(cell, np.flatnonzero(codes == code)) for cell, code in of_each.items()]
+
+    def _count_fields(self, differences: ColumnDifferences, cell: WindowCounts) -> None:
+        """Count the paths of mismatches in columns as `_count_paths` counts those of each."""
+        found: list[tuple[str, Sequence[int]]] = []
+        for field in differences.fields:
+            path = self._redactor.difference_path(field.path)
+            for kind, n in Counter(field.kinds() or {"value": len(field.pairs)}).items():
+                self.paths[cut_path(path), kind] += n
+            found.append((path, field.pairs.tolist()))
+        self._fields.add_columns(found, cell.fields)
 
     def unmatched(
         self,
@@ -318,79 +344,17 @@ class OutcomeCounts:
         sampled: npt.NDArray[np.bool_] = uniform(offsets, self._seed) < self._config.compare.match_sample
         return sampled
 
-    def own_place(self, side: Side, row: PendingRecord) -> tuple[Partition, int]:
-        """Return the record's partition and offset in the topic that its producer wrote."""
-        return row.origin or (self._places[side], row.offset)
-
-    def pair_id(self, side: Side, row: PendingRecord) -> str:
-        """Return the coordinate of a record: the id of the pair that it begins."""
-        place, offset = self.own_place(side, row)
-        return f"{place}/{offset}"
-
     def _row(self, result: ComparisonResult, revision: str, rows: Rows, details: RowDetails) -> None:
-        production, shadow, twin = rows
-        side, first = Side.PRODUCTION, production
-        if first is None:
-            side, first = next((Side(n), row) for n, row in enumerate(rows) if row is not None)
-        corrects = details.corrects
-        pair_id = corrects.pair_id if corrects else self.pair_id(side, first)
-        reason = self._reason(result)
-        record = {
-            "pair_id": pair_id,
-            "task": self._task,
-            "outcome": result.outcome,
-            "revision": revision,
-            "time_ms": first.time_ms,
-            "key": self._redactor.key(first.key),
-            "production": self._id(Side.PRODUCTION, production),
-            "shadow": self._id(Side.SHADOW, shadow),
-            "twin": self._id(Side.TWIN, twin),
-            "input": next((self._input(row.at) for row in (shadow, production) if row and row.at), None),
-            "identity": self._config.identity.kind,
-            "id": self._redactor.key(details.id) if self._names_id and isinstance(details.id, bytes) else None,
-            "differences": [one.record() for one in self._redactor.differences(result.differences)],
-            "reason": reason,
-            "late": corrects is not None,
-            "correction_of": corrects.outcome if corrects else None,
-            "ambiguous": details.ambiguous,
-            "dimensions": details.dimensions,
-        }
-        start_ms = first.time_ms - first.time_ms % self._window_ms
-        self.slices.reasons.add((start_ms, revision), result.outcome, reason)
+        side, first = first_of(rows)
+        reason = self.rows.reason(result)
+        at = first.time_ms - first.time_ms % self._window_ms, revision
+        self.slices.reasons.add(at, result.outcome, reason)
         if result.outcome == Outcome.EVICTED:
-            self.slices.evictions.add((start_ms, revision), side, reason)
+            self.slices.evictions.add(at, side, reason)
+        corrects = details.corrects
         if corrects is not None and corrects.outcome == Outcome.EVICTED:
             at = corrects.time_ms - corrects.time_ms % self._window_ms, corrects.revision
             self.slices.evictions.add(at, corrects.side, None, -1)
-        self.rows_cut += cut(record)
-        partition, key = self._places[Side.PRODUCTION].partition, pair_id.encode()
-        self.writes.append(Write(self._topic, partition, key, own.encode_diff(record), first.time_ms))
-        if self._json_topic is not None:
-            self.writes.append(Write(self._json_topic, partition, key, own.as_json(record), first.time_ms))
-        if (broken := UNDECODABLE.get(result.outcome)) is not None:
-            self._dead_letter(broken, rows, result.reason or "")
-
-    def _reason(self, result: ComparisonResult) -> str | None:
-        """Redact a reason that may quote a value: the text of an error."""
-        return self._redactor.reason(result.reason) if result.outcome in QUOTES else result.reason
-
-    def _dead_letter(self, side: Side, rows: Rows, reason: str) -> None:
-        row = rows[side]
-        if row is None:
-            return
-        value, named = row.value, None
-        if value is not None and row.header_fields is not None and row.header_fields.head:
-            value, named = unheaded(value, row.header_fields.head)
-        failed = FailedRecord(*self.own_place(side, row), row.key, value, row.time_ms, named)
-        error = "RecordError", self._redactor.reason(reason) or ""
-        self.writes.append(dead_letter(self._config, self._redactor, "joiner", failed, error, "VALUE_CONVERTER"))
-
-    def _id(self, side: Side, row: PendingRecord | None) -> dict[str, Any] | None:
-        if row is None:
-            return None
-        place, offset = self.own_place(side, row)
-        return {"topic": place.topic, "partition": place.partition, "offset": offset}
-
-    def _input(self, at: InputCoordinate) -> str:
-        text = f"{self._config.inputs[at.topic]}/{at.partition}/{at.offset}"
-        return text if at.k < 0 else f"{text}/{at.k}"
+        written = self.rows.row(result, revision, rows, details)
+        self.rows_cut += written.is_cut
+        self.writes += written.writes

@@ -17,13 +17,13 @@ import numpy.typing as npt
 from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.dimension_codes import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, name_of
 from shadowstream.compare.redact import Redactor
-from shadowstream.compare.result import PairResult
+from shadowstream.compare.result import PairResult, Results, Undecodable
 from shadowstream.config import Config, Latency
 from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting import pair_metrics
 from shadowstream.joiner.accounting.pair_metrics import PairMetrics
 from shadowstream.joiner.pending_record import PendingRecord
-from shadowstream.protocol.outcomes import DIFFERS, PAIRS_UNREAD, Outcome
+from shadowstream.protocol.outcomes import DIFFERS, PAIRS_UNREAD, Outcome, Result
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
@@ -34,18 +34,26 @@ def fields_of(config: Config) -> list[str]:
     return list(dict.fromkeys(one.path for one in config.judge.criteria if one.rate == "field" and one.path))
 
 
-def touched_of(paths: Sequence[str], results: Sequence[Any], outcomes: Sequence[str]) -> dict[str, Mask]:
+def touched_of(
+    paths: Sequence[str], results: Sequence[PairResult | Undecodable | Result], outcomes: Sequence[str]
+) -> dict[str, Mask]:
     """Return the pairs that differ at, above or below a `field` criterion's path; an absent output has no field."""
     if not paths or DIFFERS.isdisjoint(outcomes):
         return {}
     found = {path: np.zeros(len(outcomes), np.bool_) for path in paths}
+    in_columns: Sequence[bool] = []
+    if isinstance(results, Results):
+        mask = results.in_columns()
+        in_columns = mask.tolist()
+        for path, touched in results.columns.touched.items():
+            found[path] |= touched & mask
     for place, outcome in enumerate(outcomes):
-        if outcome == Outcome.MISMATCH:
+        if outcome == Outcome.MISMATCH and not (in_columns and in_columns[place]):
             for path in touched_by(results[place]):
                 found[path][place] = True
         elif outcome == Outcome.CARDINALITY:
-            for mask in found.values():
-                mask[place] = True
+            for all_of in found.values():
+                all_of[place] = True
     return found
 
 

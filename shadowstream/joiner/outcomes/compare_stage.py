@@ -13,9 +13,10 @@ from shadowstream.compare.record_parts import NO_PARTS, Parts, PartsOfPairs, lea
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.errors import RegistryError
-from shadowstream.joiner.accounting.outcome_counts import ComparisonResult, OutcomeCounts
+from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.accounting.part_counts import fields_of, touched_of
 from shadowstream.joiner.accounting.path_sightings import PathSightings
+from shadowstream.joiner.accounting.row_writer import ComparisonResult
 from shadowstream.joiner.accounting.slice_counts import PairColumns, columns_of
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.matching.key_order import RECORDS_MAX, Inversion, Inversions, KeyOrder, Placed

@@ -61,12 +61,12 @@ class LateRecords:
     def remember(self, counts: OutcomeCounts) -> None:
         """Keep the missing and extra outcomes of `counts` as correctable, after their commit."""
         for side, row, id_, revision, result in counts.correctable:
-            place, offset = counts.own_place(side, row)
+            place, offset = counts.rows.own_place(side, row)
             key, shown = self._redactor.key(row.key), self._shown(id_)
             if too_long(key) or too_long(shown):  # diff leaves it out, so that no restart could read it
                 self._correctable.dropped += 1
                 continue
-            pair_id, floor = counts.pair_id(side, row), self.diff_end
+            pair_id, floor = counts.rows.pair_id(side, row), self.diff_end
             fields = (side, shown, place, offset, row.time_ms, key, row.at, revision, pair_id, floor, result.outcome)
             self._correctable.add(CorrectableRow(*fields, result.reason in MAY_BE_UNREAD))
 

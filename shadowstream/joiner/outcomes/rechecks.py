@@ -204,7 +204,7 @@ class Rechecks:
         self._asked, self._pairs = counts.get("recheck_asked", 0), counts.get("recheck_pairs", 0)
 
     def _id(self, pair: Pair) -> str:
-        return self._counts.pair_id(Side.PRODUCTION, pair.production)
+        return self._counts.rows.pair_id(Side.PRODUCTION, pair.production)
 
     def _input(self, pair: Pair) -> InputAt | None:
         """Return the input of a pair; None if it is not known, or another revision of the candidate answered it."""

@@ -12,7 +12,8 @@ from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
 from shadowstream.joiner.accounting.correctable import CorrectableRow
-from shadowstream.joiner.accounting.outcome_counts import ComparisonResult, OutcomeCounts, RowDetails
+from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
+from shadowstream.joiner.accounting.row_writer import ComparisonResult, RowDetails
 from shadowstream.joiner.accounting.slice_counts import PairColumns
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.intake.side import EndedRecord
