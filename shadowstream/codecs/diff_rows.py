@@ -124,6 +124,9 @@ def encoded(head: bytes, row: Mapping[str, Any]) -> bytes:
     )
 
 
+_ONE = _long(1)
+
+
 class FieldColumns(NamedTuple):
     """The differences of one field: the places of their rows, ascending, and texts in UTF-8.
 
@@ -220,7 +223,7 @@ def _lists(fields: Sequence[FieldColumns], count: int) -> list[bytes]:
     """Encode the differences of each row, in the order of fields."""
     pieces = list(chain.from_iterable(map(_pieces, fields)))
     if len(fields) == 1:
-        return [b"%b%b%b" % (_long(1), piece, _END) for piece in pieces]
+        return [_ONE + piece + _END for piece in pieces]
     rows = list(chain.from_iterable(field.rows for field in fields))
     sizes = Counter(rows)
     following = map(pieces.__getitem__, sorted(range(len(rows)), key=rows.__getitem__))

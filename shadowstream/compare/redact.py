@@ -32,6 +32,7 @@ from shadowstream.paths import HEADERS_PART, KEY_PART, join_path, parse_path
 MARK = "redacted:"
 _MARK = MARK.encode()
 _DIGITS = 16
+_DIGITS_BYTES = _DIGITS // 2
 _BLOCK_BYTES = 64
 DROPPED = f"{MARK}{'-' * _DIGITS}"
 _FIELD_NAME = re.compile(r"(?!.*[0-9]{5})[A-Za-z_$][A-Za-z0-9_-]{0,47}")
@@ -136,7 +137,7 @@ class Redactor:
         digest = self._digest
         if drops or digest is None:
             return [DROPPED.encode()] * len(values)
-        return [_MARK + hexlify(digest(value)[: _DIGITS // 2]) for value in values]
+        return [_MARK + hexlify(digest(value)[:_DIGITS_BYTES]) for value in values]
 
     def shown_names(self, names: Sequence[str], new_from: int | None = None) -> list[str]:
         """The names of a path as they may be shown. `new_from`: the place from which only the candidate has them."""

@@ -30,6 +30,11 @@ def too_long(key: object) -> bool:
     return isinstance(key, bytes) and len(key) > KEY_BYTES_MAX
 
 
+def any_too_long(keys: Iterable[bytes | None]) -> bool:
+    """Return whether one of these redacted keys or ids is too long for diff."""
+    return max(map(len, filter(None, keys)), default=0) > KEY_BYTES_MAX
+
+
 def cut_path(path: str) -> str:
     """Shorten a path for a record; long paths with the same beginning stay distinct."""
     return shortened(path, PATH_CHARS_MAX)

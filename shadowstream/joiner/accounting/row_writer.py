@@ -17,7 +17,7 @@ from shadowstream.joiner.matching.matches import PairBatch
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.outcomes import QUOTES, UNDECODABLE, Outcome, Result
-from shadowstream.protocol.size_limits import cut, cut_path, too_long
+from shadowstream.protocol.size_limits import any_too_long, cut, cut_path
 from shadowstream.records import InputCoordinate, Partition, Side, Write
 
 Rows = Sequence[PendingRecord | None]
@@ -122,7 +122,7 @@ class RowWriter:
         if self._names_id:
             named = self._redactor.keys([id_ if isinstance(id_, bytes) else None for id_ in ids])
         fields = self._redactor.fields(rows.differences.fields)
-        is_long = any(map(too_long, keys)) or any(map(too_long, named or ()))
+        is_long = any_too_long(keys) or any_too_long(named or ())
         if self._json_topic is not None or is_long or any(cut_path(one.path) != one.path for one in fields):
             return None
         records = self._records(Side.PRODUCTION, production)

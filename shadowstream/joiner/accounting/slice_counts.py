@@ -180,7 +180,7 @@ class SliceCounts:
     def named_columns(self, pairs: PairColumns, places: npt.NDArray[np.int64]) -> list[tuple[str, list[str]]]:
         """Return what `named` returns for pairs at some places: the name of each dimension, and its values."""
         found = zip(self._names, pairs.dimensions, strict=False)
-        return [(name, [one.values[code] for code in one.codes[places].tolist()]) for name, one in found]
+        return [(name, list(map(one.values.__getitem__, one.codes[places].tolist()))) for name, one in found]
 
     def unmatched(self, side: Side, row: PendingRecord, outcome: str, revision: str, n: int = 1) -> dict[str, str]:
         """Count an unmatched record by bucket and by its values of the dimensions; `n` is -1 for a corrected one.

@@ -35,6 +35,8 @@ SINGLE_OBJECT = b"\xc3\x01"
 SINGLE_OBJECT_BYTES = 10
 JSON_BYTES_MAX = 10_000
 _JSON_BEGINS = (b"{", b"[")
+_SPECIAL_BEGINS = frozenset(b"\x00\xc3{[ \t\n\r\x0b\x0c")
+"""First bytes of all ids with another form than their bytes."""
 
 
 def equal_form(id_: Hashable) -> Hashable | None:
@@ -82,6 +84,8 @@ def _spelling(id_: bytes) -> bytes:
     >>> _spelling(b'{"b": 1, "a": [2]}') == _spelling(bytes([0, 0, 0, 0, 1]) + b'{"a":[2],"b":1}'), _spelling(b"k")
     (True, b'k')
     """
+    if id_ and id_[0] not in _SPECIAL_BEGINS:
+        return id_
     body = _body(id_)
     text = id_ if body is None else body
     if _of_json(text) is None:
