@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
+from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import Partition
 
 _NULL, _PRESENT = b"\x00", b"\x02"
@@ -186,7 +187,10 @@ def encoded_mismatches(head: bytes, rows: MismatchColumns) -> list[bytes]:
         repeat(_FALSE + (_long(len(rows.dimensions)) if rows.dimensions else b"")),
     ]
     columns += (_known(values, _repeated(name)) for name, values in rows.dimensions)
-    return list(map(b"".join, zip(*columns, repeat(_END))))
+    found = list(map(b"".join, zip(*columns, repeat(_END))))
+    if len(found) < len(rows.pair_ids):
+        raise ShadowstreamBug(f"diff: a column of {len(rows.pair_ids)} rows has only {len(found)}")
+    return found
 
 
 def _known(texts: Sequence[str], before: bytes = b"") -> Iterable[bytes]:

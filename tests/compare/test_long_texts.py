@@ -116,6 +116,19 @@ def test_two_long_paths_are_counted_as_two() -> None:
     assert sorted(fields.values()) == [1, 1]
 
 
+def test_paths_of_pairs_in_columns_are_counted_as_of_each_pair() -> None:
+    paths = [f"m.{n:0>200}" for n in range(1_200)]  # more than are counted by name
+    pairs = [{paths[n], paths[max(n - 1, 0)]} for n in range(len(paths))]
+    places = [[n for n in (at, at + 1) if n < len(pairs)] for at in range(len(paths))]
+    alone, together = (Counter[str]({paths[0]: 7}) for _ in range(2))
+    counts = FieldCounts([])
+    for pair in pairs:
+        counts.add(pair, alone)
+    FieldCounts([]).add_columns(zip(paths, places, strict=True), together)
+    assert together == alone
+    assert together["(other)"] > 100
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -13,6 +13,20 @@ def redactor(values: str = "hashed") -> Redactor:
     return Redactor(Compare.model_validate({"examples": {"values": values}}).keyed("secret"))
 
 
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 300])
+def test_a_text_is_shown_as_its_hmac_under_a_key_of_any_size(size: int) -> None:
+    shows = Redactor(Compare.model_validate({"examples": {"values": "hashed"}}).keyed("s" * size))
+    digest = hmac.digest(b"s" * size, "4711 é".encode(), "sha256").hex()[:16]
+    assert shows.text("4711 é") == MARK + digest
+
+
+def test_keys_in_columns_are_shown_as_each_alone() -> None:
+    keys = [b"a", "é".encode(), b"\xff", b'{"b": 1, "a": 2}', b"", b"\x00\x00\x00\x00\x01a"]
+    for hides in (redactor(), redactor("none"), redactor("shown")):
+        for column in (keys, [*keys, None]):
+            assert list(hides.keys(column)) == list(map(hides.key, column))
+
+
 @pytest.mark.parametrize("size", [0, 1, 999_999, 1_000_000, 1_000_001, 3_500_000])
 def test_the_hash_is_that_of_the_whole_value(size: int) -> None:
     value = bytes(range(256)) * (size // 256) + bytes(size % 256)
