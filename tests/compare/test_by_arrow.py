@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,9 @@ from shadowstream.codecs.columns import ColumnReader, column_reader, proven
 from shadowstream.codecs.decoder import ROWS_FROM, Decoder
 from shadowstream.codecs.schemas import parse
 from shadowstream.compare import RuleSet, Undecodable, compare_pairs, compare_rows
+from shadowstream.compare.by_arrow import arrow_levels, field_differences
 from shadowstream.compare.pairs import COLUMNS_FROM
+from shadowstream.compare.result import MATCH, MISMATCH
 from shadowstream.config import Rule
 from shadowstream.errors import RecordError
 from shadowstream.records import Side
@@ -188,3 +191,16 @@ def test_of_a_whole_batch_in_columns_a_pair_costs_a_few_microseconds() -> None:
     micros = (time.process_time() - began) / count * 1e6
     print(f"{micros:.2f} CPU µs a pair of seven fields, of which two differ")
     assert micros < 5 * 2
+
+
+def test_what_lies_below_a_null_is_no_difference() -> None:
+    """Arrow leaves open which values the parts of a null hold."""
+    absent = pa.array([True, False, False])
+    sides = []
+    for ages in ([1, 5, 7], [2, 5, 8]):
+        people = pa.StructArray.from_arrays([pa.array(ages)], ["age"], mask=absent)
+        sides.append(pa.RecordBatch.from_arrays([people, pa.array([ages[0], 0, 0])], ["person", "n"]))
+    levels, fields = arrow_levels(*sides, RuleSet())
+    assert levels.tolist() == [MISMATCH, MATCH, MISMATCH]
+    found = [(one.path, one.pairs.tolist()) for one in field_differences(fields or [], levels, np.arange(3))]
+    assert found == [(("person", "age"), [2]), (("n",), [0])]

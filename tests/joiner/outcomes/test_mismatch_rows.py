@@ -107,9 +107,9 @@ def filled(settings: dict[str, Any], seed: int) -> World:
         for n in range(pairs):
             one, changed = value(dice), value(dice)
             few = {name: part for name, part in changed.items() if dice.random() > EQUAL}
-            other = dice.choice(
-                [one, one | few, one | {name: few[name] for name in few if name not in ("tags", "day")}]
-            )
+            plain = {name: part for name, part in few.items() if name not in ("tags", "day")}
+            wide = {name: part + 1 for name, part in one.items() if name.startswith("x")}
+            other = dice.choice([one, one | few, one | plain, one | plain, one | plain | wide])
             named, time_ms = key(dice, n), dice.choice([dice.randrange(3_000), 1_767_225_600_000 + n])
             packed = pack(REVISION, InputCoordinate(0, 0, n, 0), time_ms, time_ms)
             for side, its in ((Side.PRODUCTION, one), (Side.SHADOW, other)):
@@ -160,7 +160,7 @@ def test_columns_write_and_count_what_rows_do(name: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", SETTINGS)
 def test_columns_write_and_count_what_rows_do_in_many_trials(name: str) -> None:
-    for seed in range(2, 60):
+    for seed in range(2, 20):
         assert_columns_write_what_rows_write(name, seed)
 
 
