@@ -17,6 +17,15 @@ def test_a_commit_does_not_name_each_waiting_record_anew(monkeypatch: pytest.Mon
     assert many["ms_per_commit"] < 4 * few["ms_per_commit"], (few, many)
 
 
+def test_a_pair_that_differs_costs_a_few_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were its row written by itself, it would cost some fifteen times as much."""
+    monkeypatch.setattr(growth, "PAIRS", 16_000)
+    agreeing, differing = (
+        one["read_us_per_pair"] + one["commit_us_per_pair"] for one in map(growth.mismatching, (0, 100))
+    )
+    assert differing < 5 * agreeing, (agreeing, differing)
+
+
 def test_tasks_and_mismatches_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "PAIRS", 4_000)
     assert growth.many_tasks(4)["at"] == 4
