@@ -79,9 +79,9 @@ class ColumnDifferences:
     def where(self, places: Places) -> ColumnDifferences:
         """Return the differences of the pairs at some places, ascending, which become the only pairs."""
         part = ColumnDifferences(len(places))
-        part.mask = self.mask[places]
-        if not part.mask.any():
+        if not self.fields or not len(places):
             return part
+        part.mask = self.mask[places]
         part.touched = {path: mask[places] for path, mask in self.touched.items()}
         for field in self.fields:
             begin, end = np.searchsorted(field.pairs, (places[0], places[-1] + 1)).tolist()

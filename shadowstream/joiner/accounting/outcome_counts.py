@@ -40,6 +40,8 @@ from shadowstream.protocol.sub_windows import index_of
 from shadowstream.protocol.uniform_hash import uniform
 from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, Partition, Side, Write
 
+COLUMNS_FROM = 6
+"""With fewer mismatches in a batch, writing their rows as columns costs more than one by one."""
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
 """The sides that differ from production, given whether the shadow and the twin differ."""
 
@@ -124,7 +126,9 @@ class OutcomeCounts:
         if not PLAIN.issuperset(counted):
             shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
         in_columns = np.flatnonzero(results.in_columns())
-        written = self._mismatches(pair_batch, results.columns, columns, in_columns) if len(in_columns) else []
+        written: list[Write] = []
+        if len(in_columns) >= COLUMNS_FROM:
+            written = self._mismatches(pair_batch, results.columns, columns, in_columns)
         if written:
             shown[in_columns] = False
         begin = 0
