@@ -10,10 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.differences import difference
-from shadowstream.compare.result import DIFFERENCES_MAX, PairResult
 from shadowstream.compare.watched_paths import Watched
-from shadowstream.protocol.outcomes import Outcome
 
 _Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
@@ -48,7 +45,7 @@ class FieldDifferences(NamedTuple):
 
 
 class ColumnDifferences:
-    """All differences of some of `count` mismatched pairs, at most `DIFFERENCES_MAX` a pair.
+    """All differences of some of `count` mismatched pairs, up to a limit a pair.
 
     `mask`: the pairs whose differences are here. `touched`: the pairs that differ at each watched path, whatever the
     limit.
@@ -61,16 +58,16 @@ class ColumnDifferences:
         self.mask: _Mask = np.zeros(count, np.bool_)
         self.touched: dict[str, _Mask] = {}
 
-    def add(self, fields: Sequence[FieldDifferences], watched: Watched) -> None:
-        """Add pairs with all their differences, in the order of fields."""
+    def add(self, fields: Sequence[FieldDifferences], watched: Watched, limit: int) -> None:
+        """Add pairs with all their differences, in the order of fields; at most `limit` of each are kept."""
         kept = np.zeros(len(self.mask), np.int64)
         for field in fields:
             at = field.pairs
             self.mask[at] = True
             for path in watched.touched(field.path):
                 self.touched.setdefault(path, np.zeros(len(self.mask), np.bool_))[at] = True
-            if len(fields) > DIFFERENCES_MAX:
-                has_room = kept[at] < DIFFERENCES_MAX
+            if len(fields) > limit:
+                has_room = kept[at] < limit
                 field = field.where(has_room, at[has_room])
                 kept[at] += 1
             if len(field.pairs):
@@ -93,14 +90,17 @@ class ColumnDifferences:
                 part.fields.append(field._replace(production=production, shadow=shadow).where(here, at[here]))
         return part
 
-    def result(self, place: int) -> PairResult:
-        """Return the result of a pair of `mask`, equal to that of `compare_rows`."""
+    def of(self, place: int) -> list[tuple[tuple[str, ...], str, Any, Any]]:
+        """Return path, kind and both values of each difference of a pair of `mask`."""
         found = []
         for field in self.fields:
             at = int(np.searchsorted(field.pairs, place))
             if at < len(field.pairs) and field.pairs[at] == place:
                 production, shadow = field.production[at], field.shadow[at]
                 kind = "null" if production is None or shadow is None else "value"
-                found.append(difference(field.path, kind, production, shadow))
-        touched = frozenset(path for path, mask in self.touched.items() if mask[place])
-        return PairResult(Outcome.MISMATCH, found, touched=touched)
+                found.append((field.path, kind, production, shadow))
+        return found
+
+    def touched_by(self, place: int) -> frozenset[str]:
+        """Return the watched paths at which a pair of `mask` differs."""
+        return frozenset(path for path, mask in self.touched.items() if mask[place])

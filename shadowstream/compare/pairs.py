@@ -17,10 +17,18 @@ from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels, field_differenc
 from shadowstream.compare.by_column import compare_columns
 from shadowstream.compare.by_value import beside_null, compare_rows, mismatch_of_wholes, mismatches
 from shadowstream.compare.column_differences import ColumnDifferences
-from shadowstream.compare.differences import ABSENT
+from shadowstream.compare.differences import ABSENT, difference
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.hooks import Unanswered
-from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult, Results, Undecodable
+from shadowstream.compare.result import (
+    DIFFERENCES_MAX,
+    MISMATCH,
+    NAMES,
+    PLAIN_MATCH,
+    PairResult,
+    Results,
+    Undecodable,
+)
 from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Format
@@ -100,7 +108,8 @@ def compare_pairs(
 
     def explain(index: int) -> PairResult:
         if columns.mask[index]:
-            return columns.result(index)
+            found = [difference(*raw) for raw in columns.of(index)]
+            return PairResult(Outcome.MISMATCH, found, touched=columns.touched_by(index))
         raw = [production[index]], [shadow[index]]
         production_values, shadow_values = evolving.uncounted().decoded(decoders, raw, [index])
         (own,) = _rules_of(decoders, raw, rules)
@@ -200,7 +209,7 @@ def _by_columns(
             left += batch_indexes.tolist()  # rows find the pair that causes the error, and its result
             continue
         results.places[batch_indexes] = levels
-        results.columns.add(found, rules.watched)
+        results.columns.add(found, rules.watched, DIFFERENCES_MAX)
         left += batch_indexes[unknown].tolist()
     return sorted(left)
 

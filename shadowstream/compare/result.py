@@ -6,16 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.compare.column_differences import ColumnDifferences
 from shadowstream.protocol.outcomes import Outcome, undecodable
 from shadowstream.records import Side
-
-if TYPE_CHECKING:
-    from shadowstream.compare.column_differences import ColumnDifferences
 
 OUTCOMES = (Outcome.MATCH, Outcome.IGNORED, Outcome.TOLERATED, Outcome.UNCOMPARED, Outcome.MISMATCH)
 """By precedence: a pair's outcome is the last of these among its paths."""

@@ -127,7 +127,7 @@ def each(columns: MismatchColumns) -> list[dict[str, Any]]:
 
 @settings(max_examples=40, deadline=None)
 @given(mismatches())
-def test_rows_of_mismatches_in_columns_are_written_as_each_alone(columns: MismatchColumns) -> None:
+def test_rows_of_mismatches_in_columns_are_written_as_any_other_record(columns: MismatchColumns) -> None:
     assert own.encode_mismatches(columns) == [own.encode("diff", row) for row in each(columns)]
 
 

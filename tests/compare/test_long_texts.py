@@ -120,12 +120,12 @@ def test_paths_of_pairs_in_columns_are_counted_as_of_each_pair() -> None:
     paths = [f"m.{n:0>200}" for n in range(1_200)]  # more than are counted by name
     pairs = [{paths[n], paths[max(n - 1, 0)]} for n in range(len(paths))]
     places = [[n for n in (at, at + 1) if n < len(pairs)] for at in range(len(paths))]
-    alone, together = (Counter[str]({paths[0]: 7}) for _ in range(2))
+    by_pair, together = (Counter[str]({paths[0]: 7}) for _ in range(2))
     counts = FieldCounts([])
     for pair in pairs:
-        counts.add(pair, alone)
+        counts.add(pair, by_pair)
     FieldCounts([]).add_columns(zip(paths, places, strict=True), together)
-    assert together == alone
+    assert together == by_pair
     assert together["(other)"] > 100
 
 

@@ -147,7 +147,7 @@ def assert_columns_write_what_rows_write(name: str, seed: int) -> None:
         by_columns = list(commits(SETTINGS[name], seed))
     assert (sum(written) > PAIRS / 4) == (name not in ("as JSON too", "expected"))
     written.clear()
-    with patch.object(ColumnDifferences, "add", lambda self, fields, watched: None):
+    with patch.object(ColumnDifferences, "add", lambda *_: None):
         assert list(commits(SETTINGS[name], seed)) == by_columns
     assert not written
 
@@ -183,6 +183,6 @@ def test_texts_and_distances_of_columns_are_those_of_each_difference(pairs: list
     production, shadow = map(list, zip(*pairs, strict=True))
     texts, deltas = texts_of(production, shadow), deltas_of(production, shadow)
     for n, (one, other) in enumerate(pairs):
-        alone = difference(("a",), "value", one, other)
-        assert (texts[0][n].decode(), texts[1][n].decode()) == (alone.production, alone.shadow)
-        assert repr(deltas[n]) == repr(alone.delta)
+        single = difference(("a",), "value", one, other)
+        assert (texts[0][n].decode(), texts[1][n].decode()) == (single.production, single.shadow)
+        assert repr(deltas[n]) == repr(single.delta)
