@@ -1,5 +1,7 @@
 """Topics that change in the midst of simulated trials, by the real roles on the broker in memory."""
 
+from itertools import chain
+
 import pytest
 
 from shadowstream.kafka.trial.topic_changes import TopicChanges
@@ -7,6 +9,8 @@ from shadowstream.testing.simulation.on_broker.changes import CHANGING
 from shadowstream.testing.simulation.run import results
 
 SEEDS, SEEDS_LONG = 10, 200
+LIKELY = 28
+"""A seed whose trial shows both, with most hash seeds: it is played first."""
 
 
 @pytest.mark.parametrize("seeds", [SEEDS, pytest.param(SEEDS_LONG, marks=pytest.mark.long)])
@@ -20,7 +24,7 @@ def test_roles_stop_and_records_in_unread_partitions_blame_nobody(seeds: int) ->
 def test_roles_that_do_not_look_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TopicChanges, "changes", lambda self: [])
     wanted = {"has not stopped", "said, and not expected"}
-    for one in results(0, SEEDS_LONG, 1, CHANGING):
+    for one in chain(results(LIKELY, 1, 1, CHANGING), results(0, SEEDS_LONG, 1, CHANGING)):
         wanted -= {what for what in wanted if any(what in offence for offence in one.offences)}
         if not wanted:
             return
