@@ -106,6 +106,8 @@ class Windows:
         """Labelled pairs by answer of all windows (`label_quality`), open ones included."""
         self._closed_to_ms = NEVER
         self._cells: dict[int, _OpenWindow] = {}
+        self._correcting: set[int] = set()
+        """Start of each open window that holds corrections of others."""
         self._sub_windows = SubWindows(window_ms)
 
     @property
@@ -212,6 +214,7 @@ class Windows:
                 delta = without_keys(delta) if start_ms + self.window_ms <= task.watermark_ms else delta
             cell = self._cells.setdefault(speaks_in_ms, _OpenWindow())
             cell.late.setdefault(start_ms, WindowCounts()).add(delta, figures)
+            self._correcting.add(speaks_in_ms)
 
     def _take_place(self, task: Task, record: Mapping[str, Any]) -> None:
         if record["watermark_ms"] is not None:
@@ -246,6 +249,7 @@ class Windows:
         due = sorted(
             start_ms for start_ms in self._cells if boundary_ms == END or start_ms + self.window_ms <= boundary_ms
         )
+        self._correcting.difference_update(due)
         windows = [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
         return sorted([*self._sub_windows.due(boundary_ms), *windows], key=lambda closed: closed.end_ms)
 
@@ -285,7 +289,7 @@ class Windows:
     @property
     def settled_ms(self) -> int:
         """Event time below which every label has come and counts: the windows are closed, and no delta waits."""
-        waiting = (at_ms for cell in self._cells.values() for at_ms in cell.late)
+        waiting = (at_ms for start_ms in self._correcting for at_ms in self._cells[start_ms].late)
         return min(self._labelled_ms(), self._closed_to_ms, min(waiting, default=END))
 
     def remainders(self) -> list[dict[str, Any]]:
@@ -354,6 +358,7 @@ class Windows:
             start_ms: _OpenWindow(WindowCounts.of(on_time), {at_ms: WindowCounts.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]
         }
+        self._correcting = {start_ms for start_ms, _, lates in snapshot["cells"] if lates}
 
 
 def _compared(figures: Mapping[str, int]) -> int:
