@@ -1,7 +1,9 @@
 """Ruff and mypy have nothing to say: the same three commands as `make lint`."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,12 @@ def test_pre_commit_runs_the_same_commands() -> None:
     assert [hook["entry"] for hook in hooks] == [f".venv/bin/{command}" for command in COMMANDS]
     assert {repo["repo"] for repo in config["repos"]} == {"local"}
     assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in hooks)
+
+
+def test_types_are_skipped_only_of_libraries_that_the_package_does_not_import() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["overrides"]
+    skipped = {name.partition(".")[0] for one in settings if one.get("follow_imports") for name in one["module"]}
+    assert skipped
+    for path in (ROOT / "shadowstream").rglob("*.py"):
+        imported = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not skipped & set(imported), path
