@@ -124,6 +124,18 @@ def test_a_late_correction_is_evidence_and_never_on_time() -> None:
     assert windows.late == 2
 
 
+def test_nothing_is_settled_that_a_waiting_correction_changes_not_even_after_a_restart() -> None:
+    windows, again = Windows(REVISION, HOUR_MS, [A]), Windows(REVISION, HOUR_MS, [A])
+    windows.add(stats(A, 1, cell(0, missing=2), cell(HOUR_MS, match=1), watermark_ms=HOUR_MS))
+    assert windows.settled_ms == HOUR_MS
+    windows.add(stats(A, 2, cell(0, missing=-1, match=1)))
+    again.restore(windows.snapshot())
+    for one in (windows, again):
+        assert one.settled_ms == 0
+        one.add(stats(A, 3, watermark_ms=2 * HOUR_MS))
+        assert one.settled_ms == 2 * HOUR_MS
+
+
 def test_a_correction_after_the_end_of_a_bounded_run_counts_at_once() -> None:
     windows = Windows(REVISION, HOUR_MS, [A])
     windows.add(stats(A, 1, cell(0, missing=1), complete=True))
