@@ -124,7 +124,7 @@ def test_a_late_correction_is_evidence_and_never_on_time() -> None:
     assert windows.late == 2
 
 
-def test_nothing_is_settled_that_a_waiting_correction_changes_not_even_after_a_restart() -> None:
+def test_what_a_waiting_correction_changes_is_unsettled_after_a_restart_too() -> None:
     windows, again = Windows(REVISION, HOUR_MS, [A]), Windows(REVISION, HOUR_MS, [A])
     windows.add(stats(A, 1, cell(0, missing=2), cell(HOUR_MS, match=1), watermark_ms=HOUR_MS))
     assert windows.settled_ms == HOUR_MS
