@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from _pytest.doctest import DoctestModule
-from _pytest.pathlib import ImportMode, import_path
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
@@ -84,22 +83,8 @@ class Together(LoadScopeScheduling):
         super()._assign_work_unit(node)
 
 
-def _compile_a_share(config: pytest.Config) -> None:
-    """Import this process's share of the tests first: in a fresh clone each would compile all of them at once else."""
-    given: dict[str, Any] = getattr(config, "workerinput", {})
-    if not given or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
-        return
-    root, count, number = config.rootpath, given["workercount"], int(given["workerid"].removeprefix("gw"))
-    files = sorted(root.glob("tests/**/test_*.py"))
-    for path in files[len(files) * number // count : len(files) * (number + 1) // count]:
-        try:
-            import_path(path, mode=ImportMode.importlib, root=root, consider_namespace_packages=False)
-        except (Exception, pytest.skip.Exception):  # noqa: BLE001 - collecting it fails in the same way, and reports it
-            sys.modules.pop(".".join(path.relative_to(root).with_suffix("").parts), None)
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+def pytest_collection() -> Generator[None, object, object]:
     """Let the cyclic collector rest while tests are collected, and look at what the tests make alone after that.
 
     It visits every living object again and again, and collecting 8,000 tests keeps all that it makes: without it the
@@ -107,7 +92,6 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     """
     gc.disable()
     try:
-        _compile_a_share(session.config)
         return (yield)
     finally:
         gc.enable()
