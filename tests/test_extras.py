@@ -1,6 +1,7 @@
 """Extras: each missing library ends in one sentence with its extra and a command that works here."""
 
 import ast
+import importlib
 import re
 import shlex
 import shutil
@@ -284,3 +285,10 @@ def test_without_any_extra_the_roles_load_and_each_command_has_help() -> None:
     every = ",".join(module for modules in extras.MODULES.values() for module in modules if module != "urllib3")
     done = forked.python("-c", BASE, every)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stderr
+
+
+def test_every_module_of_the_package_can_be_imported() -> None:
+    root = Path(extras.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        if path.stem != "__main__":
+            importlib.import_module(".".join(path.relative_to(root.parent).with_suffix("").parts))
