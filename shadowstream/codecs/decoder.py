@@ -22,6 +22,7 @@ from shadowstream.codecs.schema_paths import schema_of_answer
 from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Config, Format
 from shadowstream.errors import RecordError, RegistryError
+from shadowstream.native.library import Values
 from shadowstream.records import Headers
 
 ROWS_FROM = 64
@@ -76,6 +77,8 @@ class Decoder:
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._layouts: dict[SchemaId, Layout | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Indexes] | None] = (None, None)
+        self.laid: tuple[Sequence[bytes] | None, Values | None] = (None, None)
+        """The last values that the native kernel got, and the buffer that holds them."""
         self._fingerprints: dict[bytes, int] | None = None
         self._of: dict[str, Decoder] = {}
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shadowstream.codecs.avro_layout import Layout, Part
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import Bodies, Decoder
 from shadowstream.compare.by_column import is_numeric
 from shadowstream.compare.dimension_codes import Coded, name_of
 from shadowstream.compare.rules import RuleSet, Spot
@@ -50,11 +50,7 @@ def levels(
     ops = _program(production.layout, shadow.layout, rules)
     if ops is None:
         return None
-    sides = (
-        Values.of(column, bodies.start, bodies.bytes_max)
-        for column, bodies in zip(values, (production, shadow), strict=True)
-    )
-    return kernel.levels(ops, *sides)
+    return kernel.levels(ops, _laid(decoders[0], values[0], production), _laid(decoders[1], values[1], shadow))
 
 
 def coded(decoder: Decoder, values: Sequence[bytes], paths: Sequence[Sequence[str]]) -> list[Coded] | None:
@@ -66,7 +62,16 @@ def coded(decoder: Decoder, values: Sequence[bytes], paths: Sequence[Sequence[st
     parts = [bodies.layout.top.at(path) for path in paths]
     if not all(part is not None and part.is_nameable for part in parts):
         return None
-    return _coded(kernel, bodies.layout, Values.of(values, bodies.start, bodies.bytes_max), paths)
+    return _coded(kernel, bodies.layout, _laid(decoder, values, bodies), paths)
+
+
+def _laid(decoder: Decoder, values: Sequence[bytes], bodies: Bodies) -> Values:
+    """The values in one buffer; kept for the same list object, so that comparison and dimensions share it."""
+    known, laid = decoder.laid
+    if known is not values or laid is None:
+        laid = Values.of(values, bodies.start, bodies.bytes_max)
+        decoder.laid = values, laid
+    return laid
 
 
 def _coded(kernel: Kernel, layout: Layout, values: Values, paths: Sequence[Sequence[str]]) -> list[Coded] | None:
