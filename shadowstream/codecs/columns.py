@@ -31,8 +31,8 @@ _WHOLE = {"int", "long"}
 _PLAIN = {"boolean", "int", "long", "float", "double", "string"}
 _LOGICAL = {("int", "date"), ("long", "timestamp-millis"), ("long", "timestamp-micros")}
 _SYMBOLS_MAX = 64  # a larger index takes two bytes, and the column does not hold its size
-_DAYS = (-719_162, 2_932_896)
-_SECONDS = (-62_135_596_800, 253_402_300_799)
+DAYS = (-719_162, 2_932_896)
+SECONDS = (-62_135_596_800, 253_402_300_799)
 _PER_SECOND = {"ms": 1_000, "us": 1_000_000}
 _BAD_SHARE_MAX = 4
 SAMPLES = 24
@@ -268,11 +268,11 @@ def whole_numbers(column: pa.Array) -> npt.NDArray[np.int64]:
     kind = column.type
     if pa.types.is_timestamp(kind):
         numbers = as_numpy(column.view(pa.int64()))
-        low, high = (bound * _PER_SECOND[kind.unit] for bound in _SECONDS)
+        low, high = (bound * _PER_SECOND[kind.unit] for bound in SECONDS)
         high += _PER_SECOND[kind.unit] - 1
     elif pa.types.is_date32(kind):
         numbers = as_numpy(column.view(pa.int32()))
-        low, high = _DAYS
+        low, high = DAYS
     else:
         return as_numpy(column)
     if len(numbers) and not (low <= numbers.min() and numbers.max() <= high):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pyarrow import RecordBatch
 
 from shadowstream.codecs import json_values
 from shadowstream.codecs.answer_part import AnswerReader, columns_of_answer, refuse_messages
+from shadowstream.codecs.avro_layout import Layout, layout
 from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.bounds import DecodedBounds
 from shadowstream.codecs.columns import ColumnReader, Indexes, are_plain, column_reader
@@ -21,6 +22,7 @@ from shadowstream.codecs.schema_paths import schema_of_answer
 from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Config, Format
 from shadowstream.errors import RecordError, RegistryError
+from shadowstream.native.library import Values
 from shadowstream.records import Headers
 
 ROWS_FROM = 64
@@ -31,6 +33,14 @@ def decoded_bounds(config: Config) -> DecodedBounds:
     """The bounds of each record that a trial's roles and commands decode."""
     limits = config.limits
     return DecodedBounds(limits.decoded_bytes_max, limits.decoded_values_max, config.schemas.native)
+
+
+class Bodies(NamedTuple):
+    """The layout of bodies, where they begin in their values, and the largest value that surely claims little."""
+
+    layout: Layout
+    start: int
+    bytes_max: int
 
 
 class Decoder:
@@ -65,7 +75,10 @@ class Decoder:
         self._unschemed = self._of_answer(Unschemed(unschemed, names, bounds.values_max))
         self._readers: dict[SchemaId, Reader | RecordError] = {}
         self._columns: dict[SchemaId, ColumnReader | None] = {}
+        self._layouts: dict[SchemaId, Layout | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Indexes] | None] = (None, None)
+        self.laid: tuple[Sequence[bytes] | None, Values | None] = (None, None)
+        """The last values that the native kernel got, and the buffer that holds them."""
         self._fingerprints: dict[bytes, int] | None = None
         self._of: dict[str, Decoder] = {}
 
@@ -158,16 +171,13 @@ class Decoder:
         return values is self._last[0]
 
     def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Indexes] | None:
-        framed = self._frame_or_error(values[0])
-        if isinstance(framed, RecordError) or not self._bounds.native:
+        framed = self._schemed(values)
+        if framed is None:
             return None
         schema_id, start = framed
-        if schema_id is None or (start > HEAD_BYTES and len({value[:start] for value in values}) > 1):
-            return None
         if schema_id not in self._columns:
-            usable = not isinstance(self._reader_or_error(schema_id), RecordError)
-            schema = self._by_id(schema_id) if usable else None
-            self._columns[schema_id] = column_reader(schema) if usable and is_avro(schema) else None
+            schema = self._avro(schema_id)
+            self._columns[schema_id] = None if schema is None else column_reader(schema)
         reader, rows = self._columns[schema_id], self._reader_or_error(schema_id)
         # Rust allocates what a body claims: only bodies that cannot claim too much are given to it.
         if reader is None or isinstance(rows, RecordError) or max(map(len, values)) > rows.safe_bytes:
@@ -180,6 +190,35 @@ class Decoder:
             if not is_of_bytes(error):
                 raise
             return None
+
+    def _schemed(self, values: Sequence[bytes]) -> tuple[SchemaId, int] | None:
+        """The schema of values with equal heads and where their bodies begin; None if native code gets none of them."""
+        framed = self._frame_or_error(values[0])
+        if isinstance(framed, RecordError) or framed.schema_id is None or not self._bounds.native:
+            return None
+        if framed.start > HEAD_BYTES and len({value[: framed.start] for value in values}) > 1:
+            return None
+        return framed.schema_id, framed.start
+
+    def _avro(self, schema_id: SchemaId) -> Any:
+        """The Avro schema of an id; None if it is of another kind, or not usable."""
+        usable = not isinstance(self._reader_or_error(schema_id), RecordError)
+        schema = self._by_id(schema_id) if usable else None
+        return schema if schema is not None and is_avro(schema) else None
+
+    def bodies(self, values: Sequence[bytes]) -> Bodies | None:
+        """How the native kernel may walk values with equal heads; None if it may not. Raises as `columns`."""
+        framed = self._schemed(values)
+        if framed is None or self.answer:
+            return None
+        schema_id, start = framed
+        if schema_id not in self._layouts:
+            schema = self._avro(schema_id)
+            self._layouts[schema_id] = None if schema is None else layout(schema)
+        found, reader = self._layouts[schema_id], self._reader_or_error(schema_id)
+        if found is None or isinstance(reader, RecordError):
+            return None
+        return Bodies(found, start, min(self._bytes_max, start + reader.safe_bytes))
 
     def available(self, values: Sequence[bytes | None]) -> list[bool]:
         """Whether each value can be decided on now: False while its schema is unavailable."""

@@ -10,7 +10,7 @@ from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.codecs.side_formats import side_formats
 from shadowstream.compare.dimension_codes import Coded
 from shadowstream.compare.expected import ExpectedChanges
-from shadowstream.compare.fields import Fields
+from shadowstream.compare.fields import Fields, coded_fields
 from shadowstream.compare.hooks import Hook, Load, fenced, load
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, DecodedPairs, compare_pairs, decoded_pairs
 from shadowstream.compare.presence import fields, holds
@@ -141,8 +141,7 @@ class Comparing:
         is decoded."""
         if not self._dimensions:
             return ()
-        fields = self.fields(side, values)
-        columns = [fields.coded(path) for path in self._dimensions]
+        columns = coded_fields(self._decoders[side], values, self._dimensions)
         if not self._redactor:
             return columns
         return [

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from shadowstream.codecs.columns import as_numpy
 from shadowstream.codecs.decoder import Decoder
+from shadowstream.compare import lockstep
 from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.dimension_codes import ABSENT as ABSENT_NAME
 from shadowstream.compare.dimension_codes import UNDECODABLE, Coded, coded, name_of
@@ -95,6 +96,18 @@ class Fields:
         if raw is None or isinstance(value, RecordError):  # a tombstone has no parts
             return ABSENT if raw is None else value
         return value_at(value, path)
+
+
+def coded_fields(decoder: Decoder, values: Sequence[bytes | None], paths: Sequence[Sequence[str]]) -> list[Coded]:
+    """The names (`dimension_codes.name_of`) of the values at each path; by the native kernel if it can give them."""
+    if len(values) >= COLUMNS_FROM and None not in values:
+        framed = cast("Sequence[bytes]", values)
+        if not decoder.has_columns(framed) and len({*map(decoder.head, framed)}) == 1:
+            found = lockstep.coded(decoder, framed, paths)
+            if found is not None:
+                return found
+    fields = Fields(decoder, values)
+    return [fields.coded(path) for path in paths]
 
 
 def _name(value: Any) -> str:

@@ -1,18 +1,20 @@
 """From pairs of raw values to results: the entry point of the comparison for the joiner.
 
-Differing Avro values are compared as Arrow columns, one pair of writer schemas at a time. Pairs that columns cannot
-decide (`by_arrow`), and all other values, are decoded and compared by `by_value` and `by_column`.
+Differing Avro values are compared one pair of writer schemas at a time: first as they are encoded (`lockstep`), which
+finds the pairs that agree by the rules; the others as Arrow columns. Pairs that columns cannot decide (`by_arrow`), and
+all other values, are decoded and compared by `by_value` and `by_column`.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import compress
 from operator import ne
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from shadowstream.codecs.blame import is_of_bytes
 from shadowstream.codecs.decoder import Decoder
+from shadowstream.compare import lockstep
 from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels, field_differences
 from shadowstream.compare.by_column import compare_columns
 from shadowstream.compare.by_value import beside_null, compare_rows, mismatch_of_wholes, mismatches
@@ -25,6 +27,7 @@ from shadowstream.compare.result import (
     MISMATCH,
     NAMES,
     PLAIN_MATCH,
+    TOLERATED,
     PairResult,
     Results,
     Undecodable,
@@ -174,6 +177,11 @@ def _by_columns(
     left: list[int] = []
     for group in _by_schemas(values, (decoders[0].head, decoders[1].head), indexes, left):
         evolution = evolving.of(decoders, values[0][group[0]], values[1][group[0]])  # type: ignore[arg-type]  # framed
+        if not evolution.changes:
+            group = _without_agreeing(results, values, decoders, group, rules)
+            if len(group) < COLUMNS_FROM:
+                left += group
+                continue
         if evolution.typed:  # a column does not hold the types of its values
             left += group
             continue
@@ -212,6 +220,23 @@ def _by_columns(
         results.columns.add(found, rules.watched, DIFFERENCES_MAX)
         left += batch_indexes[unknown].tolist()
     return sorted(left)
+
+
+def _without_agreeing(
+    results: Results,
+    values: tuple[_Values, _Values],
+    decoders: tuple[Decoder, Decoder],
+    group: Sequence[int],
+    rules: RuleSet,
+) -> Sequence[int]:
+    """Enter the levels of pairs that agree by the rules, without decoding them; return the other indexes."""
+    production, shadow = (_values_at(column, group) for column in values)
+    levels = lockstep.levels(decoders, (production, shadow), rules)
+    if levels is None:
+        return group
+    indexes, agree = np.array(group), levels <= TOLERATED
+    results.places[indexes[agree]] = levels[agree]
+    return cast("list[int]", indexes[~agree].tolist())
 
 
 def _mean_the_same(production: Format, shadow: Format) -> bool:

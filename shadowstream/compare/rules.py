@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from shadowstream.compare.hooks import Hook, Load, fenced, load, normaliser
 from shadowstream.compare.watched_paths import NONE_WATCHED, Watched
@@ -92,6 +92,11 @@ class Spot:
             spot = self._steps[name] = Spot(below, self.rule)
         return spot
 
+    @property
+    def unnamed(self) -> Spot | None:
+        """The spot of every part below; None if a rule names one of them."""
+        return None if self._steps else self.step("")
+
 
 class RuleSet:
     """The rules of one trial, and the treatment of fields that only the candidate has (`compare.added_fields`).
@@ -132,6 +137,8 @@ class RuleSet:
         """Whether a tolerance of numbers holds at any path."""
         self.decimals = False
         """Whether floats are fractions of JSON, and so decimals."""
+        self.programs: dict[Any, Any] = {}
+        """Programs of the native kernel under these rules (`lockstep`)."""
         self.watched = NONE_WATCHED
         """Paths that are looked for in each mismatch (`PairResult.touched`)."""
 

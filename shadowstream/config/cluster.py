@@ -169,7 +169,8 @@ class Schemas(Model):
     native: bool = Field(
         True,
         description="read many Avro values at once by pyruhvro, which is native code; each schema is proven against "
-        "fastavro before. false: fastavro alone, at some five times the CPU time; pyruhvro is not loaded then",
+        "fastavro before. false: fastavro alone, at some five times the CPU time; pyruhvro is not loaded then, nor "
+        "shadowstream's own native comparison",
     )
 
     @model_validator(mode="after")

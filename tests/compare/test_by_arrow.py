@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,21 @@ from shadowstream.compare.pairs import COLUMNS_FROM
 from shadowstream.compare.result import MATCH, MISMATCH
 from shadowstream.config import Rule
 from shadowstream.errors import RecordError
+from shadowstream.native.library import SWITCH
 from shadowstream.records import Side
 from tests.compare.avro_cases import Given, Type, pairs_of_one_schema, records
 from tests.compare.cases import rule_sets
 from tests.compare.test_schema_changes import record as of_fields
 
 Pairs = tuple[Given, list[bytes], list[bytes]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_kernel() -> Iterator[None]:
+    """No native comparison, which would leave little to columns."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SWITCH, "0")
+        yield
 
 
 def by_rows(source: Given, production: bytes, shadow: bytes, rules: RuleSet) -> Any:

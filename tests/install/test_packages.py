@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from shadowstream.configschema import json_schema
+from shadowstream.native.build import compilers, file_name
 from tests.install.packages import ROOT, unpacked_sdist, wheel_of
 
 TRIAL = """\
@@ -87,12 +88,29 @@ def committed(*folders: str) -> list[str]:
 
 def test_the_wheel_holds_each_file_of_the_package_and_each_schema(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        held = [name for name in archive.namelist() if ".dist-info/" not in name]
+        held = [name for name in archive.namelist() if ".dist-info/" not in name and not name.endswith(".so")]
         for name in held:
             path = name.replace("shadowstream/_schemas/", "schemas/")
             assert archive.read(name) == (ROOT / path).read_bytes(), name
     named = [name.replace("shadowstream/_schemas/", "schemas/") for name in held]
     assert sorted(named) == sorted(committed("shadowstream", "schemas"))
+
+
+def test_the_wheel_holds_the_kernel_where_a_compiler_is(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def libraries(path: Path) -> list[str]:
+        with zipfile.ZipFile(path) as archive:
+            return [name for name in archive.namelist() if name.endswith(".so")]
+
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    if [*compilers()]:
+        assert libraries(wheel) == [f"shadowstream/native/{file_name()}"]
+        assert wheel.name.endswith(f"-py3-none-{platform}.whl")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    pure = wheel_of(ROOT, tmp_path)
+    assert (libraries(pure), pure.name.endswith("-py3-none-any.whl")) == ([], True)
 
 
 def test_the_sdist_gives_the_same_wheel(wheel: Path, of_sdist: Path) -> None:

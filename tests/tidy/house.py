@@ -27,7 +27,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 # `runner.candidate` calls it.
 _RANKS = (
     "errors future_dates paths public_records record_classes records thinned_queue webhook_signatures yaml_flow",
-    "config disk entry_points extras loading pickled_models shipped topics",
+    "config disk entry_points extras loading native pickled_models shipped topics",
     "codecs",
     "protocol",
     "compare",

@@ -40,6 +40,7 @@ from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, hash_key, start_log
 from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.logs import get_logger
+from shadowstream.native import library
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.latency_buckets import edge_ms
 from shadowstream.protocol.outcomes import OF_ABSENCE
@@ -85,6 +86,8 @@ class JoinerRole(Role):
         self._spilling = Spiller(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
+        native = library.state(config.schemas.native)
+        log.info("native_comparison", on=native.kernel is not None, reason=native.reason)
 
     def limit(self) -> int:
         return BATCH

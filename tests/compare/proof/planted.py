@@ -15,6 +15,7 @@ from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.protobuf import ProtobufReader
 from shadowstream.compare import by_arrow, by_column, by_value, lists, rules, scalars, tolerances
 from shadowstream.compare.result import MISMATCH, TOLERATED
+from shadowstream.native.library import SWITCH
 from tests.compare.proof.executions import Report, run
 from tests.compare.proof.pairs import PAIRS
 
@@ -177,7 +178,11 @@ PLANTED = (
 
 
 def caught(fault: Planted, seed: int, cases: int = CASES) -> Report:
-    """The proof with the fault planted, until it has seen one disagreement."""
+    """The proof with the fault planted, until it has seen one disagreement.
+
+    Faults are planted in Python, so the native comparison is off: it has faults of its own (tests/native).
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SWITCH, "0")
         fault.plant(patch)
         return run(seed, cases - cases % PAIRS, faults_max=1)
