@@ -24,6 +24,7 @@ RUN_MAX = 32_768
 SPILLED_MAX = 4_000
 """Rows whose values are spilled together."""
 TIDY_AT = 32  # the number of runs at which small neighbours are joined; next at twice the number that remains
+_NONE = np.empty(0, np.int64)
 _VALUES = 1  # the place of the values among the columns without the offsets
 
 Offsets = npt.NDArray[np.int64]
@@ -54,6 +55,11 @@ class _Run:
     def places(self, offsets: Offsets) -> npt.NDArray[np.int64]:
         return np.frombuffer(self.offsets, np.int64).searchsorted(offsets)
 
+    def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        own, waits = np.frombuffer(self.offsets, np.int64), self._waits()
+        places = np.minimum(own.searchsorted(offsets), len(own) - 1)
+        return (own[places] == offsets) & waits[places]
+
     def spans(self) -> Spans:
         """Return the spans of the rows that wait; they are kept until a row is taken."""
         if self._spans is None:
@@ -83,6 +89,33 @@ class _Run:
         return _Run(*self.waiting(), None if self.on_disk is None else self.on_disk.at(self._waits()))
 
 
+class Journal:
+    """Offsets that have entered and left a buffer. A mark is a moment of it."""
+
+    def __init__(self) -> None:
+        self._entered: list[Offsets] = []
+        self._left: list[Offsets] = []
+
+    def enter(self, offsets: Offsets) -> None:
+        self._entered.append(offsets)
+
+    def leave(self, offsets: list[int]) -> None:
+        self._left.append(np.array(offsets, np.int64))
+
+    def mark(self) -> tuple[int, int]:
+        return len(self._entered), len(self._left)
+
+    def forget(self, mark: tuple[int, int]) -> None:
+        """Forget all up to a mark."""
+        del self._entered[: mark[0]], self._left[: mark[1]]
+
+    def entered(self) -> Offsets:
+        return np.concatenate([_NONE, *self._entered])
+
+    def left(self) -> Offsets:
+        return np.concatenate([_NONE, *self._left])
+
+
 class ColumnBuffer:
     """The pending rows of one side; calls `back` with the number of spilled bytes that return to memory.
 
@@ -99,12 +132,16 @@ class ColumnBuffer:
         self._slots = RowSlots()
         self._tidy_at = TIDY_AT
         self._back = back
+        self.journal: Journal | None = None
+        """While there is one, it gets the offsets of all rows that are put and taken."""
 
     def put(self, rows: PendingColumns) -> None:
         """Add rows at offsets above all earlier ones."""
         first, slots = rows.offsets[0], self._slots.put(rows)
         gapless = rows.offsets[-1] - first + 1 == len(rows)
         offsets = np.arange(first, first + len(rows)) if gapless else np.array(rows.offsets, np.int64)
+        if self.journal is not None:
+            self.journal.enter(offsets)
         last = self._runs[-1] if self._runs else None
         if last is not None and last.on_disk is None and len(last.offsets) + len(rows) <= RUN_MAX:
             last.append(offsets, slots)
@@ -126,6 +163,21 @@ class ColumnBuffer:
     def spans(self) -> Spans:
         """Return the offsets of all rows, at the cost of the runs that have changed since the last call."""
         return Spans.union(run.spans() for run in self._runs)
+
+    def lowest(self) -> int | None:
+        if not self._runs:
+            return None
+        run = self._runs[0]
+        return run.offsets[run.taken.find(0, run.begin)]
+
+    def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """Return whether each of some ascending offsets is that of a row."""
+        found = np.zeros(len(offsets), np.bool_)
+        cuts = [*offsets.searchsorted(self._firsts).tolist(), len(offsets)]
+        for run, begin, end in zip(self._runs, cuts, cuts[1:], strict=False):
+            if begin < end:
+                found[begin:end] = run.holds(offsets[begin:end])
+        return found
 
     def row(self, offset: int) -> PendingRecord:
         _, run, place = self._at(offset)
@@ -167,6 +219,8 @@ class ColumnBuffer:
 
     def _taken(self, index: int, offsets: list[int], places: slice) -> PendingColumns:
         """Remove rows that follow one another in a run."""
+        if self.journal is not None:
+            self.journal.leave(offsets)
         run = self._runs[index]
         columns = self._slots.take(run.take(places))
         if run.on_disk is not None:
@@ -180,6 +234,8 @@ class ColumnBuffer:
 
     def _gather(self, offsets: list[int]) -> PendingColumns:
         """Remove rows in any order: find those of each run at once."""
+        if self.journal is not None:
+            self.journal.leave(offsets)
         wanted = np.array(offsets, np.int64)
         order = np.argsort(wanted)
         ascending = wanted[order]

@@ -54,7 +54,7 @@ def test_metadata_stays_small_and_the_state_record_holds_the_rest(n: int) -> Non
     assert pending_of(pending_text(pending)) == pending
 
 
-@pytest.mark.parametrize("text", ["", "3abc", "hello", "1", "1zzz", "1" + "~" * 10, '{"offset": 1}'])
+@pytest.mark.parametrize("text", ["", "9abc", "hello", "1", "1zzz", "1" + "~" * 10, '{"offset": 1}'])
 def test_metadata_that_we_did_not_write_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="metadata"):
         decode(text)
