@@ -58,7 +58,8 @@ class _Run:
     def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
         own, waits = np.frombuffer(self.offsets, np.int64), self._waits()
         places = np.minimum(own.searchsorted(offsets), len(own) - 1)
-        return (own[places] == offsets) & waits[places]
+        found: npt.NDArray[np.bool_] = (own[places] == offsets) & waits[places]
+        return found
 
     def spans(self) -> Spans:
         """Return the spans of the rows that wait; they are kept until a row is taken."""
@@ -275,7 +276,8 @@ class ColumnBuffer:
 
     def _pack_slots(self) -> None:
         self._runs = [run.packed() for run in self._runs]
-        self._slots.pack(np.concatenate([np.frombuffer(run.slots, np.int32) for run in self._runs]))
+        slots = [np.frombuffer(run.slots, np.int32) for run in self._runs]
+        self._slots.pack(np.concatenate([np.empty(0, np.int32), *slots]))
         begin = 0
         for run in self._runs:
             run.slots = array("i", range(begin, begin + run.left))

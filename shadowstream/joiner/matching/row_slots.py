@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from operator import itemgetter
@@ -35,22 +36,22 @@ class RowSlots:
 
     def __init__(self) -> None:
         self._columns: list[list[Any] | None] = [None] * _FIELDS
-        self._size = self._free_count = 0
-        self._free: list[Slots] = []
+        self._size = 0
+        self._free = array("i")
 
     @property
     def is_sparse(self) -> bool:
-        return self._size > PACKED_AT and SPARE_MAX * (self._size - self._free_count) < self._size
+        return self._size > PACKED_AT and SPARE_MAX * (self._size - len(self._free)) < self._size
 
     def put(self, rows: PendingColumns) -> Slots:
         """Store rows; return their slots."""
         n, size = len(rows), self._size
-        if n > self._free_count:
-            slots, where = np.arange(size, size + n, dtype=np.int32), slice(size, size + n)
+        if n > len(self._free):
+            slots = np.arange(size, size + n, dtype=np.int32)
             self._size += n
         else:
             slots = self._reused(n)
-            where = _as_slice(slots)
+        where = _as_slice(slots)
         for at, new in enumerate(rows.columns[1:]):
             column = self._columns[at]
             if column is None and new is not None:
@@ -64,16 +65,10 @@ class RowSlots:
         return slots
 
     def _reused(self, n: int) -> Slots:
-        self._free_count -= n
-        parts: list[Slots] = []
-        while n:
-            part = self._free.pop()
-            if len(part) > n:
-                self._free.append(part[n:])
-                part = part[:n]
-            parts.append(part)
-            n -= len(part)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        """Return the slots that were freed last."""
+        slots: Slots = np.frombuffer(self._free, np.int32)[-n:].copy()
+        del self._free[-n:]
+        return slots
 
     def row(self, offset: int, slot: int) -> PendingRecord:
         fields: list[Any] = [None if column is None else column[slot] for column in self._columns]
@@ -86,8 +81,7 @@ class RowSlots:
         for column in self._columns:
             if column is not None:
                 _set(column, slots, where, [None] * len(slots))
-        self._free.append(slots)
-        self._free_count += len(slots)
+        self._free.frombytes(slots.tobytes())
         return found
 
     def values(self, slots: Slots) -> list[bytes | None]:
@@ -100,8 +94,8 @@ class RowSlots:
 
     def pack(self, slots: Slots) -> None:
         """Move the rows at all used slots to the first ones, in this order."""
-        self._columns = self._picked(slots, None)
-        self._size, self._free, self._free_count = len(slots), [], 0
+        self._columns = self._picked(slots, _as_slice(slots)) if len(slots) else [None] * _FIELDS
+        self._size, self._free = len(slots), array("i")
 
     def _picked(self, slots: Slots, where: slice | None) -> list[Any]:
         if where is not None:

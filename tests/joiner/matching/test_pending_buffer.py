@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +82,19 @@ def test_rows_taken_in_random_order_leave_few_runs_and_no_spare_slots() -> None:
     buffer.take(waiting[3_000:])
     assert buffer._slots._size <= row_slots.SPARE_MAX * len(left)
     assert buffer.take(left).values == [b"v%d" % offset for offset in left]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 100])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_large_buffer_that_drains_at_once_goes_on(left: int, *, shuffled: bool) -> None:
+    buffer, n = ColumnBuffer(), 2 * row_slots.PACKED_AT
+    offsets = list(range(n))
+    buffer.put(PendingColumns.of(made(offsets)))
+    if shuffled:
+        random.Random(1).shuffle(offsets)
+    assert len(buffer.take(offsets[left:])) == n - left
+    assert buffer._slots._size == left
+    more = made(list(range(n, n + 10)))
+    buffer.put(PendingColumns.of(more))
+    rest = [*sorted(offsets[:left]), *range(n, n + 10)]
+    assert buffer.take(rest).rows() == made(rest)
