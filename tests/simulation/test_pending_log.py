@@ -7,13 +7,14 @@ import pytest
 
 from shadowstream.joiner.recovery import pending_log
 from shadowstream.kafka.roles import joiner
-from shadowstream.testing.simulation.on_broker.play import ON_BROKER
-from shadowstream.testing.simulation.run import run_seed
+from shadowstream.testing.simulation.on_broker.play import AT_LEAST_ONCE, ON_BROKER
+from shadowstream.testing.simulation.run import Way, run_seed
 from tests.joiner.recovery.test_pending_log import small
 
 SEEDS = 12
 WITHIN = 12
 DYING = 15, 17
+REPEATING = (26,)
 
 
 def test_a_log_of_every_pending_set_changes_no_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +38,10 @@ def test_the_simulator_sees_a_log_that_forgets_what_has_entered(monkeypatch: pyt
         assert any(run_seed(seed).offences for seed in range(WITHIN))
 
 
-def test_the_real_roles_read_the_log_again_whatever_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("way", "seeds"), [(ON_BROKER, DYING), (AT_LEAST_ONCE, REPEATING)])
+def test_the_real_roles_read_the_log_again_whatever_dies(
+    way: Way, seeds: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     read, found = joiner.read_logs, Counter[bool]()
 
     def counted(*of: Any) -> dict[str, dict[str, Any]]:
@@ -47,5 +51,5 @@ def test_the_real_roles_read_the_log_again_whatever_dies(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(joiner, "read_logs", counted)
     with small(DELTAS_MAX=5):
-        assert [played.offences for seed in DYING if (played := run_seed(seed, ON_BROKER)).offences] == []
-    assert found[True] > 0
+        assert [played.offences for seed in seeds if (played := run_seed(seed, way)).offences] == []
+    assert (found[True] > 0) == (way is ON_BROKER), "without transactions there is no log"

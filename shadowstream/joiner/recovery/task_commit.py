@@ -256,15 +256,15 @@ class TaskCommit:
             text = checkpoint.encode(point if delta is None else point._replace(log=delta.place))
             if delta is not None:
                 logged |= delta.records
-            elif not overflows(text):
-                logged |= self.logs[side].end()
-            elif len(pending) > pending_log.LOG_ABOVE and not parts.sources.incarnation:
+            elif overflows(text) and len(pending) > pending_log.LOG_ABOVE and not parts.sources.incarnation:
                 place, records = self.logs[side].base(sequence, pending)
                 text = checkpoint.encode(point._replace(log=place))
                 logged |= records
             else:
-                logged |= self.logs[side].end()
-                overflow[side.word] = checkpoint.pending_text(pending)
+                if overflows(text):
+                    overflow[side.word] = checkpoint.pending_text(pending)
+                if not parts.sources.incarnation:
+                    logged |= self.logs[side].end()
             commits.append(Commit(parts.sources.places[side], low, text))
         return commits, overflow, logged
 
