@@ -11,7 +11,7 @@ from shadowstream.testing.simulation.on_broker.play import AT_LEAST_ONCE, ON_BRO
 from shadowstream.testing.simulation.run import Way, run_seed
 from tests.joiner.recovery.test_pending_log import small
 
-SEEDS = 12
+SEEDS = 7
 WITHIN = 12
 DYING = 15, 17
 REPEATING = (26,)
