@@ -29,7 +29,7 @@ def test_a_pending_set_comes_back_from_the_state_record(pending: frozenset[int])
     assert pending_of(pending_text(pending)) == pending
 
 
-def test_the_place_of_a_log_comes_back_and_an_impossible_one_is_refused() -> None:
+def test_the_place_of_a_log_comes_back_or_is_refused_as_impossible() -> None:
     place = LogPlace(base=7, parts=3, deltas=64, size=120_000)
     point = Checkpoint(9, 20, frozenset(), 4, 1, log=place)
     assert decode(encode(point)) == point
