@@ -1,7 +1,7 @@
 """Pending rows of one side by offset, kept in columns; a pending row is no object of its own.
 
-Runs hold the offsets of rows and their slots, in which the rows stay until they are taken (`row_slots`). So rows are
-taken in any order at about the same cost, however many wait. Both sides usually come in the same order, and then the
+Runs hold the offsets of rows and their slots, in which the rows stay until they are taken (`row_slots`). So no
+row that waits is touched when others are taken. Both sides usually come in the same order, and then the
 rows to take are a slice. A run is packed once less than half of it waits, and small neighbours are joined. Values can
 be spilled. A spilled run is never joined with another one; its values return with the rows that are taken.
 """
