@@ -204,6 +204,7 @@ class Task:
         if point is None:
             self.sides[side].begin(start)
             return
+        self.commit.logs[side].restore(point.log)
         self.sides[side].begin(start, point.high, point.pending)
         self.commit.sequence = max(self.commit.sequence, point.sequence)
         if side is Side.PRODUCTION and point.correctable_floor:

@@ -1,6 +1,7 @@
 """The envelope of commit metadata: one digit for the form, then the body as zlib and base85.
 
-Form ``1`` is complete. Form ``2`` is cut: a record of the same commit holds the rest.
+Form ``1`` is complete. Form ``2`` is cut: a record of the same commit holds the rest. Form ``3`` is cut too: several
+records hold the rest, some of them of earlier commits.
 """
 
 import base64
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 from shadowstream.errors import ConfigError
 
-WHOLE, OVERFLOW = "1", "2"
+WHOLE, OVERFLOW, LOGGED = "1", "2", "3"
 INFLATED_BYTES_MAX = 10_000_000
 """Maximum bytes of a compressed text: 24 characters can hold a gigabyte."""
 
@@ -51,7 +52,7 @@ def opened(metadata: str, parse: Callable[[bytes], T]) -> T:
     Raises `ConfigError` for any metadata that this release did not write.
     """
     shown = f"commit metadata {metadata[:20]!r}"
-    if metadata[:1] not in (WHOLE, OVERFLOW):
+    if metadata[:1] not in (WHOLE, OVERFLOW, LOGGED):
         raise ConfigError(
             f"{shown} has an unknown form: another program (such as kafka-consumer-groups --reset-offsets) or a newer "
             "release has committed to the trial's group. Run the newer release, or remove the topics and groups of "

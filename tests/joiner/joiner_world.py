@@ -202,7 +202,7 @@ class World:
             state = self.states.get(f"{self.output}/{partition}")
             if state is not None:
                 assert state["seq"] == task.commit.sequence
-                task.commit.restore(state)
+                task.commit.restore(self.states)
             if task.late.correctable_from is not None:
                 task.late.restore([row for row in self.diff[task.late.correctable_from :] if row["task"] == task.name])
         self.marks_read = self.joiner.resume_marks(self.states, begins)
@@ -267,7 +267,10 @@ class World:
         for write in writes:
             if write.topic == self.config.plan.dead_letter("joiner"):
                 continue  # no record of ours: what could not be read, as it was
-            name, record = own.decode(write.value or b"")
+            if write.value is None:
+                self.states.pop((write.key or b"").decode(), None)
+                continue
+            name, record = own.decode(write.value)
             if name == "state":
                 self.states[record["task"]] = record
             else:

@@ -53,7 +53,7 @@ def test_metadata_is_written_in_the_recorded_form() -> None:
     assert unpack(checkpoint.pending_text([7, 3, 4])) == unpack(PENDING)
 
 
-@pytest.mark.parametrize(("text", "why"), [("", "unknown form"), ("3abc", "unknown form"), ("1zzz", "cannot be read")])
+@pytest.mark.parametrize(("text", "why"), [("", "unknown form"), ("9abc", "unknown form"), ("1zzz", "cannot be read")])
 def test_what_nobody_of_this_release_wrote_is_refused_with_what_to_do(text: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         opened(text, bytes.decode)

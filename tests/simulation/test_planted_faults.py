@@ -77,9 +77,9 @@ def one_too_high(real: Any) -> Any:
     """The committed offset is the lowest pending one, plus one."""
 
     def offsets(of: TaskCommit, sequence: int) -> Any:
-        committed, overflow = real(of, sequence)
+        committed, *rest = real(of, sequence)
         waits = [len(of.pending.offsets(side)) > 0 for side in map(Side, range(len(committed)))]
-        return [one._replace(offset=one.offset + wait) for one, wait in zip(committed, waits, strict=True)], overflow
+        return [one._replace(offset=one.offset + wait) for one, wait in zip(committed, waits, strict=True)], *rest
 
     return offsets
 

@@ -222,5 +222,8 @@ class UniqueIdStore:
                     found.append(Unmatched(side, self._take(side, id_), id_))
         return found
 
+    def buffer(self, side: Side) -> ColumnBuffer:
+        return self._buffers[side]
+
     def offsets(self, side: Side) -> Spans:
         return self._buffers[side].spans()

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.matching.pending import PendingTotals
+from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
@@ -90,6 +91,10 @@ class Store(Protocol):
 
     def offsets(self, side: Side) -> Iterable[int]:
         """Return the offsets of a side's pending rows; the spans of them, if the store keeps these."""
+
+    def buffer(self, side: Side) -> ColumnBuffer | None:
+        """Return the buffer with all of a side's pending rows, if there is one."""
+        return None
 
 
 SideRows = tuple[list[PendingRecord], list[PendingRecord]]  # the rows of one id, of production and of the shadow

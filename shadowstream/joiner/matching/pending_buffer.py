@@ -1,90 +1,120 @@
-"""Pending rows of one side by offset, kept in the columns that they came in; a pending row is no object of its own.
+"""Pending rows of one side by offset, kept in columns; a pending row is no object of its own.
 
-Both sides usually come in the same order, so the rows to take are usually a slice of one run of rows. Other rows are
-gathered at C speed as well. A run is packed again once less than half of it waits, so at most twice the pending
-rows are kept. Values of whole runs can be spilled. A spilled run is never joined with another one; its values return
-with the rows that are taken.
+Runs hold the offsets of rows and their slots, in which the rows stay until they are taken (`row_slots`). So no
+row that waits is touched when others are taken. Both sides usually come in the same order, and then the
+rows to take are a slice. A run is packed once less than half of it waits, and small neighbours are joined. Values can
+be spilled. A spilled run is never joined with another one; its values return with the rows that are taken.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from operator import eq, itemgetter
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.joiner.matching.row_slots import RowSlots, Slots
 from shadowstream.joiner.matching.spilled_values import SpilledValues, SpillStore, spilled
 from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
-RUN_MAX = 4_096
-PIECES_MAX = 8
-TIDY_AT = 64  # the number of runs at which small neighbours are joined; next at twice the number that remains
+RUN_MAX = 32_768
+SPILLED_MAX = 4_000
+"""Rows whose values are spilled together."""
+TIDY_AT = 32  # the number of runs at which small neighbours are joined; next at twice the number that remains
+_NONE = np.empty(0, np.int64)
+_VALUES = 1  # the place of the values among the columns without the offsets
+
+Offsets = npt.NDArray[np.int64]
+Places = slice | npt.NDArray[np.int64]
 
 
 class _Run:
-    """Rows in offset order. Those before `begin`, or in the mask, have been taken. `on_disk` are spilled values."""
+    """Offsets that ascend, and their slots. Those before `begin`, or marked in `taken`, wait no more."""
 
-    __slots__ = ("_spans", "at", "begin", "left", "offsets", "on_disk", "rows", "taken")
+    __slots__ = ("_spans", "begin", "left", "offsets", "on_disk", "slots", "taken")
 
-    def __init__(self, rows: PendingColumns, on_disk: SpilledValues | None = None) -> None:
-        self.rows, self.on_disk = rows, on_disk
-        self.offsets: list[int] = rows.offsets if type(rows.offsets) is list else list(rows.offsets)
-        self.left = len(self.offsets)
-        self.begin = 0
-        self.taken: npt.NDArray[np.bool_] | None = None
-        self.at: npt.NDArray[np.int64] | None = None
+    def __init__(self, offsets: Offsets, slots: Slots, on_disk: SpilledValues | None = None) -> None:
+        self.offsets, self.slots, self.taken = array("q"), array("i"), bytearray()
+        self.begin = self.left = 0
+        self.on_disk = on_disk
+        self.append(offsets, slots)
+
+    def append(self, offsets: Offsets, slots: Slots) -> None:
+        self.offsets.frombytes(offsets.tobytes())
+        self.slots.frombytes(slots.tobytes())
+        self.taken += bytes(len(offsets))
+        self.left += len(offsets)
         self._spans: Spans | None = None
 
     def place(self, offset: int) -> int:
         return bisect_left(self.offsets, offset, self.begin)
 
-    def places(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.searchsorted(self._array(), offsets)
+    def places(self, offsets: Offsets) -> npt.NDArray[np.int64]:
+        return np.frombuffer(self.offsets, np.int64).searchsorted(offsets)
+
+    def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        own, waits = np.frombuffer(self.offsets, np.int64), self._waits()
+        places = np.minimum(own.searchsorted(offsets), len(own) - 1)
+        found: npt.NDArray[np.bool_] = (own[places] == offsets) & waits[places]
+        return found
 
     def spans(self) -> Spans:
         """Return the spans of the rows that wait; they are kept until a row is taken."""
         if self._spans is None:
-            waits: slice | npt.NDArray[np.bool_] = slice(self.begin, None) if self.taken is None else ~self.taken
-            self._spans = Spans.of_sorted(self._array()[waits])
+            self._spans = Spans.of_sorted(np.frombuffer(self.offsets, np.int64)[self._waits()])
         return self._spans
 
-    def _array(self) -> npt.NDArray[np.int64]:
-        if self.at is None:
-            self.at = np.array(self.offsets, np.int64)
-        return self.at
+    def _waits(self) -> npt.NDArray[np.bool_]:
+        return ~np.frombuffer(self.taken, np.bool_)
 
-    def drop(self, begin: int, n: int) -> None:
+    def take(self, places: Places) -> Slots:
+        """Mark rows as taken; return their slots."""
         self._spans = None
-        self.left -= n
-        if self.taken is None and begin == self.begin:
-            self.begin += n
-        else:
-            self._mask()[begin : begin + n] = True
+        slots: Slots = np.frombuffer(self.slots, np.int32)[places].copy()
+        np.frombuffer(self.taken, np.bool_)[places] = True
+        self.left -= len(slots)
+        if isinstance(places, slice) and places.start == self.begin:
+            self.begin = places.stop
+        return slots
 
-    def drop_at(self, places: npt.NDArray[np.int64]) -> None:
-        self._spans = None
-        self.left -= len(places)
-        self._mask()[places] = True
-
-    def _mask(self) -> npt.NDArray[np.bool_]:
-        if self.taken is None:
-            self.taken = np.zeros(len(self.offsets), np.bool_)
-            self.taken[: self.begin] = True
-        return self.taken
-
-    def waiting(self) -> PendingColumns:
-        if self.taken is not None:
-            return self.rows.where((~self.taken).tolist())
-        return self.rows.part(self.begin, len(self.offsets)) if self.begin else self.rows
+    def waiting(self) -> tuple[Offsets, Slots]:
+        waits = self._waits()
+        return np.frombuffer(self.offsets, np.int64)[waits], np.frombuffer(self.slots, np.int32)[waits]
 
     def packed(self) -> _Run:
-        if self.on_disk is None:
-            return _Run(self.waiting())
-        return _Run(self.waiting(), self.on_disk.at(slice(self.begin, None) if self.taken is None else ~self.taken))
+        if self.left == len(self.offsets):
+            return self
+        return _Run(*self.waiting(), None if self.on_disk is None else self.on_disk.at(self._waits()))
+
+
+class Journal:
+    """Offsets that have entered and left a buffer. A mark is a moment of it."""
+
+    def __init__(self) -> None:
+        self._entered: list[Offsets] = []
+        self._left: list[Offsets] = []
+
+    def enter(self, offsets: Offsets) -> None:
+        self._entered.append(offsets)
+
+    def leave(self, offsets: list[int]) -> None:
+        self._left.append(np.array(offsets, np.int64))
+
+    def mark(self) -> tuple[int, int]:
+        return len(self._entered), len(self._left)
+
+    def forget(self, mark: tuple[int, int]) -> None:
+        """Forget all up to a mark."""
+        del self._entered[: mark[0]], self._left[: mark[1]]
+
+    def entered(self) -> Offsets:
+        return np.concatenate([_NONE, *self._entered])
+
+    def left(self) -> Offsets:
+        return np.concatenate([_NONE, *self._left])
 
 
 class ColumnBuffer:
@@ -99,133 +129,169 @@ class ColumnBuffer:
     def __init__(self, back: Callable[[int], None] = lambda size: None) -> None:
         self._runs: list[_Run] = []
         self._firsts: list[int] = []
+        """For each run an offset at or below its own, and above those of the run before."""
+        self._slots = RowSlots()
         self._tidy_at = TIDY_AT
         self._back = back
+        self.journal: Journal | None = None
+        """While there is one, it gets the offsets of all rows that are put and taken."""
 
     def put(self, rows: PendingColumns) -> None:
         """Add rows at offsets above all earlier ones."""
-        run = _Run(rows)
-        # Like the carries of a binary counter: each row moves only a few times, however small the batches are.
-        while self._runs and self._runs[-1].left <= 2 * run.left and self._runs[-1].left + run.left <= RUN_MAX:
-            if self._runs[-1].on_disk is not None:
-                break
-            self._firsts.pop()
-            run = _Run(PendingColumns.joined([self._runs.pop().waiting(), run.rows]))
-        self._runs.append(run)
-        self._firsts.append(run.offsets[0])
+        first, slots = rows.offsets[0], self._slots.put(rows)
+        gapless = rows.offsets[-1] - first + 1 == len(rows)
+        offsets = np.arange(first, first + len(rows)) if gapless else np.array(rows.offsets, np.int64)
+        if self.journal is not None:
+            self.journal.enter(offsets)
+        last = self._runs[-1] if self._runs else None
+        if last is not None and last.on_disk is None and len(last.offsets) + len(rows) <= RUN_MAX:
+            last.append(offsets, slots)
+            return
+        self._runs.append(_Run(offsets, slots))
+        self._firsts.append(first)
         if len(self._runs) > self._tidy_at:
             self._tidy()
 
     def take(self, offsets: list[int]) -> PendingColumns:
         """Remove pending rows and return them in the order of `offsets`."""
-        pieces: list[PendingColumns] = []
-        done, n = 0, len(offsets)
-        while done < n and len(pieces) < PIECES_MAX:
-            index = bisect_right(self._firsts, offsets[done]) - 1
-            run = self._runs[index]
-            begin = run.place(offsets[done])
-            there = run.offsets[begin : begin + n - done]
-            wanted = offsets[done : done + len(there)] if done or len(there) < n else offsets
-            size = len(there) if there == wanted else list(map(eq, there, wanted)).index(False)
-            pieces.append(self._whole(run, run.rows.part(begin, begin + size), slice(begin, begin + size)))
-            run.drop(begin, size)
-            self._settle(index)
-            done += size
-        if done < n:
-            pieces.append(self._gather(np.array(offsets[done:], np.int64)))
-        return PendingColumns.joined(pieces)
+        index, run, begin = self._at(offsets[0])
+        end = begin + len(offsets)
+        # Ascending, with the right ends and number: these are the rows between.
+        if end <= len(run.offsets) and run.offsets[end - 1] == offsets[-1] and sorted(offsets) == offsets:
+            return self._taken(index, offsets, slice(begin, end))
+        return self._gather(offsets)
 
     def spans(self) -> Spans:
         """Return the offsets of all rows, at the cost of the runs that have changed since the last call."""
         return Spans.union(run.spans() for run in self._runs)
 
+    def lowest(self) -> int | None:
+        if not self._runs:
+            return None
+        run = self._runs[0]
+        return run.offsets[run.taken.find(0, run.begin)]
+
+    def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """Return whether each of some ascending offsets is that of a row."""
+        found = np.zeros(len(offsets), np.bool_)
+        cuts = [*offsets.searchsorted(self._firsts).tolist(), len(offsets)]
+        for run, begin, end in zip(self._runs, cuts, cuts[1:], strict=False):
+            if begin < end:
+                found[begin:end] = run.holds(offsets[begin:end])
+        return found
+
     def row(self, offset: int) -> PendingRecord:
-        run = self._runs[bisect_right(self._firsts, offset) - 1]
-        place = run.place(offset)
-        row = run.rows.row(place)
+        _, run, place = self._at(offset)
+        row = self._slots.row(offset, run.slots[place])
         return row if run.on_disk is None else row._replace(value=run.on_disk.at(slice(place, place + 1)).values()[0])
 
     def take_row(self, offset: int) -> PendingRecord:
-        index = bisect_right(self._firsts, offset) - 1
-        run = self._runs[index]
-        place = run.place(offset)
-        row = self._whole(run, run.rows.part(place, place + 1), slice(place, place + 1)).row(0)
-        run.drop(place, 1)
-        self._settle(index)
-        return row
+        index, _, place = self._at(offset)
+        return self._taken(index, [offset], slice(place, place + 1)).row(0)
 
     def spill(self, to: SpillStore) -> int | None:
-        """Spill the values of the oldest run in memory; return the bytes, 0 without values, None without room."""
+        """Spill the oldest values in memory; return the bytes, 0 without values, None without room."""
         for index, run in enumerate(self._runs):
-            if run.on_disk is not None or not any(run.rows.values):
+            if run.on_disk is not None:
                 continue
-            rows = run.waiting()
-            on_disk = spilled(rows.values, to)
-            if on_disk is None:
-                return None
-            self._runs[index] = _Run(rows.without_values(), on_disk)
-            self._firsts[index] = rows.offsets[0]
-            return on_disk.total()
+            offsets, slots = run.waiting()
+            for begin in range(0, len(offsets), SPILLED_MAX):
+                some = slice(begin, begin + SPILLED_MAX)
+                values = self._slots.values(slots[some])
+                if not any(values):
+                    continue
+                on_disk = spilled(values, to)
+                if on_disk is None:
+                    return None
+                self._slots.drop_values(slots[some])
+                before, after = slice(0, begin), slice(begin + SPILLED_MAX, None)
+                parts = ((before, None), (some, on_disk), (after, None))
+                runs = [_Run(offsets[part], slots[part], disk) for part, disk in parts if len(offsets[part])]
+                self._runs[index : index + 1] = runs
+                self._firsts[index : index + 1] = [part.offsets[0] for part in runs]
+                return on_disk.total()
         return 0
 
-    def _whole(self, run: _Run, rows: PendingColumns, places: slice | npt.NDArray[np.int64]) -> PendingColumns:
-        if run.on_disk is None:
-            return rows
-        on_disk = run.on_disk.at(places)
-        self._back(on_disk.total())
-        return rows.with_values(on_disk.values())
-
-    def _gather(self, offsets: npt.NDArray[np.int64]) -> PendingColumns:
-        """Remove rows in any order: gather those of each run at once, then order them."""
-        of_run = np.searchsorted(np.array(self._firsts, np.int64), offsets, "right") - 1
-        order = np.argsort(of_run, kind="stable")
-        indices, counts = np.unique(of_run, return_counts=True)
-        pieces, touched = [], list(zip(indices.tolist(), np.cumsum(counts).tolist(), counts.tolist(), strict=True))
-        for index, end, n in touched:
-            run = self._runs[index]
-            places = run.places(offsets[order[end - n : end]])
-            pieces.append(self._whole(run, _picked(run.rows, places.tolist()), places))
-            run.drop_at(places)
-        for index, _, _ in reversed(touched):  # from the end, since removing an empty run moves the later ones
-            self._settle(index)
-        found = PendingColumns.joined(pieces)
-        if (np.diff(of_run) >= 0).all():
-            return found
-        back = np.empty(len(order), np.int64)
-        back[order] = np.arange(len(order))
-        return _picked(found, back.tolist())
-
-    def _settle(self, index: int) -> None:
-        """Drop a run that has become empty, or pack it if less than half of it waits."""
+    def _at(self, offset: int) -> tuple[int, _Run, int]:
+        """Return the run of a row, with its index, and the row's place in it."""
+        index = bisect_right(self._firsts, offset) - 1
         run = self._runs[index]
-        if not run.left:
+        return index, run, run.place(offset)
+
+    def _taken(self, index: int, offsets: list[int], places: slice) -> PendingColumns:
+        """Remove rows that follow one another in a run."""
+        if self.journal is not None:
+            self.journal.leave(offsets)
+        run = self._runs[index]
+        columns = self._slots.take(run.take(places))
+        if run.on_disk is not None:
+            columns[_VALUES] = self._from_disk(run.on_disk.at(places))
+        self._settle([index])
+        return PendingColumns(offsets, *columns)
+
+    def _from_disk(self, on_disk: SpilledValues) -> list[bytes | None]:
+        self._back(on_disk.total())
+        return on_disk.values()
+
+    def _gather(self, offsets: list[int]) -> PendingColumns:
+        """Remove rows in any order: find those of each run at once."""
+        if self.journal is not None:
+            self.journal.leave(offsets)
+        wanted = np.array(offsets, np.int64)
+        order = np.argsort(wanted)
+        ascending = wanted[order]
+        slots = np.empty(len(order), np.int32)
+        cuts = [0, *ascending.searchsorted(self._firsts[1:]).tolist(), len(offsets)]
+        touched = [index for index in range(len(self._runs)) if cuts[index] < cuts[index + 1]]
+        spilled_values: list[tuple[list[int], list[bytes | None]]] = []
+        for index in touched:
+            run, some = self._runs[index], order[cuts[index] : cuts[index + 1]]
+            places = run.places(wanted[some])
+            slots[some] = run.take(places)
             if run.on_disk is not None:
-                spill, begin, size = run.on_disk.extent
-                spill.free(begin, size)
-            del self._runs[index], self._firsts[index]
-        elif 2 * run.left < len(run.offsets):
-            self._runs[index] = packed = run.packed()
-            self._firsts[index] = packed.offsets[0]
+                spilled_values.append((some.tolist(), self._from_disk(run.on_disk.at(places))))
+        columns = self._slots.take(slots)
+        if spilled_values:
+            values = list(columns[_VALUES] or [None] * len(offsets))
+            for at, some_values in spilled_values:
+                for n, value in zip(at, some_values, strict=True):
+                    values[n] = value
+            columns[_VALUES] = values
+        self._settle(touched)
+        return PendingColumns(offsets, *columns)
+
+    def _settle(self, touched: list[int]) -> None:
+        """Drop runs that have become empty, and pack those of which less than half waits."""
+        for index in reversed(touched):  # from the end, since removing a run moves the later ones
+            run = self._runs[index]
+            if not run.left:
+                if run.on_disk is not None:
+                    spill, begin, size = run.on_disk.extent
+                    spill.free(begin, size)
+                del self._runs[index], self._firsts[index]
+            elif 2 * run.left < len(run.offsets):
+                self._runs[index] = run.packed()
+        if self._slots.is_sparse:
+            self._pack_slots()
+
+    def _pack_slots(self) -> None:
+        self._runs = [run.packed() for run in self._runs]
+        slots = [np.frombuffer(run.slots, np.int32) for run in self._runs]
+        self._slots.pack(np.concatenate([np.empty(0, np.int32), *slots]))
+        begin = 0
+        for run in self._runs:
+            run.slots = array("i", range(begin, begin + run.left))
+            begin += run.left
 
     def _tidy(self) -> None:
-        runs, self._runs, self._firsts = self._runs, [], []
-        parts: list[PendingColumns] = []
-        for n, run in enumerate(runs):
-            if run.on_disk is not None:
+        runs, firsts = self._runs, self._firsts
+        self._runs, self._firsts = [], []
+        for run, first in zip(runs, firsts, strict=True):
+            last = self._runs[-1] if self._runs else None
+            if last is not None and last.on_disk is run.on_disk is None and last.left + run.left <= RUN_MAX:
+                self._runs[-1] = last.packed()
+                self._runs[-1].append(*run.waiting())
+            else:
                 self._runs.append(run)
-                self._firsts.append(self._runs[-1].offsets[0])
-                continue
-            parts.append(run.waiting())
-            last = n + 1 == len(runs) or runs[n + 1].on_disk is not None
-            if last or sum(map(len, parts)) + runs[n + 1].left > RUN_MAX:
-                self._runs.append(_Run(PendingColumns.joined(parts)))
-                self._firsts.append(self._runs[-1].offsets[0])
-                parts = []
+                self._firsts.append(first)
         self._tidy_at = max(TIDY_AT, 2 * len(self._runs))
-
-
-def _picked(rows: PendingColumns, places: list[int]) -> PendingColumns:
-    if len(places) == 1:
-        return rows.part(places[0], places[0] + 1)
-    pick: Any = itemgetter(*places)
-    return PendingColumns(*(None if column is None else list(pick(column)) for column in rows.columns))

@@ -4,6 +4,7 @@ Form ``1`` is zlib and base85 over varints ``sequence, high, progress position, 
 length)*``. Every record below the offset ``high`` has been counted, except the pending offsets in the runs. The
 committed offset is the lowest pending one. Recovery reads from there to ``high`` again and keeps only the pending
 records. Form ``2`` has no runs: the pending set did not fit, and the state record of the same sequence number holds it.
+Form ``3`` has the fields of `LogPlace` instead of the runs: a log in the topic `state` holds it (`pending_log`).
 """
 
 from collections.abc import Collection, Iterable
@@ -13,16 +14,26 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.recovery import varint_arrays
 from shadowstream.joiner.recovery.varint_arrays import numbers_of
-from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack, unpack
+from shadowstream.protocol.metadata_codec import LOGGED, OVERFLOW, WHOLE, opened, overflows, pack, unpack
 from shadowstream.protocol.varints import varints_of
 from shadowstream.records import METADATA_CHARS_MAX
 
 _FAST = 1  # a tenth of the time of level 6 for a million offsets, for a sixth more bytes
+LOG_RECORDS_MAX = 10_000
 PENDING_MAX = 100_000_000  # limit of the pending set, because a few characters can encode any number of offsets
 
 
+class LogPlace(NamedTuple):
+    """Place in the log of a pending set: its base by sequence number and parts, the deltas after it, the set's size."""
+
+    base: int
+    parts: int
+    deltas: int
+    size: int
+
+
 class Checkpoint(NamedTuple):
-    """Metadata of one side's partition. `overflow`: the state record holds the pending set."""
+    """Metadata of one side's partition. The pending set is elsewhere with `overflow` (state record) or `log`."""
 
     sequence: int
     high: int
@@ -30,6 +41,7 @@ class Checkpoint(NamedTuple):
     progress: int = 0
     correctable_floor: int = 0
     overflow: bool = False
+    log: LogPlace | None = None
 
 
 def pending_text(pending: Iterable[int]) -> str:
@@ -63,6 +75,8 @@ def encode(checkpoint: Checkpoint) -> str:
     True
     """
     head = [checkpoint.sequence, checkpoint.high, checkpoint.progress, checkpoint.correctable_floor]
+    if checkpoint.log is not None:
+        return LOGGED + pack(varints_of([*head, 0, *checkpoint.log]))
     spans = Spans.of(checkpoint.pending)
     runs = len(spans.begins)
     if runs <= METADATA_CHARS_MAX:  # a run costs at least one character
@@ -80,6 +94,10 @@ def _fields(data: bytes) -> tuple[int, int, int, int, int, list[int]]:
 def decode(metadata: str) -> Checkpoint:
     """Read a checkpoint; raise `ConfigError` for metadata that this release did not write."""
     sequence, high, progress, correctable_floor, runs, rest = opened(metadata, _fields)
+    if metadata.startswith(LOGGED):
+        if len(rest) != len(LogPlace._fields) or rest[0] > sequence or max(rest[1:3]) > LOG_RECORDS_MAX:
+            raise ConfigError("commit metadata names no log of pending records; did another program change it?")
+        return Checkpoint(sequence, high, frozenset(), progress, correctable_floor, log=LogPlace(*rest))
     if len(rest) != 2 * runs:
         named = f"commit metadata names {runs} runs and holds {len(rest) // 2}"
         raise ConfigError(f"{named}; did another program change it?")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shadowstream.joiner.intake.side import SideIntake
 from shadowstream.joiner.matching.matches import Store
+from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.corrections import Corrections
@@ -24,8 +25,16 @@ class PendingRecords:
     _rechecks: Rechecks
     _sides: Sequence[SideIntake]
 
+    def buffer(self, side: Side) -> ColumnBuffer | None:
+        """Return the buffer of the store, if it keeps one."""
+        return self._store.buffer(side)
+
     def offsets(self, side: Side) -> Spans:
-        stages = (self._store, self._corrections, self._awaiting, self._deferred, self._rechecks)
+        return Spans.union([Spans.of(self._store.offsets(side)), self.beside_store(side)])
+
+    def beside_store(self, side: Side) -> Spans:
+        """Return the pending offsets of all stages but the store."""
+        stages = (self._corrections, self._awaiting, self._deferred, self._rechecks)
         pending = [*(stage.offsets(side) for stage in stages), self._sides[side].offsets()]
         return Spans.union(map(Spans.of, pending))
 

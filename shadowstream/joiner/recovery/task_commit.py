@@ -13,10 +13,12 @@ from shadowstream.joiner.accounting.path_sightings import PathSightings
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import MarksLog, place_of
 from shadowstream.joiner.intake.side import SideIntake
+from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.outcomes.rechecks import Rechecks
-from shadowstream.joiner.recovery import checkpoint
+from shadowstream.joiner.recovery import checkpoint, pending_log
+from shadowstream.joiner.recovery.pending_log import LogRecords, PendingLog
 from shadowstream.joiner.recovery.pending_records import PendingRecords
 from shadowstream.joiner.task_topics import TaskTopics
 from shadowstream.protocol.headers import COMMIT_HEADER
@@ -71,6 +73,7 @@ class TaskCommit:
         self.pending = parts.pending
         self.sequence = 0
         self.closed = False
+        self.logs = tuple(PendingLog(parts.sources.name, side, parts.pending) for side in parts.sources.sides)
         self._committed: tuple[Any, int] = (None, 0)
         self._prepared: tuple[Any, int] = (None, 0)
 
@@ -87,10 +90,11 @@ class TaskCommit:
             return [], []
         self._prepared = summary, marks_from
         sequence = self.sequence + 1
-        offsets, overflow = self._offsets(sequence)
+        offsets, overflow, logged = self._offsets(sequence)
         ending = [*parts.scoring.end(), *parts.rechecks.end()] if complete and not self.closed else []
         rows = (self._stamped(sequence, write) for write in parts.counts.writes)
-        return [*rows, *ending, self._stats(sequence, summary[0]), self._state(sequence, overflow, offsets)], offsets
+        state = [*self._log_writes(sequence, logged), self._state(sequence, overflow, offsets)]
+        return [*rows, *ending, self._stats(sequence, summary[0]), *state], offsets
 
     def committed(self) -> None:
         """Confirm the commit of the last `prepare` and begin the next one."""
@@ -100,6 +104,8 @@ class TaskCommit:
         self.closed = bool(self._prepared[0][0]["complete"])
         for one in parts.sides:
             one.position.committed_to = one.position.accounted_to
+        for log in self.logs:
+            log.committed()
         parts.late.remember(parts.counts)
         ahead = parts.completeness.ahead
         if ahead.noted:
@@ -108,12 +114,16 @@ class TaskCommit:
         parts.counts.clear()
         parts.paths.clear()
 
-    def restore(self, record: Mapping[str, Any]) -> None:
-        """Restore from the state record of the last commit (schemas/state.avsc)."""
-        parts, counts = self._parts, record["counts"]
+    def restore(self, records: Mapping[str, Mapping[str, Any]]) -> None:
+        """Restore from state records by key (schemas/state.avsc): the last commit's, and those of the logs it names."""
+        parts, name = self._parts, self._parts.sources.name
+        record = records[name]
+        counts = record["counts"]
         for side in parts.sources.sides:
-            text = record["overflow"].get(side.word)
-            if text is not None:
+            text, place = record["overflow"].get(side.word), self.logs[side].place
+            if place is not None:
+                parts.sides[side].position.to_reread = pending_log.restored(name, side, place, records)
+            elif text is not None:
                 parts.sides[side].position.to_reread = set(checkpoint.pending_of(text))
             parts.counts.ended[side] = counts.get(f"ended:{side.word}", 0)
         parts.inputs.restore_counted(record["inputs_counted"])
@@ -215,13 +225,24 @@ class TaskCommit:
         waits_at, needed = self._parts.completeness.passed.first_at(), self._parts.marks.needed_from()
         return needed if waits_at is None else min(waits_at, needed)
 
-    def _offsets(self, sequence: int) -> tuple[list[Commit], dict[str, str]]:
-        """Return the commits of all sides, and the pending sets that do not fit into their metadata."""
+    def _log_writes(self, sequence: int, logged: LogRecords) -> list[Write]:
+        topic, partition = self._parts.config.plan.of("state"), self._parts.sources.partition
+        writes = []
+        for key, texts in logged.items():
+            record = {"task": key, "seq": sequence, "counts": {}, "inputs_counted": {}, "overflow": texts}
+            value = own.encode("state", record) if texts else None
+            writes.append(Write(topic, partition, key.encode(), value))
+        return writes
+
+    def _offsets(self, sequence: int) -> tuple[list[Commit], dict[str, str], LogRecords]:
+        """Return the commits of all sides, the pending sets that do not fit into their metadata, and log records."""
         parts, commits, overflow = self._parts, [], {}
+        logged: LogRecords = {}
         marks_from, diff_from = self._marks_from(), parts.late.read_again_from(parts.counts)
         for side in parts.sources.sides:
-            position, pending = parts.sides[side].position, self.pending.offsets(side)
-            lowest = pending.lowest
+            position, delta = parts.sides[side].position, self.logs[side].delta()
+            pending = Spans() if delta else self.pending.offsets(side)
+            lowest = delta.lowest if delta else pending.lowest
             position.pending_from = low = position.accounted_to if lowest is None else lowest
             if parts.identity.repeats(side):
                 # After a restart, duplicate detection needs the ids of the whole span.
@@ -232,11 +253,20 @@ class TaskCommit:
                 low = min(low, max(position.read_from, first))
             again_from = 0 if diff_from is None or side is not Side.PRODUCTION else diff_from + 1
             point = checkpoint.Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from)
-            text = checkpoint.encode(point)
-            if overflows(text):
-                overflow[side.word] = checkpoint.pending_text(pending)
+            text = checkpoint.encode(point if delta is None else point._replace(log=delta.place))
+            if delta is not None:
+                logged |= delta.records
+            elif overflows(text) and len(pending) > pending_log.LOG_ABOVE and not parts.sources.incarnation:
+                place, records = self.logs[side].base(sequence, pending)
+                text = checkpoint.encode(point._replace(log=place))
+                logged |= records
+            else:
+                if overflows(text):
+                    overflow[side.word] = checkpoint.pending_text(pending)
+                if not parts.sources.incarnation:
+                    logged |= self.logs[side].end()
             commits.append(Commit(parts.sources.places[side], low, text))
-        return commits, overflow
+        return commits, overflow, logged
 
 
 def is_usable(record: Mapping[str, Any]) -> bool:

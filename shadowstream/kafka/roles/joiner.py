@@ -33,7 +33,7 @@ from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.correctable_rows import read_correctable
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import SourceFetcher
-from shadowstream.kafka.reading.state_records import newest_states, read_states
+from shadowstream.kafka.reading.state_records import newest_states, read_logs, read_states
 from shadowstream.kafka.role import Role, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
@@ -118,6 +118,7 @@ class JoinerRole(Role):
         points = {task.name: checkpoints_of(task.name, task.sources.places, by_place) for task in tasks}
         if self._recovery is None:
             states = self._states(tasks, points)
+        logs = read_logs(self._config, tasks, points)
         self._marks.restart(
             self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})
         )
@@ -131,7 +132,7 @@ class JoinerRole(Role):
                 if point is not None and starts[at] > point.high:
                     log.error("source_records_lost", place=str(at), offsets=starts[at] - point.high, to=starts[at])
             if task.name in states:
-                task.commit.restore(states[task.name])
+                task.commit.restore(states | logs)
         if self._recovery is not None:
             self._recovery.take_back(tasks, states)
         self._restore_correctable(tasks)

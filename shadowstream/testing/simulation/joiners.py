@@ -72,7 +72,7 @@ class Process:
                 begins[task.name] = point.progress if point else 0
                 task.restore(Side(side), point, begin)
             if task.name in states:
-                task.commit.restore(states[task.name])
+                task.commit.restore(self.stored.states)
             if task.late.correctable_from is not None:
                 partition = task.sources.partition
                 rows = [row for row in self.stored.diff[partition][task.late.correctable_from :] if row is not None]
@@ -152,7 +152,10 @@ class Process:
         for write in writes:
             if write.topic == plan.dead_letter("joiner"):
                 continue  # no record of ours: what could not be read, as it was
-            record = own.decode(write.value or b"")[1]
+            if write.value is None:
+                stored.states.pop((write.key or b"").decode(), None)
+                continue
+            record = own.decode(write.value)[1]
             if write.topic == plan.of("state"):
                 stored.states[record["task"]] = record
             elif write.topic == plan.of("rechecks"):

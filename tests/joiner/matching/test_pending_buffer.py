@@ -1,9 +1,13 @@
-"""Rows on a shelf: whatever is taken in whatever order, what is left is what has not been taken."""
+"""Rows in a buffer: whatever is taken in whatever order, what is left is what has not been taken."""
 
+import random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.matching import pending_buffer as pending_buffer_module
+from shadowstream.joiner.matching import row_slots
 from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
@@ -58,3 +62,39 @@ def test_what_is_kept_is_no_more_than_twice_what_waits() -> None:
     assert sum(run.left for run in runs) == 4_000
     assert sum(len(run.offsets) for run in runs) <= 2 * 4_000
     assert len(runs) <= 2 * pending_buffer_module.TIDY_AT
+
+
+def test_rows_taken_in_random_order_leave_few_runs_and_no_spare_slots() -> None:
+    buffer, draw, waiting = ColumnBuffer(), random.Random(1), list[int]()
+    for first in range(0, 200_000, 2_000):
+        fresh = list(range(first, first + 2_000))
+        buffer.put(PendingColumns.of(made(fresh)))
+        waiting += fresh
+        if first >= 50_000:
+            chosen = set(draw.sample(range(len(waiting)), 2_000))
+            taken = [waiting[at] for at in chosen]
+            waiting = [offset for at, offset in enumerate(waiting) if at not in chosen]
+            assert buffer.take(taken).keys == [b"k%d" % offset for offset in taken]
+    assert list(buffer.spans()) == sorted(waiting)
+    assert len(buffer._runs) <= 2 * pending_buffer_module.TIDY_AT
+    draw.shuffle(waiting)
+    left = waiting[:3_000]
+    buffer.take(waiting[3_000:])
+    assert buffer._slots._size <= row_slots.SPARE_MAX * len(left)
+    assert buffer.take(left).values == [b"v%d" % offset for offset in left]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 100])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_large_buffer_that_drains_at_once_goes_on(left: int, *, shuffled: bool) -> None:
+    buffer, n = ColumnBuffer(), 2 * row_slots.PACKED_AT
+    offsets = list(range(n))
+    buffer.put(PendingColumns.of(made(offsets)))
+    if shuffled:
+        random.Random(1).shuffle(offsets)
+    assert len(buffer.take(offsets[left:])) == n - left
+    assert buffer._slots._size == left
+    more = made(list(range(n, n + 10)))
+    buffer.put(PendingColumns.of(more))
+    rest = [*sorted(offsets[:left]), *range(n, n + 10)]
+    assert buffer.take(rest).rows() == made(rest)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.recovery.checkpoint import Checkpoint, decode, encode, pending_of, pending_text
+from shadowstream.joiner.recovery.checkpoint import Checkpoint, LogPlace, decode, encode, pending_of, pending_text
 from shadowstream.records import METADATA_CHARS_MAX
 
 offsets = st.frozensets(st.one_of(st.integers(0, 300), st.integers(0, 2**62)), max_size=60)
@@ -27,6 +27,15 @@ def test_a_checkpoint_comes_back_as_it_was(
 @given(pending=offsets)
 def test_a_pending_set_comes_back_from_the_state_record(pending: frozenset[int]) -> None:
     assert pending_of(pending_text(pending)) == pending
+
+
+def test_the_place_of_a_log_comes_back_or_is_refused_as_impossible() -> None:
+    place = LogPlace(base=7, parts=3, deltas=64, size=120_000)
+    point = Checkpoint(9, 20, frozenset(), 4, 1, log=place)
+    assert decode(encode(point)) == point
+    for odd in (place._replace(base=10), place._replace(parts=10**9), place._replace(deltas=10**9)):
+        with pytest.raises(ConfigError, match="names no log"):
+            decode(encode(point._replace(log=odd)))
 
 
 def scattered(n: int, span: int) -> frozenset[int]:
@@ -54,7 +63,7 @@ def test_metadata_stays_small_and_the_state_record_holds_the_rest(n: int) -> Non
     assert pending_of(pending_text(pending)) == pending
 
 
-@pytest.mark.parametrize("text", ["", "3abc", "hello", "1", "1zzz", "1" + "~" * 10, '{"offset": 1}'])
+@pytest.mark.parametrize("text", ["", "9abc", "hello", "1", "1zzz", "1" + "~" * 10, '{"offset": 1}'])
 def test_metadata_that_we_did_not_write_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="metadata"):
         decode(text)

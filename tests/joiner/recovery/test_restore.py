@@ -34,7 +34,7 @@ def test_commits_of_one_transaction_are_taken_and_no_commit_is_no_state() -> Non
     assert points() == (None, None)
 
 
-@pytest.mark.parametrize("text", ["", "3abc", "hello", "copy1"])
+@pytest.mark.parametrize("text", ["", "9abc", "hello", "copy1"])
 def test_a_foreign_commit_is_refused_with_its_place_and_what_to_do(text: str) -> None:
     with pytest.raises(ConfigError, match=r"out/0: commit metadata .* --reset-offsets\) or a newer release has"):
         points(production=(4, text), shadow=(9, meta()))
