@@ -106,6 +106,7 @@ judge-compare: setup ## the judge beside eight others on the same data, into doc
 bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by hand; writes bench/results.json (BENCH_ARGS)
 	@$(BIN)/python -m bench --write $(BENCH_ARGS)
 	@$(BIN)/python -m bench.scaling
+	@$(BIN)/python -m bench.growth --write
 
 chaos: setup ## kill -9 of every role in every phase of a commit, under load, then an independent checker (KILLS=200)
 	@$(BIN)/python -m tests.chaos kills --kills $(KILLS) $(CHAOS_ARGS)

@@ -19,6 +19,7 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from bench import environments, java_engines, ours, table
+from bench.conditions import conditions, since
 from bench.java_engines import Absent
 from bench.measure import EngineFailed, Run, run
 from bench.workloads import ATOL, NAMES, PARTITIONS, Topics, Workload, load, mismatches_of
@@ -171,7 +172,8 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=list(ENGINES))
     parser.add_argument("--write", action="store_true", help="write bench/results.json and the README's table")
     arguments = parser.parse_args()
-    rows, skipped = [], {}
+    print(since(table.read()["conditions"]), file=sys.stderr)
+    rows, skipped, began = [], {}, conditions()
     with EmbeddedKafka(heap_mb=1_024) as kafka, tempfile.TemporaryDirectory(prefix="shadowstream-bench-") as folder:
         for workload in arguments.workloads:
             place = Place(kafka, Path(folder), set())
@@ -190,7 +192,7 @@ def main() -> None:
                     print(json.dumps(rows[-1]), flush=True)
             place.drop()
     if arguments.write:
-        table.write(rows)
+        table.write({"conditions": began, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """The joiner's step alone, without Kafka: what grows with waiting records, with tasks and with the share that differs.
 
 `python -m bench.growth` prints one line of JSON each: CPU microseconds a pair of reading and of committing, and CPU
-milliseconds a commit (median). `--of waiting`, `tasks` or `mismatches` measures one of them.
+milliseconds a commit (median). `--of waiting`, `tasks` or `mismatches` measures one of them. `--write` also measures
+`bench.latency`, keeps all in bench/growth.json and draws docs/growth.svg.
 """
 
 import argparse
+import itertools
 import json
 import random
 import statistics
-import sys
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import environments, latency, table
+from bench.conditions import conditions, sentence
 from bench.pure import INPUT, REVISION, config_of
 from bench.workloads import FIRST_MS, SHADOW_LATER_MS, Workload
 from shadowstream.compare import comparer
@@ -25,10 +29,16 @@ from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.protocol import marks
 from shadowstream.records import Batch, Partition
 
+HERE = Path(__file__).parent
+RESULTS = HERE / "growth.json"
+PLOT = HERE.parent / "docs" / "growth.svg"
 WAITING = 1_000, 10_000, 100_000, 1_000_000
 ORDERS = "in", "random"
 TASKS = 1, 64, 512
 MISMATCHES = 0, 2, 50, 100
+WORDS = {"waiting": "records that wait", "tasks": "tasks of one process", "mismatches": "pairs that differ, %"}
+ORDER_WORDS = {"in": "matched in order", "random": "matched in random order"}
+BEGIN, END = "<!-- growth: made by `python -m bench.growth --write` -->", "<!-- growth: end -->"
 PAIRS = 40_000
 """Pairs of one measurement, beside those that wait."""
 BATCH = 1_000
@@ -205,12 +215,39 @@ def rows(of: str | None = None) -> Iterator[dict[str, Any]]:
         yield from map(mismatching, MISMATCHES)
 
 
+def page_with(results: table.Results) -> str:
+    """docs/benchmarks.md with the table of growth and latency."""
+    made = ["| measured | at | CPU µs a pair, reading | at commits | CPU ms a commit |", "|---|--:|--:|--:|--:|"]
+    paced = ["| records a second | rows | p50 ms | p99 ms | CPU of a core |", "|---|--:|--:|--:|--:|"]
+    for row in results["rows"]:
+        if row["varied"] == "idle":
+            paced.append(f"| none | - | - | - | {row['cpu_percent']:g} % |")
+        elif row["varied"] == "rate":
+            figures = f"{row['rows']:,} | {row['p50_ms']:,.0f} | {row['p99_ms']:,.0f} | {row['cpu_percent']:g} %"
+            paced.append(f"| {row['at']:,} | {figures} |")
+        else:
+            name = WORDS[row["varied"]] + (f", {ORDER_WORDS[row['order']]}" if "order" in row else "")
+            figures = f"{row['read_us_per_pair']:g} | {row['commit_us_per_pair']:g} | {row['ms_per_commit']:,.0f}"
+            made.append(f"| {name} | {row['at']:,} | {figures} |")
+    whole = [*made, "", *paced, "", sentence(results["conditions"])]
+    return table.placed(table.DOCS.read_text("utf-8"), whole, BEGIN, END)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
     parser.add_argument("--of", choices=("waiting", "tasks", "mismatches"))
-    for row in rows(parser.parse_args().of):
-        print(json.dumps(row))
-        sys.stdout.flush()
+    parser.add_argument("--write", action="store_true", help="keep all, with bench.latency, and draw docs/growth.svg")
+    asked = parser.parse_args()
+    began, found = conditions(), []
+    for row in itertools.chain(rows(asked.of), latency.measured() if asked.write else ()):
+        print(json.dumps(row), flush=True)
+        found.append(row)
+    if asked.write:
+        results = table.Results(conditions=began, rows=found)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        table.DOCS.write_text(page_with(results), "utf-8")
+        draw = [str(environments.python_of("plots")), str(HERE / "growth_plot.py"), str(RESULTS), str(PLOT)]
+        subprocess.run(draw, check=True)
 
 
 if __name__ == "__main__":

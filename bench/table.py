@@ -1,10 +1,12 @@
-"""bench/results.json between markers: four rows in the README, all rows and ratios in docs/benchmarks.md; a test
-compares."""
+"""bench/results.json between markers: four rows in the README, all rows and ratios in docs/benchmarks.md, each with the
+conditions of the run; a test compares."""
 
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+from bench.conditions import sentence
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results.json"
@@ -31,6 +33,19 @@ RATIOS = (
     ("shadowstream-runner", "plain-loop", STEADY, 0.8),
 )
 """Ours, theirs, of which figure, and the ratio aimed at."""
+
+
+class Results(TypedDict):
+    """All rows of one run, and its conditions."""
+
+    conditions: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+
+def read(path: Path = RESULTS) -> Results:
+    """Read the results of the last run."""
+    found: Results = json.loads(path.read_text("utf-8"))
+    return found
 
 
 def lines(rows: list[dict[str, Any]], engines: Collection[str] = ()) -> list[str]:
@@ -70,22 +85,25 @@ def placed(page: str, made: list[str], begin: str = BEGIN, end: str = END) -> st
     return "\n".join([head + begin, *made, end]) + tail
 
 
-def readme_with(rows: list[dict[str, Any]]) -> str:
+def readme_with(results: Results) -> str:
     """The README with the table of today."""
-    return placed(README.read_text("utf-8"), lines(rows, IN_README))
+    made = [*lines(results["rows"], IN_README), "", sentence(results["conditions"])]
+    return placed(README.read_text("utf-8"), made)
 
 
-def docs_with(rows: list[dict[str, Any]]) -> str:
+def docs_with(results: Results) -> str:
     """docs/benchmarks.md with the tables of today."""
-    return placed(placed(DOCS.read_text("utf-8"), ratio_lines(rows)), lines(rows), ALL_BEGIN, ALL_END)
+    measured = sentence(results["conditions"])
+    with_ratios = placed(DOCS.read_text("utf-8"), [*ratio_lines(results["rows"]), "", measured])
+    return placed(with_ratios, [*lines(results["rows"]), "", measured], ALL_BEGIN, ALL_END)
 
 
-def write(rows: list[dict[str, Any]]) -> None:
+def write(results: Results) -> None:
     """Keep the rows: results.json and the tables of both pages."""
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    README.write_text(readme_with(rows), "utf-8")
-    DOCS.write_text(docs_with(rows), "utf-8")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    README.write_text(readme_with(results), "utf-8")
+    DOCS.write_text(docs_with(results), "utf-8")
 
 
 if __name__ == "__main__":
-    write(json.loads(RESULTS.read_text("utf-8")))
+    write(read())

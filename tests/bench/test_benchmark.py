@@ -1,11 +1,10 @@
 """The benchmark: its table is its results, its workloads are what they claim, its engines count exactly."""
 
-import json
 from itertools import islice
 
 import pytest
 
-from bench import environments, measure, table
+from bench import conditions, environments, growth, measure, table
 from bench.__main__ import ENGINES, Place, play
 from bench.workloads import NAMES, Workload, mismatches_of
 from shadowstream.testing.embedded import EmbeddedKafka
@@ -28,24 +27,41 @@ FIELDS = [
 ]
 
 
-def results() -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = json.loads(table.RESULTS.read_text("utf-8"))
-    return rows
+RESULTS = table.read()
+ROWS = RESULTS["rows"]
 
 
-def test_the_readme_shows_four_rows_of_the_results() -> None:
-    assert table.README.read_text("utf-8") == table.readme_with(results())
-    assert len(table.lines(results(), table.IN_README)) == 2 + 4
+def test_the_readme_shows_four_rows_of_the_results_and_their_commit() -> None:
+    page = table.README.read_text("utf-8")
+    assert page == table.readme_with(RESULTS)
+    assert f"at commit `{RESULTS['conditions']['commit']}`" in page
+    assert len(table.lines(ROWS, table.IN_README)) == 2 + 4
 
 
 def test_the_tables_of_the_page_are_made_of_the_results() -> None:
-    assert table.DOCS.read_text("utf-8") == table.docs_with(results())
-    assert len(table.ratio_lines(results())) == 2 + len(table.RATIOS)
-    assert len(table.lines(results())) == 2 + len({row["engine"] for row in results()})
+    assert table.DOCS.read_text("utf-8") == table.docs_with(RESULTS)
+    assert len(table.ratio_lines(ROWS)) == 2 + len(table.RATIOS)
+    assert len(table.lines(ROWS)) == 2 + len({row["engine"] for row in ROWS})
+
+
+def test_results_hold_commit_machine_load_and_python() -> None:
+    here = conditions.conditions()
+    for path in (table.RESULTS, growth.RESULTS):
+        assert table.read(path)["conditions"].keys() == here.keys()
+    assert " PGO" in here["python"]
+    assert here["reference_ms"] > 0
+
+
+def test_commits_since_a_measurement_are_counted_or_unknown() -> None:
+    known = {**RESULTS["conditions"], "commit": "HEAD"}
+    assert conditions.since(known).endswith("; no commit has changed the data path since.")
+    assert conditions.since({**known, "commit": "0" * 12}).endswith("which this clone does not have.")
+    for name in conditions.DATA_PATH:
+        assert (conditions.ROOT / "shadowstream" / name).is_dir()
 
 
 def test_every_result_has_all_its_figures_and_is_exact() -> None:
-    for row in results():
+    for row in ROWS:
         assert list(row) == FIELDS
         assert row["exact"], row
         assert row["engine"] in ENGINES

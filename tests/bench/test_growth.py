@@ -2,8 +2,17 @@
 
 import pytest
 
-from bench import growth, pure
+from bench import growth, latency, pure, table
 from bench.workloads import Workload
+
+
+def test_every_point_was_measured_and_is_on_the_page() -> None:
+    results = table.read(growth.RESULTS)
+    found = [(row["varied"], row.get("order"), row.get("at")) for row in results["rows"]]
+    waiting = [("waiting", order, count) for count in growth.WAITING for order in growth.ORDERS]
+    others = [("tasks", None, n) for n in growth.TASKS] + [("mismatches", None, n) for n in growth.MISMATCHES]
+    assert found == [*waiting, *others, ("idle", None, None), *(("rate", None, rate) for rate in latency.RATES)]
+    assert table.DOCS.read_text("utf-8") == growth.page_with(results)
 
 
 def test_the_steps_cost_is_measured_with_every_mismatch_found() -> None:
