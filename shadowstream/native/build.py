@@ -41,7 +41,7 @@ def compilers() -> Iterator[list[str]]:
     if found := shutil.which("cc"):
         yield [found]
     if find_spec("ziglang") is not None:
-        yield [sys.executable, "-m", "ziglang", "cc"]
+        yield [sys.executable, "-P", "-m", "ziglang", "cc"]
 
 
 def compiled(path: Path, flags: tuple[str, ...] = FLAGS) -> None:

@@ -78,7 +78,7 @@ def laws_of_arrow(data: st.DataObject, rules: list[Rule]) -> None:
     read = Decoder(source).columns(left)
     if read is not None:
         # Equal columns are told as equal before anything is asked; copies of other places are not.
-        levels = arrow_levels(read[0], read[0].take(np.arange(len(left))), both)
+        levels = arrow_levels(read[0], read[0].take(np.arange(len(left))), both).of_pairs
         assert set(levels.tolist()) <= {MATCH, UNKNOWN}
     decoders = Decoder(source), Decoder(source)
     outcomes = compare_pairs(left, right, *decoders, both).outcomes

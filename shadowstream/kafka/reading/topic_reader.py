@@ -76,12 +76,13 @@ def _stream(
         try:
             found = ranges(consumer, topic, min(timeout_s, CONNECT_S))
             consumer.assign([TopicPartition(topic, partition, low) for partition, (low, _) in found.items()])
-            ends = {Partition(topic, partition): high for partition, (low, high) in found.items() if low < high}
-            for polled in read_on(consumer, ends, quiet(timeout_s), _raise):
-                yield from map(form, polled.records)
+            # A read to the present ends would leave out what comes behind them in the meantime.
             places = {Partition(topic, partition): None for partition in found}
             while follow:
                 yield from map(form, sort_out(consumer.consume(BATCH, WAIT_S), places, _raise).records)
+            ends = {Partition(topic, partition): high for partition, (low, high) in found.items() if low < high}
+            for polled in read_on(consumer, ends, quiet(timeout_s), _raise):
+                yield from map(form, polled.records)
         except KafkaException as error:
             raise explain_error(kafka, topic, error.args[0], consumer, client_errors) from error
         except NotReadToEnd as error:
