@@ -19,7 +19,11 @@ def conditions() -> dict[str, Any]:
     """Return the conditions of a measurement that begins now."""
     return {
         "commit": _git("rev-parse", "--short=12", "HEAD") or None,
-        "changed_files": len(_git("status", "--porcelain", "--", "shadowstream", "bench").splitlines()),
+        "changed_files": len(
+            _git(
+                "status", "--porcelain", "--", "shadowstream", "bench/*.py", "bench/engines", "bench/java"
+            ).splitlines()
+        ),
         "day": datetime.now(UTC).date().isoformat(),
         "machine": f"{_cpu()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB, {platform.system()}",
         "load": round(os.getloadavg()[0], 1),
@@ -30,7 +34,8 @@ def conditions() -> dict[str, Any]:
 
 def sentence(found: dict[str, Any]) -> str:
     """The conditions in words, for a page."""
-    changed = f" with {found['changed_files']} changed files" if found["changed_files"] else ""
+    count = found["changed_files"]
+    changed = f" with {count} changed file{'s' if count > 1 else ''}" if count else ""
     return (
         f"Measured on {found['day']} at commit `{found['commit']}`{changed}: {found['machine']}, load {found['load']} "
         f"at the start, {found['python']}; a dict of {KEYS:,} keys takes {found['reference_ms']:g} ms here."

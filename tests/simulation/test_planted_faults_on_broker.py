@@ -1,5 +1,6 @@
 """The simulator on the broker is able to fail: each of these faults, planted in the real loop or a role's edge, is
-caught by a seed that has shown it, or within 60 others. (What is lost and not forgotten needs the right moment: tests/memory has it.)"""
+caught by a seed that has shown it, or within 60 others. (What is lost and not forgotten needs the right moment:
+tests/memory has it.)"""
 
 import json
 import os
