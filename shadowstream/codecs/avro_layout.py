@@ -1,6 +1,6 @@
 """The layout of Avro bodies: a schema as the native kernel walks it, or None if it cannot.
 
-The kernel gets types of which each accepted encoding has one value, and each value one encoding. A decimal has several,
+The kernel gets types whose accepted encodings and values belong to each other one to one. A decimal has several,
 so equal bytes are equal and others are unknown. Recursive schemas have no layout.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.codecs.avro_claims import varint
 from shadowstream.codecs.avro_types import Types, kind_of
-from shadowstream.codecs.columns import DAYS, SECONDS
+from shadowstream.codecs.columns import DAYS, bounds_of_times
 from shadowstream.codecs.logical_types import logical_of
 from shadowstream.codecs.numbers import DECIMAL_BYTES_MAX
 from shadowstream.codecs.schemas import ParsedSchema
@@ -25,19 +25,15 @@ _INT = (-(2**31), 2**31 - 1)
 _DAY_MS = 86_400_000
 
 
-def _seconds(per_second: int) -> tuple[int, int]:
-    return SECONDS[0] * per_second, SECONDS[1] * per_second + per_second - 1
-
-
 _TIMES = {
     "date": DAYS,
     "time-millis": (0, _DAY_MS - 1),
     "time-micros": (0, _DAY_MS * 1_000 - 1),
-    "timestamp-millis": _seconds(1_000),
-    "timestamp-micros": _seconds(1_000_000),
+    "timestamp-millis": bounds_of_times(1_000),
+    "timestamp-micros": bounds_of_times(1_000_000),
     "timestamp-nanos": _LONG,
-    "local-timestamp-millis": _seconds(1_000),
-    "local-timestamp-micros": _seconds(1_000_000),
+    "local-timestamp-millis": bounds_of_times(1_000),
+    "local-timestamp-micros": bounds_of_times(1_000_000),
     "local-timestamp-nanos": _LONG,
 }
 """The numbers of each type of time that become a value of their own."""

@@ -32,7 +32,7 @@ _PLAIN = {"boolean", "int", "long", "float", "double", "string"}
 _LOGICAL = {("int", "date"), ("long", "timestamp-millis"), ("long", "timestamp-micros")}
 _SYMBOLS_MAX = 64  # a larger index takes two bytes, and the column does not hold its size
 DAYS = (-719_162, 2_932_896)
-SECONDS = (-62_135_596_800, 253_402_300_799)
+_SECONDS = (-62_135_596_800, 253_402_300_799)
 _PER_SECOND = {"ms": 1_000, "us": 1_000_000}
 _BAD_SHARE_MAX = 4
 SAMPLES = 24
@@ -263,13 +263,17 @@ def as_numpy(column: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(buffer, dtype, len(column), begin * np.dtype(dtype).itemsize)
 
 
+def bounds_of_times(per_second: int) -> tuple[int, int]:
+    """The lowest and highest number, in so many units a second, of the times that Python's calendar has."""
+    return _SECONDS[0] * per_second, _SECONDS[1] * per_second + per_second - 1
+
+
 def whole_numbers(column: pa.Array) -> npt.NDArray[np.int64]:
     """The Avro numbers of a column of ints, dates or timestamps; raises for a time that Python cannot represent."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         numbers = as_numpy(column.view(pa.int64()))
-        low, high = (bound * _PER_SECOND[kind.unit] for bound in SECONDS)
-        high += _PER_SECOND[kind.unit] - 1
+        low, high = bounds_of_times(_PER_SECOND[kind.unit])
     elif pa.types.is_date32(kind):
         numbers = as_numpy(column.view(pa.int32()))
         low, high = DAYS

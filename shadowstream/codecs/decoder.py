@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from pyarrow import RecordBatch
 
@@ -25,6 +25,7 @@ from shadowstream.errors import RecordError, RegistryError
 from shadowstream.native.library import Values
 from shadowstream.records import Headers
 
+T = TypeVar("T")
 ROWS_FROM = 64
 _AUTO, _BOUNDS = Format(), DecodedBounds()
 
@@ -175,10 +176,8 @@ class Decoder:
         if framed is None:
             return None
         schema_id, start = framed
-        if schema_id not in self._columns:
-            schema = self._avro(schema_id)
-            self._columns[schema_id] = None if schema is None else column_reader(schema)
-        reader, rows = self._columns[schema_id], self._reader_or_error(schema_id)
+        reader = self._made(self._columns, schema_id, column_reader)
+        rows = self._reader_or_error(schema_id)
         # Rust allocates what a body claims: only bodies that cannot claim too much are given to it.
         if reader is None or isinstance(rows, RecordError) or max(map(len, values)) > rows.safe_bytes:
             return None
@@ -200,11 +199,13 @@ class Decoder:
             return None
         return framed.schema_id, framed.start
 
-    def _avro(self, schema_id: SchemaId) -> Any:
-        """The Avro schema of an id; None if it is of another kind, or not usable."""
-        usable = not isinstance(self._reader_or_error(schema_id), RecordError)
-        schema = self._by_id(schema_id) if usable else None
-        return schema if schema is not None and is_avro(schema) else None
+    def _made(self, known: dict[SchemaId, T | None], schema_id: SchemaId, make: Callable[[Any], T | None]) -> T | None:
+        """What is made of the Avro schema of an id, once; None if it is of another kind, or not usable."""
+        if schema_id not in known:
+            usable = not isinstance(self._reader_or_error(schema_id), RecordError)
+            schema = self._by_id(schema_id) if usable else None
+            known[schema_id] = make(schema) if schema is not None and is_avro(schema) else None
+        return known[schema_id]
 
     def bodies(self, values: Sequence[bytes]) -> Bodies | None:
         """How the native kernel may walk values with equal heads; None if it may not. Raises as `columns`."""
@@ -212,10 +213,8 @@ class Decoder:
         if framed is None or self.answer:
             return None
         schema_id, start = framed
-        if schema_id not in self._layouts:
-            schema = self._avro(schema_id)
-            self._layouts[schema_id] = None if schema is None else layout(schema)
-        found, reader = self._layouts[schema_id], self._reader_or_error(schema_id)
+        found = self._made(self._layouts, schema_id, layout)
+        reader = self._reader_or_error(schema_id)
         if found is None or isinstance(reader, RecordError):
             return None
         return Bodies(found, start, min(self._bytes_max, start + reader.safe_bytes))

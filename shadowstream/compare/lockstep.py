@@ -8,6 +8,7 @@ the lengths of two lists, or under options that hold at a path only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,10 +19,10 @@ from shadowstream.compare.by_column import is_numeric
 from shadowstream.compare.dimension_codes import Coded, name_of
 from shadowstream.compare.rules import RuleSet, Spot
 from shadowstream.native import library
-from shadowstream.native.library import EXACT, IGNORE, KIND, NUMBER, OP, OTHER, Kernel, Levels, Ops, Values
+from shadowstream.native.library import EXACT, IGNORE, KIND, NUMBER, OP, OTHER, Levels, Ops, Values
 
 PROGRAMS_MAX = 64
-"""Programs that a set of rules keeps: one for each pair of schemas."""
+"""Programs that a set of rules keeps, one for each pair of schemas; and programs of dimensions."""
 _KEY = Part("text")
 
 
@@ -59,10 +60,18 @@ def coded(decoder: Decoder, values: Sequence[bytes], paths: Sequence[Sequence[st
     bodies = decoder.bodies(values) if kernel is not None else None
     if kernel is None or bodies is None or len(paths) > library.SPANS_MAX:
         return None
-    parts = [bodies.layout.top.at(path) for path in paths]
-    if not all(part is not None and part.is_nameable for part in parts):
+    distinct = tuple(dict.fromkeys(map(tuple, paths)))
+    parts = {path: part for path in distinct if (part := bodies.layout.top.at(path)) is not None and part.is_nameable}
+    if len(parts) < len(distinct):
         return None
-    return _coded(kernel, bodies.layout, _laid(decoder, values, bodies), paths)
+    found = kernel.codes(spans(bodies.layout, distinct), _laid(decoder, values, bodies), len(distinct))
+    if found is None:
+        return None
+    columns = {
+        path: Coded(codes, [name_of(parts[path].value(one)) for one in encoded])
+        for path, (codes, encoded) in zip(distinct, found, strict=True)
+    }
+    return [columns[tuple(path)] for path in paths]
 
 
 def _laid(decoder: Decoder, values: Sequence[bytes], bodies: Bodies) -> Values:
@@ -74,22 +83,10 @@ def _laid(decoder: Decoder, values: Sequence[bytes], bodies: Bodies) -> Values:
     return laid
 
 
-def _coded(kernel: Kernel, layout: Layout, values: Values, paths: Sequence[Sequence[str]]) -> list[Coded] | None:
-    columns: list[Coded] = []
-    distinct = [*{tuple(path): None for path in paths}]
-    found = kernel.codes(spans(layout, distinct), values, len(distinct))
-    if found is None:
-        return None
-    for path in paths:
-        codes, encoded = found[distinct.index(tuple(path))]
-        part = layout.top.at(path)
-        columns.append(Coded(codes, [name_of(part.value(one)) for one in encoded] if part is not None else []))
-    return columns
-
-
-def spans(layout: Layout, paths: Sequence[Sequence[str]]) -> Ops:
+@lru_cache(maxsize=PROGRAMS_MAX)
+def spans(layout: Layout, paths: tuple[tuple[str, ...], ...]) -> Ops:
     """The program that walks one side and finds the spans of paths."""
-    made = _Program({tuple(path): place for place, path in enumerate(paths)})
+    made = _Program({path: place for place, path in enumerate(paths)})
     made.add(layout.top, None, ())
     return made.ops()
 

@@ -22,6 +22,7 @@ from hashlib import sha256
 from itertools import repeat
 from typing import NamedTuple
 
+from shadowstream.codecs.diff_rows import FieldColumns
 from shadowstream.compare.column_differences import FieldDifferences
 from shadowstream.compare.differences import deltas_of, is_plain, texts_of
 from shadowstream.compare.dimension_codes import ABSENT, Coded
@@ -54,16 +55,6 @@ class _ShownPath(NamedTuple):
     text: str
     is_covered: bool
     is_allowed: bool
-
-
-class ShownField(NamedTuple):
-    """The differences of one field as they may be shown: as columns, texts in UTF-8."""
-
-    path: str
-    kinds: Sequence[str] | None
-    production: Sequence[bytes]
-    shadow: Sequence[bytes]
-    deltas: Sequence[float | None]
 
 
 class Hashed(bytes):
@@ -179,23 +170,23 @@ class Redactor:
     def _path_of_both(self, names: Sequence[str]) -> _ShownPath:
         return self._path(Difference(join_path(names), "value", "", ""), None)
 
-    def fields(self, fields: Iterable[FieldDifferences]) -> list[ShownField]:
+    def fields(self, fields: Iterable[FieldDifferences]) -> list[FieldColumns]:
         """Differences in columns as they may be shown: as `difference` shows each."""
         return [self._field(field, *texts_of(field.production, field.shadow)) for field in fields]
 
-    def _field(self, field: FieldDifferences, production: list[bytes], shadow: list[bytes]) -> ShownField:
-        kinds = field.kinds()
+    def _field(self, field: FieldDifferences, production: list[bytes], shadow: list[bytes]) -> FieldColumns:
+        rows, kinds = field.pairs.tolist(), field.kinds()
         if not self._hides:
             path = self.difference_path(field.path)
-            return ShownField(path, kinds, production, shadow, deltas_of(field.production, field.shadow))
+            return FieldColumns(rows, path, kinds, production, shadow, deltas_of(field.production, field.shadow))
         shown = self._path_of_both(field.path)
         if shown.is_covered or self._values in ("hashed", "none"):
             drops = (shown.is_covered and self._drops) or self._values == "none"
             production, shadow = (_quoted(self._marks(texts, drops=drops)) for texts in (production, shadow))
-            return ShownField(shown.text, kinds, production, shadow, list(repeat(None, len(production))))
+            return FieldColumns(rows, shown.text, kinds, production, shadow, list(repeat(None, len(production))))
         if self._values == "numbers":
             production, shadow = self._numbers(field.production, production), self._numbers(field.shadow, shadow)
-        return ShownField(shown.text, kinds, production, shadow, deltas_of(field.production, field.shadow))
+        return FieldColumns(rows, shown.text, kinds, production, shadow, deltas_of(field.production, field.shadow))
 
     def _numbers(self, values: Sequence[object], texts: list[bytes]) -> list[bytes]:
         """Hash the texts among values of one type."""

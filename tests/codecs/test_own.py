@@ -47,7 +47,7 @@ NUMBERS = st.integers(0, 300) | st.integers(-(2**63), 2**63 - 1)
 
 @st.composite
 def mismatches(draw: st.DrawFn) -> MismatchColumns:
-    """Columns of one row or more, each of which differs in one field or more."""
+    """Columns of one row or more; each row differs in one field or more."""
     count = draw(st.integers(1, 6))
 
     def column(values: st.SearchStrategy[Any]) -> list[Any]:

@@ -228,7 +228,7 @@ _ODD_NUMBERS: list[Callable[[bytes], bytes]] = [
     lambda raw: b"\x80" * 10 + b"\1",
     lambda raw: varint(2**40),
     lambda raw: varint(-(2**63)),
-    lambda raw: raw[:-1] + bytes([raw[-1] | 0x80]),  # goes on into the next part
+    lambda raw: raw[:-1] + bytes([raw[-1] | 0x80]),  # continues into the next part
 ]
 
 

@@ -6,7 +6,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
-from shadowstream.codecs.diff_rows import FieldColumns, MismatchColumns, RecordColumns
+from shadowstream.codecs.diff_rows import MismatchColumns, RecordColumns
 from shadowstream.codecs.framing import unheaded
 from shadowstream.compare.column_differences import ColumnDifferences
 from shadowstream.compare.redact import Redactor
@@ -137,10 +137,7 @@ class RowWriter:
             records,
             self._records(Side.SHADOW, shadow),
             self._inputs(production, shadow),
-            [
-                FieldColumns(field.pairs.tolist(), *shown)
-                for field, shown in zip(rows.differences.fields, fields, strict=True)
-            ],
+            fields,
             self._config.identity.kind,
             named,
             rows.dimensions,

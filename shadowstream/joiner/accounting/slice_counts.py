@@ -250,11 +250,11 @@ class SliceCounts:
 
     def _slices(self, tally: _Tally) -> list[dict[str, Any]]:
         values = self._single(tally)
-        exact = [least(one, self._values_max) for one in values]
-        are_all = all(len(one) <= self._values_max for one in values)
+        is_folded = any(len(one) > self._values_max for one in values)
+        exact = [least(one, self._values_max) for one in values] if is_folded else []
         found = []
         for group, cells in sorted(tally.slices.items(), key=lambda item: (len(item[0]), item[0])):
-            sums = cells if are_all else _folded_cells(cells, [exact[place] for place in group])
+            sums = _folded_cells(cells, [exact[place] for place in group]) if is_folded else cells
             dimensions = [self._names[place] for place in group]
             for names, (n, s) in sorted(sums.items()):
                 found.append({"dimensions": dimensions, "values": list(names), "n": n, "s": s})

@@ -261,7 +261,7 @@ class ColumnBuffer:
         return PendingColumns(offsets, *columns)
 
     def _settle(self, touched: list[int]) -> None:
-        """Drop runs that have become empty, and pack those of which less than half waits."""
+        """Drop runs that have become empty, and pack those with less than half of their rows waiting."""
         for index in reversed(touched):  # from the end, since removing a run moves the later ones
             run = self._runs[index]
             if not run.left:

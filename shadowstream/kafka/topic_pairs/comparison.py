@@ -141,7 +141,7 @@ class Comparison:
             yield from self.counted(pairs)
 
     def _is_hidden(self, pairs: Iterable[Pair], single: Iterable[tuple[StoredRecord, Fate]]) -> bool:
-        """Whether an id has records in the range, none of which counts, since later ones follow within the margin."""
+        """Whether an id has records in the range and none counts, since later ones follow within the margin."""
         holds = self.options.within.holds
         if not any(fate is Fate.SUPERSEDED and holds(record.time_ms) for record, fate in single):
             return False

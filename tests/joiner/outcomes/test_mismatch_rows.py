@@ -97,7 +97,7 @@ def key(dice: random.Random, n: int) -> bytes:
 
 
 def filled(settings: dict[str, Any], seed: int) -> World:
-    """A trial whose tasks have from one to many pairs in Avro, two thirds of which differ."""
+    """A trial whose tasks have from one to many pairs in Avro; two thirds of them differ."""
     dice = random.Random(seed)
     compare = {"match_sample": 0.1, "rules": RULES} | settings.get("compare", {})
     world = World(config(**settings | {"compare": compare}), outputs=TASKS)
