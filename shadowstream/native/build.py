@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCES = ("kernel.c", "avro.h")
+SOURCE = "kernel.c"
+"""The one file that is compiled; it includes the others."""
 # No contraction: a product and a sum are rounded one by one, as Python does it.
 FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno")
 COMPILE_S = 120.0
@@ -28,9 +29,14 @@ class NotBuiltError(Exception):
     """No compiler of this machine made the library."""
 
 
+def sources() -> list[Path]:
+    """All files of the kernel."""
+    return sorted(FOLDER.glob("*.[ch]"))
+
+
 def file_name() -> str:
     """The name of the library of this source on this machine."""
-    digest = hashlib.sha256(b"".join((FOLDER / name).read_bytes() for name in SOURCES)).hexdigest()[:12]
+    digest = hashlib.sha256(b"".join(one.read_bytes() for one in sources())).hexdigest()[:12]
     return f"kernel-{digest}.{sysconfig.get_platform()}.so"
 
 
@@ -53,7 +59,7 @@ def compiled(path: Path, flags: tuple[str, ...] = FLAGS) -> None:
             made = Path(folder, path.name)
             try:
                 done = subprocess.run(
-                    [*command, *flags, "-o", str(made), "kernel.c"],
+                    [*command, *flags, "-o", str(made), SOURCE],
                     cwd=FOLDER, capture_output=True, text=True, timeout=COMPILE_S, check=False,
                 )  # fmt: skip
             except (OSError, subprocess.TimeoutExpired) as error:

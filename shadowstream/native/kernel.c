@@ -12,12 +12,13 @@
 #include <math.h>
 
 #include "avro.h"
+#include "hashing.h"
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
 #error "doubles must be computed as doubles"
 #endif
 
-#define ABI 1
+#define ABI 2
 #define LOOPS_MAX 32
 #define SPANS_MAX 8
 #define SURE 3.552713678800501e-15 /* 2**-48 of all operands, far more than a few roundings add up to */
@@ -285,17 +286,19 @@ EXPORT void shadowstream_compare(const op *ops, const side *production, const si
     }
 }
 
-static uint64_t hash_of(span bytes, uint64_t seed) {
-    uint64_t hash = seed ^ (uint64_t)bytes.length;
-    for (int64_t n = 0; n < bytes.length; n++)
-        hash = (hash ^ bytes.at[n]) * 0x9e3779b97f4a7c15u, hash ^= hash >> 29;
-    return hash;
+/* Write the hash of each value from its first byte, under a key of two numbers; by `rounds` and `last_rounds` of SipHash. */
+EXPORT void shadowstream_hashes(const side *of, int64_t values, const uint64_t *key, int32_t rounds,
+                                int32_t last_rounds, uint64_t *hashes) {
+    for (int64_t n = 0; n < values; n++) {
+        span bytes = {of->bytes + of->offsets[n], of->offsets[n + 1] - of->offsets[n]};
+        hashes[n] = rounds == 1 && last_rounds == 3 ? hash_of(bytes, key) : sip_hash(bytes, key, rounds, last_rounds);
+    }
 }
 
 /* Write, for each of `count` spans of a program, the code of its bytes in each value, in order of first appearance, and
    for each code its first bytes as a pair of offsets. `slots` has `count` tables of `mask + 1` slots, all -1, more than
    there are values. Return 0, or -1 if a value is UNKNOWN. */
-EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values, int32_t count, uint64_t seed,
+EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values, int32_t count, const uint64_t *key,
                                   int64_t mask, int64_t *slots, int64_t *codes, int64_t *firsts, int64_t *distinct) {
     if (count > SPANS_MAX)
         return -1;
@@ -306,7 +309,7 @@ EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values,
             return -1;
         for (int32_t place = 0; place < count; place++) {
             int64_t *table = slots + place * (mask + 1), *known = firsts + 2 * place * values;
-            int64_t slot = (int64_t)(hash_of(spans[place], seed) & (uint64_t)mask);
+            int64_t slot = (int64_t)(hash_of(spans[place], key) & (uint64_t)mask);
             for (;; slot = (slot + 1) & mask) {
                 int64_t code = table[slot];
                 if (code < 0) {

@@ -17,7 +17,7 @@ from shadowstream.native.build import FOLDER, file_name
 SWITCH = "SHADOWSTREAM_NATIVE"
 """The environment variable that switches the kernel off; the value is one of `OFF`."""
 OFF = ("0", "false", "no", "off")
-ABI = 1
+ABI = 2
 SPANS_MAX = 8
 UNKNOWN = 255
 """The level of a pair that the kernel leaves to Python."""
@@ -29,6 +29,7 @@ OP = np.dtype(
 """One step of a program; kernel.c describes it."""
 Ops = npt.NDArray[Any]
 Levels = npt.NDArray[np.uint8]
+Hashes = npt.NDArray[np.uint64]
 _KINDS = "end boolean whole float double text bytes fixed uuid loop next union branch goto open close"
 KIND = {name: number for number, name in enumerate(_KINDS.split())}
 EXACT, IGNORE, NUMBER, OTHER = range(4)
@@ -83,19 +84,22 @@ class Kernel:
         library = ctypes.CDLL(str(path))
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         try:
-            abi, self._compare, self._codes = (
-                getattr(library, f"shadowstream_{name}") for name in ("abi", "compare", "codes")
+            abi, self._compare, self._codes, self._hashes = (
+                getattr(library, f"shadowstream_{name}") for name in ("abi", "compare", "codes", "hashes")
             )
         except AttributeError as error:
             raise OSError(f"{path.name} is no kernel: {error}") from error
         if abi() != (ABI << 16 | OP.itemsize):
             raise OSError(f"{path.name} has interface {abi():#x}, expected {ABI << 16 | OP.itemsize:#x}")
         self.path, self._library = path, library
-        self._seed = int.from_bytes(os.urandom(8), "little")
+        self.key = np.frombuffer(os.urandom(16), np.uint64)
+        """The secret key of this process: hashes are equal within it only."""
         side = ctypes.POINTER(_Side)
         self._compare.argtypes, self._compare.restype = (pointer, side, side, number, pointer), None
+        of_siphash = (pointer, ctypes.c_int32, ctypes.c_int32, pointer)
+        self._hashes.argtypes, self._hashes.restype = (side, number, *of_siphash), None
         self._codes.argtypes = (
-            *(pointer, side, number, ctypes.c_int32, ctypes.c_uint64, number),
+            *(pointer, side, number, ctypes.c_int32, pointer, number),
             *(pointer, pointer, pointer, pointer),
         )
 
@@ -106,6 +110,13 @@ class Kernel:
         self._compare(ops.ctypes.data, *map(ctypes.byref, sides), min(map(len, (production, shadow))), _at(levels))
         return levels
 
+    def hashes(self, values: Values, key: Hashes | None = None, rounds: tuple[int, int] = (1, 3)) -> Hashes:
+        """The SipHash of each value from its first byte; `key`: that of this process."""
+        found = np.empty(len(values), np.uint64)
+        side, key = values._side(), self.key if key is None else key
+        self._hashes(ctypes.byref(side), len(values), _at(key), *rounds, _at(found))
+        return found
+
     def codes(self, ops: Ops, values: Values, spans: int) -> list[Codes] | None:
         """The codes of each of the `spans` of a program; None if one of the values is UNKNOWN."""
         count = len(values)
@@ -114,7 +125,7 @@ class Kernel:
         codes, firsts = np.empty((spans, count), np.int64), np.empty((spans, count, 2), np.int64)
         distinct = np.zeros(spans, np.int64)
         side = values._side()
-        given = ops.ctypes.data, ctypes.byref(side), count, spans, self._seed, mask
+        given = ops.ctypes.data, ctypes.byref(side), count, spans, _at(self.key), mask
         if self._codes(*given, _at(slots), _at(codes), _at(firsts), _at(distinct)):
             return None
         return [

@@ -17,16 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shadowstream.native.build import FLAGS, FOLDER, SOURCES, NotBuiltError, compiled, compilers
+from shadowstream.native.build import FLAGS, NotBuiltError, compiled, compilers, sources
 from shadowstream.native.library import Kernel
 from tests.native.oracle import Disagreement, run
 
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZED = (*FLAGS, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DPLANTED")
 """Flags of a build in which faults can be planted; none is until `shadowstream_plant`."""
-FAULTS = sorted(
-    {int(number) for name in SOURCES for number in re.findall(r"(?:MUST|WRONG)\((\d+)", (FOLDER / name).read_text())}
-)
+FAULTS = sorted({int(number) for one in sources() for number in re.findall(r"(?:MUST|WRONG)\((\d+)", one.read_text())})
 BATCHES_MAX = 1_000
 """A planted fault that so many batches do not show is not caught."""
 FINDING = 1

@@ -14,8 +14,8 @@ from shadowstream.native.library import OFF, SWITCH
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A room of its own: the sources, no library."""
-    for name in build.SOURCES:
-        shutil.copy(build.FOLDER / name, tmp_path)
+    for source in build.sources():
+        shutil.copy(source, tmp_path)
     monkeypatch.setattr(build, "FOLDER", tmp_path)
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     monkeypatch.setattr(library, "_loaded", library._loaded.__wrapped__)  # not the one of this process
@@ -55,7 +55,7 @@ def test_without_a_compiler_nothing_is_built_and_setup_succeeds(
         None,
         "no library was built for this machine: make setup builds it where a C compiler is",
     )
-    assert sorted(path.name for path in folder.iterdir()) == sorted(build.SOURCES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(one.name for one in build.sources())
 
 
 def test_a_compiler_that_fails_is_named_and_the_next_one_is_tried(
