@@ -215,16 +215,30 @@ def rows(of: str | None = None) -> Iterator[dict[str, Any]]:
         yield from map(mismatching, MISMATCHES)
 
 
+def latency_line(row: dict[str, Any]) -> str:
+    """The line of a row of `bench.latency`: without its latencies where they do not count."""
+    cpu = f"{row['cpu_percent']:g} %"
+    if row["varied"] == "idle":
+        return f"| none | - | - | - | {cpu} | - | - | yes |"
+    counts = not row.get("reasons")
+    latencies = f"{row['p50_ms']:,.0f} | {row['p99_ms']:,.0f}" if counts else "- | -"
+    load, verdict = "- | -", "not checked"  # a row of an earlier program
+    if "reasons" in row:
+        load = f"{row['late_p99_ms']:,.0f} | {row['core_wait_percent']:.0f} %"
+        verdict = "yes" if counts else f"no: {'; '.join(row['reasons'])}"
+    return f"| {row['at']:,} | {row['rows']:,} | {latencies} | {cpu} | {load} | {verdict} |"
+
+
 def page_with(results: table.Results) -> str:
     """docs/benchmarks.md with the table of growth and latency."""
     made = ["| measured | at | CPU µs a pair, reading | at commits | CPU ms a commit |", "|---|--:|--:|--:|--:|"]
-    paced = ["| records a second | rows | p50 ms | p99 ms | CPU of a core |", "|---|--:|--:|--:|--:|"]
+    paced = [
+        "| records a second | rows | p50 ms | p99 ms | CPU of a core | load late, p99 ms | waits for a core | counts |",
+        "|---|--:|--:|--:|--:|--:|--:|---|",
+    ]
     for row in results["rows"]:
-        if row["varied"] == "idle":
-            paced.append(f"| none | - | - | - | {row['cpu_percent']:g} % |")
-        elif row["varied"] == "rate":
-            figures = f"{row['rows']:,} | {row['p50_ms']:,.0f} | {row['p99_ms']:,.0f} | {row['cpu_percent']:g} %"
-            paced.append(f"| {row['at']:,} | {figures} |")
+        if row["varied"] in ("idle", "rate"):
+            paced.append(latency_line(row))
         else:
             name = WORDS[row["varied"]] + (f", {ORDER_WORDS[row['order']]}" if "order" in row else "")
             figures = f"{row['read_us_per_pair']:g} | {row['commit_us_per_pair']:g} | {row['ms_per_commit']:,.0f}"

@@ -34,6 +34,28 @@ def rss_peak_mb(pid: int) -> float:
     return 0.0
 
 
+def core_wait_s(pid: int) -> float:
+    """Seconds for which the main thread of a process could have run, and another process had the core."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+class Usage:
+    """Percent of a core that a process has used, and waited for, since this object was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._began = time.monotonic(), cpu_s(pid), core_wait_s(pid)
+
+    def _percent(self, now_s: float, before_s: float) -> float:
+        return 100 * (now_s - before_s) / (time.monotonic() - self._began[0])
+
+    def cpu_percent(self) -> float:
+        return self._percent(cpu_s(self._pid), self._began[1])
+
+    def core_wait_percent(self) -> float:
+        return self._percent(core_wait_s(self._pid), self._began[2])
+
+
 @dataclass
 class Run:
     """What one run of an engine took and found."""

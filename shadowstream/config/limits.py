@@ -10,7 +10,7 @@ from shadowstream.config.model import Model, PositiveMillis
 class Limits(Model):
     """Bounds. Reaching one is a reported outcome, never a crash or a silent loss."""
 
-    commit_ms: PositiveMillis = Field(500, description="longest time between two commits, ms")
+    commit_ms: PositiveMillis = Field(500, description="time from one commit to the next, ms; more if commits are slow")
     commit_records: int = Field(50_000, ge=1, description="most records between two commits")
     records_per_s: int | None = Field(
         None,

@@ -30,6 +30,7 @@ from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable
 from shadowstream.kafka.client.errors import broker_error, code_of, event_error, translated_errors
 from shadowstream.kafka.client.lag import Lag
 from shadowstream.kafka.client.messages import columns, is_end, is_fatal, is_offset_gone, offset_of, place_of
+from shadowstream.kafka.commit_time import next_commit
 from shadowstream.kafka.partition_state import Assignment, Event, State
 from shadowstream.kafka.paused_partitions import PausedPartitions
 from shadowstream.kafka.rate_limit import RateLimit
@@ -109,8 +110,9 @@ class Loop:
                 self._report_start()
                 self._watch.turned()
                 if time.monotonic() >= self._next_commit or self._has_more or self._full():
+                    began = time.monotonic()
                     self._commit()
-                    self._next_commit = time.monotonic() + commit_s
+                    self._next_commit = next_commit(began, time.monotonic(), commit_s)
             if stop.stopped:
                 self._commit()
         except KafkaException as error:

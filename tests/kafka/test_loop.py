@@ -1,6 +1,7 @@
 """The real loop on the broker in memory: one rule a test."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -238,3 +239,29 @@ def test_many_records_that_outlast_the_poll_interval_are_taken_step_by_step(worl
     assert world.copied() == sorted(b"%c%02d" % (side, n) for side in b"ab" for n in range(20))
     assert max(slow.taken) > 5
     assert slow.commits > 10, "what is done is committed in between"
+
+
+class SlowCommit(Copier):
+    """Notes when each commit begins; each takes `seconds`."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, seconds
+        self.begun: list[float] = []
+
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
+        self.begun.append(self.clock.monotonic())
+        self.clock.advance(self.seconds)
+        return super().prepare(now_ms, limit)
+
+
+@pytest.mark.parametrize(("takes_s", "apart_s"), [(0.0, 0.5), (0.2, 0.5), (0.4, 0.8), (3.0, 3.5)])
+def test_commits_begin_apart_and_leave_time_to_read(world: World, takes_s: float, apart_s: float) -> None:
+    """Their own duration adds nothing to `commit_ms` (500) while reading still gets half of the time."""
+    slow = SlowCommit(world.clock, takes_s)
+    process = world.copier("0", role_of=lambda: slow)
+    world.turn(process, calls=2_000)
+    assert process.error is None
+    apart = [later - earlier for earlier, later in pairwise(slow.begun)][1:]
+    assert len(apart) > 3
+    assert apart == pytest.approx([apart_s] * len(apart), abs=0.06)
