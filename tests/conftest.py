@@ -1,10 +1,13 @@
 """The same output and the same patience on every machine."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+
+from shadowstream.testing import Broker, pytest_plugin
+from tests.shared_broker import shared_broker
 
 Say = Callable[[str], None]
 
@@ -17,6 +20,14 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 # A busy machine is not a fault of the code under test.
 settings.register_profile("shadowstream", deadline=None, print_blob=True)
 settings.load_profile("shadowstream")
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """The broker of all processes that test, in place of one of each."""
+    with shared_broker(pytestconfig) as chosen:
+        pytestconfig.stash[pytest_plugin._WHY] = chosen.why
+        yield chosen
 
 
 @pytest.fixture
