@@ -17,6 +17,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from tests.shared_broker import BrokerOffice, give_address
+
 # Tests start some hundred processes. Without bytecode each of them compiles the package anew, a second of CPU a role.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -39,11 +41,14 @@ _TOGETHER = {
 _FIRST = (
     "demos",
     "chaos",
-    "tests/bench/test_eos_cost.py",
+    "tests/pipeline/test_hostile_candidate.py",
     "tests/tidy/test_lint.py",
     "tests/pipeline/test_partitioners.py",
     "tests/judge/test_calibration.py",
     "tests/pipeline/test_doctor.py",
+    "tests/bench/test_eos_cost.py",
+    "tests/pipeline/test_identity.py",
+    "tests/cli/test_down.py",
     "tests/simulation/test_planted_faults_on_broker.py",
     "tests/pipeline/test_first_hour.py",
     "tests/pipeline/test_takeover.py",
@@ -105,6 +110,18 @@ def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collecto
     if found and file_path.suffix == ".py" and b">>>" not in file_path.read_bytes():
         return [one for one in found if not isinstance(one, DoctestModule)]
     return found
+
+
+_OFFICE = pytest.StashKey[BrokerOffice]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Each process that tests learns where to ask for the broker of all."""
+    if _OFFICE not in node.config.stash:
+        node.config.stash[_OFFICE] = BrokerOffice()
+        node.config.add_cleanup(node.config.stash[_OFFICE].close)
+    give_address(node.workerinput, node.config.stash[_OFFICE])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:

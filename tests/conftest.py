@@ -1,22 +1,34 @@
 """The same output and the same patience on every machine."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+
+from shadowstream.testing import Broker, pytest_plugin
+from tests.shared_broker import JAVA_OPTIONS, SHORT_LIVED, shared_broker
 
 Say = Callable[[str], None]
 
 # What the CLI prints is asserted: no colours, and no line broken by the width of someone's terminal.
 os.environ.update(NO_COLOR="1", TERM="dumb", COLUMNS="200")
 
-# Dozens of brokers live for seconds each: the optimizing compiler costs each of them more than it gives.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# Dozens of brokers live for seconds each: the optimizing compiler costs each of them more than it gives. The shared
+# one has it (shared_broker.py).
+os.environ.setdefault(JAVA_OPTIONS, SHORT_LIVED)
 
 # A busy machine is not a fault of the code under test.
 settings.register_profile("shadowstream", deadline=None, print_blob=True)
 settings.load_profile("shadowstream")
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """The broker of all processes that test, in place of one of each."""
+    with shared_broker(pytestconfig) as chosen:
+        pytestconfig.stash[pytest_plugin._WHY] = chosen.why
+        yield chosen
 
 
 @pytest.fixture

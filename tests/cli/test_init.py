@@ -17,6 +17,9 @@ from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
 from tests import forked
 from tests.cli.conftest import Cli
+from tests.shared_broker import kafka_alone
+
+kafka = kafka_alone
 
 RECORDS, PARTITIONS = 300, 2
 FIRST_MS = 1_767_225_600_000

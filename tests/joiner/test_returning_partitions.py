@@ -14,7 +14,7 @@ from shadowstream.judge.step import JudgeStep
 from tests.joiner.joiner_world import REVISION, WINDOW_MS, World, config
 from tests.joiner.outcome_cases import INPUTS, counted, inputs
 
-TRIALS = 12
+TRIALS = 6
 TRIALS_LONG = 200
 IDLE_MS = 1_000
 LOOK_MS = 400

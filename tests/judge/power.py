@@ -25,6 +25,8 @@ from tests.judge.stats_records import HOUR_MS, REVISION, config
 UNITS = 50
 WINDOWS_MAX = 600
 RECORDS_MAX = 60_000
+DRAWN = 500
+"""Records of the SPRT drawn in one go."""
 ALPHA = 0.05
 SEASON_MS = 24 * HOUR_MS
 CRITERIA = 5
@@ -89,11 +91,17 @@ class Race:
         """Return the units until the likelihood ratio of the true rate to the limit is as certain."""
         dice = np.random.default_rng([seed, run, 1])
         alpha = ALPHA / (CRITERIA if self.decision == "reject" else 1)
-        bad = dice.random(RECORDS_MAX) < self.true
-        ratio = np.cumsum(
-            np.where(bad, math.log(self.true / self.limit), math.log1p(-self.true) - math.log1p(-self.limit))
-        )
-        return int(np.argmax(ratio >= -math.log(alpha))) + 1
+        if_bad, if_good = math.log(self.true / self.limit), math.log1p(-self.true) - math.log1p(-self.limit)
+        ratio = 0.0
+        # In parts, since the decision comes long before the last: the draws and sums are those of one go.
+        for begin in range(0, RECORDS_MAX, DRAWN):
+            bad = dice.random(min(DRAWN, RECORDS_MAX - begin)) < self.true
+            ratios = np.cumsum(np.concatenate(([ratio], np.where(bad, if_bad, if_good))))[1:]
+            passed = np.flatnonzero(ratios >= -math.log(alpha))
+            if passed.size:
+                return begin + int(passed[0]) + 1
+            ratio = float(ratios[-1])
+        return 1
 
     @property
     def words(self) -> str:

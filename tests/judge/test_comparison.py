@@ -20,12 +20,14 @@ from tests.judge.comparison.peers import (
 )
 from tests.judge.comparison.runs import AT_ONCE, BY_DEFAULT, CELLS, JUDGES, UNITS, Cell, Sizes, judged, table
 
-SIZES = Sizes(peers=1_500, kayenta=60, limit=16, elsewhere=2)
 AT_THE_LIMIT = [Cell(units, LIMIT) for units in UNITS]
 
 
-def test_only_shadowstream_holds_the_limit_at_every_traffic() -> None:
-    shares = table(SIZES, CELLS)
+@pytest.mark.parametrize("runs", [6, pytest.param(16, marks=pytest.mark.long)])
+def test_only_shadowstream_holds_the_limit_at_every_traffic(runs: int) -> None:
+    """`runs`: of shadowstream exactly at its limit."""
+    sizes = Sizes(peers=1_500, kayenta=60, limit=runs, elsewhere=2)
+    shares = table(sizes, CELLS)
     assert set(shares) == {(judge, at) for judge in JUDGES for at in CELLS}
     for judge in JUDGES:
         found = [shares[judge, at] for at in AT_THE_LIMIT]
@@ -40,7 +42,7 @@ def test_only_shadowstream_holds_the_limit_at_every_traffic() -> None:
     assert shares[AT_ONCE, quiet].promoted == 0
     good = shares[AT_ONCE, Cell(500, PRODUCTION)]
     assert good.promoted == good.runs
-    assert all(judge in page(shares, SIZES) for judge in JUDGES)
+    assert all(judge in page(shares, sizes) for judge in JUDGES)
     assert len(plot(shares).axes) == 2
 
 

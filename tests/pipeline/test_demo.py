@@ -45,7 +45,7 @@ CAUGHT_WITHIN = 2_000
 def test_the_command_ends_with_its_verdict_and_leaves_report_and_kafka(
     candidate: str, decision: str, tmp_path: Path, january: Frozen
 ) -> None:
-    limit, report = 3_000, tmp_path / "build" / "report.html"
+    limit, report = 1_000, tmp_path / "build" / "report.html"
     settings = {name: value for name, value in os.environ.items() if name != "SHADOWSTREAM_BOOTSTRAP"}
     found = kept_demo(candidate, settings, "--limit", str(limit), "--report", str(report))
     assert found["revision"] in report.read_text("utf-8")

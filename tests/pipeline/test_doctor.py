@@ -29,6 +29,9 @@ from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.trial_fixture import PARTITIONS, Trial
 from tests.pipeline.written_records import await_that
+from tests.shared_broker import kafka_alone
+
+kafka = kafka_alone
 
 ORDERS = 60
 

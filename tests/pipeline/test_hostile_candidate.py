@@ -23,6 +23,8 @@ CRASHED = {"exits", "segfaults", "kills_itself", "closes_the_pipe", "forges_an_a
 CRASHED |= {"fills_the_folder", "claims_lists_in_lists"}
 TIMEOUT = {"loops_for_ever", "sends_no_last_part", "sleeps"}
 HARMLESS = {"prints"}
+PATIENT_MS = 10_000
+"""Time for a call whose harm takes work, forking or filling memory: a busy machine needs more than 3 s for it."""
 LIMITS = {"memory_bytes": 300_000_000, "file_bytes": 5_000_000, "scratch_bytes": 50_000_000}
 
 
@@ -64,7 +66,7 @@ def test_all_harm_is_outcomes_and_production_is_unchanged(
     make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLANTED_PASSWORD", "planted-secret")
-    trial = made(make_trial, "hostile", HARM | {FINDS: "finds"})
+    trial = made(make_trial, "hostile", HARM | {FINDS: "finds"}, timeout_ms=PATIENT_MS)
     before = [read_all(trial.bootstrap, topic) for topic in (trial.input, trial.output)]
     assert set(statuses(trial)) == {200}
     trial.play("join")

@@ -14,7 +14,7 @@ from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.run import SHEDDING, run_seed
 from tests.simulation.test_planted_faults import Planted, does_nothing, plant
 
-SEEDS = 60
+SEEDS = 30
 SEEDS_LONG = 3_000
 WITHIN = 60
 

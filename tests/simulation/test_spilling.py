@@ -5,12 +5,13 @@ import pytest
 from shadowstream.joiner.matching.spilled_values import SpilledValues
 from shadowstream.testing.simulation.run import SPILLING, run, run_seed
 
-SEEDS = 40
+SEEDS, SEEDS_LONG = 20, 200
 WITHIN = 40
 
 
-def test_where_values_lie_changes_no_outcome() -> None:
-    well, lines = run(0, SEEDS, 1, SPILLING)
+@pytest.mark.parametrize("seeds", [SEEDS, pytest.param(SEEDS_LONG, marks=pytest.mark.long)])
+def test_where_values_lie_changes_no_outcome(seeds: int) -> None:
+    well, lines = run(0, seeds, 1, SPILLING)
     assert well, lines
     (spilled,) = [line for line in lines if line.startswith("bytes spilled")]
     assert int(spilled.split()[-1]) > 10_000

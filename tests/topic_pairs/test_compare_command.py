@@ -29,6 +29,9 @@ from shadowstream.topic_pairs.tally import Answer, Tally
 from tests import forked
 from tests.conftest import Say
 from tests.least_config import LEAST, SHOWN
+from tests.shared_broker import kafka_alone
+
+kafka = kafka_alone
 
 DECODER = Decoder(NoSchemas())
 RULES = Compare(examples=Examples(values="shown"))

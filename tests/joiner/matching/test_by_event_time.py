@@ -263,8 +263,8 @@ def test_more_simultaneous_records_than_a_cluster_holds_still_pair() -> None:
 @pytest.mark.parametrize(
     ("n", "spacing_ms"),
     [
-        pytest.param(100_000, 1, id="one cluster"),
-        pytest.param(100_000, TOLERANCE_MS + 1, id="a cluster each"),
+        pytest.param(30_000, 1, id="one cluster"),
+        pytest.param(30_000, TOLERANCE_MS + 1, id="a cluster each"),
         pytest.param(1_000_000, 1, id="a million, one cluster", marks=pytest.mark.long),
         pytest.param(1_000_000, TOLERANCE_MS + 1, id="a million, a cluster each", marks=pytest.mark.long),
     ],
@@ -284,4 +284,4 @@ def test_one_key_with_a_million_occurrences_takes_seconds(n: int, spacing_ms: in
     print(f"\n{n:,} occurrences of one key on each side, {spacing_ms} ms apart: {seconds:.1f} s of CPU")
     assert sum(1 for one in table.decided if isinstance(one, Pair)) == len(table.decided) == n
     assert min(taken[1:]) > 0, "decided as the candidate comes, not all at the end"
-    assert seconds < 60
+    assert seconds < max(6, n * 60 / 1_000_000)

@@ -1,0 +1,105 @@
+"""One broker for all processes of a run: the first that asks has it started, by the process that gives out the tests.
+
+That process ends last, so no process ends the broker of another. A broker of each process would start, warm up and idle
+as often as there are processes.
+"""
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Client, Listener
+from pathlib import Path
+
+import pytest
+
+from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.testing import Broker
+from shadowstream.testing.choice import broker, open_broker
+
+JAVA_OPTIONS, SHORT_LIVED = "JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1"
+"""The first of Java's compilers alone: quick to start."""
+_ADDRESS = "shared_broker"
+
+
+class BrokerOffice:
+    """Starts the broker when it is asked for first, and tells all that ask where it is."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="shadowstream-shared-")
+        self.address = str(Path(self._folder.name, "socket"))
+        self._listener = Listener(self.address, "AF_UNIX", backlog=64)
+        self._broker: Broker | None = None
+        self._thread = threading.Thread(target=self._serve, name="broker-office", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            with self._listener.accept() as asked:
+                if asked.recv() == "end":
+                    return
+                asked.send(self._answer())
+
+    def _answer(self) -> tuple[str, ...]:
+        """Bootstrap, kind and reason; only a sentence where no broker starts."""
+        try:
+            self._broker = self._broker or _open_long_lived()
+        except (BrokerError, ConfigError) as error:
+            return (str(error),)
+        return self._broker.bootstrap, self._broker.kind, self._broker.why
+
+    def close(self) -> None:
+        """Stop the broker, if there is one."""
+        with Client(self.address) as asked:
+            asked.send("end")
+        self._thread.join()
+        self._listener.close()
+        if self._broker is not None:
+            self._broker.close()
+        self._folder.cleanup()
+
+
+def _open_long_lived() -> Broker:
+    """A broker with all of Java's compilers.
+
+    They cost 15 s of CPU, and after a thousand transactions each takes half as much: this one has many thousands.
+    """
+    kept = os.environ.get(JAVA_OPTIONS, "")
+    os.environ[JAVA_OPTIONS] = kept.replace(SHORT_LIVED, "")
+    try:
+        return open_broker()
+    finally:
+        os.environ[JAVA_OPTIONS] = kept
+
+
+def give_address(workerinput: dict[str, str], office: BrokerOffice) -> None:
+    """Tell a process that tests where to ask."""
+    workerinput[_ADDRESS] = office.address
+
+
+@contextlib.contextmanager
+def shared_broker(config: pytest.Config) -> Iterator[Broker]:
+    """The broker of all processes that test; where there is one process only, its own."""
+    address: str | None = getattr(config, "workerinput", {}).get(_ADDRESS)
+    if address is None:
+        with broker() as own:
+            yield own
+        return
+    with Client(address) as office:
+        office.send("where")
+        told = office.recv()
+    if len(told) == 1:
+        raise BrokerError(told[0])
+    bootstrap, kind, why = told
+    yield Broker(bootstrap, kind, why, lambda: None)
+
+
+@pytest.fixture(scope="module")
+def kafka_alone() -> Iterator[Broker]:
+    """A broker for the tests of one file, which look at all topics or groups of a cluster: nobody else makes any there.
+
+    `kafka = kafka_alone` in the file puts it in the place of the shared one.
+    """
+    with broker() as own:
+        yield own
