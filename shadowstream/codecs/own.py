@@ -8,7 +8,7 @@ present schema.
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -17,7 +17,7 @@ import orjson
 from fastavro.schema import parse_schema
 
 from shadowstream import shipped
-from shadowstream.codecs import diff_rows
+from shadowstream.codecs import diff_rows, stats_record
 from shadowstream.codecs.framing import SINGLE_OBJECT, SINGLE_OBJECT_BYTES
 from shadowstream.codecs.plausible import check
 from shadowstream.codecs.schemas import fingerprint_of
@@ -77,6 +77,16 @@ def encode(name: str, value: dict[str, Any]) -> bytes:
     out.write(_head(name))
     fastavro.schemaless_writer(out, schema(name), value)
     return out.getvalue()
+
+
+@cache
+def _stats_encoder() -> Callable[[Mapping[str, Any]], bytes]:
+    return stats_record.encoder(schema("stats"))
+
+
+def encode_stats(record: Mapping[str, Any]) -> bytes:
+    """Encode a record of stats: the bytes of `encode` by a shorter way."""
+    return _head("stats") + _stats_encoder()(record)
 
 
 def encode_diff(row: Mapping[str, Any]) -> bytes:

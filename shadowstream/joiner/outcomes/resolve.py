@@ -13,8 +13,8 @@ from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
 from shadowstream.joiner.accounting.correctable import CorrectableRow
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
+from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.row_writer import ComparisonResult, RowDetails
-from shadowstream.joiner.accounting.slice_counts import PairColumns
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.intake.side import EndedRecord
 from shadowstream.joiner.intake.unread_records import UnreadableId

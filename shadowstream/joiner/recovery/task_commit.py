@@ -188,7 +188,7 @@ class TaskCommit:
             **parts.paths.record(),
         }
         topic, key = parts.config.plan.of("stats"), f"{sources.name}:{sequence}".encode()
-        return Write(topic, sources.partition, key, own.encode("stats", record))
+        return Write(topic, sources.partition, key, own.encode_stats(record))
 
     def _stamped(self, sequence: int, write: Write) -> Write:
         """Add the commit to a row, because without transactions a crash may leave rows of a lost commit."""

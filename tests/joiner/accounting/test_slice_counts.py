@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded, least
-from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
+from shadowstream.joiner.accounting.pair_columns import PairColumns
+from shadowstream.joiner.accounting.slice_counts import SliceCounts
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.sub_windows import is_counted
 from shadowstream.records import KEY_BUCKETS, SUB_WINDOWS, Partition

@@ -1,0 +1,68 @@
+"""Counts of the compared pairs of one window and revision."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.compare.dimension_codes import Ints
+from shadowstream.joiner.accounting.pair_metrics import MetricSums
+from shadowstream.joiner.accounting.part_counts import FieldDifferences, PartCounts
+from shadowstream.joiner.accounting.value_distributions import BinSums
+from shadowstream.records import KEY_BUCKETS
+
+Slices = dict[tuple[int, ...], dict[tuple[str, ...], list[int]]]
+"""By the places of some dimensions, and by the values of these: the pairs and the bad ones."""
+
+
+class BucketSums:
+    """Pairs and bad pairs by bucket of their key. One addition is kept as it came: it may have few of the buckets.
+
+    >>> sums = BucketSums()
+    >>> for _ in range(2):
+    ...     sums.add(np.array([3, 801]), np.array([2, 1]), np.array([1, 0]))
+    >>> sums.record()
+    [{'bucket': 3, 'n': 4, 's': 2}, {'bucket': 801, 'n': 2, 's': 0}]
+    """
+
+    __slots__ = ("_first", "_sums")
+
+    def __init__(self) -> None:
+        self._first: tuple[Ints, Ints, Ints] | None = None
+        self._sums: npt.NDArray[np.int64] | None = None
+
+    def add(self, buckets: Ints, n: Ints, s: Ints) -> None:
+        """Add counts of some buckets, which ascend."""
+        if self._sums is None:
+            if self._first is None:
+                self._first = buckets, n, s
+                return
+            self._sums = np.zeros((2, KEY_BUCKETS), np.int64)
+            at, *first = self._first
+            self._sums[:, at] = first
+        self._sums[0, buckets] += n
+        self._sums[1, buckets] += s
+
+    def record(self) -> list[dict[str, Any]]:
+        """Return the counts as in schemas/stats.avsc."""
+        if self._sums is not None:
+            buckets = np.flatnonzero(self._sums[0])
+            n, s = self._sums[:, buckets]
+        elif self._first is not None:
+            buckets, n, s = self._first
+        else:
+            return []
+        found = zip(buckets.tolist(), n.tolist(), s.tolist(), strict=True)
+        return [{"bucket": bucket, "n": units, "s": bad} for bucket, units, bad in found]
+
+
+class Tally:
+    """Counts of one window and revision."""
+
+    __slots__ = ("bins", "buckets", "measures", "named", "parts", "slices")
+
+    def __init__(self, parts: PartCounts) -> None:
+        self.named, self.parts = FieldDifferences(), parts
+        self.buckets = BucketSums()
+        self.measures, self.bins = MetricSums(), BinSums()
+        self.slices: Slices = {}
