@@ -17,7 +17,7 @@ import orjson
 from fastavro.schema import parse_schema
 
 from shadowstream import shipped
-from shadowstream.codecs import diff_rows, stats_record
+from shadowstream.codecs import commit_records, diff_rows
 from shadowstream.codecs.framing import SINGLE_OBJECT, SINGLE_OBJECT_BYTES
 from shadowstream.codecs.plausible import check
 from shadowstream.codecs.schemas import fingerprint_of
@@ -80,13 +80,18 @@ def encode(name: str, value: dict[str, Any]) -> bytes:
 
 
 @cache
-def _stats_encoder() -> Callable[[Mapping[str, Any]], bytes]:
-    return stats_record.encoder(schema("stats"))
+def _encoder(name: str) -> Callable[[Mapping[str, Any]], bytes]:
+    return commit_records.encoder(schema(name))
 
 
 def encode_stats(record: Mapping[str, Any]) -> bytes:
     """Encode a record of stats: the bytes of `encode` by a shorter way."""
-    return _head("stats") + _stats_encoder()(record)
+    return _head("stats") + _encoder("stats")(record)
+
+
+def encode_state(record: Mapping[str, Any]) -> bytes:
+    """Encode a record of state: the bytes of `encode` by a shorter way."""
+    return _head("state") + _encoder("state")(record)
 
 
 def encode_diff(row: Mapping[str, Any]) -> bytes:

@@ -191,13 +191,15 @@ class Task:
         self.comparing.compare_gathered()
         if (watermark_ms := self.completeness.watermark()) is not None:
             self.late.expire(watermark_ms)
-        pending = sum(self.commit.pending.count(side) for side in self.sources.sides)
-        complete = self.completeness.finished and not pending and self.inputs.is_complete()
+        complete = self.completeness.finished and not self._waits() and self.inputs.is_complete()
         prepared = self.commit.prepare(now_ms, complete=complete)
         if self.order is not None and self._knows_order:
             self.order.all_read_again()
             self.order.forget(self.sides[Side.PRODUCTION].position.pending_from - self.order.span)
         return prepared
+
+    def _waits(self) -> bool:
+        return any(self.commit.pending.count(side) for side in self.sources.sides)
 
     def restore(self, side: Side, point: Checkpoint | None, start: int) -> None:
         """Begin a side at offset `start`, with the checkpoint of its commit; None if it has none."""

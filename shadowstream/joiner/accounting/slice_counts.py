@@ -21,7 +21,6 @@ from shadowstream.joiner.accounting.part_counts import (
     CountedPairs,
     DimensionReader,
     Mask,
-    PartCounts,
     fields_of,
     scopes_of,
 )
@@ -50,7 +49,7 @@ class SliceCounts:
         self._paths, self._scopes = fields_of(config), scopes_of(config)
         self.values: DimensionReader | None = None
         """Reader of unmatched records' dimensions; if None, their slices are not counted."""
-        self._tallies = defaultdict[At, Tally](lambda: Tally(PartCounts(self._scopes)))
+        self._tallies = defaultdict[At, Tally](lambda: Tally(self._scopes))
         self.reasons, self.evictions, self.keyed = ReasonCounts(), EvictionCounts(), KeyOutcomes()
 
     def add(self, pairs: PairColumns) -> None:
@@ -83,7 +82,7 @@ class SliceCounts:
         if outcome == Outcome.EVICTED and (side is Side.TWIN or row.value is None):
             return {}
         at = (row.time_ms - row.time_ms % self._window_ms, revision)
-        names, parts = self.values(side, row), self._tallies[at].parts
+        names, parts = self.values(side, row), self._tallies[at].begin_more().parts
         for name in part_figures(outcome, shadow=side is Side.SHADOW):
             parts.unmatched(names, name, n)
         return {name: value for name, value in zip(self._names, names, strict=True) if value is not None}
@@ -124,15 +123,15 @@ class SliceCounts:
 
     def _count_more(self, tally: Tally, pairs: PairColumns, window: Mask, compared: Mask) -> None:
         """Count the pairs of one window by all but bucket and slice."""
-        mask = window & compared
-        tally.measures.add(pairs.measured, mask, self._latency)
-        tally.bins.add(pairs.measured.bins, mask)
-        tally.named.add(mask, pairs.touched)
+        mask, more = window & compared, tally.begin_more()
+        more.measures.add(pairs.measured, mask, self._latency)
+        more.bins.add(pairs.measured.bins, mask)
+        more.named.add(mask, pairs.touched)
         if pairs.dimensions:
             of_parts = CountedPairs(coded(pairs.outcomes), pairs.dimensions, compared, pairs.measured, pairs.touched)
             # Without a pair that could not be compared, both masks are equal.
             dimensions = [folded(column, window, self._values_max) for column in pairs.dimensions]
-            tally.parts.add(of_parts, window, dimensions, self._latency)
+            more.parts.add(of_parts, window, dimensions, self._latency)
 
     def record(self, at: At) -> dict[str, Any]:
         """Return the fields of a window beside outcomes and fields; those of pairs only if it has any."""
@@ -142,32 +141,35 @@ class SliceCounts:
         plain = {name: counts for name, counts in unmatched.items() if counts}
         if tally is None:
             return plain
+        counted = {**plain, "buckets": tally.buckets.record(), "slices": self._slices(tally)}
+        if (more := tally.more) is None:
+            return counted
         return {
-            **plain,
-            "buckets": tally.buckets.record(),
-            "slices": self._slices(tally),
-            "named": tally.named.record(self._paths),
-            "values": tally.parts.by_value(self._names, self._single(tally), self._values_max),
-            "scopes": tally.parts.record(self._paths),
-            **tally.measures.record(),
-            "distributions": tally.bins.record(),
+            **counted,
+            "named": more.named.record(self._paths),
+            "values": more.parts.by_value(self._names, self._single(tally), self._values_max),
+            "scopes": more.parts.record(self._paths),
+            **more.measures.record(),
+            "distributions": more.bins.record(),
         }
 
     def outcomes(self, at: At) -> dict[str, int]:
         """Return the figures of a window that stats records hold among its outcomes."""
         tally = self._tallies.get(at)
-        return dict(tally.measures.outcomes) if tally else {}
+        return dict(tally.more.measures.outcomes) if tally and tally.more else {}
 
     def _slices(self, tally: Tally) -> list[dict[str, Any]]:
-        values = self._single(tally)
-        is_folded = any(len(one) > self._values_max for one in values)
-        exact = [least(one, self._values_max) for one in values] if is_folded else []
-        found = []
-        for group, cells in sorted(tally.slices.items(), key=lambda item: (len(item[0]), item[0])):
+        is_folded = any(len(cells) > self._values_max for group, cells in tally.slices.items() if len(group) == 1)
+        exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
+        found: list[dict[str, Any]] = []
+        for group in self._groups:
+            cells = tally.slices.get(group, {})
             sums = _folded_cells(cells, [exact[place] for place in group]) if is_folded else cells
             dimensions = [self._names[place] for place in group]
-            for names, (n, s) in sorted(sums.items()):
-                found.append({"dimensions": dimensions, "values": list(names), "n": n, "s": s})
+            found += [
+                {"dimensions": dimensions, "values": list(names), "n": n, "s": s}
+                for names, (n, s) in sorted(sums.items())
+            ]
         return found
 
     def _single(self, tally: Tally) -> list[list[str]]:
@@ -175,11 +177,14 @@ class SliceCounts:
 
     def latencies(self) -> Counter[tuple[str, int]]:
         """Return the latencies since the last commit by side and bucket, of all windows and revisions."""
-        return sum((tally.measures.latencies for tally in self._tallies.values()), Counter[tuple[str, int]]())
+        return sum(
+            (tally.more.measures.latencies for tally in self._tallies.values() if tally.more),
+            Counter[tuple[str, int]](),
+        )
 
     def bin_bytes(self) -> int:
         """Return about how many bytes the distributions take in the stats record of the next commit."""
-        return sum(tally.bins.size for tally in self._tallies.values())
+        return sum(tally.more.bins.size for tally in self._tallies.values() if tally.more)
 
     def clear(self) -> None:
         self._tallies.clear()

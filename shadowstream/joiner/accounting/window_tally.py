@@ -1,5 +1,6 @@
 """Counts of the compared pairs of one window and revision."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 
 from shadowstream.compare.dimension_codes import Ints
 from shadowstream.joiner.accounting.pair_metrics import MetricSums
-from shadowstream.joiner.accounting.part_counts import FieldDifferences, PartCounts
+from shadowstream.joiner.accounting.part_counts import FieldDifferences, PartCounts, Scope
 from shadowstream.joiner.accounting.value_distributions import BinSums
 from shadowstream.records import KEY_BUCKETS
 
@@ -56,13 +57,28 @@ class BucketSums:
         return [{"bucket": bucket, "n": units, "s": bad} for bucket, units, bad in found]
 
 
-class Tally:
-    """Counts of one window and revision."""
+class MoreCounts:
+    """Counts of one window and revision beside buckets and slices: most configs ask for none of them."""
 
-    __slots__ = ("bins", "buckets", "measures", "named", "parts", "slices")
+    __slots__ = ("bins", "measures", "named", "parts")
 
-    def __init__(self, parts: PartCounts) -> None:
-        self.named, self.parts = FieldDifferences(), parts
-        self.buckets = BucketSums()
+    def __init__(self, scopes: Sequence[Scope]) -> None:
+        self.named, self.parts = FieldDifferences(), PartCounts(scopes)
         self.measures, self.bins = MetricSums(), BinSums()
+
+
+class Tally:
+    """Counts of one window and revision. `more`: None before the first of them."""
+
+    __slots__ = ("_scopes", "buckets", "more", "slices")
+
+    def __init__(self, scopes: Sequence[Scope]) -> None:
+        self._scopes = scopes
+        self.buckets = BucketSums()
         self.slices: Slices = {}
+        self.more: MoreCounts | None = None
+
+    def begin_more(self) -> MoreCounts:
+        if self.more is None:
+            self.more = MoreCounts(self._scopes)
+        return self.more

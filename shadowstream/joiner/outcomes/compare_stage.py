@@ -97,7 +97,7 @@ class CompareStage:
 
     def compare_gathered(self, at_least: int = 0) -> None:
         """Compare the gathered pairs, if there are at least so many, and count their outcomes."""
-        if self.records_to_compare() < 2 * at_least:
+        if not (self._batches or self._pairs) or self.records_to_compare() < 2 * at_least:
             return
         if self._batches:
             try:
@@ -203,11 +203,11 @@ class CompareStage:
         be warm-up leave the columns, since each of them is examined."""
         if not self._batches:
             return None
-        production = PendingColumns.joined([part.production for part in self._batches])
-        shadow = PendingColumns.joined([part.shadow for part in self._batches])
-        batch = PairBatch(production, shadow, [id_ for part in self._batches for id_ in part.ids])
-        self._batches = [batch]
-        if self._completeness.may_be_warm_up(shadow):
+        batch = self._batches[0]
+        if len(self._batches) > 1:
+            batch = _joined(self._batches)
+            self._batches = [batch]
+        if self._completeness.may_be_warm_up(batch.shadow):
             self._leave_columns()
             return None
         return batch
@@ -304,13 +304,12 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     batches = [(stage, batch) for stage in stages if (batch := stage.take_column_pairs()) is not None]
     if not batches:
         return
-    first = batches[0][0]
-    production = PendingColumns.joined([batch.production for _, batch in batches])
-    shadow = PendingColumns.joined([batch.shadow for _, batch in batches])
+    first, whole = batches[0][0], _joined([batch for _, batch in batches])
+    production, shadow, _ = whole
     revisions = [one for stage, batch in batches for one in stage.revisions_of(batch)]
     # All that may raise precedes the counting.
     inversions, begin = dict[int, Inversion | None](), 0
-    for stage, batch in batches:
+    for stage, batch in batches if first.order is not None else ():
         inversions |= {begin + i: one for i, one in stage.inversions_of(batch).items()}
         begin += len(batch.ids)
     parts = compared.differing(production.parts, shadow.parts) if (compared := first.comparer.parts) else NO_PARTS
@@ -321,7 +320,6 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     if not first.counts_each:
         for stage, batch in batches:
             stage.look(batch)
-        whole = PairBatch(production, shadow, [id_ for _, batch in batches for id_ in batch.ids])
         count_together([(stage.counts, len(batch.ids)) for stage, batch in batches], whole, results, columns)
         return
     counted, end = [], 0
@@ -331,6 +329,12 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
         counted.append((stage, pairs, stage.scored_columns(pairs.batch, pairs.columns) if len(pairs.batch.ids) else []))
     for stage, pairs, scored in counted:
         stage.count_columns(pairs, scored)
+
+
+def _joined(parts: Sequence[PairBatch]) -> PairBatch:
+    production = PendingColumns.joined([part.production for part in parts])
+    shadow = PendingColumns.joined([part.shadow for part in parts])
+    return PairBatch(production, shadow, [id_ for part in parts for id_ in part.ids])
 
 
 def compare_together(stages: Iterable[CompareStage]) -> None:

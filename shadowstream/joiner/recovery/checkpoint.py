@@ -80,7 +80,8 @@ def encode(checkpoint: Checkpoint) -> str:
     spans = Spans.of(checkpoint.pending)
     runs = len(spans.begins)
     if runs <= METADATA_CHARS_MAX:  # a run costs at least one character
-        text = WHOLE + pack(varints_of([*head, runs]) + varint_arrays.varints_of(spans.gaps_and_lengths()))
+        encoded = varint_arrays.varints_of(spans.gaps_and_lengths()) if runs else b""
+        text = WHOLE + pack(varints_of([*head, runs]) + encoded)
         if len(text) <= METADATA_CHARS_MAX:
             return text
     return OVERFLOW + pack(varints_of([*head, 0]))

@@ -1,8 +1,7 @@
-"""Records of stats as Avro, by parts: a process with many tasks writes one of each at every commit.
+"""Records of stats and state as Avro, by parts: a process with many tasks writes two of each task at every commit.
 
-The bytes are those of `fastavro.schemaless_writer` with schemas/stats.avsc (tests/codecs/test_own.py), at a third of
-its time. The order of the fields, their types and their defaults are the schema's. Lists that are seldom filled are
-left to fastavro.
+The bytes are those of `fastavro.schemaless_writer` (tests/codecs/test_own.py), at a third of its time. The order of the
+fields, their types and their defaults are the schema's. Lists that are seldom filled are left to fastavro.
 """
 
 import io
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 import fastavro
 
-from shadowstream.codecs.avro_parts import END, FALSE, NULL, PRESENT, TRUE, long, repeated
+from shadowstream.codecs.avro_parts import END, FALSE, NULL, PRESENT, TRUE, long, repeated, sized
 
 Record = Mapping[str, Any]
 _Encode = Callable[[Any], bytes]
@@ -21,27 +20,39 @@ _Encode = Callable[[Any], bytes]
 class _Field(NamedTuple):
     name: str
     default: Any
+    or_null: bool
     encode: _Encode
 
 
 def encoder(schema: Any) -> _Encode:
-    """Return the encoder of a record with the parsed schema of stats."""
-    fields = [_Field(one["name"], one.get("default"), _encoder(one["name"], one["type"])) for one in schema["fields"]]
+    """Return the encoder of a record with the parsed schema of stats or state, or of a window."""
+    fields = [_field(one) for one in schema["fields"]]
 
     def encoded(record: Record) -> bytes:
-        return b"".join([encode(record.get(name, default)) for name, default, encode in fields])
+        # Whatever is false or empty is one byte: only a union tells its 0 from its null.
+        return b"".join(
+            [
+                encode(value) if (value := record.get(name, default)) or or_null else END
+                for name, default, or_null, encode in fields
+            ]
+        )
 
     return encoded
 
 
+def _field(field: Mapping[str, Any]) -> _Field:
+    name, of = field["name"], field["type"]
+    or_null = isinstance(of, list)
+    encode = _or_null(_encoder(name, of[1])) if or_null else _encoder(name, of)
+    return _Field(name, field.get("default"), or_null, encode)
+
+
 def _encoder(name: str, of: Any) -> _Encode:
     """Return the encoder of a field, given its name and its type."""
-    if isinstance(of, str) and of in _SINGLE:
+    if isinstance(of, str):
         return _SINGLE[of]
-    if isinstance(of, list):
-        return _or_null(_encoder(name, of[1]))
-    if of == {"type": "map", "values": "long"}:
-        return _counts
+    if of["type"] == "map" and of["values"] in _SINGLE:
+        return _map(_SINGLE[of["values"]])
     if name == "windows":
         return _list(encoder(of["items"]))
     return _OFTEN_FILLED.get(name) or _seldom_filled(of)
@@ -51,7 +62,7 @@ def _bool(value: bool) -> bytes:
     return TRUE if value else FALSE
 
 
-_SINGLE: Mapping[str, _Encode] = {"long": long, "int": long, "string": repeated, "boolean": _bool}
+_SINGLE: Mapping[str, _Encode] = {"long": long, "int": long, "string": repeated, "bytes": sized, "boolean": _bool}
 
 
 def _or_null(encode: _Encode) -> _Encode:
@@ -76,10 +87,16 @@ def _seldom_filled(of: Any) -> _Encode:
     return encoded
 
 
-def _counts(counts: Mapping[str, int]) -> bytes:
-    if not counts:
-        return END
-    return long(len(counts)) + b"".join([repeated(name) + long(n) for name, n in counts.items()]) + END
+def _map(encode: _Encode) -> _Encode:
+    def encoded(values: Mapping[str, Any]) -> bytes:
+        if not values:
+            return END
+        return long(len(values)) + b"".join([repeated(name) + encode(one) for name, one in values.items()]) + END
+
+    return encoded
+
+
+_counts = _map(long)
 
 
 def _source(one: Record) -> bytes:
