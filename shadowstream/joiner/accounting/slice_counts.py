@@ -165,10 +165,9 @@ class SliceCounts:
         for group in self._groups:
             cells = tally.slices.get(group, {})
             sums = _folded_cells(cells, [exact[place] for place in group]) if is_folded else cells
-            dimensions = [self._names[place] for place in group]
+            dimensions = tuple(self._names[place] for place in group)
             found += [
-                {"dimensions": dimensions, "values": list(names), "n": n, "s": s}
-                for names, (n, s) in sorted(sums.items())
+                {"dimensions": dimensions, "values": names, "n": n, "s": s} for names, (n, s) in sorted(sums.items())
             ]
         return found
 

@@ -90,6 +90,8 @@ class OutcomeResolver:
 
         Returns whether more matches may have a schema now. The length of `deferred` counts the rest.
         """
+        if not (len(self._deferred) or len(self._comparing.awaiting) or len(self._comparing.rechecks)):
+            return False
         corrections, due = self._late.corrections, self._deferred.take(limit)
         for end in due.evicted:
             self.evict(end)

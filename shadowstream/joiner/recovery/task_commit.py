@@ -73,6 +73,9 @@ class TaskCommit:
         sources, plan = parts.sources, parts.config.plan
         # Named once: a process may have hundreds of tasks, and each commits every second.
         self._name, self._partition, self._sides = sources.name, sources.partition, sources.sides
+        self._place_names = [*map(str, sources.places)]
+        self._span, self._compares_order = parts.config.identity.dedupe_span, parts.config.compare.order
+        self._repeats = [parts.identity.repeats(side) for side in sources.sides]
         self._topics = {name: plan.of(name) for name in ("stats", "state", "diff")}
         self.pending = parts.pending
         self.sequence = 0
@@ -158,14 +161,14 @@ class TaskCommit:
 
     def _summary(self, now_ms: int, complete: bool) -> dict[str, Any]:
         """Return the fields of a stats record beside the counts since the last commit."""
-        parts, places = self._parts, self._parts.sources.places
+        parts, places = self._parts, self._place_names
         pending, idle = [self.pending.count(side) for side in self._sides], self.is_idle(now_ms)
         positions = [one.position for one in parts.sides]
         read = [one.records_read for one in positions]
         return {
             "ledgers": [
                 *parts.inputs.lines(),
-                *conservation.routes_lines(parts.routes, places[Side.SHADOW]),
+                *(conservation.routes_lines(parts.routes, places[Side.SHADOW]) if parts.routes.lines else ()),
                 *conservation.records_lines(places, read, parts.counts.ended, pending),
                 *conservation.lost_lines(places, [one.lost for one in positions]),
             ],
@@ -249,12 +252,12 @@ class TaskCommit:
             pending = Spans() if delta else self.pending.offsets(side)
             lowest = delta.lowest if delta else pending.lowest
             position.pending_from = low = position.accounted_to if lowest is None else lowest
-            if parts.identity.repeats(side):
+            if self._repeats[side]:
                 # After a restart, duplicate detection needs the ids of the whole span.
-                low = min(low, max(position.read_from, position.accounted_to - parts.config.identity.dedupe_span))
-            if parts.config.compare.order:
+                low = min(low, max(position.read_from, position.accounted_to - self._span))
+            if self._compares_order:
                 # Each pending record needs its neighbours, and their partners the whole span.
-                first = min(position.pending_from, position.accounted_to) - parts.config.identity.dedupe_span
+                first = min(position.pending_from, position.accounted_to) - self._span
                 low = min(low, max(position.read_from, first))
             again_from = 0 if diff_from is None or side is not Side.PRODUCTION else diff_from + 1
             point = checkpoint.Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from)
