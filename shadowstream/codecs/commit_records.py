@@ -6,10 +6,14 @@ fields, their types and their defaults are the schema's.
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from shadowstream.codecs.avro_parts import END, FALSE, NULL, PRESENT, TRUE, long, repeated, sized
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.codecs import own
+from shadowstream.codecs.avro_parts import END, FALSE, LAST, NULL, PRESENT, TRUE, long, repeated, sized, varint
 
 Record = Mapping[str, Any]
 _Encode = Callable[[Any], bytes]
@@ -26,9 +30,19 @@ class _Field(NamedTuple):
     encode: _Encode
 
 
-def encoder(schema: Any) -> _Encode:
-    """Return the encoder of records with a parsed schema of stats or state."""
-    return _record(schema, {})
+def encode_stats(record: Record) -> bytes:
+    """Encode a record of stats: the bytes of `own.encode` by a shorter way."""
+    return own.record_head("stats") + _of_schema("stats")(record)
+
+
+def encode_state(record: Record) -> bytes:
+    """Encode a record of state: the bytes of `own.encode` by a shorter way."""
+    return own.record_head("state") + _of_schema("state")(record)
+
+
+@cache
+def _of_schema(name: str) -> _Encode:
+    return _record(own.schema(name), {})
 
 
 def _record(schema: Any, known: dict[str, _Encode]) -> _Encode:
@@ -129,9 +143,47 @@ def _slices(found: Sequence[Record]) -> bytes:
     return long(len(found)) + b"".join(cells) + END
 
 
+_FEW = 100
+"""Numbers below which arrays cost more than they save."""
+
+
+def longs(numbers: npt.NDArray[np.int64]) -> bytes:
+    """Encode one number after the other.
+
+    >>> longs(np.array([-1, 63, 64, 9_000])) == b"".join(map(long, [-1, 63, 64, 9_000]))
+    True
+    """
+    zigzag = (numbers << 1) ^ (numbers >> 63)
+    if len(numbers) < _FEW or zigzag.max() >= len(LAST):
+        return b"".join(map(varint, zigzag.tolist()))
+    is_long = zigzag > 127
+    pairs = np.stack((zigzag & 127 | is_long.astype(np.int64) << 7, zigzag >> 7), axis=1).astype(np.uint8)
+    return pairs[np.stack((np.ones(len(numbers), np.bool_), is_long), axis=1)].tobytes()
+
+
+class BucketRows(Sequence[dict[str, int]]):
+    """The buckets of a window, as columns: a commit of records far apart has thousands, most of one pair."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, *columns: npt.NDArray[np.int64]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return list(self)[index]
+        return dict(zip(_BUCKET, (int(column[index]) for column in self.columns), strict=True))
+
+
 def _buckets(found: Sequence[Record]) -> bytes:
-    cells = [long(one["bucket"]) + long(one["n"]) + long(one["s"]) for one in found]
-    return long(len(found)) + b"".join(cells) + END
+    rows = found.columns if isinstance(found, BucketRows) else [[one[name] for one in found] for name in _BUCKET]
+    return long(len(found)) + longs(np.array(rows, np.int64).T.ravel()) + END
+
+
+_BUCKET = ("bucket", "n", "s")
 
 
 _LISTS: Mapping[str, _Encode] = {

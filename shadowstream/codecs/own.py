@@ -8,7 +8,7 @@ present schema.
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -17,7 +17,7 @@ import orjson
 from fastavro.schema import parse_schema
 
 from shadowstream import shipped
-from shadowstream.codecs import commit_records, diff_rows
+from shadowstream.codecs import diff_rows
 from shadowstream.codecs.framing import SINGLE_OBJECT, SINGLE_OBJECT_BYTES
 from shadowstream.codecs.plausible import check
 from shadowstream.codecs.schemas import fingerprint_of
@@ -53,7 +53,8 @@ def _head_of(parsed: Any) -> bytes:
 
 
 @cache
-def _head(name: str) -> bytes:
+def record_head(name: str) -> bytes:
+    """Return the bytes with which each record of a schema begins."""
     return _head_of(schema(name))
 
 
@@ -68,40 +69,25 @@ def _released() -> dict[bytes, tuple[str, Any]]:
 def _writer(head: bytes) -> tuple[str, Any] | None:
     """The writer schema of a head, with its name: a present one, else a released version. A command that reads one
     topic parses few of the schemas."""
-    present = ((name, schema(name)) for name in NAMES if _head(name) == head)
+    present = ((name, schema(name)) for name in NAMES if record_head(name) == head)
     return next(present, None) or _released().get(head)
 
 
 def encode(name: str, value: dict[str, Any]) -> bytes:
     out = io.BytesIO()
-    out.write(_head(name))
+    out.write(record_head(name))
     fastavro.schemaless_writer(out, schema(name), value)
     return out.getvalue()
 
 
-@cache
-def _encoder(name: str) -> Callable[[Mapping[str, Any]], bytes]:
-    return commit_records.encoder(schema(name))
-
-
-def encode_stats(record: Mapping[str, Any]) -> bytes:
-    """Encode a record of stats: the bytes of `encode` by a shorter way."""
-    return _head("stats") + _encoder("stats")(record)
-
-
-def encode_state(record: Mapping[str, Any]) -> bytes:
-    """Encode a record of state: the bytes of `encode` by a shorter way."""
-    return _head("state") + _encoder("state")(record)
-
-
 def encode_diff(row: Mapping[str, Any]) -> bytes:
     """Encode a row of diff: the bytes of `encode` by a shorter way."""
-    return diff_rows.encoded(_head("diff"), row)
+    return diff_rows.encoded(record_head("diff"), row)
 
 
 def encode_mismatches(rows: diff_rows.MismatchColumns) -> list[bytes]:
     """Encode rows of diff that are columns, each as `encode_diff` does."""
-    return diff_rows.encoded_mismatches(_head("diff"), rows)
+    return diff_rows.encoded_mismatches(record_head("diff"), rows)
 
 
 def decode(raw: bytes) -> tuple[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Rows of diff, and records of stats and state, are written by a shorter way, and come out as by the long one."""
+"""Rows of diff are written by a shorter way, and come out as by the long one."""
 
 from typing import Any
 
@@ -139,39 +139,3 @@ def test_a_column_that_lacks_a_row_is_refused() -> None:
     assert len(own.encode_mismatches(rows)) == 2
     with pytest.raises(ShadowstreamBug, match="has only 1"):
         own.encode_mismatches(rows._replace(times_ms=[1]))
-
-
-def values_of(schema: Any, named: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
-    """All values of a parsed schema; a field that has a default may be missing."""
-    if isinstance(schema, str):
-        return named[schema]
-    if isinstance(schema, list):
-        return st.none() | values_of(schema[1], named)
-    if schema["type"] == "array":
-        return st.lists(values_of(schema["items"], named), max_size=3)
-    if schema["type"] == "map":
-        return st.dictionaries(texts, values_of(schema["values"], named), max_size=3)
-    fields = {field["name"]: values_of(field["type"], named) for field in schema["fields"]}
-    optional = {field["name"]: fields.pop(field["name"]) for field in schema["fields"] if "default" in field}
-    named[schema["name"]] = st.fixed_dictionaries(fields, optional=optional)
-    return named[schema["name"]]
-
-
-def records_of(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    longs = st.just(0) | st.integers(-(2**63), 2**63 - 1) | st.integers(-70, 9_000)
-    numbers = {"long": longs, "int": st.integers(-(2**31), 2**31 - 1), "double": st.floats(allow_nan=False)}
-    return values_of(
-        own.schema(name), {**numbers, "boolean": st.booleans(), "string": texts, "bytes": st.binary(max_size=200)}
-    )
-
-
-def test_a_record_of_state_without_a_field_is_refused() -> None:
-    with pytest.raises((TypeError, AttributeError)):
-        own.encode_state({"task": "t/0", "seq": 1, "inputs_counted": {}})
-
-
-@settings(max_examples=40, deadline=None)
-@given(records_of("stats"), records_of("state"))
-def test_stats_and_state_are_written_as_any_other_record(stats: dict[str, Any], state: dict[str, Any]) -> None:
-    assert own.encode_stats(stats) == own.encode("stats", stats)
-    assert own.encode_state(state) == own.encode("state", state)

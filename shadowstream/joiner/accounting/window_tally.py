@@ -1,11 +1,11 @@
 """Counts of the compared pairs of one window and revision."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.codecs.commit_records import BucketRows
 from shadowstream.compare.dimension_codes import Ints
 from shadowstream.joiner.accounting.pair_metrics import MetricSums
 from shadowstream.joiner.accounting.part_counts import FieldDifferences, PartCounts, Scope
@@ -22,7 +22,7 @@ class BucketSums:
     >>> sums = BucketSums()
     >>> for _ in range(2):
     ...     sums.add(np.array([3, 801]), np.array([2, 1]), np.array([1, 0]))
-    >>> sums.record()
+    >>> list(sums.record())
     [{'bucket': 3, 'n': 4, 's': 2}, {'bucket': 801, 'n': 2, 's': 0}]
     """
 
@@ -44,17 +44,12 @@ class BucketSums:
         self._sums[0, buckets] += n
         self._sums[1, buckets] += s
 
-    def record(self) -> list[dict[str, Any]]:
+    def record(self) -> BucketRows:
         """Return the counts as in schemas/stats.avsc."""
         if self._sums is not None:
             buckets = np.flatnonzero(self._sums[0])
-            n, s = self._sums[:, buckets]
-        elif self._first is not None:
-            buckets, n, s = self._first
-        else:
-            return []
-        found = zip(buckets.tolist(), n.tolist(), s.tolist(), strict=True)
-        return [{"bucket": bucket, "n": units, "s": bad} for bucket, units, bad in found]
+            return BucketRows(buckets, *self._sums[:, buckets])
+        return BucketRows(*(self._first or [np.zeros(0, np.int64)] * 3))
 
 
 class MoreCounts:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.offset_spans import Spans
-from shadowstream.joiner.recovery import varint_arrays
+from shadowstream.joiner.recovery import base85_arrays, varint_arrays
 from shadowstream.joiner.recovery.varint_arrays import numbers_of
 from shadowstream.protocol.metadata_codec import LOGGED, OVERFLOW, WHOLE, opened, overflows, pack, unpack
 from shadowstream.protocol.varints import varints_of
@@ -50,7 +50,7 @@ def pending_text(pending: Iterable[int]) -> str:
     >>> sorted(pending_of(pending_text([7, 3, 4])))
     [3, 4, 7]
     """
-    return pack(varint_arrays.varints_of(Spans.of(pending).gaps_and_lengths()), _FAST)
+    return pack(varint_arrays.varints_of(Spans.of(pending).gaps_and_lengths()), _FAST, base85_arrays.encoded)
 
 
 def pending_of(text: str) -> frozenset[int]:

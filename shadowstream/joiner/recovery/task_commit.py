@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from shadowstream.codecs import own
+from shadowstream.codecs import commit_records, own
 from shadowstream.config import Config
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.conservation import RouteLedger
@@ -197,7 +197,7 @@ class TaskCommit:
             **parts.paths.record(),
         }
         key = f"{self._name}:{sequence}".encode()
-        return Write(self._topics["stats"], self._partition, key, own.encode_stats(record))
+        return Write(self._topics["stats"], self._partition, key, commit_records.encode_stats(record))
 
     def _stamped(self, sequence: int, write: Write) -> Write:
         """Add the commit to a row, because without transactions a crash may leave rows of a lost commit."""
@@ -227,7 +227,7 @@ class TaskCommit:
             record["commits"] = {str(one.place): f"{one.offset} {one.metadata}" for one in commits}
             # Two keys in turn: compaction must not replace the last commit's record by one of a lost commit.
             key = f"{self._name} {sources.incarnation} {sequence % 2}"
-        return Write(self._topics["state"], self._partition, key.encode(), own.encode_state(record))
+        return Write(self._topics["state"], self._partition, key.encode(), commit_records.encode_state(record))
 
     def _marks_from(self) -> int:
         """Return the offset of the progress topic from which a restart must read after the snapshot."""
