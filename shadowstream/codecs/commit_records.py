@@ -158,7 +158,8 @@ def longs(numbers: npt.NDArray[np.int64]) -> bytes:
         return b"".join(map(varint, zigzag.tolist()))
     is_long = zigzag > 127
     pairs = np.stack((zigzag & 127 | is_long.astype(np.int64) << 7, zigzag >> 7), axis=1).astype(np.uint8)
-    return pairs[np.stack((np.ones(len(numbers), np.bool_), is_long), axis=1)].tobytes()
+    chosen: npt.NDArray[np.uint8] = pairs[np.stack((np.ones(len(numbers), np.bool_), is_long), axis=1)]
+    return chosen.tobytes()
 
 
 class BucketRows(Sequence[dict[str, int]]):
