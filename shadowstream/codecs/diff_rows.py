@@ -4,98 +4,66 @@ The bytes are those of `fastavro.schemaless_writer` with schemas/diff.avsc (test
 time. Rows of mismatches in columns take a fraction of that: each part is encoded for all rows, without an object a row.
 """
 
-import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
+from shadowstream.codecs.avro_parts import (
+    END,
+    FALSE,
+    LAST,
+    MORE,
+    NULL,
+    PRESENT,
+    TRUE,
+    long,
+    pack_delta,
+    repeated,
+    sized,
+    text,
+    varint,
+)
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import Partition
 
-_NULL, _PRESENT = b"\x00", b"\x02"
-"""Branches of a union with null; null is the first."""
-_FALSE, _TRUE = b"\x00", b"\x01"
-_END = b"\x00"
-"""The end of an array or a map."""
-_KEPT_CHARS = 256
-_delta = struct.Struct("<Bd").pack
-_LAST = [bytes([n]) for n in range(128)]
-_LAST += [bytes([n & 127 | 128, n >> 7]) for n in range(128, 1 << 14)]
-"""The last 14 bits of a varint."""
-_MORE = [bytes([n & 127 | 128, n >> 7 | 128]) for n in range(1 << 14)]
-"""14 bits of a varint with bits above them."""
+
+def _or_null(value: str | None) -> bytes:
+    return NULL if value is None else PRESENT + text(value)
 
 
-def _long(number: int) -> bytes:
-    return _varint((number << 1) ^ (number >> 63))
-
-
-def _varint(number: int) -> bytes:
-    if number < 1 << 14:
-        return _LAST[number]
-    out = b""
-    while number >= 1 << 14:
-        out += _MORE[number & 16_383]
-        number >>= 14
-    return out + _LAST[number]
-
-
-def _bytes(value: bytes) -> bytes:
-    return _long(len(value)) + value
-
-
-def _text(text: str) -> bytes:
-    return _bytes(text.encode())
-
-
-@lru_cache(4_096)
-def _kept_text(text: str) -> bytes:
-    return _text(text)
-
-
-def _repeated(text: str) -> bytes:
-    """Encode a text that other rows have too, such as a path; a key of a map may be of any length."""
-    return _kept_text(text) if len(text) <= _KEPT_CHARS else _text(text)
-
-
-def _or_null(text: str | None) -> bytes:
-    return _NULL if text is None else _PRESENT + _text(text)
-
-
-def _bytes_or_null(value: bytes | None) -> bytes:
-    return _NULL if value is None else _PRESENT + _bytes(value)
+def _sized_or_none(value: bytes | None) -> bytes:
+    return NULL if value is None else PRESENT + sized(value)
 
 
 def _place(record: Mapping[str, Any] | None) -> bytes:
     if record is None:
-        return _NULL
-    return _PRESENT + _repeated(record["topic"]) + _long(record["partition"]) + _long(record["offset"])
+        return NULL
+    return PRESENT + repeated(record["topic"]) + long(record["partition"]) + long(record["offset"])
 
 
 def _differences(differences: list[dict[str, Any]]) -> bytes:
     if not differences:
-        return _END
-    parts = [_long(len(differences))]
+        return END
+    parts = [long(len(differences))]
     for one in differences:
         delta = one["delta"]
         parts += (
-            _repeated(one["path"]),
-            _repeated(one["kind"]),
+            repeated(one["path"]),
+            repeated(one["kind"]),
             _or_null(one["production"]),
             _or_null(one["shadow"]),
-            _NULL if delta is None else _delta(2, delta),
+            NULL if delta is None else pack_delta(2, delta),
         )
-    parts.append(_END)
+    parts.append(END)
     return b"".join(parts)
 
 
 def _dimensions(values: Mapping[str, str]) -> bytes:
     if not values:
-        return _END
-    texts = b"".join([_repeated(name) + _repeated(value) for name, value in values.items()])
-    return _long(len(values)) + texts + _END
+        return END
+    texts = b"".join([repeated(name) + repeated(value) for name, value in values.items()])
+    return long(len(values)) + texts + END
 
 
 def encoded(head: bytes, row: Mapping[str, Any]) -> bytes:
@@ -103,29 +71,29 @@ def encoded(head: bytes, row: Mapping[str, Any]) -> bytes:
     return b"".join(
         (
             head,
-            _text(row["pair_id"]),
-            _repeated(row["task"]),
-            _repeated(row["outcome"]),
-            _repeated(row["revision"]),
-            _long(row["time_ms"]),
-            _bytes_or_null(row["key"]),
+            text(row["pair_id"]),
+            repeated(row["task"]),
+            repeated(row["outcome"]),
+            repeated(row["revision"]),
+            long(row["time_ms"]),
+            _sized_or_none(row["key"]),
             _place(row["production"]),
             _place(row["shadow"]),
             _or_null(row["input"]),
             _differences(row["differences"]),
             _or_null(row["reason"]),
-            _TRUE if row["late"] else _FALSE,
+            TRUE if row["late"] else FALSE,
             _or_null(row["correction_of"]),
             _place(row["twin"]),
-            _repeated(row["identity"]),
-            _bytes_or_null(row["id"]),
-            _TRUE if row["ambiguous"] else _FALSE,
+            repeated(row["identity"]),
+            _sized_or_none(row["id"]),
+            TRUE if row["ambiguous"] else FALSE,
             _dimensions(row.get("dimensions", {})),
         )
     )
 
 
-_ONE = _long(1)
+_ONE = long(1)
 
 
 class FieldColumns(NamedTuple):
@@ -170,24 +138,24 @@ class MismatchColumns(NamedTuple):
 
 def encoded_mismatches(head: bytes, rows: MismatchColumns) -> list[bytes]:
     """Encode rows as `encoded` encodes each."""
-    no_reason_in_time = _NULL + _FALSE + _NULL + _NULL + _repeated(rows.identity)
+    no_reason_in_time = NULL + FALSE + NULL + NULL + repeated(rows.identity)
     columns: list[Iterable[bytes]] = [
         repeat(head),
         *_sized(rows.pair_ids),
-        repeat(_repeated(rows.task) + _repeated(rows.outcome)),
+        repeat(repeated(rows.task) + repeated(rows.outcome)),
         _known(rows.revisions),
         _longs(rows.times_ms),
         *_sized_or_null(rows.keys),
         *_places(rows.production),
         *_places(rows.shadow),
-        repeat(_NULL) if rows.inputs is None else map(_or_null, rows.inputs),
+        repeat(NULL) if rows.inputs is None else map(_or_null, rows.inputs),
         _lists(rows.fields, len(rows.pair_ids)),
         repeat(no_reason_in_time),
-        *([repeat(_NULL)] if rows.ids is None else _sized_or_null(rows.ids)),
-        repeat(_FALSE + (_long(len(rows.dimensions)) if rows.dimensions else b"")),
+        *([repeat(NULL)] if rows.ids is None else _sized_or_null(rows.ids)),
+        repeat(FALSE + (long(len(rows.dimensions)) if rows.dimensions else b"")),
     ]
-    columns += (_known(values, _repeated(name)) for name, values in rows.dimensions)
-    found = list(map(b"".join, zip(*columns, repeat(_END))))
+    columns += (_known(values, repeated(name)) for name, values in rows.dimensions)
+    found = list(map(b"".join, zip(*columns, repeat(END))))
     if len(found) < len(rows.pair_ids):
         raise ShadowstreamBug(f"diff: a column of {len(rows.pair_ids)} rows has only {len(found)}")
     return found
@@ -195,31 +163,31 @@ def encoded_mismatches(head: bytes, rows: MismatchColumns) -> list[bytes]:
 
 def _known(texts: Sequence[str], before: bytes = b"") -> Iterable[bytes]:
     """Encode a column of few different texts."""
-    found = {text: before + _repeated(text) for text in {*texts}}
+    found = {text: before + repeated(text) for text in {*texts}}
     return map(found.__getitem__, texts)
 
 
 def _sized(values: Sequence[bytes], before: bytes = b"") -> tuple[Iterable[bytes], Sequence[bytes]]:
     """Return the encoded lengths of values as one column, and the values as another."""
-    sizes = {size: before + _long(size) for size in {*map(len, values)}}
+    sizes = {size: before + long(size) for size in {*map(len, values)}}
     return map(sizes.__getitem__, map(len, values)), values
 
 
 def _sized_or_null(values: Sequence[bytes | None]) -> Sequence[Iterable[bytes]]:
     if None in values:
-        return (map(_bytes_or_null, values),)
-    return _sized(values, _PRESENT)  # type: ignore[arg-type]  # there is no null
+        return (map(_sized_or_none, values),)
+    return _sized(values, PRESENT)  # type: ignore[arg-type]  # there is no null
 
 
 def _longs(numbers: Sequence[int]) -> list[bytes]:
     """Encode numbers; most are near each other, so that they share their high bits."""
     zigzag = [(number << 1) ^ (number >> 63) for number in numbers]
-    high = {bits: _varint(bits) for bits in {number >> 14 for number in zigzag}}
-    return [_MORE[number & 16_383] + high[number >> 14] if number >> 14 else _LAST[number] for number in zigzag]
+    high = {bits: varint(bits) for bits in {number >> 14 for number in zigzag}}
+    return [MORE[number & 16_383] + high[number >> 14] if number >> 14 else LAST[number] for number in zigzag]
 
 
 def _places(records: RecordColumns) -> tuple[Iterable[bytes], list[bytes]]:
-    heads = {place: _PRESENT + _repeated(place.topic) + _long(place.partition) for place in {*records.places}}
+    heads = {place: PRESENT + repeated(place.topic) + long(place.partition) for place in {*records.places}}
     return map(heads.__getitem__, records.places), _longs(records.offsets)
 
 
@@ -227,20 +195,20 @@ def _lists(fields: Sequence[FieldColumns], count: int) -> list[bytes]:
     """Encode the differences of each row, in the order of fields."""
     pieces = list(chain.from_iterable(map(_pieces, fields)))
     if len(fields) == 1:
-        return [_ONE + piece + _END for piece in pieces]
+        return [_ONE + piece + END for piece in pieces]
     rows = list(chain.from_iterable(field.rows for field in fields))
     sizes = Counter(rows)
     following = map(pieces.__getitem__, sorted(range(len(rows)), key=rows.__getitem__))
-    return [_long(n) + b"".join(islice(following, n)) + _END for n in map(sizes.__getitem__, range(count))]
+    return [long(n) + b"".join(islice(following, n)) + END for n in map(sizes.__getitem__, range(count))]
 
 
 def _pieces(field: FieldColumns) -> Iterable[bytes]:
     """Encode the differences of one field."""
-    path = _repeated(field.path)
-    kinds = repeat(path + _repeated("value")) if field.kinds is None else _known(field.kinds, path)
+    path = repeated(field.path)
+    kinds = repeat(path + repeated("value")) if field.kinds is None else _known(field.kinds, path)
     if None in field.deltas:
-        deltas: Iterable[bytes] = [_NULL if delta is None else _delta(2, delta) for delta in field.deltas]
+        deltas: Iterable[bytes] = [NULL if delta is None else pack_delta(2, delta) for delta in field.deltas]
     else:
-        deltas = map(_delta, repeat(2), field.deltas)
-    texts = *_sized(field.production, _PRESENT), *_sized(field.shadow, _PRESENT)
+        deltas = map(pack_delta, repeat(2), field.deltas)
+    texts = *_sized(field.production, PRESENT), *_sized(field.shadow, PRESENT)
     return map(b"".join, zip(kinds, *texts, deltas))  # noqa: B905  the repeated ones have no end

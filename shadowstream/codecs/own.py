@@ -53,7 +53,8 @@ def _head_of(parsed: Any) -> bytes:
 
 
 @cache
-def _head(name: str) -> bytes:
+def record_head(name: str) -> bytes:
+    """Return the bytes with which each record of a schema begins."""
     return _head_of(schema(name))
 
 
@@ -68,25 +69,25 @@ def _released() -> dict[bytes, tuple[str, Any]]:
 def _writer(head: bytes) -> tuple[str, Any] | None:
     """The writer schema of a head, with its name: a present one, else a released version. A command that reads one
     topic parses few of the schemas."""
-    present = ((name, schema(name)) for name in NAMES if _head(name) == head)
+    present = ((name, schema(name)) for name in NAMES if record_head(name) == head)
     return next(present, None) or _released().get(head)
 
 
 def encode(name: str, value: dict[str, Any]) -> bytes:
     out = io.BytesIO()
-    out.write(_head(name))
+    out.write(record_head(name))
     fastavro.schemaless_writer(out, schema(name), value)
     return out.getvalue()
 
 
 def encode_diff(row: Mapping[str, Any]) -> bytes:
     """Encode a row of diff: the bytes of `encode` by a shorter way."""
-    return diff_rows.encoded(_head("diff"), row)
+    return diff_rows.encoded(record_head("diff"), row)
 
 
 def encode_mismatches(rows: diff_rows.MismatchColumns) -> list[bytes]:
     """Encode rows of diff that are columns, each as `encode_diff` does."""
-    return diff_rows.encoded_mismatches(_head("diff"), rows)
+    return diff_rows.encoded_mismatches(record_head("diff"), rows)
 
 
 def decode(raw: bytes) -> tuple[str, dict[str, Any]]:

@@ -156,14 +156,16 @@ class Task:
         for done in self.completeness.passed.advance(self.completeness.positions[Side.SHADOW]):
             self.routes.check(done)
         self.completeness.advance()
-        for side in self.sources.sides:
-            self.resolver.end(side, self.sides[side].take_deleted(limit))
+        for side, one in zip(Side, self.sides, strict=False):
+            if one.has_deleted:
+                self.resolver.end(side, one.take_deleted(limit))
             self._match_dated(side)
         has_more, knows_order = False, self._knows_order
         if knows_order and not any(one.position.to_reread for one in self.sides):
             matches, has_more = self.store.take_decidable(self.completeness, limit)
             pair_up = pair_equal_ids if self.identity.has_meanings else self.comparing.untied
-            self.resolver.resolve(pair_up(matches))
+            if matches:
+                self.resolver.resolve(pair_up(matches))
         if knows_order:
             has_more |= self.resolver.resume_deferred(limit)
         return has_more or any(one.has_deleted for one in self.sides) or (knows_order and len(self.deferred) > 0)
@@ -191,13 +193,15 @@ class Task:
         self.comparing.compare_gathered()
         if (watermark_ms := self.completeness.watermark()) is not None:
             self.late.expire(watermark_ms)
-        pending = sum(self.commit.pending.count(side) for side in self.sources.sides)
-        complete = self.completeness.finished and not pending and self.inputs.is_complete()
+        complete = self.completeness.finished and not self._waits() and self.inputs.is_complete()
         prepared = self.commit.prepare(now_ms, complete=complete)
         if self.order is not None and self._knows_order:
             self.order.all_read_again()
             self.order.forget(self.sides[Side.PRODUCTION].position.pending_from - self.order.span)
         return prepared
+
+    def _waits(self) -> bool:
+        return any(self.commit.pending.count(side) for side in self.sources.sides)
 
     def restore(self, side: Side, point: Checkpoint | None, start: int) -> None:
         """Begin a side at offset `start`, with the checkpoint of its commit; None if it has none."""

@@ -18,13 +18,13 @@ INFLATED_BYTES_MAX = 10_000_000
 T = TypeVar("T")
 
 
-def pack(data: bytes, level: int = 6) -> str:
-    """Compress bytes into text; `level` is zlib's.
+def pack(data: bytes, level: int = 6, base85: Callable[[bytes], bytes] = base64.b85encode) -> str:
+    """Compress bytes into text; `level` is zlib's, `base85` encodes as `base64.b85encode` does.
 
     >>> unpack(pack(b"abc"))
     b'abc'
     """
-    return base64.b85encode(zlib.compress(data, level)).decode()
+    return base85(zlib.compress(data, level)).decode()
 
 
 def unpack(text: str, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:

@@ -12,8 +12,8 @@ _RANGE = 2.0**64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def uniform(numbers: Sequence[int], seed: np.uint64) -> npt.NDArray[np.float64]:
-    """Return one number in [0, 1) for each of `numbers`, by their value and `seed`.
+def uniform(numbers: Sequence[int], seed: np.uint64 | npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    """Return one number in [0, 1) for each of `numbers`, by their value and `seed`, which may be one for each.
 
     >>> uniform([1, 2], np.uint64(0)).tolist() == uniform([1, 2, 3], np.uint64(0)).tolist()[:2]
     True

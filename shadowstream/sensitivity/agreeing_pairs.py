@@ -14,7 +14,7 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.joiner.accounting.slice_counts import columns_of
+from shadowstream.joiner.accounting.pair_columns import columns_of
 from shadowstream.joiner.intake.header_fields import HeaderFields, HeaderReader
 from shadowstream.joiner.pending_record import PendingColumns
 from shadowstream.joiner.task_topics import topics_of

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from shadowstream.compare.dimension_codes import coded
 from shadowstream.config import Config
+from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.pair_metrics import PairMetrics
 from shadowstream.joiner.accounting.signed_differences import SignedDifferences
-from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
+from shadowstream.joiner.accounting.slice_counts import SliceCounts
 from shadowstream.joiner.accounting.value_distributions import BinnedPairs
 from shadowstream.labels.losses import LabelledLosses
 from shadowstream.protocol.key_buckets import KeyOutcomes, bucket_of

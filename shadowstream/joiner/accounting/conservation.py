@@ -86,16 +86,14 @@ def inputs_lines(place: str, read: int, ended: int, by_window: int) -> list[dict
     return [line(1, place, read, ended), line(1, f"{place} by window", read, by_window)]
 
 
-def routes_lines(routes: RouteLedger, output: Partition) -> list[dict[str, Any]]:
+def routes_lines(routes: RouteLedger, output: str) -> list[dict[str, Any]]:
     return [line(2, f"{place} -> {output}", *both) for place, both in sorted(routes.lines.items())]
 
 
-def records_lines(
-    places: Sequence[Partition], read: list[int], ended: list[int], pending: list[int]
-) -> list[dict[str, Any]]:
-    return [line(3, str(place), read[n], ended[n] + pending[n]) for n, place in enumerate(places)]
+def records_lines(places: Sequence[str], read: list[int], ended: list[int], pending: list[int]) -> list[dict[str, Any]]:
+    return [line(3, place, read[n], ended[n] + pending[n]) for n, place in enumerate(places)]
 
 
-def lost_lines(places: Sequence[Partition], lost: Sequence[int]) -> list[dict[str, Any]]:
+def lost_lines(places: Sequence[str], lost: Sequence[int]) -> list[dict[str, Any]]:
     """Return lines for offsets that retention deleted before they were read: no outcome can end them."""
     return [line(3, f"{place} deleted before it was read", n, 0) for place, n in zip(places, lost, strict=True) if n]

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.column_differences import ColumnDifferences
+from shadowstream.compare.column_differences import ColumnDifferences, Places
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correctable
 from shadowstream.joiner.accounting.outcome_window import WindowCounts
+from shadowstream.joiner.accounting.pair_columns import PairColumns, PairPlace
 from shadowstream.joiner.accounting.part_counts import touched_by
+from shadowstream.joiner.accounting.reason_counts import At
 from shadowstream.joiner.accounting.row_writer import (
     NO_DETAILS,
     ComparisonResult,
@@ -28,7 +30,7 @@ from shadowstream.joiner.accounting.row_writer import (
     RowWriter,
     first_of,
 )
-from shadowstream.joiner.accounting.slice_counts import PairColumns, PairPlace, SliceCounts
+from shadowstream.joiner.accounting.slice_counts import SliceCounts
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.matching.matches import Pair, PairBatch
@@ -46,12 +48,12 @@ _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "tw
 """The sides that differ from production, given whether the shadow and the twin differ."""
 
 
-def _counted_as(result: ComparisonResult) -> str:
+def counted_as(result: ComparisonResult) -> str:
     """Return the name that counts a result: that of its first declared change, as each change has its own bound."""
     return EXPECTED + result.declared[0] if result.declared else result.outcome
 
 
-def _also(result: ComparisonResult) -> list[str]:
+def also_counted_as(result: ComparisonResult) -> list[str]:
     """Return the names that count a pair for the bounds of its further declared changes."""
     return [EXPECTED_ALSO + name for name in result.declared[1:]]
 
@@ -62,10 +64,11 @@ class OutcomeCounts:
     def __init__(
         self, config: Config, revision: str, name: str, places: tuple[Partition, ...], progress: MarksLog
     ) -> None:
-        self._config, self._window_ms = config, config.judge.window_ms
+        self._config, self.window_ms = config, config.judge.window_ms
+        self.match_sample = config.compare.match_sample
         self._places, self._progress = places, progress
         self._revision, self._short = revision, revision[: 2 * REVISION_BYTES]
-        self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
+        self.seed = np.uint64(zlib.crc32(name.encode()) << 32)
         self._redactor = Redactor.of(config, spelling_of(config))
         self.rows = RowWriter(config, self._redactor, name, places)
         self.cells: dict[tuple[int, str], WindowCounts] = {}
@@ -107,46 +110,47 @@ class OutcomeCounts:
             details = RowDetails(pair.ambiguous, None, pair.id, None, self.slices.named(at))
             self._row(result, revision, (pair.production, pair.shadow, pair.twin), details)
 
-    def pair_batch(self, pair_batch: PairBatch, results: Results, columns: PairColumns) -> None:
-        """Count pairs as columns; treat one by one only pairs with a row whose differences are not in columns."""
-        outcomes, times, revisions = columns.outcomes, columns.times_ms, columns.revisions
-        counted = Counter(outcomes)
-        for outcome, n in counted.items():
-            self._end(Side.PRODUCTION, outcome, n)
-            self._end(Side.SHADOW, outcome, n)
-        self.pairs.update(counted)
-        names: Sequence[str] = outcomes
-        if Outcome.EXPECTED in counted:
-            names = [o if o != Outcome.EXPECTED else _counted_as(results[i]) for i, o in enumerate(outcomes)]
-        self._count_names(times, revisions, names, counted if names is outcomes else None)
-        for i, outcome in enumerate(outcomes if Outcome.EXPECTED in counted else ()):
-            if outcome == Outcome.EXPECTED:
-                self._outcomes(times[i], revisions[i]).update(_also(results[i]))
-        shown = self._sampled(pair_batch.production.offsets)
-        if not PLAIN.issuperset(counted):
-            shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
-        in_columns = np.flatnonzero(results.in_columns())
+    def end_pairs(self, outcome: str, n: int) -> None:
+        """Count records of pairs that have ended, without their window."""
+        self._end(Side.PRODUCTION, outcome, n)
+        self._end(Side.SHADOW, outcome, n)
+        self.pairs[outcome] += n
+
+    def name_pairs(self, at: At, number: int, name: str, n: int) -> None:
+        """Count pairs by name in a sub-window."""
+        cell = self.cells.get(at)
+        if cell is None:
+            cell = self.cells[at] = WindowCounts()
+        cell.sub_windows[number][name] += n
+
+    def show(
+        self, batch: PairBatch, results: Results, columns: PairColumns, places: Places, in_columns: Places
+    ) -> None:
+        """Write the rows of the pairs at some places; `in_columns`: those among them whose differences are in columns.
+
+        Only pairs with a row whose differences are not in columns are treated one by one.
+        """
         written: list[Write] = []
         if len(in_columns) >= COLUMNS_FROM:
-            written = self._mismatches(pair_batch, results.columns, columns, in_columns)
+            written = self._mismatches(batch, results.columns, columns, in_columns)
         if written:
-            shown[in_columns] = False
+            places = places[~np.isin(places, in_columns)]
         begin = 0
-        for i in np.flatnonzero(shown).tolist():
+        for i in places.tolist():
             if written:  # rows stay in the order of pairs
                 end = int(np.searchsorted(in_columns, i))
                 self.writes += written[begin:end]
                 begin = end
-            result = results[i]
+            result, revision = results[i], columns.revisions[i]
             if result.outcome == Outcome.MISMATCH:
-                self._count_paths(result, self._cell(times[i], revisions[i]))
-            rows = pair_batch.production.row(i), pair_batch.shadow.row(i), None
-            details = RowDetails(id=pair_batch.ids[i], dimensions=self.slices.named((columns, i)))
-            self._row(result, revisions[i], rows, details)
+                self._count_paths(result, self._cell(columns.times_ms[i], revision))
+            rows = batch.production.row(i), batch.shadow.row(i), None
+            details = RowDetails(id=batch.ids[i], dimensions=self.slices.named((columns, i)))
+            self._row(result, revision, rows, details)
         self.writes += written[begin:]
 
     def _mismatches(
-        self, pairs: PairBatch, differences: ColumnDifferences, columns: PairColumns, places: npt.NDArray[np.int64]
+        self, pairs: PairBatch, differences: ColumnDifferences, columns: PairColumns, places: Places
     ) -> list[Write]:
         """Count the paths of the mismatches at some places; return their rows. If these must be written one by one,
         count nothing and return none."""
@@ -166,7 +170,7 @@ class OutcomeCounts:
         self, times_ms: Sequence[int], revisions: Sequence[str]
     ) -> Iterable[tuple[tuple[int, str], npt.NDArray[np.int64] | None]]:
         """Yield the pairs of each window and revision: their places, or None for all."""
-        starts = [time_ms - time_ms % self._window_ms for time_ms in times_ms]
+        starts = [time_ms - time_ms % self.window_ms for time_ms in times_ms]
         cells = Counter(zip(starts, revisions, strict=True))
         if len(cells) == 1:
             return [(cell, None) for cell in cells]
@@ -284,7 +288,7 @@ class OutcomeCounts:
                 "outcomes": cell.sums() | self.slices.outcomes((start, revision)),
                 "fields": dict(cell.fields),
                 "noise": dict(cell.noise),
-                "width_ms": self._window_ms,
+                "width_ms": self.window_ms,
                 "sub_windows": [
                     {"number": number, "outcomes": dict(outcomes)}
                     for number, outcomes in sorted(cell.sub_windows.items())
@@ -309,7 +313,7 @@ class OutcomeCounts:
         self.records[side.word, outcome] += n
 
     def _count(self, result: ComparisonResult, time_ms: int, revision: str) -> None:
-        self._outcomes(time_ms, revision).update([_counted_as(result), *_also(result)])
+        self._outcomes(time_ms, revision).update([counted_as(result), *also_counted_as(result)])
         self.pairs[result.outcome] += 1
         if result.outcome == Outcome.MISMATCH:
             self._count_paths(result, self._cell(time_ms, revision))
@@ -319,25 +323,11 @@ class OutcomeCounts:
         self.paths.update((cut_path(path), kind) for path, kind in found)
         self._fields.add({path for path, _ in found}, cell.fields)
 
-    def _count_names(
-        self, times_ms: Sequence[int], revisions: Sequence[str], names: Sequence[str], counted: Counter[str] | None
-    ) -> None:
-        """Count pairs by name. `counted`: the same as sums, if known: most batches are of one sub-window."""
-        window_ms, first = self._window_ms, min(times_ms)
-        one = index_of(first, window_ms) == index_of(max(times_ms), window_ms)
-        if one and revisions.count(revisions[0]) == len(revisions):
-            self._outcomes(first, revisions[0]).update(names if counted is None else counted)
-            return
-        places = (index_of(one, window_ms) for one in times_ms)
-        for (index, revision, name), n in Counter(zip(places, revisions, names, strict=True)).items():
-            window, number = divmod(index, SUB_WINDOWS)
-            self._cell(window * window_ms, revision).sub_windows[number][name] += n
-
     def _outcomes(self, time_ms: int, revision: str) -> Counter[str]:
-        return self._cell(time_ms, revision).sub_windows[index_of(time_ms, self._window_ms) % SUB_WINDOWS]
+        return self._cell(time_ms, revision).sub_windows[index_of(time_ms, self.window_ms) % SUB_WINDOWS]
 
     def _cell(self, time_ms: int, revision: str) -> WindowCounts:
-        at = (time_ms - time_ms % self._window_ms, revision)
+        at = (time_ms - time_ms % self.window_ms, revision)
         cell = self.cells.get(at)
         if cell is None:
             cell = self.cells[at] = WindowCounts()
@@ -345,19 +335,19 @@ class OutcomeCounts:
 
     def _sampled(self, offsets: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Choose the plain matches to show, by hash of the pair's task and offset: the same on replay."""
-        sampled: npt.NDArray[np.bool_] = uniform(offsets, self._seed) < self._config.compare.match_sample
+        sampled: npt.NDArray[np.bool_] = uniform(offsets, self.seed) < self.match_sample
         return sampled
 
     def _row(self, result: ComparisonResult, revision: str, rows: Rows, details: RowDetails) -> None:
         side, first = first_of(rows)
         reason = self.rows.reason(result)
-        at = first.time_ms - first.time_ms % self._window_ms, revision
+        at = first.time_ms - first.time_ms % self.window_ms, revision
         self.slices.reasons.add(at, result.outcome, reason)
         if result.outcome == Outcome.EVICTED:
             self.slices.evictions.add(at, side, reason)
         corrects = details.corrects
         if corrects is not None and corrects.outcome == Outcome.EVICTED:
-            at = corrects.time_ms - corrects.time_ms % self._window_ms, corrects.revision
+            at = corrects.time_ms - corrects.time_ms % self.window_ms, corrects.revision
             self.slices.evictions.add(at, corrects.side, None, -1)
         written = self.rows.row(result, revision, rows, details)
         self.rows_cut += written.is_cut

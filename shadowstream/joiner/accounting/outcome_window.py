@@ -18,6 +18,8 @@ class WindowCounts:
 
     def sums(self) -> dict[str, int]:
         """Return all outcomes; below zero where a correction takes them back."""
+        if not self.outcomes and len(self.sub_windows) == 1:
+            return dict(*self.sub_windows.values())
         sums = Counter(self.outcomes)
         for outcomes in self.sub_windows.values():
             sums.update(outcomes)

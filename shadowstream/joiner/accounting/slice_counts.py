@@ -4,124 +4,36 @@ Batches and commits do not change the sums of a window and revision. `compare.di
 have no cell of their own. The sum over the cells of one dimension is the window's n and s of the mismatch rate.
 """
 
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, count
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.comparer import Comparing
-from shadowstream.compare.dimension_codes import ABSENT, OTHER, UNDECODABLE, Coded, coded, folded, least
-from shadowstream.compare.redact import Redactor
+from shadowstream.compare.dimension_codes import OTHER, Coded, Ints, coded, folded, least
 from shadowstream.config import Config
-from shadowstream.joiner.accounting import pair_metrics
 from shadowstream.joiner.accounting.eviction_counts import EvictionCounts
-from shadowstream.joiner.accounting.pair_metrics import MetricReader, PairMetrics
+from shadowstream.joiner.accounting.pair_cells import buckets_of, count_buckets, count_slices
+from shadowstream.joiner.accounting.pair_columns import PairColumns, PairPlace
 from shadowstream.joiner.accounting.part_counts import (
     CountedPairs,
     DimensionReader,
-    FieldDifferences,
-    PartCounts,
+    Mask,
     fields_of,
     scopes_of,
 )
 from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
-from shadowstream.joiner.accounting.value_distributions import BinSums
-from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.joiner.accounting.task_windows import TaskWindows
+from shadowstream.joiner.accounting.window_tally import Tally
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.count_names import part_figures
 from shadowstream.protocol.key_buckets import BY_BUCKET, KeyOutcomes, bucket_of
 from shadowstream.protocol.outcomes import DIFFERS, ENDS_UNMATCHED, PAIRS, PAIRS_UNREAD, Outcome
-from shadowstream.records import KEY_BUCKETS, Side
-
-CELLS_MAX = 65_536
-"""The largest number of combinations of values that is counted in a table; more are counted by sorting."""
+from shadowstream.records import Side
 
 _COMPARED = frozenset(PAIRS)
-_Mask = npt.NDArray[np.bool_]
-
-
-class PairColumns(NamedTuple):
-    """Compared pairs as columns: production's times (ms) and keys, revisions, outcomes, and one column a dimension."""
-
-    times_ms: Sequence[int]
-    keys: Sequence[bytes | None]
-    revisions: Sequence[str]
-    outcomes: Sequence[str]
-    dimensions: Sequence[Coded] = ()
-    measured: PairMetrics = PairMetrics()
-    touched: Mapping[str, _Mask] = {}
-    """The pairs that differ at the path of a `field` criterion, by path (`part_counts.touched_of`)."""
-
-    def part(self, begin: int, end: int) -> "PairColumns":
-        """Return the pairs from `begin` up to `end`."""
-        rows = slice(begin, end)
-        return PairColumns(
-            self.times_ms[rows],
-            self.keys[rows],
-            self.revisions[rows],
-            self.outcomes[rows],
-            [column.part(begin, end) for column in self.dimensions],
-            self.measured.part(rows),
-            {path: mask[rows] for path, mask in self.touched.items()},
-        )
-
-
-PairPlace = tuple[PairColumns, int]
-"""One of the pairs of columns."""
-
-
-def columns_of(
-    config: Config,
-    production: PendingColumns,
-    shadow: PendingColumns,
-    compare: Comparing,
-    outcomes: Sequence[str],
-    revisions: Sequence[str],
-) -> PairColumns:
-    """Return compared pairs as columns. Raises as `compare` does: call it before counting."""
-    fields, header_places = iter(_of_fields(compare, production, shadow)), count()
-    infos = shadow.header_fields or [None] * len(shadow)
-    redactor = Redactor.of(config)
-    columns = []
-    for one in config.compare.dimensions:
-        if one.header is None:
-            columns.append(next(fields))
-        else:
-            place = next(header_places)
-            values = coded(ABSENT if info is None else info.values[place] for info in infos)
-            columns.append(redactor.by_header(one.header, values))
-    infos_of_both = production.header_fields or [None] * len(production), infos
-    times_ms = production.times_ms
-    measured = MetricReader(config).of(compare, (production.values, shadow.values), times_ms, infos_of_both)
-    return PairColumns(times_ms, production.keys, revisions, outcomes, columns, measured)
-
-
-def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingColumns) -> Iterable[Coded]:
-    """Yield the columns of dimensions in fields: production's values, or the candidate's for undecodable ones."""
-    columns = compare.dimensions(production.values)
-    for place, column in enumerate(columns):
-        if UNDECODABLE not in column.values:
-            yield column
-            continue
-        instead = compare.dimensions(shadow.values, Side.SHADOW)[place]
-        texts = (column.values[code] for code in column.codes.tolist())
-        others = (instead.values[code] for code in instead.codes.tolist())
-        yield coded(other if text == UNDECODABLE else text for text, other in zip(texts, others, strict=True))
-
-
-class _Tally:
-    """Counts of one window and revision."""
-
-    __slots__ = ("bins", "buckets", "measures", "named", "parts", "slices")
-
-    def __init__(self, parts: PartCounts) -> None:
-        self.named, self.parts = FieldDifferences(), parts
-        self.buckets = np.zeros((2, KEY_BUCKETS), np.int64)
-        self.measures, self.bins = pair_metrics.MetricSums(), BinSums()
-        self.slices: dict[tuple[int, ...], dict[tuple[str, ...], list[int]]] = {}
 
 
 class SliceCounts:
@@ -137,37 +49,13 @@ class SliceCounts:
         self._paths, self._scopes = fields_of(config), scopes_of(config)
         self.values: DimensionReader | None = None
         """Reader of unmatched records' dimensions; if None, their slices are not counted."""
-        self._tallies = defaultdict[At, _Tally](lambda: _Tally(PartCounts(self._scopes)))
+        self._tallies = defaultdict[At, Tally](lambda: Tally(self._scopes))
         self.reasons, self.evictions, self.keyed = ReasonCounts(), EvictionCounts(), KeyOutcomes()
 
     def add(self, pairs: PairColumns) -> None:
         """Count pairs; those that could not be compared count only for the values of dimensions."""
-        if Outcome.UNDECODABLE_SHADOW in pairs.outcomes:
-            for row in zip(pairs.times_ms, pairs.revisions, pairs.outcomes, pairs.keys, strict=True):
-                self._add_keyed(*row)
-        compared = _among(pairs.outcomes, _COMPARED)
-        counted = compared | _among(pairs.outcomes, PAIRS_UNREAD) if self._names else compared
-        if not counted.any():
-            return
-        bad, buckets = _among(pairs.outcomes, DIFFERS), _buckets(pairs.keys)
-        outcomes = coded(pairs.outcomes if self._names else ())
-        of_parts = CountedPairs(outcomes, pairs.dimensions, compared, pairs.measured, pairs.touched)
-        for at, window in self._windows(pairs, counted):
-            tally, mask = self._tallies[at], window & compared
-            tally.measures.add(pairs.measured, mask, self._latency)
-            tally.bins.add(pairs.measured.bins, mask)
-            tally.named.add(mask, pairs.touched)
-            held = mask & (buckets >= 0)
-            tally.buckets[0] += np.bincount(buckets[held], minlength=KEY_BUCKETS)
-            tally.buckets[1] += np.bincount(buckets[held & bad], minlength=KEY_BUCKETS)
-            # The exact values belong to the window, so the batch must not decide them.
-            dimensions = [folded(column, mask, self._values_max) for column in pairs.dimensions]
-            for group in self._groups if dimensions else ():
-                _count(tally.slices.setdefault(group, {}), [dimensions[place] for place in group], mask, mask & bad)
-            if dimensions:
-                unread = np.count_nonzero(window) > np.count_nonzero(mask)
-                of_all = [folded(one, window, self._values_max) for one in pairs.dimensions] if unread else dimensions
-                tally.parts.add(of_parts, window, of_all, self._latency)
+        if pairs.outcomes:
+            add_together([self], pairs, TaskWindows.of([len(pairs.outcomes)], pairs, self._window_ms))
 
     def named(self, at: PairPlace | None) -> dict[str, str]:
         """Return the values of the dimensions of a pair by name; none if the pair has no columns."""
@@ -194,7 +82,7 @@ class SliceCounts:
         if outcome == Outcome.EVICTED and (side is Side.TWIN or row.value is None):
             return {}
         at = (row.time_ms - row.time_ms % self._window_ms, revision)
-        names, parts = self.values(side, row), self._tallies[at].parts
+        names, parts = self.values(side, row), self._tallies[at].begin_more().parts
         for name in part_figures(outcome, shadow=side is Side.SHADOW):
             parts.unmatched(names, name, n)
         return {name: value for name, value in zip(self._names, names, strict=True) if value is not None}
@@ -207,19 +95,43 @@ class SliceCounts:
         if name in BY_BUCKET:
             self.keyed.add((time_ms - time_ms % self._window_ms, revision), name, bucket_of(key), n)
 
-    def _windows(self, pairs: PairColumns, compared: _Mask) -> Iterable[tuple[At, _Mask]]:
-        revisions = coded(pairs.revisions)
-        first, last = (one - one % self._window_ms for one in (min(pairs.times_ms), max(pairs.times_ms)))
-        if first == last and len(revisions.values) == 1:
-            yield (first, revisions.values[0]), compared
+    def _is_folded(self, pairs: PairColumns) -> bool:
+        """Return whether a value of a dimension may have no cell of its own."""
+        return any(len(column.values) > self._values_max for column in pairs.dimensions)
+
+    def _counts_more(self, pairs: PairColumns) -> bool:
+        """Return whether more is counted of compared pairs than buckets and slices."""
+        measured = pairs.measured
+        return bool(self._paths or self._scopes) or measured.latencies is not None or any(measured[1:])
+
+    def _count_cells(
+        self, tallies: Sequence[Tally], groups: Ints, pairs: PairColumns, masks: tuple[Mask, Mask]
+    ) -> None:
+        """Count pairs by bucket and slice. `masks`: the compared pairs, and the bad ones."""
+        compared, bad = masks
+        count_buckets(tallies, groups, buckets_of(pairs.keys), compared, bad)
+        if not self._is_folded(pairs):
+            for places in self._groups:
+                count_slices(tallies, groups, pairs.dimensions, places, masks)
             return
-        times = np.asarray(pairs.times_ms, np.int64)
-        starts = times - times % self._window_ms
-        for start in np.unique(starts).tolist():
-            for code, revision in enumerate(revisions.values):
-                mask = compared & (starts == start) & (revisions.codes == code)
-                if mask.any():
-                    yield (start, revision), mask
+        # The exact values belong to the window, so the batch must not decide them.
+        for group in range(len(tallies)):
+            mask = compared & (groups == group)
+            dimensions = [folded(column, mask, self._values_max) for column in pairs.dimensions]
+            for places in self._groups:
+                count_slices(tallies, groups, dimensions, places, (mask, bad))
+
+    def _count_more(self, tally: Tally, pairs: PairColumns, window: Mask, compared: Mask) -> None:
+        """Count the pairs of one window by all but bucket and slice."""
+        mask, more = window & compared, tally.begin_more()
+        more.measures.add(pairs.measured, mask, self._latency)
+        more.bins.add(pairs.measured.bins, mask)
+        more.named.add(mask, pairs.touched)
+        if pairs.dimensions:
+            of_parts = CountedPairs(coded(pairs.outcomes), pairs.dimensions, compared, pairs.measured, pairs.touched)
+            # Without a pair that could not be compared, both masks are equal.
+            dimensions = [folded(column, window, self._values_max) for column in pairs.dimensions]
+            more.parts.add(of_parts, window, dimensions, self._latency)
 
     def record(self, at: At) -> dict[str, Any]:
         """Return the fields of a window beside outcomes and fields; those of pairs only if it has any."""
@@ -229,53 +141,83 @@ class SliceCounts:
         plain = {name: counts for name, counts in unmatched.items() if counts}
         if tally is None:
             return plain
-        n, s = tally.buckets
-        buckets = np.flatnonzero(n)
-        of_buckets = zip(buckets.tolist(), n[buckets].tolist(), s[buckets].tolist(), strict=True)
+        counted = {**plain, "buckets": tally.buckets.record(), "slices": self._slices(tally)}
+        if (more := tally.more) is None:
+            return counted
         return {
-            **plain,
-            "buckets": [{"bucket": bucket, "n": units, "s": bad} for bucket, units, bad in of_buckets],
-            "slices": self._slices(tally),
-            "named": tally.named.record(self._paths),
-            "values": tally.parts.by_value(self._names, self._single(tally), self._values_max),
-            "scopes": tally.parts.record(self._paths),
-            **tally.measures.record(),
-            "distributions": tally.bins.record(),
+            **counted,
+            "named": more.named.record(self._paths),
+            "values": more.parts.by_value(self._names, self._single(tally), self._values_max),
+            "scopes": more.parts.record(self._paths),
+            **more.measures.record(),
+            "distributions": more.bins.record(),
         }
 
     def outcomes(self, at: At) -> dict[str, int]:
         """Return the figures of a window that stats records hold among its outcomes."""
         tally = self._tallies.get(at)
-        return dict(tally.measures.outcomes) if tally else {}
+        return dict(tally.more.measures.outcomes) if tally and tally.more else {}
 
-    def _slices(self, tally: _Tally) -> list[dict[str, Any]]:
-        values = self._single(tally)
-        is_folded = any(len(one) > self._values_max for one in values)
-        exact = [least(one, self._values_max) for one in values] if is_folded else []
-        found = []
-        for group, cells in sorted(tally.slices.items(), key=lambda item: (len(item[0]), item[0])):
+    def _slices(self, tally: Tally) -> list[dict[str, Any]]:
+        is_folded = any(len(cells) > self._values_max for group, cells in tally.slices.items() if len(group) == 1)
+        exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
+        found: list[dict[str, Any]] = []
+        for group in self._groups:
+            cells = tally.slices.get(group, {})
             sums = _folded_cells(cells, [exact[place] for place in group]) if is_folded else cells
-            dimensions = [self._names[place] for place in group]
-            for names, (n, s) in sorted(sums.items()):
-                found.append({"dimensions": dimensions, "values": list(names), "n": n, "s": s})
+            dimensions = tuple(self._names[place] for place in group)
+            found += [
+                {"dimensions": dimensions, "values": names, "n": n, "s": s} for names, (n, s) in sorted(sums.items())
+            ]
         return found
 
-    def _single(self, tally: _Tally) -> list[list[str]]:
+    def _single(self, tally: Tally) -> list[list[str]]:
         return [[value for (value,) in tally.slices.get((place,), ())] for place in range(len(self._names))]
 
     def latencies(self) -> Counter[tuple[str, int]]:
         """Return the latencies since the last commit by side and bucket, of all windows and revisions."""
-        return sum((tally.measures.latencies for tally in self._tallies.values()), Counter[tuple[str, int]]())
+        return sum(
+            (tally.more.measures.latencies for tally in self._tallies.values() if tally.more),
+            Counter[tuple[str, int]](),
+        )
 
     def bin_bytes(self) -> int:
         """Return about how many bytes the distributions take in the stats record of the next commit."""
-        return sum(tally.bins.size for tally in self._tallies.values())
+        return sum(tally.more.bins.size for tally in self._tallies.values() if tally.more)
 
     def clear(self) -> None:
         self._tallies.clear()
         self.reasons.clear()
         self.evictions.clear()
         self.keyed.clear()
+
+
+def add_together(of_tasks: Sequence[SliceCounts], pairs: PairColumns, windows: TaskWindows) -> None:
+    """Count the pairs of several tasks of one config as `SliceCounts.add` counts those of each."""
+    first, ends = of_tasks[0], np.cumsum(windows.sizes).tolist()
+    parts = list(zip(of_tasks, [0, *ends], ends, strict=False))
+    if len(of_tasks) > 1 and first._is_folded(pairs):
+        for slices, begin, end in parts:
+            slices.add(pairs.part(begin, end))
+        return
+    outcomes = coded(pairs.outcomes)
+    if Outcome.UNDECODABLE_SHADOW in outcomes.values:
+        for slices, begin, end in parts:
+            for at in range(begin, end):
+                slices._add_keyed(pairs.times_ms[at], pairs.revisions[at], pairs.outcomes[at], pairs.keys[at])
+    compared, bad, unread = (among(outcomes, which) for which in (_COMPARED, DIFFERS, PAIRS_UNREAD))
+    counted = compared | unread if first._names else compared
+    cells, groups = windows.cells(counted)
+    tallies = [of_tasks[task]._tallies[at] for task, at in cells]
+    if not tallies:
+        return
+    first._count_cells(tallies, groups, pairs, (compared, bad))
+    if not (first._counts_more(pairs) or unread.any()):
+        return
+    for group, (task, _) in enumerate(cells):
+        _, begin, end = parts[task]
+        part = pairs if len(parts) == 1 else pairs.part(begin, end)
+        first._count_more(tallies[group], part, groups[begin:end] == group, compared[begin:end])
 
 
 def _folded_cells(
@@ -291,36 +233,6 @@ def _folded_cells(
     return sums
 
 
-def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:
-    return np.fromiter(map(which.__contains__, outcomes), np.bool_, len(outcomes))
-
-
-def _buckets(keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
-    """Return the bucket of each key; -1 for pairs without a key, which belong to no cluster."""
-    known = cast("Sequence[bytes]", keys) if None not in keys else [key or b"" for key in keys]
-    buckets = np.fromiter(map(zlib.crc32, known), np.int64, len(known)) % KEY_BUCKETS
-    if None in keys:
-        buckets[np.fromiter((key is None for key in keys), np.bool_, len(keys))] = -1
-    return buckets
-
-
-def _count(cells: dict[tuple[str, ...], list[int]], columns: Sequence[Coded], mask: _Mask, bad: _Mask) -> None:
-    """Add the pairs of `mask`, and the bad ones, to the cells of their values."""
-    joint, size = columns[0].codes, len(columns[0].values)
-    for column in columns[1:]:
-        joint, size = joint * len(column.values) + column.codes, size * len(column.values)
-    if size <= CELLS_MAX:
-        counts = np.bincount(joint[mask], minlength=size)
-        found = np.flatnonzero(counts)
-        n, s = counts[found], np.bincount(joint[bad], minlength=size)[found]
-    else:
-        found, n = np.unique(joint[mask], return_counts=True)
-        s = np.bincount(np.searchsorted(found, joint[bad]), minlength=len(found))
-    for code, units, bad_units in zip(found.tolist(), n.tolist(), s.tolist(), strict=True):
-        values = []
-        for column in reversed(columns):
-            code, place = divmod(code, len(column.values))
-            values.append(column.values[place])
-        cell = cells.setdefault(tuple(reversed(values)), [0, 0])
-        cell[0] += units
-        cell[1] += bad_units
+def among(outcomes: Coded, which: frozenset[str]) -> Mask:
+    """Return the pairs whose outcome is one of `which`."""
+    return np.array([outcome in which for outcome in outcomes.values], np.bool_)[outcomes.codes]

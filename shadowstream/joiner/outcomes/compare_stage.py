@@ -14,10 +14,11 @@ from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
+from shadowstream.joiner.accounting.pair_columns import PairColumns, columns_of
+from shadowstream.joiner.accounting.pairs_together import count_together
 from shadowstream.joiner.accounting.part_counts import fields_of, touched_of
 from shadowstream.joiner.accounting.path_sightings import PathSightings
 from shadowstream.joiner.accounting.row_writer import ComparisonResult
-from shadowstream.joiner.accounting.slice_counts import PairColumns, columns_of
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.matching.key_order import RECORDS_MAX, Inversion, Inversions, KeyOrder, Placed
 from shadowstream.joiner.matching.matches import Decision, Pair, PairBatch
@@ -64,7 +65,7 @@ class CompareStage:
         waiting: tuple[AwaitedSchemas, Rechecks],
     ) -> None:
         self._config, self.comparer, self._completeness = config, comparer, completeness
-        self._counts, self._paths, self.scoring = counts, paths, scoring
+        self.counts, self._paths, self.scoring = counts, paths, scoring
         self.awaiting, self.rechecks = waiting
         self._fields = fields_of(config)
         comparer.watch(self._fields)
@@ -73,8 +74,13 @@ class CompareStage:
         self._pairs: list[Pair] = []
         self._batches: list[PairBatch] = []
 
+    @property
+    def counts_each(self) -> bool:
+        """Whether pairs may have to wait for a second answer, or for a label: each task decides that."""
+        return bool(self._config.labels) or self._config.candidate.rechecks
+
     def revisions_of(self, batch: PairBatch) -> Sequence[str]:
-        return self._counts.revisions_of(batch.shadow)
+        return self.counts.revisions_of(batch.shadow)
 
     def scored_columns(self, batch: PairBatch, columns: PairColumns) -> list[Write]:
         pairs = [batch.pair(i) for i in range(len(batch.ids))] if self._config.labels else []
@@ -91,7 +97,7 @@ class CompareStage:
 
     def compare_gathered(self, at_least: int = 0) -> None:
         """Compare the gathered pairs, if there are at least so many, and count their outcomes."""
-        if self.records_to_compare() < 2 * at_least:
+        if not (self._batches or self._pairs) or self.records_to_compare() < 2 * at_least:
             return
         if self._batches:
             try:
@@ -158,7 +164,7 @@ class CompareStage:
         self, pairs: Sequence[Pair], results: Results | Sequence[ComparisonResult], revision: str | None = None
     ) -> PairColumns:
         """Return compared pairs as columns; `revision`: replaces that of the shadow's record."""
-        revisions = [revision or self._counts.revision_of(pair.shadow) for pair in pairs]
+        revisions = [revision or self.counts.revision_of(pair.shadow) for pair in pairs]
         production = PendingColumns.of([pair.production for pair in pairs])
         return self.columns_of(production, PendingColumns.of([pair.shadow for pair in pairs]), results, revisions)
 
@@ -197,11 +203,11 @@ class CompareStage:
         be warm-up leave the columns, since each of them is examined."""
         if not self._batches:
             return None
-        production = PendingColumns.joined([part.production for part in self._batches])
-        shadow = PendingColumns.joined([part.shadow for part in self._batches])
-        batch = PairBatch(production, shadow, [id_ for part in self._batches for id_ in part.ids])
-        self._batches = [batch]
-        if self._completeness.may_be_warm_up(shadow):
+        batch = self._batches[0]
+        if len(self._batches) > 1:
+            batch = _joined(self._batches)
+            self._batches = [batch]
+        if self._completeness.may_be_warm_up(batch.shadow):
             self._leave_columns()
             return None
         return batch
@@ -223,19 +229,24 @@ class CompareStage:
             columns = self.columns_of(batch.production, batch.shadow, results, self.revisions_of(batch))
         return ColumnPairs(batch, results, columns, waiting)
 
+    def look(self, batch: PairBatch) -> None:
+        """Examine the values of pairs that are counted next."""
+        self._batches = []
+        if self._paths.looks:
+            self._paths.look(self.comparer, batch.production.offsets, batch.production.values, batch.shadow.values)
+        if self.order is not None:
+            self.order.compared(_placed_columns(batch))
+
     def count_columns(self, pairs: ColumnPairs, scored: list[Write]) -> None:
-        counts, (batch, results, columns, waiting) = self._counts, pairs
+        """Count pairs by themselves, which may wait for a second answer or for a label."""
+        batch, results, columns, waiting = pairs
         self._batches = []
         self._recheck(waiting, results.outcomes, batch.pair)
         if not len(batch.ids):
             return
-        self._paths.look(self.comparer, batch.production.offsets, batch.production.values, batch.shadow.values)
-        counts.pair_batch(batch, results, columns)
-        if self.order is not None:
-            self.order.compared(_placed_columns(batch))
-        counts.changes.update(results.changed())
-        counts.slices.add(columns)
-        counts.writes += scored
+        self.look(batch)
+        count_together([(self.counts, len(batch.ids))], batch, results, columns)
+        self.counts.writes += scored
 
     def _compare_each(self) -> None:
         counted: list[Pair] = []
@@ -259,7 +270,7 @@ class CompareStage:
         twins = iter(self._compare_twins([(pair.production, pair.twin) for pair in counted if pair.twin is not None]))
         self.compared(self._pairs)
         self._pairs = []
-        counts = self._counts
+        counts = self.counts
         self._recheck(waiting, results.outcomes, counted.__getitem__)
         for pair in warm_up:
             counts.pair(pair, WARM_UP)
@@ -293,13 +304,12 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     batches = [(stage, batch) for stage in stages if (batch := stage.take_column_pairs()) is not None]
     if not batches:
         return
-    first = batches[0][0]
-    production = PendingColumns.joined([batch.production for _, batch in batches])
-    shadow = PendingColumns.joined([batch.shadow for _, batch in batches])
+    first, whole = batches[0][0], _joined([batch for _, batch in batches])
+    production, shadow, _ = whole
     revisions = [one for stage, batch in batches for one in stage.revisions_of(batch)]
     # All that may raise precedes the counting.
     inversions, begin = dict[int, Inversion | None](), 0
-    for stage, batch in batches:
+    for stage, batch in batches if first.order is not None else ():
         inversions |= {begin + i: one for i, one in stage.inversions_of(batch).items()}
         begin += len(batch.ids)
     parts = compared.differing(production.parts, shadow.parts) if (compared := first.comparer.parts) else NO_PARTS
@@ -307,16 +317,24 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     results = first.comparer(*values, _with_order(parts, inversions))
     leave_uncompared(results, _unknown(inversions), UNKNOWN_ORDER)
     columns = first.columns_of(production, shadow, results, revisions)
+    if not first.counts_each:
+        for stage, batch in batches:
+            stage.look(batch)
+        count_together([(stage.counts, len(batch.ids)) for stage, batch in batches], whole, results, columns)
+        return
     counted, end = [], 0
     for stage, batch in batches:
         begin, end = end, end + len(batch.ids)
-        if len(batches) == 1:
-            pairs = stage.without_waiting(batch, results, columns)
-        else:
-            pairs = stage.without_waiting(batch, results.where(range(begin, end)), columns.part(begin, end))
+        pairs = stage.without_waiting(batch, results.where(range(begin, end)), columns.part(begin, end))
         counted.append((stage, pairs, stage.scored_columns(pairs.batch, pairs.columns) if len(pairs.batch.ids) else []))
     for stage, pairs, scored in counted:
         stage.count_columns(pairs, scored)
+
+
+def _joined(parts: Sequence[PairBatch]) -> PairBatch:
+    production = PendingColumns.joined([part.production for part in parts])
+    shadow = PendingColumns.joined([part.shadow for part in parts])
+    return PairBatch(production, shadow, [id_ for part in parts for id_ in part.ids])
 
 
 def compare_together(stages: Iterable[CompareStage]) -> None:

@@ -8,7 +8,7 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.joiner.accounting.slice_counts import PairColumns
+from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.matching.matches import Pair
 from shadowstream.paths import parse_one
 from shadowstream.protocol.key_buckets import bucket_of

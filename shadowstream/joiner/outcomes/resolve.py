@@ -13,8 +13,8 @@ from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
 from shadowstream.joiner.accounting.correctable import CorrectableRow
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
+from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.row_writer import ComparisonResult, RowDetails
-from shadowstream.joiner.accounting.slice_counts import PairColumns
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.intake.side import EndedRecord
 from shadowstream.joiner.intake.unread_records import UnreadableId
@@ -90,6 +90,8 @@ class OutcomeResolver:
 
         Returns whether more matches may have a schema now. The length of `deferred` counts the rest.
         """
+        if not (len(self._deferred) or len(self._comparing.awaiting) or len(self._comparing.rechecks)):
+            return False
         corrections, due = self._late.corrections, self._deferred.take(limit)
         for end in due.evicted:
             self.evict(end)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.offset_spans import Spans
-from shadowstream.joiner.recovery import varint_arrays
+from shadowstream.joiner.recovery import base85_arrays, varint_arrays
 from shadowstream.joiner.recovery.varint_arrays import numbers_of
 from shadowstream.protocol.metadata_codec import LOGGED, OVERFLOW, WHOLE, opened, overflows, pack, unpack
 from shadowstream.protocol.varints import varints_of
@@ -50,7 +50,7 @@ def pending_text(pending: Iterable[int]) -> str:
     >>> sorted(pending_of(pending_text([7, 3, 4])))
     [3, 4, 7]
     """
-    return pack(varint_arrays.varints_of(Spans.of(pending).gaps_and_lengths()), _FAST)
+    return pack(varint_arrays.varints_of(Spans.of(pending).gaps_and_lengths()), _FAST, base85_arrays.encoded)
 
 
 def pending_of(text: str) -> frozenset[int]:
@@ -80,7 +80,8 @@ def encode(checkpoint: Checkpoint) -> str:
     spans = Spans.of(checkpoint.pending)
     runs = len(spans.begins)
     if runs <= METADATA_CHARS_MAX:  # a run costs at least one character
-        text = WHOLE + pack(varints_of([*head, runs]) + varint_arrays.varints_of(spans.gaps_and_lengths()))
+        encoded = varint_arrays.varints_of(spans.gaps_and_lengths()) if runs else b""
+        text = WHOLE + pack(varints_of([*head, runs]) + encoded)
         if len(text) <= METADATA_CHARS_MAX:
             return text
     return OVERFLOW + pack(varints_of([*head, 0]))

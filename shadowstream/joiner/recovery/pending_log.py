@@ -85,8 +85,10 @@ class PendingLog:
     def delta(self) -> Delta | None:
         """Return one more delta; None if a base is due."""
         self._prepared = None  # an earlier preparation was not committed
+        if not self._follows:
+            return None
         place, buffer = self._place, self._pending.buffer(self._side)
-        if not self._follows or place is None or buffer is None or buffer.journal is None:
+        if place is None or buffer is None or buffer.journal is None:
             return None
         if place.deltas >= DELTAS_MAX or 2 * self._pending.count(self._side) < LOG_ABOVE:
             return None

@@ -30,12 +30,16 @@ class PendingRecords:
         return self._store.buffer(side)
 
     def offsets(self, side: Side) -> Spans:
+        if not self.count(side):  # so it is with most of many tasks
+            return Spans()
         return Spans.union([Spans.of(self._store.offsets(side)), self.beside_store(side)])
 
     def beside_store(self, side: Side) -> Spans:
         """Return the pending offsets of all stages but the store."""
         stages = (self._corrections, self._awaiting, self._deferred, self._rechecks)
-        pending = [*(stage.offsets(side) for stage in stages), self._sides[side].offsets()]
+        pending = [stage.offsets(side) for stage in stages if len(stage)]
+        if self._sides[side].count():
+            pending.append(self._sides[side].offsets())
         return Spans.union(map(Spans.of, pending))
 
     def count(self, side: Side) -> int:

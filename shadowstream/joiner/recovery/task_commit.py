@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from shadowstream.codecs import own
+from shadowstream.codecs import commit_records, own
 from shadowstream.config import Config
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.conservation import RouteLedger
@@ -70,10 +70,17 @@ class TaskCommit:
 
     def __init__(self, parts: CommitParts) -> None:
         self._parts = parts
+        sources, plan = parts.sources, parts.config.plan
+        # Named once: a process may have hundreds of tasks, and each commits every second.
+        self._name, self._partition, self._sides = sources.name, sources.partition, sources.sides
+        self._place_names = [*map(str, sources.places)]
+        self._span, self._compares_order = parts.config.identity.dedupe_span, parts.config.compare.order
+        self._repeats = [parts.identity.repeats(side) for side in sources.sides]
+        self._topics = {name: plan.of(name) for name in ("stats", "state", "diff")}
         self.pending = parts.pending
         self.sequence = 0
         self.closed = False
-        self.logs = tuple(PendingLog(parts.sources.name, side, parts.pending) for side in parts.sources.sides)
+        self.logs = tuple(PendingLog(parts.sources.name, side, parts.pending) for side in self._sides)
         self._committed: tuple[Any, int] = (None, 0)
         self._prepared: tuple[Any, int] = (None, 0)
 
@@ -90,9 +97,11 @@ class TaskCommit:
             return [], []
         self._prepared = summary, marks_from
         sequence = self.sequence + 1
-        offsets, overflow, logged = self._offsets(sequence)
+        offsets, overflow, logged = self._offsets(sequence, marks_from)
         ending = [*parts.scoring.end(), *parts.rechecks.end()] if complete and not self.closed else []
-        rows = (self._stamped(sequence, write) for write in parts.counts.writes)
+        rows = parts.counts.writes
+        if parts.sources.incarnation:
+            rows = [self._stamped(sequence, write) for write in rows]
         state = [*self._log_writes(sequence, logged), self._state(sequence, overflow, offsets)]
         return [*rows, *ending, self._stats(sequence, summary[0]), *state], offsets
 
@@ -109,17 +118,17 @@ class TaskCommit:
         parts.late.remember(parts.counts)
         ahead = parts.completeness.ahead
         if ahead.noted:
-            for side in parts.sources.sides:
+            for side in self._sides:
                 ahead.keep(side, self.pending.offsets(side))
         parts.counts.clear()
         parts.paths.clear()
 
     def restore(self, records: Mapping[str, Mapping[str, Any]]) -> None:
         """Restore from state records by key (schemas/state.avsc): the last commit's, and those of the logs it names."""
-        parts, name = self._parts, self._parts.sources.name
+        parts, name = self._parts, self._name
         record = records[name]
         counts = record["counts"]
-        for side in parts.sources.sides:
+        for side in self._sides:
             text, place = record["overflow"].get(side.word), self.logs[side].place
             if place is not None:
                 parts.sides[side].position.to_reread = pending_log.restored(name, side, place, records)
@@ -152,14 +161,14 @@ class TaskCommit:
 
     def _summary(self, now_ms: int, complete: bool) -> dict[str, Any]:
         """Return the fields of a stats record beside the counts since the last commit."""
-        parts, places = self._parts, self._parts.sources.places
-        pending, idle = [self.pending.count(side) for side in parts.sources.sides], self.is_idle(now_ms)
+        parts, places = self._parts, self._place_names
+        pending, idle = [self.pending.count(side) for side in self._sides], self.is_idle(now_ms)
         positions = [one.position for one in parts.sides]
         read = [one.records_read for one in positions]
         return {
             "ledgers": [
                 *parts.inputs.lines(),
-                *conservation.routes_lines(parts.routes, places[Side.SHADOW]),
+                *(conservation.routes_lines(parts.routes, places[Side.SHADOW]) if parts.routes.lines else ()),
                 *conservation.records_lines(places, read, parts.counts.ended, pending),
                 *conservation.lost_lines(places, [one.lost for one in positions]),
             ],
@@ -175,7 +184,7 @@ class TaskCommit:
         parts, sources = self._parts, self._parts.sources
         ranges = [(one.position.committed_to, one.position.accounted_to) for one in parts.sides]
         record = {
-            "task": sources.name,
+            "task": self._name,
             "seq": sequence,
             "revision": parts.revision,
             "sources": [
@@ -187,23 +196,23 @@ class TaskCommit:
             **summary,
             **parts.paths.record(),
         }
-        topic, key = parts.config.plan.of("stats"), f"{sources.name}:{sequence}".encode()
-        return Write(topic, sources.partition, key, own.encode("stats", record))
+        key = f"{self._name}:{sequence}".encode()
+        return Write(self._topics["stats"], self._partition, key, commit_records.encode_stats(record))
 
     def _stamped(self, sequence: int, write: Write) -> Write:
         """Add the commit to a row, because without transactions a crash may leave rows of a lost commit."""
-        sources = self._parts.sources
-        if not sources.incarnation or not write.topic.startswith(self._parts.config.plan.of("diff")):
+        if not write.topic.startswith(self._topics["diff"]):
             return write
-        return write._replace(headers=[(COMMIT_HEADER, f"{sequence} {sources.incarnation} {sources.name}".encode())])
+        text = f"{sequence} {self._parts.sources.incarnation} {self._name}"
+        return write._replace(headers=[(COMMIT_HEADER, text.encode())])
 
     def _state(self, sequence: int, overflow: dict[str, str], commits: Sequence[Commit]) -> Write:
         parts, sources = self._parts, self._parts.sources
-        counts = {f"ended:{side.word}": parts.counts.ended[side] for side in sources.sides}
+        counts = {f"ended:{side.word}": parts.counts.ended[side] for side in self._sides}
         for stage in parts.stages:
             counts |= stage.snapshot()
         record = {
-            "task": sources.name,
+            "task": self._name,
             "seq": sequence,
             "counts": counts,
             "inputs_counted": parts.inputs.counted(),
@@ -212,13 +221,13 @@ class TaskCommit:
             "incarnation": sources.incarnation,
             "commits": {},
         }
-        topic, key = parts.config.plan.of("state"), sources.name
+        key = self._name
         if sources.incarnation:
             counts["diff_from"] = parts.late.diff_end
             record["commits"] = {str(one.place): f"{one.offset} {one.metadata}" for one in commits}
             # Two keys in turn: compaction must not replace the last commit's record by one of a lost commit.
-            key = f"{sources.name} {sources.incarnation} {sequence % 2}"
-        return Write(topic, sources.partition, key.encode(), own.encode("state", record))
+            key = f"{self._name} {sources.incarnation} {sequence % 2}"
+        return Write(self._topics["state"], self._partition, key.encode(), commit_records.encode_state(record))
 
     def _marks_from(self) -> int:
         """Return the offset of the progress topic from which a restart must read after the snapshot."""
@@ -226,30 +235,29 @@ class TaskCommit:
         return needed if waits_at is None else min(waits_at, needed)
 
     def _log_writes(self, sequence: int, logged: LogRecords) -> list[Write]:
-        topic, partition = self._parts.config.plan.of("state"), self._parts.sources.partition
         writes = []
         for key, texts in logged.items():
             record = {"task": key, "seq": sequence, "counts": {}, "inputs_counted": {}, "overflow": texts}
             value = own.encode("state", record) if texts else None
-            writes.append(Write(topic, partition, key.encode(), value))
+            writes.append(Write(self._topics["state"], self._partition, key.encode(), value))
         return writes
 
-    def _offsets(self, sequence: int) -> tuple[list[Commit], dict[str, str], LogRecords]:
+    def _offsets(self, sequence: int, marks_from: int) -> tuple[list[Commit], dict[str, str], LogRecords]:
         """Return the commits of all sides, the pending sets that do not fit into their metadata, and log records."""
         parts, commits, overflow = self._parts, [], {}
         logged: LogRecords = {}
-        marks_from, diff_from = self._marks_from(), parts.late.read_again_from(parts.counts)
-        for side in parts.sources.sides:
+        diff_from = parts.late.read_again_from(parts.counts)
+        for side in self._sides:
             position, delta = parts.sides[side].position, self.logs[side].delta()
             pending = Spans() if delta else self.pending.offsets(side)
             lowest = delta.lowest if delta else pending.lowest
             position.pending_from = low = position.accounted_to if lowest is None else lowest
-            if parts.identity.repeats(side):
+            if self._repeats[side]:
                 # After a restart, duplicate detection needs the ids of the whole span.
-                low = min(low, max(position.read_from, position.accounted_to - parts.config.identity.dedupe_span))
-            if parts.config.compare.order:
+                low = min(low, max(position.read_from, position.accounted_to - self._span))
+            if self._compares_order:
                 # Each pending record needs its neighbours, and their partners the whole span.
-                first = min(position.pending_from, position.accounted_to) - parts.config.identity.dedupe_span
+                first = min(position.pending_from, position.accounted_to) - self._span
                 low = min(low, max(position.read_from, first))
             again_from = 0 if diff_from is None or side is not Side.PRODUCTION else diff_from + 1
             point = checkpoint.Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from)

@@ -25,7 +25,7 @@ def mark(offset: int, written: int, of: Partition = IN) -> DoneMark:
 
 
 def remainder(routes: RouteLedger) -> dict[str, int]:
-    return {line["place"]: line["expected"] - line["counted"] for line in routes_lines(routes, SHADOW)}
+    return {line["place"]: line["expected"] - line["counted"] for line in routes_lines(routes, str(SHADOW))}
 
 
 def routes() -> RouteLedger:
@@ -105,5 +105,5 @@ def test_every_input_ends_with_an_output_silent_or_absent() -> None:
 
 
 def test_every_record_that_was_read_has_ended_or_waits() -> None:
-    lines = records_lines((OUT, SHADOW), [10, 8], [7, 8], [3, 1])
+    lines = records_lines([str(OUT), str(SHADOW)], [10, 8], [7, 8], [3, 1])
     assert [(line["place"], line["expected"] - line["counted"]) for line in lines] == [("out/0", 0), (str(SHADOW), -1)]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded
-from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
+from shadowstream.joiner.accounting.pair_columns import PairColumns
+from shadowstream.joiner.accounting.slice_counts import SliceCounts
 from tests.joiner.joiner_world import WINDOW_MS, World, config
 from tests.joiner.outcome_cases import inputs
 

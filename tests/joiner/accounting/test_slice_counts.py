@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded, least
-from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
+from shadowstream.joiner.accounting.pair_columns import PairColumns
+from shadowstream.joiner.accounting.slice_counts import SliceCounts
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.sub_windows import is_counted
 from shadowstream.records import KEY_BUCKETS, SUB_WINDOWS, Partition
@@ -58,7 +59,7 @@ def test_each_dimension_and_couple_of_dimensions_adds_up_to_all_pairs(pairs: lis
         here = [p for p in compared if p[0] // WINDOW_MS * WINDOW_MS == start and p[2] == who]
         bad = sum(p[3] in ("mismatch", "cardinality") for p in here)
         for group in (["carrier"], ["origin"], NAMES):
-            of_group = [one for one in found if one["dimensions"] == group]
+            of_group = [one for one in found if list(one["dimensions"]) == group]
             assert sum(one["n"] for one in of_group) == len(here)
             assert sum(one["s"] for one in of_group) == bad
 
@@ -68,7 +69,7 @@ def test_exact_values_are_counted_exactly_up_to_values_max(pairs: list[Any]) -> 
     for (start, who), found in slices(pairs).items():
         here = [p for p in pairs if p[0] // WINDOW_MS * WINDOW_MS == start and p[2] == who]
         n = Counter(p[4] for p in here if p[3] != "undecodable_shadow")
-        named = {one["values"][0]: one["n"] for one in found if one["dimensions"] == ["carrier"]}
+        named = {one["values"][0]: one["n"] for one in found if one["dimensions"] == ("carrier",)}
         exact = {value: n[value] for value in least(n, 3)}
         assert {value: count for value, count in named.items() if value != OTHER} == exact
         assert named.get(OTHER, 0) == sum(n.values()) - sum(exact.values())

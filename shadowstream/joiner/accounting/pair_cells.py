@@ -1,0 +1,81 @@
+"""Counts of compared pairs by bucket and slice, for the windows of many tasks at once: each has few pairs a commit."""
+
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import cast
+
+import numpy as np
+
+from shadowstream.compare.dimension_codes import Coded, Ints
+from shadowstream.joiner.accounting.part_counts import Mask
+from shadowstream.joiner.accounting.window_tally import Tally
+from shadowstream.records import KEY_BUCKETS
+
+CELLS_MAX = 65_536
+"""The largest number of combinations of values that is counted in a table; more are counted by sorting."""
+
+
+def buckets_of(keys: Sequence[bytes | None]) -> Ints:
+    """Return the bucket of each key; -1 for pairs without a key, which belong to no cluster."""
+    known = cast("Sequence[bytes]", keys) if None not in keys else [key or b"" for key in keys]
+    buckets = np.fromiter(map(zlib.crc32, known), np.int64, len(known)) % KEY_BUCKETS
+    if None in keys:
+        buckets[np.fromiter((key is None for key in keys), np.bool_, len(keys))] = -1
+    return buckets
+
+
+def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: Mask, bad: Mask) -> None:
+    """Add the pairs of `mask` by bucket, and the bad ones among them; `groups`: the tally of each."""
+    held = mask & (buckets >= 0)
+    joint = groups * KEY_BUCKETS + buckets
+    found, n, s = _counted(joint[held], joint[held & bad], len(tallies) * KEY_BUCKETS)
+    cuts = np.searchsorted(found, np.arange(len(tallies) + 1) * KEY_BUCKETS).tolist()
+    found %= KEY_BUCKETS
+    for tally, (begin, end) in zip(tallies, pairwise(cuts), strict=True):
+        if begin < end:
+            tally.buckets.add(found[begin:end], n[begin:end], s[begin:end])
+
+
+def count_slices(
+    tallies: Sequence[Tally], groups: Ints, columns: Sequence[Coded], places: tuple[int, ...], masks: tuple[Mask, Mask]
+) -> None:
+    """Add the pairs of the first mask, and the bad ones of the second, by their values of some dimensions."""
+    mask, bad = masks
+    chosen = [columns[place] for place in places]
+    joint, size = groups, 1
+    for column in chosen:
+        joint, size = joint * len(column.values) + column.codes, size * len(column.values)
+    names: dict[int, tuple[str, ...]] = {}
+    for joint_code, units, bad_units in zip(
+        *(one.tolist() for one in _counted(joint[mask], joint[mask & bad], len(tallies) * size)), strict=True
+    ):
+        group, code = divmod(joint_code, size)
+        name = names.get(code)
+        if name is None:
+            name = names[code] = _names_of(code, chosen)
+        cells = tallies[group].slices.setdefault(places, {})
+        cell = cells.get(name)
+        if cell is None:
+            cells[name] = [units, bad_units]
+        else:
+            cell[0] += units
+            cell[1] += bad_units
+
+
+def _names_of(code: int, columns: Sequence[Coded]) -> tuple[str, ...]:
+    names = []
+    for column in reversed(columns):
+        code, place = divmod(code, len(column.values))
+        names.append(column.values[place])
+    return tuple(reversed(names))
+
+
+def _counted(codes: Ints, bad: Ints, size: int) -> tuple[Ints, Ints, Ints]:
+    """Return the codes that occur, ascending, how often each does, and how often among the bad ones."""
+    if size <= CELLS_MAX:
+        counts = np.bincount(codes, minlength=size)
+        found = np.flatnonzero(counts)
+        return found, counts[found], np.bincount(bad, minlength=size)[found]
+    found, n = np.unique(codes, return_counts=True)
+    return found, n, np.bincount(np.searchsorted(found, bad), minlength=len(found))

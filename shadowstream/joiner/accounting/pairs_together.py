@@ -1,0 +1,85 @@
+"""Counting of compared pairs in columns, those of many tasks as one batch: each task has few of them at a commit."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from shadowstream.compare.dimension_codes import Coded, Ints, coded
+from shadowstream.compare.result import Results
+from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts, also_counted_as, counted_as
+from shadowstream.joiner.accounting.pair_columns import PairColumns
+from shadowstream.joiner.accounting.slice_counts import add_together, among
+from shadowstream.joiner.accounting.task_windows import TaskWindows
+from shadowstream.joiner.matching.matches import PairBatch
+from shadowstream.protocol.outcomes import PLAIN, Outcome
+from shadowstream.protocol.uniform_hash import uniform
+
+
+def count_together(
+    tasks: Sequence[tuple[OutcomeCounts, int]], batch: PairBatch, results: Results, columns: PairColumns
+) -> None:
+    """Count the outcomes of pairs and write their rows. `tasks`: the counts of each, and the number of its pairs, one
+    after the other."""
+    counts = [one for one, _ in tasks]
+    windows = TaskWindows.of([n for _, n in tasks], columns, counts[0].window_ms)
+    outcomes = coded(columns.outcomes)
+    for task, code, n in _occurring(windows.tasks, len(tasks), outcomes):
+        counts[task].end_pairs(outcomes.values[code], n)
+    _count_names(counts, windows, outcomes, results, columns)
+    _show(counts, windows, outcomes, batch, results, columns)
+    for (task, kinds), n in Counter((int(windows.tasks[i]), kinds) for i, kinds in results.changes.items()).items():
+        counts[task].changes.update(dict.fromkeys(kinds, n))
+    add_together([one.slices for one in counts], columns, windows)
+
+
+def _occurring(tasks: Ints, count: int, outcomes: Coded) -> list[tuple[int, int, int]]:
+    """Return task, code of the outcome and number of pairs, as far as there are any."""
+    width = len(outcomes.values)
+    n = np.bincount(tasks * width + outcomes.codes, minlength=count * width)
+    found = np.flatnonzero(n)
+    return list(zip((found // width).tolist(), (found % width).tolist(), n[found].tolist(), strict=True))
+
+
+def _count_names(
+    counts: Sequence[OutcomeCounts], windows: TaskWindows, outcomes: Coded, results: Results, columns: PairColumns
+) -> None:
+    """Count the pairs in their sub-windows; those with a declared change by its name, and by those of further ones."""
+    expected = np.flatnonzero(among(outcomes, frozenset((Outcome.EXPECTED,)))).tolist()
+    names = outcomes
+    if expected:
+        texts = list(columns.outcomes)
+        for i in expected:
+            texts[i] = counted_as(results[i])
+        names = coded(texts)
+    cells, width = windows.sub_windows(), len(names.values)
+    found, first, n = np.unique(cells * width + names.codes, return_index=True, return_counts=True)
+    for at in np.argsort(first).tolist():  # in the order of appearance, which stats records keep
+        task, cell, number = windows.sub_window(int(found[at]) // width)
+        counts[task].name_pairs(cell, number, names.values[found[at] % width], int(n[at]))
+    for i in expected:
+        task, cell, number = windows.sub_window(int(cells[i]))
+        for name in also_counted_as(results[i]):
+            counts[task].name_pairs(cell, number, name, 1)
+
+
+def _show(
+    counts: Sequence[OutcomeCounts],
+    windows: TaskWindows,
+    outcomes: Coded,
+    batch: PairBatch,
+    results: Results,
+    columns: PairColumns,
+) -> None:
+    """Write the rows of pairs that are no plain match, and those of a sample of the plain ones."""
+    seeds = np.array([one.seed for one in counts], np.uint64)
+    shown = uniform(batch.production.offsets, seeds[windows.tasks]) < counts[0].match_sample
+    shown |= ~among(outcomes, PLAIN)
+    places, in_columns = np.flatnonzero(shown), np.flatnonzero(results.in_columns())
+    ends = np.cumsum(windows.sizes)
+    cuts = np.searchsorted(places, ends).tolist(), np.searchsorted(in_columns, ends).tolist()
+    begin = of_begin = 0
+    for one, end, of_end in zip(counts, *cuts, strict=True):
+        if begin < end:
+            one.show(batch, results, columns, places[begin:end], in_columns[of_begin:of_end])
+        begin, of_begin = end, of_end

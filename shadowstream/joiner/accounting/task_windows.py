@@ -1,0 +1,60 @@
+"""The pairs of several tasks by task, window and revision, as codes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from shadowstream.compare.dimension_codes import Coded, Ints, coded
+from shadowstream.joiner.accounting.pair_columns import PairColumns
+from shadowstream.joiner.accounting.part_counts import Mask
+from shadowstream.joiner.accounting.reason_counts import At
+from shadowstream.records import SUB_WINDOWS
+
+
+class TaskWindows(NamedTuple):
+    """For each pair its task, the start of its window as a code, its sub-window, and its revision as a code."""
+
+    sizes: Sequence[int]
+    tasks: Ints
+    windows: Ints
+    starts: Sequence[int]
+    numbers: Ints
+    revisions: Coded
+
+    @classmethod
+    def of(cls, sizes: Sequence[int], pairs: PairColumns, window_ms: int) -> "TaskWindows":
+        """Return the windows of the pairs of several tasks, one task after the other; `sizes`: the pairs of each."""
+        tasks = np.repeat(np.arange(len(sizes)), sizes)
+        times = np.asarray(pairs.times_ms, np.int64)
+        starts = times - times % window_ms
+        numbers = (times - starts) * SUB_WINDOWS // window_ms
+        if len(starts) and (starts == starts[0]).all():
+            found, windows = starts[:1], np.zeros(len(starts), np.int64)
+        else:
+            found, windows = np.unique(starts, return_inverse=True)
+        return cls(sizes, tasks, windows, found.tolist(), numbers, coded(pairs.revisions))
+
+    def _cells(self) -> Ints:
+        cells = self.tasks * len(self.starts) + self.windows
+        return cells * len(self.revisions.values) + self.revisions.codes
+
+    def _cell(self, code: int) -> tuple[int, At]:
+        rest, revision = divmod(code, len(self.revisions.values))
+        task, window = divmod(rest, len(self.starts))
+        return task, (self.starts[window], self.revisions.values[revision])
+
+    def sub_windows(self) -> Ints:
+        """Return a code of each pair's task, window, revision and sub-window, for `sub_window`."""
+        return self._cells() * SUB_WINDOWS + self.numbers
+
+    def sub_window(self, code: int) -> tuple[int, At, int]:
+        return *self._cell(code // SUB_WINDOWS), code % SUB_WINDOWS
+
+    def cells(self, counted: Mask) -> tuple[list[tuple[int, At]], Ints]:
+        """Return the task and window of each cell with counted pairs, and the cell of each pair; -1 for the others."""
+        joint = self._cells()
+        found, inverse = np.unique(joint[counted], return_inverse=True)
+        groups = np.full(len(joint), -1, np.int64)
+        groups[counted] = inverse
+        return list(map(self._cell, found.tolist())), groups
