@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.column_differences import ColumnDifferences
+from shadowstream.compare.dimension_codes import Coded
 from shadowstream.protocol.outcomes import Outcome, undecodable
 from shadowstream.records import Side
 
@@ -179,6 +180,10 @@ class Results(Sequence["PairResult | Undecodable"]):
     @property
     def outcomes(self) -> list[Outcome]:
         return _NAMES[self.places].tolist()  # type: ignore[no-any-return]  # an array of objects
+
+    def coded(self) -> Coded:
+        """Return the outcomes as a column."""
+        return Coded(self.places.astype(np.int64), NAMES).by_appearance()
 
     def in_columns(self) -> npt.NDArray[np.bool_]:
         """Return the mask of the mismatches whose differences are in `columns`: no pair with a result of its own."""

@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "avro.h"
+#include "counting.h"
 #include "hashing.h"
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
@@ -292,6 +293,16 @@ EXPORT void shadowstream_hashes(const side *of, int64_t values, const uint64_t *
     for (int64_t n = 0; n < values; n++) {
         span bytes = {of->bytes + of->offsets[n], of->offsets[n + 1] - of->offsets[n]};
         hashes[n] = rounds == 1 && last_rounds == 3 ? hash_of(bytes, key) : sip_hash(bytes, key, rounds, last_rounds);
+    }
+}
+
+/* Write the bucket of each value, by its CRC-32 from its first byte. */
+EXPORT void shadowstream_buckets(const side *of, int64_t values, uint32_t buckets, int64_t *found) {
+    uint32_t table[256];
+    crc_table(table);
+    for (int64_t n = 0; n < values; n++) {
+        span bytes = {of->bytes + of->offsets[n], of->offsets[n + 1] - of->offsets[n]};
+        found[n] = crc_of(bytes, table) % buckets;
     }
 }
 

@@ -84,8 +84,8 @@ class Kernel:
         library = ctypes.CDLL(str(path))
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         try:
-            abi, self._compare, self._codes, self._hashes = (
-                getattr(library, f"shadowstream_{name}") for name in ("abi", "compare", "codes", "hashes")
+            abi, self._compare, self._codes, self._hashes, self._buckets = (
+                getattr(library, f"shadowstream_{name}") for name in ("abi", "compare", "codes", "hashes", "buckets")
             )
         except AttributeError as error:
             raise OSError(f"{path.name} is no kernel: {error}") from error
@@ -98,6 +98,7 @@ class Kernel:
         self._compare.argtypes, self._compare.restype = (pointer, side, side, number, pointer), None
         of_siphash = (pointer, ctypes.c_int32, ctypes.c_int32, pointer)
         self._hashes.argtypes, self._hashes.restype = (side, number, *of_siphash), None
+        self._buckets.argtypes, self._buckets.restype = (side, number, ctypes.c_uint32, pointer), None
         self._codes.argtypes = (
             *(pointer, side, number, ctypes.c_int32, pointer, number),
             *(pointer, pointer, pointer, pointer),
@@ -115,6 +116,13 @@ class Kernel:
         found = np.empty(len(values), np.uint64)
         side, key = values._side(), self.key if key is None else key
         self._hashes(ctypes.byref(side), len(values), _at(key), *rounds, _at(found))
+        return found
+
+    def buckets(self, values: Values, buckets: int) -> npt.NDArray[np.int64]:
+        """The bucket of each value, by its CRC-32 from its first byte."""
+        found = np.empty(len(values), np.int64)
+        side = values._side()
+        self._buckets(ctypes.byref(side), len(values), buckets, _at(found))
         return found
 
     def codes(self, ops: Ops, values: Values, spans: int) -> list[Codes] | None:

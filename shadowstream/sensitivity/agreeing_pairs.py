@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.dimension_codes import Coded
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
@@ -72,7 +73,8 @@ def agreeing_pairs(
     unmatched = len(production) + len(shadow) - 2 * len(pairs)
     columns = [PendingColumns(b.offsets, b.times_ms, b.values, b.keys, None, None, None, f)
                for b, f in zip(read, fields, strict=True)]  # fmt: skip
-    of_pairs = columns_of(config, columns[0], columns[1], compare, results.outcomes, [revision] * len(pairs))
+    revisions = Coded.of_one(revision, len(pairs))
+    of_pairs = columns_of(config, columns[0], columns[1], compare, results.coded(), revisions)
     named = zip(config.compare.dimensions, of_pairs.dimensions, strict=True)
     slices = {one.name: [column.values[column.codes[n]] for n in agrees] for one, column in named}
     copies = kept._replace(shadow=replace(kept.shadow, headers=headers))

@@ -1,6 +1,7 @@
 """The oracle of the kernel: every level that it gives is that of rows and of columns, of values that fastavro reads."""
 
 import io
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from shadowstream.paths import value_at
 from tests.native.generated import Batch, batch
 
 HEAD = 5
+BUCKETS = 1_000_003
 
 
 class Disagreement(Exception):
@@ -72,6 +74,7 @@ def check(given: Batch, kernel: Kernel) -> Counter[str]:
         _check_pair(given, decoders, levels[place], in_columns[place], place)
         counts[str(NAMES[levels[place]]) if levels[place] != library.UNKNOWN else "unknown"] += 1
     counts.update(_check_names(given, decoders[0], kernel))
+    _check_buckets(given, kernel)
     return counts
 
 
@@ -111,6 +114,13 @@ def _check_names(given: Batch, decoder: Decoder, kernel: Kernel) -> Counter[str]
         if names != expected:
             raise Disagreement(f"names at {path}: {names}, but rows say {expected}")
     return Counter(named=1)
+
+
+def _check_buckets(given: Batch, kernel: Kernel) -> None:
+    keys = [b"", *given.production, given.shadow[0]]
+    expected = [zlib.crc32(key) % BUCKETS for key in keys]
+    if kernel.buckets(Values.of(keys, 0, 0), BUCKETS).tolist() != expected:
+        raise Disagreement("the buckets of keys are not those of zlib")
 
 
 def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:

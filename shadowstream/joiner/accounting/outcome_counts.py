@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.column_differences import ColumnDifferences
+from shadowstream.compare.dimension_codes import Coded, Ints, coded, counts_of
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
@@ -28,7 +29,7 @@ from shadowstream.joiner.accounting.row_writer import (
     RowWriter,
     first_of,
 )
-from shadowstream.joiner.accounting.slice_counts import PairColumns, PairPlace, SliceCounts
+from shadowstream.joiner.accounting.slice_counts import CELLS_MAX, PairColumns, PairPlace, SliceCounts
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.matching.matches import Pair, PairBatch
@@ -36,7 +37,7 @@ from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, RECHECKS, TWIN, cost_names
 from shadowstream.protocol.outcomes import AGREES, NOT_BESIDE_TWIN, PLAIN, SAMPLED, Outcome, Result, of_twin
 from shadowstream.protocol.size_limits import FieldCounts, cut_path
-from shadowstream.protocol.sub_windows import index_of
+from shadowstream.protocol.sub_windows import index_of, places_of
 from shadowstream.protocol.uniform_hash import uniform
 from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, Partition, Side, Write
 
@@ -49,6 +50,11 @@ _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "tw
 def _counted_as(result: ComparisonResult) -> str:
     """Return the name that counts a result: that of its first declared change, as each change has its own bound."""
     return EXPECTED + result.declared[0] if result.declared else result.outcome
+
+
+def _counts(column: Coded) -> dict[str, int]:
+    """Return the number of rows of each text of a column."""
+    return dict(zip(column.values, np.bincount(column.codes, minlength=len(column.values)).tolist(), strict=True))
 
 
 def _also(result: ComparisonResult) -> list[str]:
@@ -88,11 +94,12 @@ class OutcomeCounts:
     def _whole(self, short: str | None) -> str:
         return self._revision if short is None or short == self._short else self._progress.full_revision(short)
 
-    def revisions_of(self, rows: PendingColumns) -> Sequence[str]:
+    def revisions_of(self, rows: PendingColumns) -> Coded:
         if rows.revisions is None:
-            return [self._revision] * len(rows)
-        known = {short: self._whole(short) for short in set(rows.revisions)}
-        return [known[short] for short in rows.revisions]
+            return Coded.of_one(self._revision, len(rows))
+        short = coded(rows.revisions)
+        whole = coded(map(self._whole, short.values))
+        return Coded(whole.codes[short.codes], whole.values)
 
     def pair(
         self, pair: Pair, result: ComparisonResult, twin: ComparisonResult | None = None, at: PairPlace | None = None
@@ -110,21 +117,21 @@ class OutcomeCounts:
     def pair_batch(self, pair_batch: PairBatch, results: Results, columns: PairColumns) -> None:
         """Count pairs as columns; treat one by one only pairs with a row whose differences are not in columns."""
         outcomes, times, revisions = columns.outcomes, columns.times_ms, columns.revisions
-        counted = Counter(outcomes)
+        counted = _counts(outcomes)
         for outcome, n in counted.items():
             self._end(Side.PRODUCTION, outcome, n)
             self._end(Side.SHADOW, outcome, n)
         self.pairs.update(counted)
-        names: Sequence[str] = outcomes
-        if Outcome.EXPECTED in counted:
-            names = [o if o != Outcome.EXPECTED else _counted_as(results[i]) for i, o in enumerate(outcomes)]
-        self._count_names(times, revisions, names, counted if names is outcomes else None)
-        for i, outcome in enumerate(outcomes if Outcome.EXPECTED in counted else ()):
-            if outcome == Outcome.EXPECTED:
-                self._outcomes(times[i], revisions[i]).update(_also(results[i]))
+        expected = np.flatnonzero(outcomes.among((Outcome.EXPECTED,))).tolist()
+        names = outcomes.texts() if expected else []
+        for i in expected:
+            names[i] = _counted_as(results[i])
+        self._count_names(times, revisions, coded(names) if expected else outcomes)
+        for i in expected:
+            self._outcomes(int(times[i]), revisions.text(i)).update(_also(results[i]))
         shown = self._sampled(pair_batch.production.offsets)
         if not PLAIN.issuperset(counted):
-            shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
+            shown |= ~outcomes.among(PLAIN)
         in_columns = np.flatnonzero(results.in_columns())
         written: list[Write] = []
         if len(in_columns) >= COLUMNS_FROM:
@@ -139,10 +146,10 @@ class OutcomeCounts:
                 begin = end
             result = results[i]
             if result.outcome == Outcome.MISMATCH:
-                self._count_paths(result, self._cell(times[i], revisions[i]))
+                self._count_paths(result, self._cell(int(times[i]), revisions.text(i)))
             rows = pair_batch.production.row(i), pair_batch.shadow.row(i), None
             details = RowDetails(id=pair_batch.ids[i], dimensions=self.slices.named((columns, i)))
-            self._row(result, revisions[i], rows, details)
+            self._row(result, revisions.text(i), rows, details)
         self.writes += written[begin:]
 
     def _mismatches(
@@ -152,27 +159,25 @@ class OutcomeCounts:
         count nothing and return none."""
         at = places.tolist()
         differences = differences.where(places)
-        revisions = [columns.revisions[i] for i in at]
-        rows = Mismatches(pairs.at(at), revisions, differences, self.slices.named_columns(columns, places))
+        revisions = columns.revisions.at(places)
+        rows = Mismatches(pairs.at(at), revisions.texts(), differences, self.slices.named_columns(columns, places))
         writes = self.rows.mismatches(rows)
         if writes is None:
             return []
-        for (time_ms, revision), some in self._by_cell([columns.times_ms[i] for i in at], revisions):
+        for (time_ms, revision), some in self._by_cell(columns.times_ms[places], revisions):
             part = differences if some is None else differences.where(some)
             self._count_fields(part, self._cell(time_ms, revision))
         return writes
 
-    def _by_cell(
-        self, times_ms: Sequence[int], revisions: Sequence[str]
-    ) -> Iterable[tuple[tuple[int, str], npt.NDArray[np.int64] | None]]:
+    def _by_cell(self, times_ms: Ints, revisions: Coded) -> Iterable[tuple[tuple[int, str], Ints | None]]:
         """Yield the pairs of each window and revision: their places, or None for all."""
-        starts = [time_ms - time_ms % self._window_ms for time_ms in times_ms]
-        cells = Counter(zip(starts, revisions, strict=True))
-        if len(cells) == 1:
-            return [(cell, None) for cell in cells]
-        of_each = {cell: code for code, cell in enumerate(cells)}
-        codes = np.fromiter(map(of_each.__getitem__, zip(starts, revisions, strict=True)), np.int64, len(starts))
-        return [(cell, np.flatnonzero(codes == code)) for cell, code in of_each.items()]
+        starts = times_ms - times_ms % self._window_ms
+        codes, revisions = starts - starts.min(), revisions.by_appearance()
+        codes = codes * len(revisions.values) + revisions.codes
+        for code in np.unique(codes).tolist():
+            places = np.flatnonzero(codes == code)
+            cell = int(starts[places[0]]), revisions.text(int(places[0]))
+            yield cell, None if len(places) == len(starts) else places
 
     def _count_fields(self, differences: ColumnDifferences, cell: WindowCounts) -> None:
         """Count the paths of mismatches in columns as `_count_paths` counts those of each."""
@@ -319,19 +324,24 @@ class OutcomeCounts:
         self.paths.update((cut_path(path), kind) for path, kind in found)
         self._fields.add({path for path, _ in found}, cell.fields)
 
-    def _count_names(
-        self, times_ms: Sequence[int], revisions: Sequence[str], names: Sequence[str], counted: Counter[str] | None
-    ) -> None:
-        """Count pairs by name. `counted`: the same as sums, if known: most batches are of one sub-window."""
-        window_ms, first = self._window_ms, min(times_ms)
-        one = index_of(first, window_ms) == index_of(max(times_ms), window_ms)
-        if one and revisions.count(revisions[0]) == len(revisions):
-            self._outcomes(first, revisions[0]).update(names if counted is None else counted)
-            return
-        places = (index_of(one, window_ms) for one in times_ms)
-        for (index, revision, name), n in Counter(zip(places, revisions, names, strict=True)).items():
-            window, number = divmod(index, SUB_WINDOWS)
-            self._cell(window * window_ms, revision).sub_windows[number][name] += n
+    def _count_names(self, times_ms: Ints, revisions: Coded, names: Coded) -> None:
+        """Count pairs by sub-window, revision and name, in order of first appearance."""
+        windows, numbers = places_of(times_ms, self._window_ms)
+        first, kinds = int(windows.min()), SUB_WINDOWS * len(revisions.values) * len(names.values)
+        size = int(windows.max()) - first + 1
+        if size * kinds <= CELLS_MAX:
+            known, codes = np.arange(first, first + size), windows - first
+        else:  # windows far from each other
+            known, codes = np.unique(windows, return_inverse=True)
+        codes = (codes * SUB_WINDOWS + numbers) * len(revisions.values) + revisions.codes
+        codes = codes * len(names.values) + names.codes
+        counts, found = counts_of(codes, len(known) * kinds)
+        for code in found:
+            rest, name = divmod(code, len(names.values))
+            rest, revision = divmod(rest, len(revisions.values))
+            window, number = divmod(rest, SUB_WINDOWS)
+            cell = self._cell(int(known[window]) * self._window_ms, revisions.values[revision])
+            cell.sub_windows[number][names.values[name]] += int(counts[code])
 
     def _outcomes(self, time_ms: int, revision: str) -> Counter[str]:
         return self._cell(time_ms, revision).sub_windows[index_of(time_ms, self._window_ms) % SUB_WINDOWS]

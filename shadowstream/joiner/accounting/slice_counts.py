@@ -4,17 +4,16 @@ Batches and commits do not change the sums of a window and revision. `compare.di
 have no cell of their own. The sum over the cells of one dimension is the window's n and s of the mismatch rate.
 """
 
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, count
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.compare.dimension_codes import ABSENT, OTHER, UNDECODABLE, Coded, coded, folded, least
+from shadowstream.compare.dimension_codes import ABSENT, OTHER, UNDECODABLE, Coded, Ints, coded, folded, least
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner.accounting import pair_metrics
@@ -31,6 +30,7 @@ from shadowstream.joiner.accounting.part_counts import (
 from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
 from shadowstream.joiner.accounting.value_distributions import BinSums
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.native.counts import buckets_of
 from shadowstream.protocol.count_names import part_figures
 from shadowstream.protocol.key_buckets import BY_BUCKET, KeyOutcomes, bucket_of
 from shadowstream.protocol.outcomes import DIFFERS, ENDS_UNMATCHED, PAIRS, PAIRS_UNREAD, Outcome
@@ -46,10 +46,10 @@ _Mask = npt.NDArray[np.bool_]
 class PairColumns(NamedTuple):
     """Compared pairs as columns: production's times (ms) and keys, revisions, outcomes, and one column a dimension."""
 
-    times_ms: Sequence[int]
+    times_ms: Ints
     keys: Sequence[bytes | None]
-    revisions: Sequence[str]
-    outcomes: Sequence[str]
+    revisions: Coded
+    outcomes: Coded
     dimensions: Sequence[Coded] = ()
     measured: PairMetrics = PairMetrics()
     touched: Mapping[str, _Mask] = {}
@@ -61,8 +61,8 @@ class PairColumns(NamedTuple):
         return PairColumns(
             self.times_ms[rows],
             self.keys[rows],
-            self.revisions[rows],
-            self.outcomes[rows],
+            self.revisions.at(rows).by_appearance(),
+            self.outcomes.at(rows).by_appearance(),
             [column.part(begin, end) for column in self.dimensions],
             self.measured.part(rows),
             {path: mask[rows] for path, mask in self.touched.items()},
@@ -78,8 +78,8 @@ def columns_of(
     production: PendingColumns,
     shadow: PendingColumns,
     compare: Comparing,
-    outcomes: Sequence[str],
-    revisions: Sequence[str],
+    outcomes: Coded,
+    revisions: Coded,
 ) -> PairColumns:
     """Return compared pairs as columns. Raises as `compare` does: call it before counting."""
     fields, header_places = iter(_of_fields(compare, production, shadow)), count()
@@ -96,7 +96,7 @@ def columns_of(
     infos_of_both = production.header_fields or [None] * len(production), infos
     times_ms = production.times_ms
     measured = MetricReader(config).of(compare, (production.values, shadow.values), times_ms, infos_of_both)
-    return PairColumns(times_ms, production.keys, revisions, outcomes, columns, measured)
+    return PairColumns(np.array(times_ms, np.int64), production.keys, revisions, outcomes, columns, measured)
 
 
 def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingColumns) -> Iterable[Coded]:
@@ -142,28 +142,27 @@ class SliceCounts:
 
     def add(self, pairs: PairColumns) -> None:
         """Count pairs; those that could not be compared count only for the values of dimensions."""
-        if Outcome.UNDECODABLE_SHADOW in pairs.outcomes:
-            for row in zip(pairs.times_ms, pairs.revisions, pairs.outcomes, pairs.keys, strict=True):
-                self._add_keyed(*row)
-        compared = _among(pairs.outcomes, _COMPARED)
-        counted = compared | _among(pairs.outcomes, PAIRS_UNREAD) if self._names else compared
+        for place in np.flatnonzero(pairs.outcomes.among((Outcome.UNDECODABLE_SHADOW,))).tolist():
+            time_ms, outcome = int(pairs.times_ms[place]), pairs.outcomes.text(place)
+            self._add_keyed(time_ms, pairs.revisions.text(place), outcome, pairs.keys[place])
+        compared = pairs.outcomes.among(_COMPARED)
+        counted = compared | pairs.outcomes.among(PAIRS_UNREAD) if self._names else compared
         if not counted.any():
             return
-        bad, buckets = _among(pairs.outcomes, DIFFERS), _buckets(pairs.keys)
-        outcomes = coded(pairs.outcomes if self._names else ())
-        of_parts = CountedPairs(outcomes, pairs.dimensions, compared, pairs.measured, pairs.touched)
+        differs, buckets = pairs.outcomes.among(DIFFERS), buckets_of(pairs.keys, KEY_BUCKETS)
+        of_parts = CountedPairs(pairs.outcomes, pairs.dimensions, compared, pairs.measured, pairs.touched)
         for at, window in self._windows(pairs, counted):
             tally, mask = self._tallies[at], window & compared
             tally.measures.add(pairs.measured, mask, self._latency)
             tally.bins.add(pairs.measured.bins, mask)
             tally.named.add(mask, pairs.touched)
-            held = mask & (buckets >= 0)
-            tally.buckets[0] += np.bincount(buckets[held], minlength=KEY_BUCKETS)
-            tally.buckets[1] += np.bincount(buckets[held & bad], minlength=KEY_BUCKETS)
+            rows, bad = _rows(mask), np.flatnonzero(mask & differs)
+            for sums, some in zip(tally.buckets, (buckets[rows], buckets[bad]), strict=True):
+                sums += np.bincount(some + 1, minlength=KEY_BUCKETS + 1)[1:]  # -1: without a key
             # The exact values belong to the window, so the batch must not decide them.
             dimensions = [folded(column, mask, self._values_max) for column in pairs.dimensions]
             for group in self._groups if dimensions else ():
-                _count(tally.slices.setdefault(group, {}), [dimensions[place] for place in group], mask, mask & bad)
+                _count(tally.slices.setdefault(group, {}), [dimensions[place] for place in group], rows, bad)
             if dimensions:
                 unread = np.count_nonzero(window) > np.count_nonzero(mask)
                 of_all = [folded(one, window, self._values_max) for one in pairs.dimensions] if unread else dimensions
@@ -208,12 +207,11 @@ class SliceCounts:
             self.keyed.add((time_ms - time_ms % self._window_ms, revision), name, bucket_of(key), n)
 
     def _windows(self, pairs: PairColumns, compared: _Mask) -> Iterable[tuple[At, _Mask]]:
-        revisions = coded(pairs.revisions)
-        first, last = (one - one % self._window_ms for one in (min(pairs.times_ms), max(pairs.times_ms)))
+        revisions, times = pairs.revisions, pairs.times_ms
+        first, last = (one - one % self._window_ms for one in (int(times.min()), int(times.max())))
         if first == last and len(revisions.values) == 1:
             yield (first, revisions.values[0]), compared
             return
-        times = np.asarray(pairs.times_ms, np.int64)
         starts = times - times % self._window_ms
         for start in np.unique(starts).tolist():
             for code, revision in enumerate(revisions.values):
@@ -291,30 +289,22 @@ def _folded_cells(
     return sums
 
 
-def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:
-    return np.fromiter(map(which.__contains__, outcomes), np.bool_, len(outcomes))
+def _rows(mask: _Mask) -> slice | Ints:
+    """Return an index for the rows of a mask; all of them, the usual case, are not copied."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
 
 
-def _buckets(keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
-    """Return the bucket of each key; -1 for pairs without a key, which belong to no cluster."""
-    known = cast("Sequence[bytes]", keys) if None not in keys else [key or b"" for key in keys]
-    buckets = np.fromiter(map(zlib.crc32, known), np.int64, len(known)) % KEY_BUCKETS
-    if None in keys:
-        buckets[np.fromiter((key is None for key in keys), np.bool_, len(keys))] = -1
-    return buckets
-
-
-def _count(cells: dict[tuple[str, ...], list[int]], columns: Sequence[Coded], mask: _Mask, bad: _Mask) -> None:
-    """Add the pairs of `mask`, and the bad ones, to the cells of their values."""
+def _count(cells: dict[tuple[str, ...], list[int]], columns: Sequence[Coded], rows: slice | Ints, bad: Ints) -> None:
+    """Add the pairs of `rows`, and the bad ones, to the cells of their values."""
     joint, size = columns[0].codes, len(columns[0].values)
     for column in columns[1:]:
         joint, size = joint * len(column.values) + column.codes, size * len(column.values)
     if size <= CELLS_MAX:
-        counts = np.bincount(joint[mask], minlength=size)
+        counts = np.bincount(joint[rows], minlength=size)
         found = np.flatnonzero(counts)
         n, s = counts[found], np.bincount(joint[bad], minlength=size)[found]
     else:
-        found, n = np.unique(joint[mask], return_counts=True)
+        found, n = np.unique(joint[rows], return_counts=True)
         s = np.bincount(np.searchsorted(found, joint[bad]), minlength=len(found))
     for code, units, bad_units in zip(found.tolist(), n.tolist(), s.tolist(), strict=True):
         values = []

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.dimension_codes import Coded, coded
 from shadowstream.compare.record_parts import NO_PARTS, Parts, PartsOfPairs, leave_uncompared
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
@@ -73,7 +74,7 @@ class CompareStage:
         self._pairs: list[Pair] = []
         self._batches: list[PairBatch] = []
 
-    def revisions_of(self, batch: PairBatch) -> Sequence[str]:
+    def revisions_of(self, batch: PairBatch) -> Coded:
         return self._counts.revisions_of(batch.shadow)
 
     def scored_columns(self, batch: PairBatch, columns: PairColumns) -> list[Write]:
@@ -158,7 +159,7 @@ class CompareStage:
         self, pairs: Sequence[Pair], results: Results | Sequence[ComparisonResult], revision: str | None = None
     ) -> PairColumns:
         """Return compared pairs as columns; `revision`: replaces that of the shadow's record."""
-        revisions = [revision or self._counts.revision_of(pair.shadow) for pair in pairs]
+        revisions = coded(revision or self._counts.revision_of(pair.shadow) for pair in pairs)
         production = PendingColumns.of([pair.production for pair in pairs])
         return self.columns_of(production, PendingColumns.of([pair.shadow for pair in pairs]), results, revisions)
 
@@ -167,9 +168,12 @@ class CompareStage:
         production: PendingColumns,
         shadow: PendingColumns,
         results: Results | Sequence[ComparisonResult],
-        revisions: Sequence[str],
+        revisions: Coded,
     ) -> PairColumns:
-        outcomes = results.outcomes if isinstance(results, Results) else [result.outcome for result in results]
+        if isinstance(results, Results):
+            outcomes = results.coded()
+        else:
+            outcomes = coded(result.outcome for result in results)
         columns = columns_of(self._config, production, shadow, self.comparer, outcomes, revisions)
         return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
@@ -212,7 +216,7 @@ class CompareStage:
 
     def without_waiting(self, batch: PairBatch, results: Results, columns: PairColumns) -> ColumnPairs:
         """Leave out the pairs that must wait for a second answer. Raises a `RegistryError` before anything changes."""
-        if not self._config.candidate.rechecks or Outcome.MISMATCH not in columns.outcomes:
+        if not self._config.candidate.rechecks or Outcome.MISMATCH not in columns.outcomes.values:
             return ColumnPairs(batch, results, columns)
         places = self.rechecks.places(results.outcomes, batch.pair)
         waiting = list(map(batch.pair, places))
@@ -226,7 +230,7 @@ class CompareStage:
     def count_columns(self, pairs: ColumnPairs, scored: list[Write]) -> None:
         counts, (batch, results, columns, waiting) = self._counts, pairs
         self._batches = []
-        self._recheck(waiting, results.outcomes, batch.pair)
+        self._recheck(waiting, results, batch.pair)
         if not len(batch.ids):
             return
         self._paths.look(self.comparer, batch.production.offsets, batch.production.values, batch.shadow.values)
@@ -260,7 +264,7 @@ class CompareStage:
         self.compared(self._pairs)
         self._pairs = []
         counts = self._counts
-        self._recheck(waiting, results.outcomes, counted.__getitem__)
+        self._recheck(waiting, results, counted.__getitem__)
         for pair in warm_up:
             counts.pair(pair, WARM_UP)
         for place, (pair, result) in enumerate(zip(counted, results, strict=True)):
@@ -269,9 +273,10 @@ class CompareStage:
         counts.slices.add(columns)
         counts.writes += scored
 
-    def _recheck(self, waiting: Iterable[Pair], outcomes: Sequence[str], pair_at: Callable[[int], Pair]) -> None:
+    def _recheck(self, waiting: Iterable[Pair], results: Results, pair_at: Callable[[int], Pair]) -> None:
         """Let pairs wait for a second answer, and count the rechecks of the others."""
-        self.rechecks.counted(outcomes, pair_at)
+        if self._config.candidate.rechecks:
+            self.rechecks.counted(results.outcomes, pair_at)
         for pair in waiting:
             self.rechecks.hold(pair)
 
@@ -296,7 +301,7 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
     first = batches[0][0]
     production = PendingColumns.joined([batch.production for _, batch in batches])
     shadow = PendingColumns.joined([batch.shadow for _, batch in batches])
-    revisions = [one for stage, batch in batches for one in stage.revisions_of(batch)]
+    revisions = Coded.joined([stage.revisions_of(batch) for stage, batch in batches])
     # All that may raise precedes the counting.
     inversions, begin = dict[int, Inversion | None](), 0
     for stage, batch in batches:
