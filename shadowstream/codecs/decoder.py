@@ -37,10 +37,10 @@ def decoded_bounds(config: Config) -> DecodedBounds:
 
 
 class Bodies(NamedTuple):
-    """The layout of bodies, where they begin in their values, and the largest value that surely claims little."""
+    """The layout of the bodies behind a head, and the size of the largest value that surely claims little."""
 
     layout: Layout
-    start: int
+    head: bytes
     bytes_max: int
 
 
@@ -172,10 +172,12 @@ class Decoder:
         return values is self._last[0]
 
     def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Indexes] | None:
-        framed = self._schemed(values)
+        framed = self._schemed(values[0])
         if framed is None:
             return None
         schema_id, start = framed
+        if start > HEAD_BYTES and len({value[:start] for value in values}) > 1:
+            return None
         reader = self._made(self._columns, schema_id, column_reader)
         rows = self._reader_or_error(schema_id)
         # Rust allocates what a body claims: only bodies that cannot claim too much are given to it.
@@ -190,12 +192,10 @@ class Decoder:
                 raise
             return None
 
-    def _schemed(self, values: Sequence[bytes]) -> tuple[SchemaId, int] | None:
-        """The schema of values with equal heads and where their bodies begin; None if native code gets none of them."""
-        framed = self._frame_or_error(values[0])
+    def _schemed(self, value: bytes) -> tuple[SchemaId, int] | None:
+        """The schema of a value and where its body begins; None if native code does not get it."""
+        framed = self._frame_or_error(value)
         if isinstance(framed, RecordError) or framed.schema_id is None or not self._bounds.native:
-            return None
-        if framed.start > HEAD_BYTES and len({value[: framed.start] for value in values}) > 1:
             return None
         return framed.schema_id, framed.start
 
@@ -207,9 +207,9 @@ class Decoder:
             known[schema_id] = make(schema) if schema is not None and is_avro(schema) else None
         return known[schema_id]
 
-    def bodies(self, values: Sequence[bytes]) -> Bodies | None:
-        """How the native kernel may walk values with equal heads; None if it may not. Raises as `columns`."""
-        framed = self._schemed(values)
+    def bodies(self, value: bytes) -> Bodies | None:
+        """How the native kernel may walk values with the head of this one; None if it may not. Raises as `columns`."""
+        framed = self._schemed(value)
         if framed is None or self.answer:
             return None
         schema_id, start = framed
@@ -217,7 +217,7 @@ class Decoder:
         reader = self._reader_or_error(schema_id)
         if found is None or isinstance(reader, RecordError):
             return None
-        return Bodies(found, start, min(self._bytes_max, start + reader.safe_bytes))
+        return Bodies(found, value[:start], min(self._bytes_max, start + reader.safe_bytes))
 
     def available(self, values: Sequence[bytes | None]) -> list[bool]:
         """Whether each value can be decided on now: False while its schema is unavailable."""

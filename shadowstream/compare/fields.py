@@ -102,10 +102,8 @@ def coded_fields(decoder: Decoder, values: Sequence[bytes | None], paths: Sequen
     """The names (`dimension_codes.name_of`) of the values at each path; by the native kernel if it can give them."""
     if len(values) >= COLUMNS_FROM and None not in values:
         framed = cast("Sequence[bytes]", values)
-        if not decoder.has_columns(framed) and len({*map(decoder.head, framed)}) == 1:
-            found = lockstep.coded(decoder, framed, paths)
-            if found is not None:
-                return found
+        if not decoder.has_columns(framed) and (found := lockstep.coded(decoder, framed, paths)) is not None:
+            return found
     fields = Fields(decoder, values)
     return [fields.coded(path) for path in paths]
 

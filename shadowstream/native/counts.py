@@ -29,5 +29,5 @@ def buckets_of(keys: Sequence[bytes | None], buckets: int) -> Buckets:
         return found
     present = cast("Sequence[bytes]", keys)
     if kernel is not None and len(keys):
-        return kernel.buckets(Values.of(present, 0, 0), buckets)
+        return kernel.buckets(Values.of(present), buckets)
     return np.fromiter(map(zlib.crc32, present), np.int64, len(present)) % buckets

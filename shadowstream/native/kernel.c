@@ -13,13 +13,14 @@
 
 #include "avro.h"
 #include "counting.h"
+#include "differences.h"
 #include "hashing.h"
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
 #error "doubles must be computed as doubles"
 #endif
 
-#define ABI 2
+#define ABI 3
 #define LOOPS_MAX 32
 #define SPANS_MAX 8
 #define SURE 3.552713678800501e-15 /* 2**-48 of all operands, far more than a few roundings add up to */
@@ -27,24 +28,14 @@
 enum { MATCH = 0, IGNORED = 1, TOLERATED = 2, MISMATCH = 4, UNKNOWN = 255 };
 enum { EXACT, IGNORE, NUMBER, OTHER };
 enum { PRODUCTION = 1, SHADOW = 2, BOTH = 3 };
-enum { END, BOOLEAN, WHOLE, FLOAT, DOUBLE, TEXT, BYTES, FIXED, UUID, LOOP, NEXT, UNION, BRANCH, GOTO, OPEN, CLOSE };
 
-/* WHOLE: low and high bound. BYTES: high is the maximum length. FIXED: high is the length. LOOP: `to` is its NEXT.
-   UNION: `to` is the op behind it, high is the number of BRANCH ops that follow; BRANCH: `to` is its code, high is 1
-   for null. GOTO: `to` is the next op. OPEN and CLOSE: high is the number of a span. */
-typedef struct {
-    uint8_t kind, rule;
-    int32_t to;
-    int64_t low, high;
-    double atol, rtol;
-} op;
-
-/* The values of one side: value i is bytes[offsets[i] .. offsets[i + 1]), its body begins `start` bytes later, and a
-   value of more than `bytes_max` bytes is UNKNOWN. */
+/* The values of one side: value i is bytes[offsets[i] .. offsets[i + 1]). Its body begins behind `start` bytes, which
+   are those of `head` unless that is 0; any other value, and one of more than `bytes_max` bytes, is UNKNOWN. */
 typedef struct {
     const uint8_t *bytes;
     const int64_t *offsets;
     int64_t start, bytes_max;
+    const uint8_t *head;
 } side;
 
 /* The level of two values that differ under a rule that is none of numbers. */
@@ -177,14 +168,15 @@ static int32_t choose(const op *ops, int32_t at, cursor *from, unsigned *sides, 
     return chosen[*sides == SHADOW]->to;
 }
 
-/* The level of one pair, or of one value alone if `sides` is not BOTH. */
-static int compare(const op *ops, cursor *from, unsigned sides, span *spans) {
+/* The level of one pair, or of one value alone if `sides` is not BOTH. `to`: 0, or where differences are noted. */
+static int compare(const op *ops, cursor *from, unsigned sides, span *spans, notes *to) {
     loop loops[LOOPS_MAX];
     int depth = 0, level = MATCH;
     unsigned every = sides;
     int32_t joined = -1; /* the op at which both sides are walked again */
     for (int32_t at = 0;;) {
         const op *by = &ops[at];
+        const uint8_t *before[2] = {from[0].at, from[1].at};
         int found = MATCH;
         if (at == joined) {
             sides = every;
@@ -256,9 +248,16 @@ static int compare(const op *ops, cursor *from, unsigned sides, span *spans) {
         }
         if (found == UNKNOWN)
             return UNKNOWN;
+        if (found == MISMATCH && to)
+            note(to, ops, by, before, from, sides);
         if (found > level)
             level = found;
     }
+}
+
+static inline span whole_of(const side *of, int64_t index) {
+    span whole = {of->bytes + of->offsets[index], of->offsets[index + 1] - of->offsets[index]};
+    return whole;
 }
 
 /* The body of a value; 0 if it has none or is too long. */
@@ -266,6 +265,8 @@ static int body_of(const side *of, int64_t index, cursor *from) {
     const uint8_t *begin = of->bytes + of->offsets[index];
     int64_t length = of->offsets[index + 1] - of->offsets[index];
     if (length < of->start || !MUST(21, length <= of->bytes_max))
+        return 0;
+    if (of->head && !MUST(82, memcmp(begin, of->head, (size_t)of->start) == 0))
         return 0;
     from->at = begin + of->start;
     from->end = begin + length;
@@ -275,23 +276,38 @@ static int body_of(const side *of, int64_t index, cursor *from) {
 /* The version of this interface and the size of an op, which the caller must share. */
 EXPORT int32_t shadowstream_abi(void) { return ABI << 16 | (int32_t)sizeof(op); }
 
-/* Write the level of each pair. */
-EXPORT void shadowstream_compare(const op *ops, const side *production, const side *shadow, int64_t pairs,
-                                 uint8_t *levels) {
-    for (int64_t n = 0; n < pairs; n++) {
+/* Write the levels of the pairs from `begin` on, and the differences of their mismatches behind the first `*count` of
+   `found`: those of a pair are all there if `noted` is 1. `equal`: equal bytes are MATCH, whatever they are. Return the
+   pair at which there was no more room for `fields` differences, or `pairs`. */
+EXPORT int64_t shadowstream_compare(const op *ops, const side *production, const side *shadow, int32_t equal,
+                                    int64_t begin, int64_t pairs, int64_t fields, uint8_t *levels, uint8_t *noted,
+                                    difference *found, int64_t room, int64_t *count) {
+    for (int64_t n = begin; n < pairs; n++) {
         cursor from[2];
-        if (body_of(production, n, &from[0]) && body_of(shadow, n, &from[1]))
-            levels[n] = (uint8_t)compare(ops, from, BOTH, 0);
-        else
+        notes to = {found + *count, found + room, {production->bytes, shadow->bytes}, n, 1};
+        if (*count + fields > room)
+            return n;
+        noted[n] = 0;
+        if (equal && is_equal(whole_of(production, n), whole_of(shadow, n))) {
+            levels[n] = MATCH;
+        } else if (body_of(production, n, &from[0]) && body_of(shadow, n, &from[1])) {
+            levels[n] = (uint8_t)compare(ops, from, BOTH, 0, &to);
+            if (levels[n] == MISMATCH && to.are_all) {
+                noted[n] = 1;
+                *count = to.next - found;
+            }
+        } else {
             levels[n] = UNKNOWN;
+        }
     }
+    return pairs;
 }
 
 /* Write the hash of each value from its first byte, under a key of two numbers; by `rounds` and `last_rounds` of SipHash. */
 EXPORT void shadowstream_hashes(const side *of, int64_t values, const uint64_t *key, int32_t rounds,
                                 int32_t last_rounds, uint64_t *hashes) {
     for (int64_t n = 0; n < values; n++) {
-        span bytes = {of->bytes + of->offsets[n], of->offsets[n + 1] - of->offsets[n]};
+        span bytes = whole_of(of, n);
         hashes[n] = rounds == 1 && last_rounds == 3 ? hash_of(bytes, key) : sip_hash(bytes, key, rounds, last_rounds);
     }
 }
@@ -301,7 +317,7 @@ EXPORT void shadowstream_buckets(const side *of, int64_t values, uint32_t bucket
     uint32_t table[256];
     crc_table(table);
     for (int64_t n = 0; n < values; n++) {
-        span bytes = {of->bytes + of->offsets[n], of->offsets[n + 1] - of->offsets[n]};
+        span bytes = whole_of(of, n);
         found[n] = crc_of(bytes, table) % buckets;
     }
 }
@@ -316,7 +332,7 @@ EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values,
     for (int64_t n = 0; n < values; n++) {
         cursor from[2];
         span spans[SPANS_MAX];
-        if (!body_of(of, n, &from[0]) || compare(ops, from, PRODUCTION, spans) == UNKNOWN)
+        if (!body_of(of, n, &from[0]) || compare(ops, from, PRODUCTION, spans, 0) == UNKNOWN)
             return -1;
         for (int32_t place = 0; place < count; place++) {
             int64_t *table = slots + place * (mask + 1), *known = firsts + 2 * place * values;

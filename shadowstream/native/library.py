@@ -17,16 +17,25 @@ from shadowstream.native.build import FOLDER, file_name
 SWITCH = "SHADOWSTREAM_NATIVE"
 """The environment variable that switches the kernel off; the value is one of `OFF`."""
 OFF = ("0", "false", "no", "off")
-ABI = 2
+ABI = 3
 SPANS_MAX = 8
 UNKNOWN = 255
 """The level of a pair that the kernel leaves to Python."""
 
 OP = np.dtype(
-    [("kind", "u1"), ("rule", "u1"), ("to", "i4"), ("low", "i8"), ("high", "i8"), ("atol", "f8"), ("rtol", "f8")],
+    [
+        *(("kind", "u1"), ("rule", "u1"), ("field", "i2"), ("to", "i4"), ("low", "i8"), ("high", "i8")),
+        *(("atol", "f8"), ("rtol", "f8")),
+    ],
     align=True,
 )
-"""One step of a program; kernel.c describes it."""
+"""One step of a program; differences.h describes it."""
+DIFFERENCE = np.dtype(
+    [("pair", "i8"), ("field", "i4"), ("nulls", "i4"), ("values", "i8", 2), ("lengths", "i8", 2)], align=True
+)
+"""One field in which a pair differs; differences.h describes it."""
+ROOM = 4_096
+"""Differences that one call notes; where there are more, another call follows."""
 Ops = npt.NDArray[Any]
 Levels = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
@@ -42,23 +51,32 @@ class _Side(ctypes.Structure):
         ("offsets", ctypes.c_void_p),
         ("start", ctypes.c_int64),
         ("bytes_max", ctypes.c_int64),
+        ("head", ctypes.c_char_p),
     )
 
 
 class Values(NamedTuple):
-    """Values of one side in one buffer. The body of each begins at `start`; more than `bytes_max` bytes are UNKNOWN."""
+    """Values of one side in one buffer. The body of each begins at `start`, behind `head` if that is not empty.
+
+    Other values, and those of more than `bytes_max` bytes, are UNKNOWN.
+    """
 
     buffer: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
     start: int
     bytes_max: int
+    head: bytes = b""
 
     @classmethod
-    def of(cls, values: Sequence[bytes], start: int, bytes_max: int) -> Values:
+    def of(cls, values: Sequence[bytes], start: int = 0, bytes_max: int = 0) -> Values:
         """Lay values one behind the other."""
         offsets = np.zeros(len(values) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
         return cls(np.frombuffer(b"".join(values), np.uint8), offsets, start, bytes_max)
+
+    def behind(self, head: bytes, bytes_max: int) -> Values:
+        """The same values, of which those with this head have a body."""
+        return Values(self.buffer, self.offsets, len(head), bytes_max, head)
 
     def part(self, begin: int, end: int) -> bytes:
         return self.buffer[begin:end].tobytes()
@@ -67,7 +85,7 @@ class Values(NamedTuple):
         return len(self.offsets) - 1
 
     def _side(self) -> _Side:
-        return _Side(self.buffer.ctypes.data, self.offsets.ctypes.data, self.start, self.bytes_max)
+        return _Side(_at(self.buffer), _at(self.offsets), self.start, self.bytes_max, self.head or None)
 
 
 class Codes(NamedTuple):
@@ -75,6 +93,14 @@ class Codes(NamedTuple):
 
     codes: npt.NDArray[np.int64]
     parts: list[bytes]
+
+
+class Walked(NamedTuple):
+    """The level of each pair, or `UNKNOWN`; `noted`: the mismatches whose differences are all in `found`, by pair."""
+
+    levels: Levels
+    noted: npt.NDArray[np.bool_]
+    found: npt.NDArray[Any]
 
 
 class Kernel:
@@ -95,7 +121,11 @@ class Kernel:
         self.key = np.frombuffer(os.urandom(16), np.uint64)
         """The secret key of this process: hashes are equal within it only."""
         side = ctypes.POINTER(_Side)
-        self._compare.argtypes, self._compare.restype = (pointer, side, side, number, pointer), None
+        self._compare.argtypes = (
+            *(pointer, side, side, ctypes.c_int32, number, number, number),
+            *(pointer, pointer, pointer, number, pointer),
+        )
+        self._compare.restype = number
         of_siphash = (pointer, ctypes.c_int32, ctypes.c_int32, pointer)
         self._hashes.argtypes, self._hashes.restype = (side, number, *of_siphash), None
         self._buckets.argtypes, self._buckets.restype = (side, number, ctypes.c_uint32, pointer), None
@@ -104,12 +134,19 @@ class Kernel:
             *(pointer, pointer, pointer, pointer),
         )
 
-    def levels(self, ops: Ops, production: Values, shadow: Values) -> Levels:
-        """The level of each pair, or `UNKNOWN`."""
-        levels = np.full(len(production), UNKNOWN, np.uint8)
+    def walk(self, ops: Ops, production: Values, shadow: Values, fields: int, equal: bool = False) -> Walked:
+        """The level and the differences of each pair. `fields`: as many as the program numbers; `equal`: equal bytes
+        are a match."""
+        count = min(len(production), len(shadow))
+        levels, noted = np.empty(count, np.uint8), np.empty(count, np.bool_)
         sides = production._side(), shadow._side()
-        self._compare(ops.ctypes.data, *map(ctypes.byref, sides), min(map(len, (production, shadow))), _at(levels))
-        return levels
+        at, parts = 0, []
+        while at < count:
+            part, size = np.empty(ROOM + fields, DIFFERENCE), np.zeros(1, np.int64)
+            given = at, count, fields, _at(levels), _at(noted), _at(part), len(part), _at(size)
+            at = self._compare(_at(ops), *map(ctypes.byref, sides), equal, *given)
+            parts.append(part[: size[0]])
+        return Walked(levels, noted, np.concatenate(parts) if parts else np.empty(0, DIFFERENCE))
 
     def hashes(self, values: Values, key: Hashes | None = None, rounds: tuple[int, int] = (1, 3)) -> Hashes:
         """The SipHash of each value from its first byte; `key`: that of this process."""

@@ -17,9 +17,9 @@ from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.result import NAMES
 from shadowstream.errors import RecordError
 from shadowstream.native import library
-from shadowstream.native.library import Kernel, State, Values
+from shadowstream.native.library import Kernel, Ops, State, Values
 from shadowstream.paths import value_at
-from tests.native.generated import Batch, batch
+from tests.native.generated import PAIRS, Batch, batch
 
 HEAD = 5
 BUCKETS = 1_000_003
@@ -46,18 +46,34 @@ def _exactly(value: bytes, limit: int) -> Values:
     return Values(np.array(bytearray(value), np.uint8), np.array([0, len(value)], np.int64), HEAD, limit)
 
 
+def _level(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> int:
+    return int(kernel.walk(ops, *values, fields).levels[0])
+
+
+def other_head(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> list[int]:
+    """The levels of pairs of which one side has another head than expected."""
+    found = []
+    for side in range(2):
+        given = [one.behind(b"\1" * HEAD, one.bytes_max) if n == side else one for n, one in enumerate(values)]
+        found += kernel.walk(ops, *given, fields).levels.tolist()
+    return found
+
+
 def check(given: Batch, kernel: Kernel) -> Counter[str]:
     """Hold all answers of a kernel for a batch against Python; count the levels. Raises `Disagreement`."""
     counts: Counter[str] = Counter()
     decoders = Decoder(given.registry), Decoder(given.registry)
-    bodies = decoders[0].bodies(given.production)
+    bodies = decoders[0].bodies(given.production[0])
     if bodies is None:
         return Counter(refused=1)
-    ops = lockstep.program(bodies.layout, given.rules)
-    if ops is None:
+    program = lockstep.program(bodies.layout, given.rules)
+    if program is None:
         return Counter(refused=1)
-    laid = (Values.of(side, HEAD, bodies.bytes_max) for side in (given.production, given.shadow))
-    levels = kernel.levels(ops, *laid).tolist()
+    ops, fields = program.ops, len(program.fields)
+    laid = [Values.of(side, HEAD, bodies.bytes_max) for side in (given.production, given.shadow)]
+    levels = kernel.walk(ops, *laid, fields).levels.tolist()
+    if other_head(kernel, ops, laid, fields) != [library.UNKNOWN] * 2 * PAIRS:
+        raise Disagreement("values with another head are walked")
     with kernel_at(None):
         results = compare_pairs(given.production, given.shadow, *decoders, given.rules)
         in_columns = results.outcomes
@@ -66,7 +82,7 @@ def check(given: Batch, kernel: Kernel) -> Counter[str]:
             raise Disagreement("the results of the batch are others with the kernel than without it")
     for place, pair in enumerate(zip(given.production, given.shadow, strict=True)):
         limits = (bodies.bytes_max, len(pair[0]) - 1) if place == 0 else (bodies.bytes_max,)
-        single = [int(kernel.levels(ops, *(_exactly(value, limit) for value in pair))[0]) for limit in limits]
+        single = [_level(kernel, ops, [_exactly(value, limit) for value in pair], fields) for limit in limits]
         if single[0] != levels[place]:
             raise Disagreement(f"pair {place}: level {single[0]} alone, {levels[place]} in a batch")
         if single[1:] not in ([], [library.UNKNOWN]):
