@@ -167,7 +167,7 @@ class Decoder:
         except Exception:  # noqa: BLE001 - reading one by one finds the bad value
             return None
 
-    def has_columns(self, values: Sequence[bytes]) -> bool:
+    def has_columns(self, values: Sequence[bytes | None]) -> bool:
         """Whether `columns` holds the result for this list object."""
         return values is self._last[0]
 

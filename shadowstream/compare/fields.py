@@ -34,9 +34,10 @@ class Fields:
         self._decoder, self._values = decoder, values
         self._rows: Sequence[Any] | None = None
         self._batch: pa.RecordBatch | None = None
-        if len(values) >= COLUMNS_FROM and None not in values:
-            framed = cast("Sequence[bytes]", values)
-            has_equal_heads = decoder.has_columns(framed) or len({*map(decoder.head, framed)}) == 1
+        framed = cast("Sequence[bytes]", values)
+        has_columns = decoder.has_columns(framed)
+        if len(values) >= COLUMNS_FROM and (has_columns or None not in values):
+            has_equal_heads = has_columns or len({*map(decoder.head, framed)}) == 1
             read = decoder.columns(framed) if has_equal_heads else None
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
@@ -100,9 +101,9 @@ class Fields:
 
 def coded_fields(decoder: Decoder, values: Sequence[bytes | None], paths: Sequence[Sequence[str]]) -> list[Coded]:
     """The names (`dimension_codes.name_of`) of the values at each path; by the native kernel if it can give them."""
-    if len(values) >= COLUMNS_FROM and None not in values:
-        framed = cast("Sequence[bytes]", values)
-        if not decoder.has_columns(framed) and (found := lockstep.coded(decoder, framed, paths)) is not None:
+    if len(values) >= COLUMNS_FROM and not decoder.has_columns(values):
+        found = lockstep.coded(decoder, values, paths)
+        if found is not None:
             return found
     fields = Fields(decoder, values)
     return [fields.coded(path) for path in paths]

@@ -67,10 +67,9 @@ class Walk(NamedTuple):
     def differences(self, places: Places) -> list[FieldDifferences]:
         """Return the differences of the mismatches that are `noted`; `places`: of all pairs that were walked."""
         found, made = self.walked.found, []
-        order = np.argsort(found["field"], kind="stable")
-        numbers, begins = np.unique(found["field"][order], return_index=True)
-        for number, rows in zip(numbers.tolist(), np.split(order, begins[1:]), strict=True):
-            field, some = self.fields[number], found[rows]
+        counts = np.bincount(found["field"], minlength=len(self.fields))
+        for number in np.flatnonzero(counts).tolist():
+            field, some = self.fields[number], found[found["field"] == number]
             production, shadow = (_shown(field, some, side, self.values[side]) for side in range(2))
             made.append(FieldDifferences(field.path, places[some["pair"]], production, shadow, field.may_be_null))
         return made
@@ -124,10 +123,11 @@ def _shown(field: Field, found: npt.NDArray[Any], side: int, values: Values) -> 
     return shown
 
 
-def coded(decoder: Decoder, values: Sequence[bytes], paths: Sequence[Sequence[str]]) -> list[Coded] | None:
+def coded(decoder: Decoder, values: Sequence[bytes | None], paths: Sequence[Sequence[str]]) -> list[Coded] | None:
     """The names (`dimension_codes.name_of`) of the values at each path; None if the kernel cannot give them."""
     kernel = library.state().kernel
-    bodies = decoder.bodies(values[0]) if kernel is not None else None
+    first = values[0]
+    bodies = decoder.bodies(first) if kernel is not None and first is not None else None
     if kernel is None or bodies is None or len(paths) > library.SPANS_MAX:
         return None
     distinct = tuple(dict.fromkeys(map(tuple, paths)))

@@ -109,14 +109,16 @@ def compare_pairs(
 
     columns = ColumnDifferences(count)
 
-    def explain(index: int) -> PairResult:
-        if columns.mask[index]:
-            found = [difference(*raw) for raw in columns.of(index)]
-            return PairResult(Outcome.MISMATCH, found, touched=columns.touched_by(index))
-        raw = [production[index]], [shadow[index]]
-        production_values, shadow_values = evolving.uncounted().decoded(decoders, raw, [index])
-        (own,) = _rules_of(decoders, raw, rules)
-        return compare_rows(production_values[0], shadow_values[0], own)
+    def explain(indexes: Sequence[int]) -> list[PairResult]:
+        if any(columns.mask[index] for index in indexes):
+            return [of_columns(index) if columns.mask[index] else explain([index])[0] for index in indexes]
+        raw = [production[index] for index in indexes], [shadow[index] for index in indexes]
+        values = evolving.uncounted().decoded(decoders, raw, indexes)
+        return list(map(compare_rows, *values, _rules_of(decoders, raw, rules)))
+
+    def of_columns(index: int) -> PairResult:
+        found = [difference(*raw) for raw in columns.of(index)]
+        return PairResult(Outcome.MISMATCH, found, touched=columns.touched_by(index))
 
     results = Results(np.zeros(count, np.uint8), {}, explain, columns)
     is_whole = production_decoder.answer == shadow_decoder.answer

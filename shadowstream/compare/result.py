@@ -154,7 +154,7 @@ class Results(Sequence["PairResult | Undecodable"]):
     """One result a pair. Most are never accessed, so each result is created on first access.
 
     `places` holds each pair's outcome as an index in `NAMES`. `known` holds finished results. `explain` computes the
-    complete result of a pair that is not in `known`. `columns` holds the differences of most mismatches. `changes`
+    complete results of pairs that are not in `known`. `columns` holds the differences of most mismatches. `changes`
     holds, by index, the kinds of change between the writer schemas of a pair, to be counted by the caller.
     """
 
@@ -164,7 +164,7 @@ class Results(Sequence["PairResult | Undecodable"]):
         self,
         places: npt.NDArray[np.uint8],
         known: dict[int, PairResult | Undecodable],
-        explain: Callable[[int], PairResult],
+        explain: Callable[[Sequence[int]], Sequence[PairResult]],
         columns: ColumnDifferences,
     ) -> None:
         self.places, self.known, self._explain, self.columns = places, known, explain, columns
@@ -200,9 +200,18 @@ class Results(Sequence["PairResult | Undecodable"]):
         at = list(indexes)
         known = {place: self.known[index] for place, index in enumerate(at) if index in self.known}
         columns = self.columns.where(np.array(at, np.int64))
-        part = Results(self.places[at], known, lambda place: self._explain(at[place]), columns)
+        part = Results(self.places[at], known, lambda places: self._explain([at[place] for place in places]), columns)
         part.changes = {place: self.changes[index] for place, index in enumerate(at) if index in self.changes}
         return part
+
+    def explain(self, indexes: Sequence[int]) -> None:
+        """Complete the results of some pairs at once, which costs less than one after the other."""
+        new = [index for index in indexes if self.places[index] != MATCH and index not in self.known]
+        if new:
+            self.known.update(zip(new, self._explain(new), strict=True))
+
+    def _explain_one(self, index: int) -> PairResult:
+        return self._explain([index])[0]
 
     def __len__(self) -> int:
         return len(self.places)
@@ -218,7 +227,8 @@ class Results(Sequence["PairResult | Undecodable"]):
             return PLAIN_MATCH
         result = self.known.get(index)
         if result is None:
-            result = self.known[index] = PairResult(OUTCOMES[level], explain=partial(self._explain, index))
+            explain = partial(self._explain_one, index)
+            result = self.known[index] = PairResult(OUTCOMES[level], explain=explain)
         return result
 
     def __eq__(self, other: object) -> bool:

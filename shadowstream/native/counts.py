@@ -21,13 +21,13 @@ def buckets_of(keys: Sequence[bytes | None], buckets: int) -> Buckets:
     >>> buckets_of([b"user-7", None], 1_024).tolist()
     [801, -1]
     """
-    kernel = library.state().kernel
-    if None in keys:
-        known = [key for key in keys if key is not None]
-        found = np.full(len(keys), -1, np.int64)
-        found[np.fromiter((key is not None for key in keys), np.bool_, len(keys))] = buckets_of(known, buckets)
-        return found
     present = cast("Sequence[bytes]", keys)
-    if kernel is not None and len(keys):
-        return kernel.buckets(Values.of(present), buckets)
-    return np.fromiter(map(zlib.crc32, present), np.int64, len(present)) % buckets
+    try:
+        if (kernel := library.state().kernel) is not None:
+            return kernel.buckets(Values.of(present), buckets)
+        return np.fromiter(map(zlib.crc32, present), np.int64, len(present)) % buckets
+    except TypeError:  # None is among the keys
+        found = np.full(len(keys), -1, np.int64)
+        known = [place for place, key in enumerate(keys) if key is not None]
+        found[known] = buckets_of([present[place] for place in known], buckets)
+        return found

@@ -138,8 +138,9 @@ class OutcomeCounts:
             written = self._mismatches(pair_batch, results.columns, columns, in_columns)
         if written:
             shown[in_columns] = False
-        begin = 0
-        for i in np.flatnonzero(shown).tolist():
+        begin, single = 0, np.flatnonzero(shown).tolist()
+        results.explain(single)
+        for i in single:
             if written:  # rows stay in the order of pairs
                 end = int(np.searchsorted(in_columns, i))
                 self.writes += written[begin:end]
@@ -171,13 +172,17 @@ class OutcomeCounts:
 
     def _by_cell(self, times_ms: Ints, revisions: Coded) -> Iterable[tuple[tuple[int, str], Ints | None]]:
         """Yield the pairs of each window and revision: their places, or None for all."""
-        starts = times_ms - times_ms % self._window_ms
-        codes, revisions = starts - starts.min(), revisions.by_appearance()
-        codes = codes * len(revisions.values) + revisions.codes
-        for code in np.unique(codes).tolist():
-            places = np.flatnonzero(codes == code)
-            cell = int(starts[places[0]]), revisions.text(int(places[0]))
-            yield cell, None if len(places) == len(starts) else places
+        windows = times_ms // self._window_ms
+        first, last = int(windows.min()), int(windows.max())
+        revisions = revisions.by_appearance()
+        if first == last and len(revisions.values) == 1:
+            yield (first * self._window_ms, revisions.values[0]), None
+            return
+        for window in np.unique(windows).tolist():
+            for code, revision in enumerate(revisions.values):
+                places = np.flatnonzero((windows == window) & (revisions.codes == code))
+                if len(places):
+                    yield (window * self._window_ms, revision), places
 
     def _count_fields(self, differences: ColumnDifferences, cell: WindowCounts) -> None:
         """Count the paths of mismatches in columns as `_count_paths` counts those of each."""

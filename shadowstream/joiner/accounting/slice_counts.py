@@ -96,7 +96,8 @@ def columns_of(
     infos_of_both = production.header_fields or [None] * len(production), infos
     times_ms = production.times_ms
     measured = MetricReader(config).of(compare, (production.values, shadow.values), times_ms, infos_of_both)
-    return PairColumns(np.array(times_ms, np.int64), production.keys, revisions, outcomes, columns, measured)
+    times = np.fromiter(times_ms, np.int64, len(times_ms))
+    return PairColumns(times, production.keys, revisions, outcomes, columns, measured)
 
 
 def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingColumns) -> Iterable[Coded]:

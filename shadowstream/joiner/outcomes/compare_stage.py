@@ -6,6 +6,7 @@ the schema now. The pairs then wait (`awaited_schemas`), and `resolve` takes the
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import NamedTuple
 
 from shadowstream.compare.comparer import Comparing
@@ -203,7 +204,7 @@ class CompareStage:
             return None
         production = PendingColumns.joined([part.production for part in self._batches])
         shadow = PendingColumns.joined([part.shadow for part in self._batches])
-        batch = PairBatch(production, shadow, [id_ for part in self._batches for id_ in part.ids])
+        batch = PairBatch(production, shadow, list(chain.from_iterable(part.ids for part in self._batches)))
         self._batches = [batch]
         if self._completeness.may_be_warm_up(shadow):
             self._leave_columns()
