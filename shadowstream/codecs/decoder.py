@@ -80,6 +80,8 @@ class Decoder:
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Indexes] | None] = (None, None)
         self.laid: tuple[Sequence[bytes] | None, Values | None] = (None, None)
         """The last values that the native kernel got, and the buffer that holds them."""
+        self.named: tuple[Sequence[bytes | None] | None, dict[tuple[str, ...], Any]] = (None, {})
+        """The last values that the native kernel walked in pairs, and the columns of their dimensions by path."""
         self._fingerprints: dict[bytes, int] | None = None
         self._of: dict[str, Decoder] = {}
 

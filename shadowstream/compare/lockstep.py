@@ -21,12 +21,13 @@ from shadowstream.compare.column_differences import FieldDifferences, Places
 from shadowstream.compare.dimension_codes import Coded, name_of
 from shadowstream.compare.rules import RuleSet, Spot
 from shadowstream.native import library
-from shadowstream.native.library import EXACT, IGNORE, KIND, NUMBER, OP, OTHER, Ops, Values, Walked
+from shadowstream.native.library import EXACT, IGNORE, KIND, NUMBER, OP, OTHER, Codes, Ops, Values, Walked
 
 FIELDS_MAX = 32_767
 PROGRAMS_MAX = 64
 """Programs that a set of rules keeps, one for each pair of schemas; and programs of dimensions."""
 _KEY = Part("text")
+_Paths = tuple[tuple[str, ...], ...]
 
 
 class _Op(NamedTuple):
@@ -51,10 +52,11 @@ class Field(NamedTuple):
 
 
 class Program(NamedTuple):
-    """The ops for pairs of one layout, and the fields that they number."""
+    """The ops for pairs of one layout, and the fields and the paths of spans that they number."""
 
     ops: Ops
     fields: list[Field]
+    paths: tuple[tuple[str, ...], ...]
 
 
 class Walk(NamedTuple):
@@ -101,7 +103,10 @@ def walk(
     one, other = _laid(decoders[0], values[0], production), _laid(decoders[1], values[1], shadow)
     if one is None or other is None:
         return None
-    return Walk(kernel.walk(made.ops, one, other, len(made.fields), equal), made.fields, (one, other))
+    walked = kernel.walk(made.ops, one, other, len(made.fields), equal, len(made.paths))
+    if walked.codes is not None:
+        decoders[0].named = values[0], _columns(production.layout, made.paths, walked.codes)
+    return Walk(walked, made.fields, (one, other))
 
 
 def _shown(field: Field, found: npt.NDArray[Any], side: int, values: Values) -> list[Any]:
@@ -125,24 +130,37 @@ def _shown(field: Field, found: npt.NDArray[Any], side: int, values: Values) -> 
 
 def coded(decoder: Decoder, values: Sequence[bytes | None], paths: Sequence[Sequence[str]]) -> list[Coded] | None:
     """The names (`dimension_codes.name_of`) of the values at each path; None if the kernel cannot give them."""
+    distinct = tuple(dict.fromkeys(map(tuple, paths)))
+    known, columns = decoder.named
+    if known is not values or not columns.keys() >= {*distinct}:
+        columns = _coded(decoder, values, distinct)
+    return [columns[path] for path in map(tuple, paths)] if columns else None
+
+
+def _coded(decoder: Decoder, values: Sequence[bytes | None], paths: _Paths) -> dict[tuple[str, ...], Coded]:
+    """The names at each path; none if the kernel cannot give them."""
     kernel = library.state().kernel
     first = values[0]
     bodies = decoder.bodies(first) if kernel is not None and first is not None else None
-    if kernel is None or bodies is None or len(paths) > library.SPANS_MAX:
-        return None
-    distinct = tuple(dict.fromkeys(map(tuple, paths)))
-    parts = {path: part for path in distinct if (part := bodies.layout.top.at(path)) is not None and part.is_nameable}
-    if len(parts) < len(distinct):
-        return None
+    if kernel is None or bodies is None or not _are_nameable(bodies.layout, paths):
+        return {}
     laid = _laid(decoder, values, bodies)
-    found = None if laid is None else kernel.codes(spans(bodies.layout, distinct), laid, len(distinct))
-    if found is None:
-        return None
-    columns = {
-        path: Coded(codes, [name_of(parts[path].value(one)) for one in encoded])
-        for path, (codes, encoded) in zip(distinct, found, strict=True)
-    }
-    return [columns[tuple(path)] for path in paths]
+    found = None if laid is None else kernel.codes(spans(bodies.layout, paths), laid, len(paths))
+    return {} if found is None else _columns(bodies.layout, paths, found)
+
+
+def _are_nameable(layout: Layout, paths: _Paths) -> bool:
+    """Whether the kernel gives the names at these paths."""
+    parts = map(layout.top.at, paths)
+    return len(paths) <= library.SPANS_MAX and all(part is not None and part.is_nameable for part in parts)
+
+
+def _columns(layout: Layout, paths: _Paths, found: Sequence[Codes]) -> dict[tuple[str, ...], Coded]:
+    columns = {}
+    for path, (codes, encoded) in zip(paths, found, strict=True):
+        part = cast("Part", layout.top.at(path))
+        columns[path] = Coded(codes, [name_of(part.value(one)) for one in encoded])
+    return columns
 
 
 def _laid(decoder: Decoder, values: Sequence[bytes | None], bodies: Bodies) -> Values | None:
@@ -160,7 +178,7 @@ def _laid(decoder: Decoder, values: Sequence[bytes | None], bodies: Bodies) -> V
 
 
 @lru_cache(maxsize=PROGRAMS_MAX)
-def spans(layout: Layout, paths: tuple[tuple[str, ...], ...]) -> Ops:
+def spans(layout: Layout, paths: _Paths) -> Ops:
     """The program that walks one side and finds the spans of paths."""
     made = _Program({path: place for place, path in enumerate(paths)})
     made.add(layout.top, None, ())
@@ -181,7 +199,8 @@ def program(layout: Layout, rules: RuleSet) -> Program | None:
     """The program for pairs of one layout; None if only rows apply the rules."""
     if rules.root.own is not None:
         return None
-    made = _Program({})
+    paths = rules.named if _are_nameable(layout, rules.named) else ()
+    made = _Program({path: place for place, path in enumerate(paths)})
     made.add(layout.top, rules.root, ())
     return made.program()
 
@@ -196,7 +215,7 @@ class _Program:
 
     def program(self) -> Program:
         rows = [(KIND[op.kind], *op[1:]) for op in (*self._ops, _Op("end"))]
-        return Program(np.array(rows, OP), self._fields)
+        return Program(np.array(rows, OP), self._fields, tuple(self._spans))
 
     def add(self, part: Part, spot: Spot | None, path: tuple[str, ...] | None, optional: bool = False) -> None:
         """Add the ops of a part. `spot`: None if only by_value decides differences; `path`: None below loops and

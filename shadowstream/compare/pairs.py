@@ -266,10 +266,10 @@ def _by_kernel(
     found = lockstep.walk(decoders, values, rules, first, equal)
     if found is None:
         return None
-    levels, noted, differences = found.walked
-    decided = noted | (levels <= TOLERATED)
+    levels = found.walked.levels
+    decided = found.walked.noted | (levels <= TOLERATED)
     results.places[indexes[decided]] = levels[decided]
-    if len(differences):
+    if len(found.walked.found):
         results.columns.add(found.differences(indexes), rules.watched, DIFFERENCES_MAX)
     return indexes[~decided]
 

@@ -276,14 +276,45 @@ static int body_of(const side *of, int64_t index, cursor *from) {
 /* The version of this interface and the size of an op, which the caller must share. */
 EXPORT int32_t shadowstream_abi(void) { return ABI << 16 | (int32_t)sizeof(op); }
 
+/* The codes of the bytes of `count` spans in each of `values` values, in order of first appearance, and for each code its
+   first bytes as a pair of offsets. `slots` has `count` tables of `mask + 1` slots, all -1, more than there are values. */
+typedef struct {
+    int64_t count, values, mask;
+    const uint64_t *key;
+    int64_t *slots, *codes, *firsts, *distinct;
+} names;
+
+static inline void name(const names *to, const side *of, int64_t n, const span *spans) {
+    for (int64_t place = 0; place < to->count; place++) {
+        int64_t *table = to->slots + place * (to->mask + 1), *known = to->firsts + 2 * place * to->values;
+        int64_t slot = (int64_t)(hash_of(spans[place], to->key) & (uint64_t)to->mask);
+        for (;; slot = (slot + 1) & to->mask) {
+            int64_t code = table[slot];
+            if (code < 0) {
+                code = table[slot] = to->distinct[place]++;
+                known[2 * code] = spans[place].at - of->bytes;
+                known[2 * code + 1] = known[2 * code] + spans[place].length;
+            }
+            span first = {of->bytes + known[2 * code], known[2 * code + 1] - known[2 * code]};
+            if (is_equal(first, spans[place])) {
+                to->codes[place * to->values + n] = code;
+                break;
+            }
+        }
+    }
+}
+
 /* Write the levels of the pairs from `begin` on, and the differences of their mismatches behind the first `*count` of
    `found`: those of a pair are all there if `noted` is 1. `equal`: equal bytes are MATCH, whatever they are. Return the
-   pair at which there was no more room for `fields` differences, or `pairs`. */
+   pair at which there was no more room for `fields` differences, or `pairs`. `named`: the codes of production's values,
+   or 0 for none; its count becomes 0 if a value is UNKNOWN. */
 EXPORT int64_t shadowstream_compare(const op *ops, const side *production, const side *shadow, int32_t equal,
                                     int64_t begin, int64_t pairs, int64_t fields, uint8_t *levels, uint8_t *noted,
-                                    difference *found, int64_t room, int64_t *count) {
+                                    difference *found, int64_t room, int64_t *count, names *named) {
     for (int64_t n = begin; n < pairs; n++) {
         cursor from[2];
+        span spans[SPANS_MAX];
+        int is_walked = 0;
         notes to = {found + *count, found + room, {production->bytes, shadow->bytes}, n, 1};
         if (*count + fields > room)
             return n;
@@ -291,7 +322,8 @@ EXPORT int64_t shadowstream_compare(const op *ops, const side *production, const
         if (equal && is_equal(whole_of(production, n), whole_of(shadow, n))) {
             levels[n] = MATCH;
         } else if (body_of(production, n, &from[0]) && body_of(shadow, n, &from[1])) {
-            levels[n] = (uint8_t)compare(ops, from, BOTH, 0, &to);
+            levels[n] = (uint8_t)compare(ops, from, BOTH, spans, &to);
+            is_walked = levels[n] != UNKNOWN;
             if (levels[n] == MISMATCH && to.are_all) {
                 noted[n] = 1;
                 *count = to.next - found;
@@ -299,6 +331,13 @@ EXPORT int64_t shadowstream_compare(const op *ops, const side *production, const
         } else {
             levels[n] = UNKNOWN;
         }
+        if (!named || !named->count)
+            continue;
+        if (is_walked ||
+            (body_of(production, n, &from[0]) && compare(ops, from, PRODUCTION, spans, 0) != UNKNOWN))
+            name(named, production, n, spans);
+        else
+            named->count = 0;
     }
     return pairs;
 }
@@ -322,35 +361,14 @@ EXPORT void shadowstream_buckets(const side *of, int64_t values, uint32_t bucket
     }
 }
 
-/* Write, for each of `count` spans of a program, the code of its bytes in each value, in order of first appearance, and
-   for each code its first bytes as a pair of offsets. `slots` has `count` tables of `mask + 1` slots, all -1, more than
-   there are values. Return 0, or -1 if a value is UNKNOWN. */
-EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values, int32_t count, const uint64_t *key,
-                                  int64_t mask, int64_t *slots, int64_t *codes, int64_t *firsts, int64_t *distinct) {
-    if (count > SPANS_MAX)
-        return -1;
+/* Write the code of each span of a program in each value. Return 0, or -1 if a value is UNKNOWN. */
+EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values, const names *to) {
     for (int64_t n = 0; n < values; n++) {
         cursor from[2];
         span spans[SPANS_MAX];
         if (!body_of(of, n, &from[0]) || compare(ops, from, PRODUCTION, spans, 0) == UNKNOWN)
             return -1;
-        for (int32_t place = 0; place < count; place++) {
-            int64_t *table = slots + place * (mask + 1), *known = firsts + 2 * place * values;
-            int64_t slot = (int64_t)(hash_of(spans[place], key) & (uint64_t)mask);
-            for (;; slot = (slot + 1) & mask) {
-                int64_t code = table[slot];
-                if (code < 0) {
-                    code = table[slot] = distinct[place]++;
-                    known[2 * code] = spans[place].at - of->bytes;
-                    known[2 * code + 1] = known[2 * code] + spans[place].length;
-                }
-                span first = {of->bytes + known[2 * code], known[2 * code + 1] - known[2 * code]};
-                if (is_equal(first, spans[place])) {
-                    codes[place * values + n] = code;
-                    break;
-                }
-            }
-        }
+        name(to, of, n, spans);
     }
     return 0;
 }

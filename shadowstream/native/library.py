@@ -55,6 +55,13 @@ class _Side(ctypes.Structure):
     )
 
 
+class _Names(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("count", "values", "mask")),
+        *((name, ctypes.c_void_p) for name in ("key", "slots", "codes", "firsts", "distinct")),
+    )
+
+
 class Values(NamedTuple):
     """Values of one side in one buffer. The body of each begins at `start`, behind `head` if that is not empty.
 
@@ -95,12 +102,36 @@ class Codes(NamedTuple):
     parts: list[bytes]
 
 
+class _Naming:
+    """The room for the codes of so many spans in values, and for those of each code."""
+
+    def __init__(self, spans: int, values: Values, key: Hashes) -> None:
+        self._values, count = values, len(values)
+        mask = (1 << (2 * count).bit_length()) - 1
+        self._codes, self._firsts = np.empty((spans, count), np.int64), np.empty((spans, count, 2), np.int64)
+        self._distinct = np.zeros(spans, np.int64)
+        self._slots = np.full((spans, mask + 1), -1, np.int64)
+        arrays = self._slots, self._codes, self._firsts, self._distinct
+        self.names = _Names(spans, count, mask, _at(key), *map(_at, arrays))
+
+    def codes(self) -> list[Codes]:
+        bounds = (firsts[:n].tolist() for firsts, n in zip(self._firsts, self._distinct.tolist(), strict=True))
+        return [
+            Codes(codes, [self._values.part(*one) for one in found])
+            for codes, found in zip(self._codes, bounds, strict=True)
+        ]
+
+
 class Walked(NamedTuple):
-    """The level of each pair, or `UNKNOWN`; `noted`: the mismatches whose differences are all in `found`, by pair."""
+    """The level of each pair, or `UNKNOWN`; `noted`: the mismatches whose differences are all in `found`, by pair.
+
+    `codes`: those of production's values; None if one of them is UNKNOWN.
+    """
 
     levels: Levels
     noted: npt.NDArray[np.bool_]
     found: npt.NDArray[Any]
+    codes: list[Codes] | None
 
 
 class Kernel:
@@ -123,30 +154,31 @@ class Kernel:
         side = ctypes.POINTER(_Side)
         self._compare.argtypes = (
             *(pointer, side, side, ctypes.c_int32, number, number, number),
-            *(pointer, pointer, pointer, number, pointer),
+            *(pointer, pointer, pointer, number, pointer, pointer),
         )
         self._compare.restype = number
         of_siphash = (pointer, ctypes.c_int32, ctypes.c_int32, pointer)
         self._hashes.argtypes, self._hashes.restype = (side, number, *of_siphash), None
         self._buckets.argtypes, self._buckets.restype = (side, number, ctypes.c_uint32, pointer), None
-        self._codes.argtypes = (
-            *(pointer, side, number, ctypes.c_int32, pointer, number),
-            *(pointer, pointer, pointer, pointer),
-        )
+        self._codes.argtypes = (pointer, side, number, pointer)
 
-    def walk(self, ops: Ops, production: Values, shadow: Values, fields: int, equal: bool = False) -> Walked:
-        """The level and the differences of each pair. `fields`: as many as the program numbers; `equal`: equal bytes
-        are a match."""
+    def walk(
+        self, ops: Ops, production: Values, shadow: Values, fields: int, equal: bool = False, spans: int = 0
+    ) -> Walked:
+        """The level and the differences of each pair. `fields`, `spans`: as many as the program numbers; `equal`: equal
+        bytes are a match."""
         count = min(len(production), len(shadow))
         levels, noted = np.empty(count, np.uint8), np.empty(count, np.bool_)
         sides = production._side(), shadow._side()
-        at, parts = 0, []
+        at, parts, naming = 0, [], _Naming(spans, production, self.key)
+        named = ctypes.byref(naming.names) if spans else None
         while at < count:
             part, size = np.empty(ROOM + fields, DIFFERENCE), np.zeros(1, np.int64)
             given = at, count, fields, _at(levels), _at(noted), _at(part), len(part), _at(size)
-            at = self._compare(_at(ops), *map(ctypes.byref, sides), equal, *given)
+            at = self._compare(_at(ops), *map(ctypes.byref, sides), equal, *given, named)
             parts.append(part[: size[0]])
-        return Walked(levels, noted, np.concatenate(parts) if parts else np.empty(0, DIFFERENCE))
+        found = np.concatenate(parts) if parts else np.empty(0, DIFFERENCE)
+        return Walked(levels, noted, found, naming.codes() if naming.names.count else None)
 
     def hashes(self, values: Values, key: Hashes | None = None, rounds: tuple[int, int] = (1, 3)) -> Hashes:
         """The SipHash of each value from its first byte; `key`: that of this process."""
@@ -164,19 +196,10 @@ class Kernel:
 
     def codes(self, ops: Ops, values: Values, spans: int) -> list[Codes] | None:
         """The codes of each of the `spans` of a program; None if one of the values is UNKNOWN."""
-        count = len(values)
-        mask = (1 << (2 * count).bit_length()) - 1
-        slots = np.full((spans, mask + 1), -1, np.int64)
-        codes, firsts = np.empty((spans, count), np.int64), np.empty((spans, count, 2), np.int64)
-        distinct = np.zeros(spans, np.int64)
-        side = values._side()
-        given = ops.ctypes.data, ctypes.byref(side), count, spans, _at(self.key), mask
-        if self._codes(*given, _at(slots), _at(codes), _at(firsts), _at(distinct)):
+        side, naming = values._side(), _Naming(spans, values, self.key)
+        if self._codes(_at(ops), ctypes.byref(side), len(values), ctypes.byref(naming.names)):
             return None
-        return [
-            Codes(codes[n], [values.part(*bounds) for bounds in firsts[n, : distinct[n]].tolist()])
-            for n in range(spans)
-        ]
+        return naming.codes()
 
 
 def _at(array: npt.NDArray[Any]) -> int:

@@ -66,6 +66,7 @@ def check(given: Batch, kernel: Kernel) -> Counter[str]:
     bodies = decoders[0].bodies(given.production[0])
     if bodies is None:
         return Counter(refused=1)
+    given.rules.named = tuple(map(tuple, given.paths))
     program = lockstep.program(bodies.layout, given.rules)
     if program is None:
         return Counter(refused=1)
@@ -89,7 +90,8 @@ def check(given: Batch, kernel: Kernel) -> Counter[str]:
             raise Disagreement(f"pair {place}: a value longer than its bound has level {single[1]}")
         _check_pair(given, decoders, levels[place], in_columns[place], place)
         counts[str(NAMES[levels[place]]) if levels[place] != library.UNKNOWN else "unknown"] += 1
-    counts.update(_check_names(given, decoders[0], kernel))
+    for decoder in (decoders[0], Decoder(given.registry)):  # named beside the comparison, and alone
+        counts.update(_check_names(given, decoder, kernel))
     _check_buckets(given, kernel)
     return counts
 
