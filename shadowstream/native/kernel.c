@@ -316,7 +316,7 @@ EXPORT int64_t shadowstream_compare(const op *ops, const side *production, const
         span spans[SPANS_MAX];
         int is_walked = 0;
         notes to = {found + *count, found + room, {production->bytes, shadow->bytes}, n, 1};
-        if (*count + fields > room)
+        if (!MUST(84, *count + fields <= room))
             return n;
         noted[n] = 0;
         if (equal && is_equal(whole_of(production, n), whole_of(shadow, n))) {

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import fastavro
 import numpy as np
@@ -92,6 +93,7 @@ def check(given: Batch, kernel: Kernel) -> Counter[str]:
         counts[str(NAMES[levels[place]]) if levels[place] != library.UNKNOWN else "unknown"] += 1
     for decoder in (decoders[0], Decoder(given.registry)):  # named beside the comparison, and alone
         counts.update(_check_names(given, decoder, kernel))
+    counts.update(_check_room(kernel, ops, laid, fields))
     _check_buckets(given, kernel)
     return counts
 
@@ -132,6 +134,18 @@ def _check_names(given: Batch, decoder: Decoder, kernel: Kernel) -> Counter[str]
         if names != expected:
             raise Disagreement(f"names at {path}: {names}, but rows say {expected}")
     return Counter(named=1)
+
+
+def _check_room(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> Counter[str]:
+    """Note the differences in many calls, each with room for one pair, and in one call."""
+    whole = kernel.walk(ops, *values, fields)
+    with patch.object(library, "ROOM", 0):
+        parts = kernel.walk(ops, *values, fields)
+    if any(one.tobytes() != other.tobytes() for one, other in zip(whole[:3], parts[:3], strict=True)):
+        raise Disagreement("the differences of many calls are not those of one")
+    if not set(whole.found["pair"].tolist()) == set(np.flatnonzero(whole.noted).tolist()):
+        raise Disagreement("a pair has differences and is not noted, or is noted and has none")
+    return Counter(noted=int(np.count_nonzero(whole.noted)))
 
 
 def _check_buckets(given: Batch, kernel: Kernel) -> None:

@@ -73,31 +73,32 @@ PairPlace = tuple[PairColumns, int]
 """One of the pairs of columns."""
 
 
-def columns_of(
-    config: Config,
-    production: PendingColumns,
-    shadow: PendingColumns,
-    compare: Comparing,
-    outcomes: Coded,
-    revisions: Coded,
-) -> PairColumns:
-    """Return compared pairs as columns. Raises as `compare` does: call it before counting."""
-    fields, header_places = iter(_of_fields(compare, production, shadow)), count()
-    infos = shadow.header_fields or [None] * len(shadow)
-    redactor = Redactor.of(config)
-    columns = []
-    for one in config.compare.dimensions:
-        if one.header is None:
-            columns.append(next(fields))
-        else:
-            place = next(header_places)
-            values = coded(ABSENT if info is None else info.values[place] for info in infos)
-            columns.append(redactor.by_header(one.header, values))
-    infos_of_both = production.header_fields or [None] * len(production), infos
-    times_ms = production.times_ms
-    measured = MetricReader(config).of(compare, (production.values, shadow.values), times_ms, infos_of_both)
-    times = np.fromiter(times_ms, np.int64, len(times_ms))
-    return PairColumns(times, production.keys, revisions, outcomes, columns, measured)
+class ColumnReader:
+    """Reader of compared pairs as columns."""
+
+    def __init__(self, config: Config) -> None:
+        self._dimensions, self._redactor = config.compare.dimensions, Redactor.of(config)
+        self._metrics = MetricReader(config)
+
+    def read(
+        self, production: PendingColumns, shadow: PendingColumns, compare: Comparing, outcomes: Coded, revisions: Coded
+    ) -> PairColumns:
+        """Return the columns of pairs. Raises as `compare` does: call it before counting."""
+        fields, header_places = iter(_of_fields(compare, production, shadow)), count()
+        infos = shadow.header_fields or [None] * len(shadow)
+        columns = []
+        for one in self._dimensions:
+            if one.header is None:
+                columns.append(next(fields))
+            else:
+                place = next(header_places)
+                values = coded(ABSENT if info is None else info.values[place] for info in infos)
+                columns.append(self._redactor.by_header(one.header, values))
+        infos_of_both = production.header_fields or [None] * len(production), infos
+        times_ms = production.times_ms
+        measured = self._metrics.of(compare, (production.values, shadow.values), times_ms, infos_of_both)
+        times = np.fromiter(times_ms, np.int64, len(times_ms))
+        return PairColumns(times, production.keys, revisions, outcomes, columns, measured)
 
 
 def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingColumns) -> Iterable[Coded]:

@@ -19,7 +19,7 @@ from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.accounting.part_counts import fields_of, touched_of
 from shadowstream.joiner.accounting.path_sightings import PathSightings
 from shadowstream.joiner.accounting.row_writer import ComparisonResult
-from shadowstream.joiner.accounting.slice_counts import PairColumns, columns_of
+from shadowstream.joiner.accounting.slice_counts import ColumnReader, PairColumns
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.matching.key_order import RECORDS_MAX, Inversion, Inversions, KeyOrder, Placed
 from shadowstream.joiner.matching.matches import Decision, Pair, PairBatch
@@ -68,7 +68,7 @@ class CompareStage:
         self._config, self.comparer, self._completeness = config, comparer, completeness
         self._counts, self._paths, self.scoring = counts, paths, scoring
         self.awaiting, self.rechecks = waiting
-        self._fields = fields_of(config)
+        self._fields, self._reader = fields_of(config), ColumnReader(config)
         comparer.watch(self._fields)
         self.order: KeyOrder | None = None
         """The order of keys, where it is compared."""
@@ -175,7 +175,7 @@ class CompareStage:
             outcomes = results.coded()
         else:
             outcomes = coded(result.outcome for result in results)
-        columns = columns_of(self._config, production, shadow, self.comparer, outcomes, revisions)
+        columns = self._reader.read(production, shadow, self.comparer, outcomes, revisions)
         return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
     def in_warm_up(self, shadow: PendingRecord) -> bool:
