@@ -78,8 +78,7 @@ class Decoder:
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._layouts: dict[SchemaId, Layout | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Indexes] | None] = (None, None)
-        self.laid: tuple[Sequence[bytes] | None, Values | None] = (None, None)
-        """The last values that the native kernel got, and the buffer that holds them."""
+        self._laid: tuple[Sequence[bytes] | None, Values | None] = (None, None)
         self.named: tuple[Sequence[bytes | None] | None, dict[tuple[str, ...], Any]] = (None, {})
         """The last values that the native kernel walked in pairs, and the columns of their dimensions by path."""
         self._fingerprints: dict[bytes, int] | None = None
@@ -169,6 +168,24 @@ class Decoder:
         except Exception:  # noqa: BLE001 - reading one by one finds the bad value
             return None
 
+    def lay(self, values: Sequence[bytes | None]) -> Values | None:
+        """Lay values one behind the other; None if there is a tombstone. The decoder keeps the result for the same list
+        object, so that the comparison and the dimensions share it."""
+        if self._laid[0] is not values:
+            present = cast("Sequence[bytes]", values)
+            try:
+                self._laid = present, Values.of(present)
+            except TypeError:  # None has no length
+                return None
+        return self._laid[1]
+
+    def has_one_head(self, values: Sequence[bytes | None]) -> bool:
+        """Whether `columns` takes all of these values together: each has the same head, and none is a tombstone."""
+        laid = self.lay(values)
+        head = b"" if laid is None or not len(laid) else self.head(cast("bytes", values[0]))
+        is_whole = len(head) in (0, HEAD_BYTES)  # a shorter one is a whole value
+        return laid is not None and is_whole and laid.have_head(head)
+
     def has_columns(self, values: Sequence[bytes | None]) -> bool:
         """Whether `columns` holds the result for this list object."""
         return values is self._last[0]
@@ -183,7 +200,8 @@ class Decoder:
         reader = self._made(self._columns, schema_id, column_reader)
         rows = self._reader_or_error(schema_id)
         # Rust allocates what a body claims: only bodies that cannot claim too much are given to it.
-        if reader is None or isinstance(rows, RecordError) or max(map(len, values)) > rows.safe_bytes:
+        laid = self.lay(values)
+        if reader is None or isinstance(rows, RecordError) or laid is None or laid.longest > rows.safe_bytes:
             return None
         try:
             read = reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)

@@ -34,11 +34,8 @@ class Fields:
         self._decoder, self._values = decoder, values
         self._rows: Sequence[Any] | None = None
         self._batch: pa.RecordBatch | None = None
-        framed = cast("Sequence[bytes]", values)
-        has_columns = decoder.has_columns(framed)
-        if len(values) >= COLUMNS_FROM and (has_columns or None not in values):
-            has_equal_heads = has_columns or len({*map(decoder.head, framed)}) == 1
-            read = decoder.columns(framed) if has_equal_heads else None
+        if len(values) >= COLUMNS_FROM and (decoder.has_columns(values) or decoder.has_one_head(values)):
+            read = decoder.columns(cast("Sequence[bytes]", values))
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
         if self._batch is None:

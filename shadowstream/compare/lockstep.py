@@ -164,17 +164,9 @@ def _columns(layout: Layout, paths: _Paths, found: Sequence[Codes]) -> dict[tupl
 
 
 def _laid(decoder: Decoder, values: Sequence[bytes | None], bodies: Bodies) -> Values | None:
-    """The values in one buffer; kept for the same list object, so that comparison and dimensions share it. None if
-    there is a tombstone."""
-    known, laid = decoder.laid
-    if known is not values or laid is None:
-        present = cast("Sequence[bytes]", values)
-        try:
-            laid = Values.of(present)
-        except TypeError:  # None has no length
-            return None
-        decoder.laid = present, laid
-    return laid.behind(bodies.head, bodies.bytes_max)
+    """The values in one buffer, as the kernel takes them; None if there is a tombstone."""
+    laid = decoder.lay(values)
+    return None if laid is None else laid.behind(bodies.head, bodies.bytes_max)
 
 
 @lru_cache(maxsize=PROGRAMS_MAX)

@@ -5,7 +5,7 @@ finds the pairs that agree by the rules; the others as Arrow columns. Pairs that
 all other values, are decoded and compared by `by_value` and `by_column`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from operator import ne
 from typing import Any, NamedTuple
@@ -40,7 +40,6 @@ from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Side
 
 _Values = Sequence[bytes | None]
-_HeadOf = Callable[[Any], bytes]
 COLUMNS_FROM = 16
 """With fewer pairs of the same two schemas, an Arrow batch costs more than rows."""
 SCHEMAS_MAX = 16
@@ -201,7 +200,7 @@ def _by_columns(
     """Enter the results that columns can decide; return the indexes that are left. `walked`: the heads of the pairs
     that the kernel has walked."""
     left: list[int] = []
-    for group in _by_schemas(values, (decoders[0].head, decoders[1].head), indexes, left):
+    for group in _by_schemas(values, decoders, indexes, left):
         first: Any = values[0][group[0]], values[1][group[0]]  # both are framed
         evolution = evolving.of(decoders, *first)
         if not evolution.changes:
@@ -283,19 +282,22 @@ def _mean_the_same(production: Format, shadow: Format) -> bool:
 
 
 def _by_schemas(
-    values: tuple[_Values, _Values], head_of: tuple[_HeadOf, _HeadOf], indexes: Sequence[int], left: list[int]
+    values: tuple[_Values, _Values], decoders: tuple[Decoder, Decoder], indexes: Sequence[int], left: list[int]
 ) -> list[Sequence[int]]:
     """Group indexes by the heads of both values; tombstones and small groups go to `left`."""
     if len(indexes) < COLUMNS_FROM:
         left += indexes
         return []
+    if len(indexes) == len(values[0]) and all(map(Decoder.has_one_head, decoders, values)):
+        return [indexes]
+    head_of = decoders[0].head, decoders[1].head
     production, shadow = _values_at(values[0], indexes), _values_at(values[1], indexes)
     try:
         heads = {*map(head_of[0], production)}, {*map(head_of[1], shadow)}
     except TypeError:  # a tombstone on either side
         both_present = [index for index in indexes if values[0][index] is not None and values[1][index] is not None]
         left += sorted({*indexes} - {*both_present})
-        return _by_schemas(values, head_of, both_present, left)
+        return _by_schemas(values, decoders, both_present, left)
     if len(heads[0]) == len(heads[1]) == 1:
         return [indexes]
     groups: dict[Any, list[int]] = {}

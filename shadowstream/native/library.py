@@ -85,6 +85,19 @@ class Values(NamedTuple):
         """The same values, of which those with this head have a body."""
         return Values(self.buffer, self.offsets, len(head), bytes_max, head)
 
+    @property
+    def longest(self) -> int:
+        """The bytes of the longest value."""
+        return int(np.diff(self.offsets).max(initial=0))
+
+    def have_head(self, head: bytes) -> bool:
+        """Whether all begin with these bytes."""
+        begins = self.offsets[:-1]
+        if int(np.diff(self.offsets).min(initial=len(head))) < len(head):
+            return False
+        wanted = np.frombuffer(head, np.uint8)
+        return all(bool((self.buffer[begins + place] == byte).all()) for place, byte in enumerate(wanted))
+
     def part(self, begin: int, end: int) -> bytes:
         return self.buffer[begin:end].tobytes()
 
