@@ -37,10 +37,10 @@ def decoded_bounds(config: Config) -> DecodedBounds:
 
 
 class Bodies(NamedTuple):
-    """The layout of bodies, where they begin in their values, and the largest value that surely claims little."""
+    """The layout of the bodies behind a head, and the size of the largest value that surely claims little."""
 
     layout: Layout
-    start: int
+    head: bytes
     bytes_max: int
 
 
@@ -78,8 +78,9 @@ class Decoder:
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._layouts: dict[SchemaId, Layout | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Indexes] | None] = (None, None)
-        self.laid: tuple[Sequence[bytes] | None, Values | None] = (None, None)
-        """The last values that the native kernel got, and the buffer that holds them."""
+        self._laid: tuple[Sequence[bytes] | None, Values | None] = (None, None)
+        self.named: tuple[Sequence[bytes | None] | None, dict[tuple[str, ...], Any]] = (None, {})
+        """The last values that the native kernel walked in pairs, and the columns of their dimensions by path."""
         self._fingerprints: dict[bytes, int] | None = None
         self._of: dict[str, Decoder] = {}
 
@@ -167,19 +168,40 @@ class Decoder:
         except Exception:  # noqa: BLE001 - reading one by one finds the bad value
             return None
 
-    def has_columns(self, values: Sequence[bytes]) -> bool:
+    def lay(self, values: Sequence[bytes | None]) -> Values | None:
+        """Lay values one behind the other; None if there is a tombstone. The decoder keeps the result for the same list
+        object, so that the comparison and the dimensions share it."""
+        if self._laid[0] is not values:
+            present = cast("Sequence[bytes]", values)
+            try:
+                self._laid = present, Values.of(present)
+            except TypeError:  # None has no length
+                return None
+        return self._laid[1]
+
+    def has_one_head(self, values: Sequence[bytes | None]) -> bool:
+        """Whether `columns` takes all of these values together: each has the same head, and none is a tombstone."""
+        laid = self.lay(values)
+        head = b"" if laid is None or not len(laid) else self.head(cast("bytes", values[0]))
+        is_whole = len(head) in (0, HEAD_BYTES)  # a shorter one is a whole value
+        return laid is not None and is_whole and laid.have_head(head)
+
+    def has_columns(self, values: Sequence[bytes | None]) -> bool:
         """Whether `columns` holds the result for this list object."""
         return values is self._last[0]
 
     def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Indexes] | None:
-        framed = self._schemed(values)
+        framed = self._schemed(values[0])
         if framed is None:
             return None
         schema_id, start = framed
+        if start > HEAD_BYTES and len({value[:start] for value in values}) > 1:
+            return None
         reader = self._made(self._columns, schema_id, column_reader)
         rows = self._reader_or_error(schema_id)
         # Rust allocates what a body claims: only bodies that cannot claim too much are given to it.
-        if reader is None or isinstance(rows, RecordError) or max(map(len, values)) > rows.safe_bytes:
+        laid = self.lay(values)
+        if reader is None or isinstance(rows, RecordError) or laid is None or laid.longest > rows.safe_bytes:
             return None
         try:
             read = reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)
@@ -190,12 +212,10 @@ class Decoder:
                 raise
             return None
 
-    def _schemed(self, values: Sequence[bytes]) -> tuple[SchemaId, int] | None:
-        """The schema of values with equal heads and where their bodies begin; None if native code gets none of them."""
-        framed = self._frame_or_error(values[0])
+    def _schemed(self, value: bytes) -> tuple[SchemaId, int] | None:
+        """The schema of a value and where its body begins; None if native code does not get it."""
+        framed = self._frame_or_error(value)
         if isinstance(framed, RecordError) or framed.schema_id is None or not self._bounds.native:
-            return None
-        if framed.start > HEAD_BYTES and len({value[: framed.start] for value in values}) > 1:
             return None
         return framed.schema_id, framed.start
 
@@ -207,9 +227,9 @@ class Decoder:
             known[schema_id] = make(schema) if schema is not None and is_avro(schema) else None
         return known[schema_id]
 
-    def bodies(self, values: Sequence[bytes]) -> Bodies | None:
-        """How the native kernel may walk values with equal heads; None if it may not. Raises as `columns`."""
-        framed = self._schemed(values)
+    def bodies(self, value: bytes) -> Bodies | None:
+        """How the native kernel may walk values with the head of this one; None if it may not. Raises as `columns`."""
+        framed = self._schemed(value)
         if framed is None or self.answer:
             return None
         schema_id, start = framed
@@ -217,7 +237,7 @@ class Decoder:
         reader = self._reader_or_error(schema_id)
         if found is None or isinstance(reader, RecordError):
             return None
-        return Bodies(found, start, min(self._bytes_max, start + reader.safe_bytes))
+        return Bodies(found, value[:start], min(self._bytes_max, start + reader.safe_bytes))
 
     def available(self, values: Sequence[bytes | None]) -> list[bool]:
         """Whether each value can be decided on now: False while its schema is unavailable."""

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from shadowstream.codecs.avro_parts import (
     END,
     FALSE,
-    LAST,
     MORE,
     NULL,
     PRESENT,
@@ -144,12 +145,12 @@ def encoded_mismatches(head: bytes, rows: MismatchColumns) -> list[bytes]:
         *_sized(rows.pair_ids),
         repeat(repeated(rows.task) + repeated(rows.outcome)),
         _known(rows.revisions),
-        _longs(rows.times_ms),
+        *_longs(rows.times_ms),
         *_sized_or_null(rows.keys),
         *_places(rows.production),
         *_places(rows.shadow),
         repeat(NULL) if rows.inputs is None else map(_or_null, rows.inputs),
-        _lists(rows.fields, len(rows.pair_ids)),
+        *_lists(rows.fields, len(rows.pair_ids)),
         repeat(no_reason_in_time),
         *([repeat(NULL)] if rows.ids is None else _sized_or_null(rows.ids)),
         repeat(FALSE + (long(len(rows.dimensions)) if rows.dimensions else b"")),
@@ -163,6 +164,8 @@ def encoded_mismatches(head: bytes, rows: MismatchColumns) -> list[bytes]:
 
 def _known(texts: Sequence[str], before: bytes = b"") -> Iterable[bytes]:
     """Encode a column of few different texts."""
+    if are_one(texts):
+        return repeat(before + repeated(texts[0]))
     found = {text: before + repeated(text) for text in {*texts}}
     return map(found.__getitem__, texts)
 
@@ -179,36 +182,52 @@ def _sized_or_null(values: Sequence[bytes | None]) -> Sequence[Iterable[bytes]]:
     return _sized(values, PRESENT)  # type: ignore[arg-type]  # there is no null
 
 
-def _longs(numbers: Sequence[int]) -> list[bytes]:
-    """Encode numbers; most are near each other, so that they share their high bits."""
-    zigzag = [(number << 1) ^ (number >> 63) for number in numbers]
-    high = {bits: varint(bits) for bits in {number >> 14 for number in zigzag}}
-    return [MORE[number & 16_383] + high[number >> 14] if number >> 14 else LAST[number] for number in zigzag]
+def are_one(values: Sequence[Any]) -> bool:
+    """Whether there are values, and all are equal; for values that are one object, at a tenth of the cost of a set."""
+    return len(values) > 0 and values.count(values[0]) == len(values)
 
 
-def _places(records: RecordColumns) -> tuple[Iterable[bytes], list[bytes]]:
-    heads = {place: PRESENT + repeated(place.topic) + long(place.partition) for place in {*records.places}}
-    return map(heads.__getitem__, records.places), _longs(records.offsets)
+def _longs(numbers: Sequence[int]) -> tuple[Iterable[bytes], ...]:
+    """Encode numbers as columns; most are near each other, so that they share their high bits."""
+    given = np.fromiter(numbers, np.int64, len(numbers))
+    zigzag = ((given << 1) ^ (given >> 63)).view(np.uint64)
+    low, high = (zigzag & np.uint64(16_383)).tolist(), (zigzag >> np.uint64(14)).tolist()
+    if 0 in high:
+        return (map(varint, zigzag.tolist()),)
+    if are_one(high):
+        return map(MORE.__getitem__, low), repeat(varint(high[0]))
+    of_high = {bits: varint(bits) for bits in {*high}}
+    return map(MORE.__getitem__, low), map(of_high.__getitem__, high)
 
 
-def _lists(fields: Sequence[FieldColumns], count: int) -> list[bytes]:
-    """Encode the differences of each row, in the order of fields."""
-    pieces = list(chain.from_iterable(map(_pieces, fields)))
-    if len(fields) == 1:
-        return [_ONE + piece + END for piece in pieces]
+def _places(records: RecordColumns) -> tuple[Iterable[bytes], ...]:
+    if are_one(records.places):
+        return repeat(_head_of(records.places[0])), *_longs(records.offsets)
+    heads = {place: _head_of(place) for place in {*records.places}}
+    return map(heads.__getitem__, records.places), *_longs(records.offsets)
+
+
+def _head_of(place: Partition) -> bytes:
+    return PRESENT + repeated(place.topic) + long(place.partition)
+
+
+def _lists(fields: Sequence[FieldColumns], count: int) -> Sequence[Iterable[bytes]]:
+    """Encode the differences of each row as columns, in the order of fields."""
+    if len(fields) == 1:  # each row has a difference
+        return repeat(_ONE), *_pieces(fields[0]), repeat(END)
+    pieces = list(chain.from_iterable(map(b"".join, zip(*_pieces(field))) for field in fields))  # noqa: B905  the repeated ones have no end
     rows = list(chain.from_iterable(field.rows for field in fields))
     sizes = Counter(rows)
     following = map(pieces.__getitem__, sorted(range(len(rows)), key=rows.__getitem__))
-    return [long(n) + b"".join(islice(following, n)) + END for n in map(sizes.__getitem__, range(count))]
+    return ([long(n) + b"".join(islice(following, n)) + END for n in map(sizes.__getitem__, range(count))],)
 
 
-def _pieces(field: FieldColumns) -> Iterable[bytes]:
-    """Encode the differences of one field."""
+def _pieces(field: FieldColumns) -> Sequence[Iterable[bytes]]:
+    """Encode the differences of one field as columns, at least one of which has an end."""
     path = repeated(field.path)
     kinds = repeat(path + repeated("value")) if field.kinds is None else _known(field.kinds, path)
     if None in field.deltas:
         deltas: Iterable[bytes] = [NULL if delta is None else pack_delta(2, delta) for delta in field.deltas]
     else:
         deltas = map(pack_delta, repeat(2), field.deltas)
-    texts = *_sized(field.production, PRESENT), *_sized(field.shadow, PRESENT)
-    return map(b"".join, zip(kinds, *texts, deltas))  # noqa: B905  the repeated ones have no end
+    return kinds, *_sized(field.production, PRESENT), *_sized(field.shadow, PRESENT), deltas

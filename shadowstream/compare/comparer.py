@@ -43,6 +43,7 @@ class Comparing:
         self._redactor = Redactor(compare)
         self._changes = ExpectedChanges(compare.expected, loads)
         self._dimensions = [parse_one(dimension.path) for dimension in compare.dimensions if dimension.path is not None]
+        self._rules.named = tuple(dict.fromkeys(map(tuple, self._dimensions)))
         self._decoders = decoders(topic)
         self.evolutions = Evolutions()
         """The differences between writer schemas, shared by the whole trial."""

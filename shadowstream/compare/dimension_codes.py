@@ -8,7 +8,7 @@ neither.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -29,7 +29,42 @@ class Coded(NamedTuple):
     """A column of texts: `values[codes[i]]` is the i-th."""
 
     codes: Ints
-    values: list[str]
+    values: Sequence[str]
+
+    def text(self, place: int) -> str:
+        """Return the text of one row."""
+        return self.values[int(self.codes[place])]
+
+    def texts(self) -> list[str]:
+        """Return the column as texts.
+
+        >>> coded(["b", "a", "b"]).texts()
+        ['b', 'a', 'b']
+        """
+        return [*map(self.values.__getitem__, self.codes.tolist())]
+
+    def at(self, places: Ints | slice) -> "Coded":
+        """Return the rows at some places, with all values."""
+        return self._replace(codes=self.codes[places])
+
+    def among(self, texts: Container[str]) -> npt.NDArray[np.bool_]:
+        """Return the mask of the rows whose text is one of these.
+
+        >>> coded(["b", "a", "c"]).among({"b", "c"}).tolist()
+        [True, False, True]
+        """
+        return np.array([value in texts for value in self.values], np.bool_)[self.codes]
+
+    def by_appearance(self) -> "Coded":
+        """Return the column with codes in order of first appearance, and the values that come.
+
+        >>> Coded(np.array([2, 0, 2]), ["a", "b", "c"]).by_appearance()
+        Coded(codes=array([0, 1, 0]), values=['c', 'a'])
+        """
+        _, firsts = counts_of(self.codes, len(self.values))
+        new = np.zeros(len(self.values), np.int64)
+        new[firsts] = np.arange(len(firsts))
+        return Coded(new[self.codes], [self.values[code] for code in firsts])
 
     def part(self, begin: int, end: int) -> "Coded":
         """Return the rows from `begin` up to `end`, with the values of these rows only.
@@ -42,6 +77,40 @@ class Coded(NamedTuple):
         return Coded(
             np.fromiter(map(places.__getitem__, codes), np.int64, len(codes)), [*map(self.values.__getitem__, places)]
         )
+
+    @classmethod
+    def of_one(cls, text: str, count: int) -> "Coded":
+        """Return a column of one text."""
+        return cls(np.zeros(count, np.int64), [text])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Coded"]) -> "Coded":
+        """Concatenate columns, at least one.
+
+        >>> Coded.joined([coded(["b", "a"]), coded(["c", "b"])])
+        Coded(codes=array([0, 1, 2, 0]), values=['b', 'a', 'c'])
+        """
+        if len(parts) == 1:
+            return parts[0]
+        codes = {value: 0 for part in parts for value in part.values}
+        codes = {value: code for code, value in enumerate(codes)}
+        own = [np.array([codes[value] for value in part.values], np.int64)[part.codes] for part in parts]
+        return cls(np.concatenate(own), list(codes))
+
+
+def counts_of(codes: Ints, size: int) -> tuple[Ints, list[int]]:
+    """Count each of `size` codes; return the counts, and the codes that come, in order of first appearance.
+
+    >>> counts_of(np.array([2, 0, 2]), 4)
+    (array([1, 0, 2, 0]), [2, 0])
+    """
+    counts = np.bincount(codes, minlength=size)
+    found = np.flatnonzero(counts)
+    if len(found) > 1:
+        firsts = np.empty(size, np.int64)
+        firsts[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of equal places the last assignment holds
+        found = found[np.argsort(firsts[found])]
+    return counts, found.tolist()
 
 
 def coded(column: Iterable[Any]) -> Coded:

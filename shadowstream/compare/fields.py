@@ -34,10 +34,8 @@ class Fields:
         self._decoder, self._values = decoder, values
         self._rows: Sequence[Any] | None = None
         self._batch: pa.RecordBatch | None = None
-        if len(values) >= COLUMNS_FROM and None not in values:
-            framed = cast("Sequence[bytes]", values)
-            has_equal_heads = decoder.has_columns(framed) or len({*map(decoder.head, framed)}) == 1
-            read = decoder.columns(framed) if has_equal_heads else None
+        if len(values) >= COLUMNS_FROM and (decoder.has_columns(values) or decoder.has_one_head(values)):
+            read = decoder.columns(cast("Sequence[bytes]", values))
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
         if self._batch is None:
@@ -100,12 +98,10 @@ class Fields:
 
 def coded_fields(decoder: Decoder, values: Sequence[bytes | None], paths: Sequence[Sequence[str]]) -> list[Coded]:
     """The names (`dimension_codes.name_of`) of the values at each path; by the native kernel if it can give them."""
-    if len(values) >= COLUMNS_FROM and None not in values:
-        framed = cast("Sequence[bytes]", values)
-        if not decoder.has_columns(framed) and len({*map(decoder.head, framed)}) == 1:
-            found = lockstep.coded(decoder, framed, paths)
-            if found is not None:
-                return found
+    if len(values) >= COLUMNS_FROM and not decoder.has_columns(values):
+        found = lockstep.coded(decoder, values, paths)
+        if found is not None:
+            return found
     fields = Fields(decoder, values)
     return [fields.coded(path) for path in paths]
 

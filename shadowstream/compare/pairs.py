@@ -5,10 +5,10 @@ finds the pairs that agree by the rules; the others as Arrow columns. Pairs that
 all other values, are decoded and compared by `by_value` and `by_column`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from operator import ne
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from shadowstream.compare import lockstep
 from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels, field_differences
 from shadowstream.compare.by_column import compare_columns
 from shadowstream.compare.by_value import beside_null, compare_rows, mismatch_of_wholes, mismatches
-from shadowstream.compare.column_differences import ColumnDifferences
+from shadowstream.compare.column_differences import ColumnDifferences, Places
 from shadowstream.compare.differences import ABSENT, difference
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.hooks import Unanswered
@@ -40,7 +40,6 @@ from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Side
 
 _Values = Sequence[bytes | None]
-_HeadOf = Callable[[Any], bytes]
 COLUMNS_FROM = 16
 """With fewer pairs of the same two schemas, an Arrow batch costs more than rows."""
 SCHEMAS_MAX = 16
@@ -109,21 +108,21 @@ def compare_pairs(
 
     columns = ColumnDifferences(count)
 
-    def explain(index: int) -> PairResult:
-        if columns.mask[index]:
-            found = [difference(*raw) for raw in columns.of(index)]
-            return PairResult(Outcome.MISMATCH, found, touched=columns.touched_by(index))
-        raw = [production[index]], [shadow[index]]
-        production_values, shadow_values = evolving.uncounted().decoded(decoders, raw, [index])
-        (own,) = _rules_of(decoders, raw, rules)
-        return compare_rows(production_values[0], shadow_values[0], own)
+    def explain(indexes: Sequence[int]) -> list[PairResult]:
+        if any(columns.mask[index] for index in indexes):
+            return [of_columns(index) if columns.mask[index] else explain([index])[0] for index in indexes]
+        raw = [production[index] for index in indexes], [shadow[index] for index in indexes]
+        values = evolving.uncounted().decoded(decoders, raw, indexes)
+        return list(map(compare_rows, *values, _rules_of(decoders, raw, rules)))
+
+    def of_columns(index: int) -> PairResult:
+        found = [difference(*raw) for raw in columns.of(index)]
+        return PairResult(Outcome.MISMATCH, found, touched=columns.touched_by(index))
 
     results = Results(np.zeros(count, np.uint8), {}, explain, columns)
-    indexes: Sequence[int] = range(count)
     is_whole = production_decoder.answer == shadow_decoder.answer
-    if is_whole and _mean_the_same(production_decoder.format, shadow_decoder.format):
-        indexes = list(compress(indexes, map(ne, production, shadow)))
-    indexes = _by_columns(results, (production, shadow), decoders, indexes, rules, evolving)
+    equal = is_whole and _mean_the_same(production_decoder.format, shadow_decoder.format)
+    indexes = _differing(results, (production, shadow), decoders, rules, evolving, equal)
     expects = declared.expects(rules)
     if expects:
         # Only the whole values show whether a declared change explains a mismatch.
@@ -163,6 +162,32 @@ def decoded_pairs(
     return DecodedPairs(*values, _are_json(decoders, (production, shadow)))
 
 
+def _differing(
+    results: Results,
+    values: tuple[_Values, _Values],
+    decoders: tuple[Decoder, Decoder],
+    rules: RuleSet,
+    evolving: Evolutions,
+    equal: bool,
+) -> list[int]:
+    """Enter the results that the kernel and columns can decide; return the indexes that are left. `equal`: equal bytes
+    are a match."""
+    count = len(results)
+    if rules.root.own is not None or count < COLUMNS_FROM:  # only rows apply a rule to whole values
+        return list(compress(range(count), map(ne, *values)) if equal else range(count))
+    first = next(compress(range(count), map(ne, *values)), None) if equal else 0
+    if first is None:
+        return []
+    one, other = values[0][first], values[1][first]
+    if one is not None and other is not None and not evolving.of(decoders, one, other).changes:
+        left = _by_kernel(results, values, decoders, np.arange(count), rules, first, equal)
+        if left is not None:
+            walked = decoders[0].head(one), decoders[1].head(other)
+            return _by_columns(results, values, decoders, left.tolist(), rules, evolving, walked)
+    indexes = compress(range(count), map(ne, *values)) if equal else range(count)
+    return _by_columns(results, values, decoders, list(indexes), rules, evolving)
+
+
 def _by_columns(
     results: Results,
     values: tuple[_Values, _Values],
@@ -170,15 +195,19 @@ def _by_columns(
     indexes: Sequence[int],
     rules: RuleSet,
     evolving: Evolutions,
+    walked: tuple[bytes, bytes] | None = None,
 ) -> list[int]:
-    """Enter the results that columns can decide; return the indexes that are left."""
-    if rules.root.own is not None:  # only rows apply a rule to whole values
-        return list(indexes)
+    """Enter the results that columns can decide; return the indexes that are left. `walked`: the heads of the pairs
+    that the kernel has walked."""
     left: list[int] = []
-    for group in _by_schemas(values, (decoders[0].head, decoders[1].head), indexes, left):
-        evolution = evolving.of(decoders, values[0][group[0]], values[1][group[0]])  # type: ignore[arg-type]  # framed
+    for group in _by_schemas(values, decoders, indexes, left):
+        first: Any = values[0][group[0]], values[1][group[0]]  # both are framed
+        evolution = evolving.of(decoders, *first)
         if not evolution.changes:
-            group = _without_agreeing(results, values, decoders, group, rules)
+            if walked != (decoders[0].head(first[0]), decoders[1].head(first[1])):
+                own = _values_at(values[0], group), _values_at(values[1], group)
+                others = _by_kernel(results, own, decoders, np.array(group), rules)
+                group = group if others is None else others.tolist()
             if len(group) < COLUMNS_FROM:
                 left += group
                 continue
@@ -222,21 +251,26 @@ def _by_columns(
     return sorted(left)
 
 
-def _without_agreeing(
+def _by_kernel(
     results: Results,
     values: tuple[_Values, _Values],
     decoders: tuple[Decoder, Decoder],
-    group: Sequence[int],
+    indexes: Places,
     rules: RuleSet,
-) -> Sequence[int]:
-    """Enter the levels of pairs that agree by the rules, without decoding them; return the other indexes."""
-    production, shadow = (_values_at(column, group) for column in values)
-    levels = lockstep.levels(decoders, (production, shadow), rules)
-    if levels is None:
-        return group
-    indexes, agree = np.array(group), levels <= TOLERATED
-    results.places[indexes[agree]] = levels[agree]
-    return cast("list[int]", indexes[~agree].tolist())
+    first: int = 0,
+    equal: bool = False,
+) -> Places | None:
+    """Enter the results that the kernel can decide, of `values` that are at `indexes` among all; return the indexes
+    that are left, None for all. `first`, `equal`: as `lockstep.walk` takes them."""
+    found = lockstep.walk(decoders, values, rules, first, equal)
+    if found is None:
+        return None
+    levels = found.walked.levels
+    decided = found.walked.noted | (levels <= TOLERATED)
+    results.places[indexes[decided]] = levels[decided]
+    if len(found.walked.found):
+        results.columns.add(found.differences(indexes), rules.watched, DIFFERENCES_MAX)
+    return indexes[~decided]
 
 
 def _mean_the_same(production: Format, shadow: Format) -> bool:
@@ -248,19 +282,22 @@ def _mean_the_same(production: Format, shadow: Format) -> bool:
 
 
 def _by_schemas(
-    values: tuple[_Values, _Values], head_of: tuple[_HeadOf, _HeadOf], indexes: Sequence[int], left: list[int]
+    values: tuple[_Values, _Values], decoders: tuple[Decoder, Decoder], indexes: Sequence[int], left: list[int]
 ) -> list[Sequence[int]]:
     """Group indexes by the heads of both values; tombstones and small groups go to `left`."""
     if len(indexes) < COLUMNS_FROM:
         left += indexes
         return []
+    if len(indexes) == len(values[0]) and all(map(Decoder.has_one_head, decoders, values)):
+        return [indexes]
+    head_of = decoders[0].head, decoders[1].head
     production, shadow = _values_at(values[0], indexes), _values_at(values[1], indexes)
     try:
         heads = {*map(head_of[0], production)}, {*map(head_of[1], shadow)}
     except TypeError:  # a tombstone on either side
         both_present = [index for index in indexes if values[0][index] is not None and values[1][index] is not None]
         left += sorted({*indexes} - {*both_present})
-        return _by_schemas(values, head_of, both_present, left)
+        return _by_schemas(values, decoders, both_present, left)
     if len(heads[0]) == len(heads[1]) == 1:
         return [indexes]
     groups: dict[Any, list[int]] = {}

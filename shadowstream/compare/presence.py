@@ -4,6 +4,7 @@ Elements of a list that a rule compares by key are named by that key, as in the 
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shadowstream.compare import lists
@@ -61,11 +62,16 @@ def fields(value: Any) -> Iterator[str]:
     return iter(dict.fromkeys(_leaves(value, ())))
 
 
+@lru_cache(4_096)
+def _escaped(name: str) -> str:
+    return join_path([name])
+
+
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     inner: Sequence[tuple[str, Any]] = ()
     if len(path) < DEPTH_MAX:
         if isinstance(value, dict):
-            inner = [(join_path([str(name)]), child) for name, child in value.items()]
+            inner = [(_escaped(str(name)), child) for name, child in value.items()]
         elif isinstance(value, list | tuple):
             inner = [("*", child) for child in value[:ELEMENTS_MAX]]
     for name, child in inner:

@@ -139,6 +139,8 @@ class RuleSet:
         """Whether floats are fractions of JSON, and so decimals."""
         self.programs: dict[Any, Any] = {}
         """Programs of the native kernel under these rules (`lockstep`)."""
+        self.named: tuple[tuple[str, ...], ...] = ()
+        """Paths of production's values that the native kernel names beside the comparison (`lockstep.coded`)."""
         self.watched = NONE_WATCHED
         """Paths that are looked for in each mismatch (`PairResult.touched`)."""
 

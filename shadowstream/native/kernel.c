@@ -12,13 +12,15 @@
 #include <math.h>
 
 #include "avro.h"
+#include "counting.h"
+#include "differences.h"
 #include "hashing.h"
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
 #error "doubles must be computed as doubles"
 #endif
 
-#define ABI 2
+#define ABI 3
 #define LOOPS_MAX 32
 #define SPANS_MAX 8
 #define SURE 3.552713678800501e-15 /* 2**-48 of all operands, far more than a few roundings add up to */
@@ -26,24 +28,14 @@
 enum { MATCH = 0, IGNORED = 1, TOLERATED = 2, MISMATCH = 4, UNKNOWN = 255 };
 enum { EXACT, IGNORE, NUMBER, OTHER };
 enum { PRODUCTION = 1, SHADOW = 2, BOTH = 3 };
-enum { END, BOOLEAN, WHOLE, FLOAT, DOUBLE, TEXT, BYTES, FIXED, UUID, LOOP, NEXT, UNION, BRANCH, GOTO, OPEN, CLOSE };
 
-/* WHOLE: low and high bound. BYTES: high is the maximum length. FIXED: high is the length. LOOP: `to` is its NEXT.
-   UNION: `to` is the op behind it, high is the number of BRANCH ops that follow; BRANCH: `to` is its code, high is 1
-   for null. GOTO: `to` is the next op. OPEN and CLOSE: high is the number of a span. */
-typedef struct {
-    uint8_t kind, rule;
-    int32_t to;
-    int64_t low, high;
-    double atol, rtol;
-} op;
-
-/* The values of one side: value i is bytes[offsets[i] .. offsets[i + 1]), its body begins `start` bytes later, and a
-   value of more than `bytes_max` bytes is UNKNOWN. */
+/* The values of one side: value i is bytes[offsets[i] .. offsets[i + 1]). Its body begins behind `start` bytes, which
+   are those of `head` unless that is 0; any other value, and one of more than `bytes_max` bytes, is UNKNOWN. */
 typedef struct {
     const uint8_t *bytes;
     const int64_t *offsets;
     int64_t start, bytes_max;
+    const uint8_t *head;
 } side;
 
 /* The level of two values that differ under a rule that is none of numbers. */
@@ -176,14 +168,15 @@ static int32_t choose(const op *ops, int32_t at, cursor *from, unsigned *sides, 
     return chosen[*sides == SHADOW]->to;
 }
 
-/* The level of one pair, or of one value alone if `sides` is not BOTH. */
-static int compare(const op *ops, cursor *from, unsigned sides, span *spans) {
+/* The level of one pair, or of one value alone if `sides` is not BOTH. `to`: 0, or where differences are noted. */
+static int compare(const op *ops, cursor *from, unsigned sides, span *spans, notes *to) {
     loop loops[LOOPS_MAX];
     int depth = 0, level = MATCH;
     unsigned every = sides;
     int32_t joined = -1; /* the op at which both sides are walked again */
     for (int32_t at = 0;;) {
         const op *by = &ops[at];
+        const uint8_t *before[2] = {from[0].at, from[1].at};
         int found = MATCH;
         if (at == joined) {
             sides = every;
@@ -255,9 +248,16 @@ static int compare(const op *ops, cursor *from, unsigned sides, span *spans) {
         }
         if (found == UNKNOWN)
             return UNKNOWN;
+        if (found == MISMATCH && to)
+            note(to, ops, by, before, from, sides);
         if (found > level)
             level = found;
     }
+}
+
+static inline span whole_of(const side *of, int64_t index) {
+    span whole = {of->bytes + of->offsets[index], of->offsets[index + 1] - of->offsets[index]};
+    return whole;
 }
 
 /* The body of a value; 0 if it has none or is too long. */
@@ -265,6 +265,8 @@ static int body_of(const side *of, int64_t index, cursor *from) {
     const uint8_t *begin = of->bytes + of->offsets[index];
     int64_t length = of->offsets[index + 1] - of->offsets[index];
     if (length < of->start || !MUST(21, length <= of->bytes_max))
+        return 0;
+    if (of->head && !MUST(82, memcmp(begin, of->head, (size_t)of->start) == 0))
         return 0;
     from->at = begin + of->start;
     from->end = begin + length;
@@ -274,56 +276,99 @@ static int body_of(const side *of, int64_t index, cursor *from) {
 /* The version of this interface and the size of an op, which the caller must share. */
 EXPORT int32_t shadowstream_abi(void) { return ABI << 16 | (int32_t)sizeof(op); }
 
-/* Write the level of each pair. */
-EXPORT void shadowstream_compare(const op *ops, const side *production, const side *shadow, int64_t pairs,
-                                 uint8_t *levels) {
-    for (int64_t n = 0; n < pairs; n++) {
-        cursor from[2];
-        if (body_of(production, n, &from[0]) && body_of(shadow, n, &from[1]))
-            levels[n] = (uint8_t)compare(ops, from, BOTH, 0);
-        else
-            levels[n] = UNKNOWN;
+/* The codes of the bytes of `count` spans in each of `values` values, in order of first appearance, and for each code its
+   first bytes as a pair of offsets. `slots` has `count` tables of `mask + 1` slots, all -1, more than there are values. */
+typedef struct {
+    int64_t count, values, mask;
+    const uint64_t *key;
+    int64_t *slots, *codes, *firsts, *distinct;
+} names;
+
+static inline void name(const names *to, const side *of, int64_t n, const span *spans) {
+    for (int64_t place = 0; place < to->count; place++) {
+        int64_t *table = to->slots + place * (to->mask + 1), *known = to->firsts + 2 * place * to->values;
+        int64_t slot = (int64_t)(hash_of(spans[place], to->key) & (uint64_t)to->mask);
+        for (;; slot = (slot + 1) & to->mask) {
+            int64_t code = table[slot];
+            if (code < 0) {
+                code = table[slot] = to->distinct[place]++;
+                known[2 * code] = spans[place].at - of->bytes;
+                known[2 * code + 1] = known[2 * code] + spans[place].length;
+            }
+            span first = {of->bytes + known[2 * code], known[2 * code + 1] - known[2 * code]};
+            if (is_equal(first, spans[place])) {
+                to->codes[place * to->values + n] = code;
+                break;
+            }
+        }
     }
+}
+
+/* Write the levels of the pairs from `begin` on, and the differences of their mismatches behind the first `*count` of
+   `found`: those of a pair are all there if `noted` is 1. `equal`: equal bytes are MATCH, whatever they are. Return the
+   pair at which there was no more room for `fields` differences, or `pairs`. `named`: the codes of production's values,
+   or 0 for none; its count becomes 0 if a value is UNKNOWN. */
+EXPORT int64_t shadowstream_compare(const op *ops, const side *production, const side *shadow, int32_t equal,
+                                    int64_t begin, int64_t pairs, int64_t fields, uint8_t *levels, uint8_t *noted,
+                                    difference *found, int64_t room, int64_t *count, names *named) {
+    for (int64_t n = begin; n < pairs; n++) {
+        cursor from[2];
+        span spans[SPANS_MAX];
+        int is_walked = 0;
+        notes to = {found + *count, found + room, {production->bytes, shadow->bytes}, n, 1};
+        if (!MUST(84, *count + fields <= room))
+            return n;
+        noted[n] = 0;
+        if (equal && is_equal(whole_of(production, n), whole_of(shadow, n))) {
+            levels[n] = MATCH;
+        } else if (body_of(production, n, &from[0]) && body_of(shadow, n, &from[1])) {
+            levels[n] = (uint8_t)compare(ops, from, BOTH, spans, &to);
+            is_walked = levels[n] != UNKNOWN;
+            if (levels[n] == MISMATCH && to.are_all) {
+                noted[n] = 1;
+                *count = to.next - found;
+            }
+        } else {
+            levels[n] = UNKNOWN;
+        }
+        if (!named || !named->count)
+            continue;
+        if (is_walked ||
+            (body_of(production, n, &from[0]) && compare(ops, from, PRODUCTION, spans, 0) != UNKNOWN))
+            name(named, production, n, spans);
+        else
+            named->count = 0;
+    }
+    return pairs;
 }
 
 /* Write the hash of each value from its first byte, under a key of two numbers; by `rounds` and `last_rounds` of SipHash. */
 EXPORT void shadowstream_hashes(const side *of, int64_t values, const uint64_t *key, int32_t rounds,
                                 int32_t last_rounds, uint64_t *hashes) {
     for (int64_t n = 0; n < values; n++) {
-        span bytes = {of->bytes + of->offsets[n], of->offsets[n + 1] - of->offsets[n]};
+        span bytes = whole_of(of, n);
         hashes[n] = rounds == 1 && last_rounds == 3 ? hash_of(bytes, key) : sip_hash(bytes, key, rounds, last_rounds);
     }
 }
 
-/* Write, for each of `count` spans of a program, the code of its bytes in each value, in order of first appearance, and
-   for each code its first bytes as a pair of offsets. `slots` has `count` tables of `mask + 1` slots, all -1, more than
-   there are values. Return 0, or -1 if a value is UNKNOWN. */
-EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values, int32_t count, const uint64_t *key,
-                                  int64_t mask, int64_t *slots, int64_t *codes, int64_t *firsts, int64_t *distinct) {
-    if (count > SPANS_MAX)
-        return -1;
+/* Write the bucket of each value, by its CRC-32 from its first byte. */
+EXPORT void shadowstream_buckets(const side *of, int64_t values, uint32_t buckets, int64_t *found) {
+    uint32_t table[256];
+    crc_table(table);
+    for (int64_t n = 0; n < values; n++) {
+        span bytes = whole_of(of, n);
+        found[n] = crc_of(bytes, table) % buckets;
+    }
+}
+
+/* Write the code of each span of a program in each value. Return 0, or -1 if a value is UNKNOWN. */
+EXPORT int32_t shadowstream_codes(const op *ops, const side *of, int64_t values, const names *to) {
     for (int64_t n = 0; n < values; n++) {
         cursor from[2];
         span spans[SPANS_MAX];
-        if (!body_of(of, n, &from[0]) || compare(ops, from, PRODUCTION, spans) == UNKNOWN)
+        if (!body_of(of, n, &from[0]) || compare(ops, from, PRODUCTION, spans, 0) == UNKNOWN)
             return -1;
-        for (int32_t place = 0; place < count; place++) {
-            int64_t *table = slots + place * (mask + 1), *known = firsts + 2 * place * values;
-            int64_t slot = (int64_t)(hash_of(spans[place], key) & (uint64_t)mask);
-            for (;; slot = (slot + 1) & mask) {
-                int64_t code = table[slot];
-                if (code < 0) {
-                    code = table[slot] = distinct[place]++;
-                    known[2 * code] = spans[place].at - of->bytes;
-                    known[2 * code + 1] = known[2 * code] + spans[place].length;
-                }
-                span first = {of->bytes + known[2 * code], known[2 * code + 1] - known[2 * code]};
-                if (is_equal(first, spans[place])) {
-                    codes[place * values + n] = code;
-                    break;
-                }
-            }
-        }
+        name(to, of, n, spans);
     }
     return 0;
 }

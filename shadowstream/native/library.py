@@ -17,16 +17,25 @@ from shadowstream.native.build import FOLDER, file_name
 SWITCH = "SHADOWSTREAM_NATIVE"
 """The environment variable that switches the kernel off; the value is one of `OFF`."""
 OFF = ("0", "false", "no", "off")
-ABI = 2
+ABI = 3
 SPANS_MAX = 8
 UNKNOWN = 255
 """The level of a pair that the kernel leaves to Python."""
 
 OP = np.dtype(
-    [("kind", "u1"), ("rule", "u1"), ("to", "i4"), ("low", "i8"), ("high", "i8"), ("atol", "f8"), ("rtol", "f8")],
+    [
+        *(("kind", "u1"), ("rule", "u1"), ("field", "i2"), ("to", "i4"), ("low", "i8"), ("high", "i8")),
+        *(("atol", "f8"), ("rtol", "f8")),
+    ],
     align=True,
 )
-"""One step of a program; kernel.c describes it."""
+"""One step of a program; differences.h describes it."""
+DIFFERENCE = np.dtype(
+    [("pair", "i8"), ("field", "i4"), ("nulls", "i4"), ("values", "i8", 2), ("lengths", "i8", 2)], align=True
+)
+"""One field in which a pair differs; differences.h describes it."""
+ROOM = 4_096
+"""Differences that one call notes; where there are more, another call follows."""
 Ops = npt.NDArray[Any]
 Levels = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
@@ -42,23 +51,52 @@ class _Side(ctypes.Structure):
         ("offsets", ctypes.c_void_p),
         ("start", ctypes.c_int64),
         ("bytes_max", ctypes.c_int64),
+        ("head", ctypes.c_char_p),
+    )
+
+
+class _Names(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("count", "values", "mask")),
+        *((name, ctypes.c_void_p) for name in ("key", "slots", "codes", "firsts", "distinct")),
     )
 
 
 class Values(NamedTuple):
-    """Values of one side in one buffer. The body of each begins at `start`; more than `bytes_max` bytes are UNKNOWN."""
+    """Values of one side in one buffer. The body of each begins at `start`, behind `head` if that is not empty.
+
+    Other values, and those of more than `bytes_max` bytes, are UNKNOWN.
+    """
 
     buffer: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
     start: int
     bytes_max: int
+    head: bytes = b""
 
     @classmethod
-    def of(cls, values: Sequence[bytes], start: int, bytes_max: int) -> Values:
+    def of(cls, values: Sequence[bytes], start: int = 0, bytes_max: int = 0) -> Values:
         """Lay values one behind the other."""
         offsets = np.zeros(len(values) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
         return cls(np.frombuffer(b"".join(values), np.uint8), offsets, start, bytes_max)
+
+    def behind(self, head: bytes, bytes_max: int) -> Values:
+        """The same values, of which those with this head have a body."""
+        return Values(self.buffer, self.offsets, len(head), bytes_max, head)
+
+    @property
+    def longest(self) -> int:
+        """The bytes of the longest value."""
+        return int(np.diff(self.offsets).max(initial=0))
+
+    def have_head(self, head: bytes) -> bool:
+        """Whether all begin with these bytes."""
+        begins = self.offsets[:-1]
+        if int(np.diff(self.offsets).min(initial=len(head))) < len(head):
+            return False
+        wanted = np.frombuffer(head, np.uint8)
+        return all(bool((self.buffer[begins + place] == byte).all()) for place, byte in enumerate(wanted))
 
     def part(self, begin: int, end: int) -> bytes:
         return self.buffer[begin:end].tobytes()
@@ -67,7 +105,7 @@ class Values(NamedTuple):
         return len(self.offsets) - 1
 
     def _side(self) -> _Side:
-        return _Side(self.buffer.ctypes.data, self.offsets.ctypes.data, self.start, self.bytes_max)
+        return _Side(_at(self.buffer), _at(self.offsets), self.start, self.bytes_max, self.head or None)
 
 
 class Codes(NamedTuple):
@@ -77,6 +115,38 @@ class Codes(NamedTuple):
     parts: list[bytes]
 
 
+class _Naming:
+    """The room for the codes of so many spans in values, and for those of each code."""
+
+    def __init__(self, spans: int, values: Values, key: Hashes) -> None:
+        self._values, count = values, len(values)
+        mask = (1 << (2 * count).bit_length()) - 1
+        self._codes, self._firsts = np.empty((spans, count), np.int64), np.empty((spans, count, 2), np.int64)
+        self._distinct = np.zeros(spans, np.int64)
+        self._slots = np.full((spans, mask + 1), -1, np.int64)
+        arrays = self._slots, self._codes, self._firsts, self._distinct
+        self.names = _Names(spans, count, mask, _at(key), *map(_at, arrays))
+
+    def codes(self) -> list[Codes]:
+        bounds = (firsts[:n].tolist() for firsts, n in zip(self._firsts, self._distinct.tolist(), strict=True))
+        return [
+            Codes(codes, [self._values.part(*one) for one in found])
+            for codes, found in zip(self._codes, bounds, strict=True)
+        ]
+
+
+class Walked(NamedTuple):
+    """The level of each pair, or `UNKNOWN`; `noted`: the mismatches whose differences are all in `found`, by pair.
+
+    `codes`: those of production's values; None if one of them is UNKNOWN.
+    """
+
+    levels: Levels
+    noted: npt.NDArray[np.bool_]
+    found: npt.NDArray[Any]
+    codes: list[Codes] | None
+
+
 class Kernel:
     """The functions of a compiled kernel. Raises OSError for a file that is none, or one of another version."""
 
@@ -84,8 +154,8 @@ class Kernel:
         library = ctypes.CDLL(str(path))
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         try:
-            abi, self._compare, self._codes, self._hashes = (
-                getattr(library, f"shadowstream_{name}") for name in ("abi", "compare", "codes", "hashes")
+            abi, self._compare, self._codes, self._hashes, self._buckets = (
+                getattr(library, f"shadowstream_{name}") for name in ("abi", "compare", "codes", "hashes", "buckets")
             )
         except AttributeError as error:
             raise OSError(f"{path.name} is no kernel: {error}") from error
@@ -95,20 +165,33 @@ class Kernel:
         self.key = np.frombuffer(os.urandom(16), np.uint64)
         """The secret key of this process: hashes are equal within it only."""
         side = ctypes.POINTER(_Side)
-        self._compare.argtypes, self._compare.restype = (pointer, side, side, number, pointer), None
+        self._compare.argtypes = (
+            *(pointer, side, side, ctypes.c_int32, number, number, number),
+            *(pointer, pointer, pointer, number, pointer, pointer),
+        )
+        self._compare.restype = number
         of_siphash = (pointer, ctypes.c_int32, ctypes.c_int32, pointer)
         self._hashes.argtypes, self._hashes.restype = (side, number, *of_siphash), None
-        self._codes.argtypes = (
-            *(pointer, side, number, ctypes.c_int32, pointer, number),
-            *(pointer, pointer, pointer, pointer),
-        )
+        self._buckets.argtypes, self._buckets.restype = (side, number, ctypes.c_uint32, pointer), None
+        self._codes.argtypes = (pointer, side, number, pointer)
 
-    def levels(self, ops: Ops, production: Values, shadow: Values) -> Levels:
-        """The level of each pair, or `UNKNOWN`."""
-        levels = np.full(len(production), UNKNOWN, np.uint8)
+    def walk(
+        self, ops: Ops, production: Values, shadow: Values, fields: int, equal: bool = False, spans: int = 0
+    ) -> Walked:
+        """The level and the differences of each pair. `fields`, `spans`: as many as the program numbers; `equal`: equal
+        bytes are a match."""
+        count = min(len(production), len(shadow))
+        levels, noted = np.empty(count, np.uint8), np.empty(count, np.bool_)
         sides = production._side(), shadow._side()
-        self._compare(ops.ctypes.data, *map(ctypes.byref, sides), min(map(len, (production, shadow))), _at(levels))
-        return levels
+        at, parts, naming = 0, [], _Naming(spans, production, self.key)
+        named = ctypes.byref(naming.names) if spans else None
+        while at < count:
+            part, size = np.empty(ROOM + fields, DIFFERENCE), np.zeros(1, np.int64)
+            given = at, count, fields, _at(levels), _at(noted), _at(part), len(part), _at(size)
+            at = self._compare(_at(ops), *map(ctypes.byref, sides), equal, *given, named)
+            parts.append(part[: size[0]])
+        found = np.concatenate(parts) if parts else np.empty(0, DIFFERENCE)
+        return Walked(levels, noted, found, naming.codes() if naming.names.count else None)
 
     def hashes(self, values: Values, key: Hashes | None = None, rounds: tuple[int, int] = (1, 3)) -> Hashes:
         """The SipHash of each value from its first byte; `key`: that of this process."""
@@ -117,21 +200,19 @@ class Kernel:
         self._hashes(ctypes.byref(side), len(values), _at(key), *rounds, _at(found))
         return found
 
+    def buckets(self, values: Values, buckets: int) -> npt.NDArray[np.int64]:
+        """The bucket of each value, by its CRC-32 from its first byte."""
+        found = np.empty(len(values), np.int64)
+        side = values._side()
+        self._buckets(ctypes.byref(side), len(values), buckets, _at(found))
+        return found
+
     def codes(self, ops: Ops, values: Values, spans: int) -> list[Codes] | None:
         """The codes of each of the `spans` of a program; None if one of the values is UNKNOWN."""
-        count = len(values)
-        mask = (1 << (2 * count).bit_length()) - 1
-        slots = np.full((spans, mask + 1), -1, np.int64)
-        codes, firsts = np.empty((spans, count), np.int64), np.empty((spans, count, 2), np.int64)
-        distinct = np.zeros(spans, np.int64)
-        side = values._side()
-        given = ops.ctypes.data, ctypes.byref(side), count, spans, _at(self.key), mask
-        if self._codes(*given, _at(slots), _at(codes), _at(firsts), _at(distinct)):
+        side, naming = values._side(), _Naming(spans, values, self.key)
+        if self._codes(_at(ops), ctypes.byref(side), len(values), ctypes.byref(naming.names)):
             return None
-        return [
-            Codes(codes[n], [values.part(*bounds) for bounds in firsts[n, : distinct[n]].tolist()])
-            for n in range(spans)
-        ]
+        return naming.codes()
 
 
 def _at(array: npt.NDArray[Any]) -> int:

@@ -18,7 +18,7 @@ def uniform(numbers: Sequence[int], seed: np.uint64 | npt.NDArray[np.uint64]) ->
     >>> uniform([1, 2], np.uint64(0)).tolist() == uniform([1, 2, 3], np.uint64(0)).tolist()[:2]
     True
     """
-    x = np.array(numbers, np.uint64) * _GOLDEN + seed
+    x = np.fromiter(numbers, np.int64, len(numbers)).view(np.uint64) * _GOLDEN + seed
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     drawn: npt.NDArray[np.float64] = (x ^ (x >> np.uint64(31))) / _RANGE

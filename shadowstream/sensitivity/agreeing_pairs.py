@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.dimension_codes import Coded
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.joiner.accounting.pair_columns import columns_of
+from shadowstream.joiner.accounting.pair_columns import ColumnReader
 from shadowstream.joiner.intake.header_fields import HeaderFields, HeaderReader
 from shadowstream.joiner.pending_record import PendingColumns
 from shadowstream.joiner.task_topics import topics_of
@@ -72,7 +73,8 @@ def agreeing_pairs(
     unmatched = len(production) + len(shadow) - 2 * len(pairs)
     columns = [PendingColumns(b.offsets, b.times_ms, b.values, b.keys, None, None, None, f)
                for b, f in zip(read, fields, strict=True)]  # fmt: skip
-    of_pairs = columns_of(config, columns[0], columns[1], compare, results.outcomes, [revision] * len(pairs))
+    revisions = Coded.of_one(revision, len(pairs))
+    of_pairs = ColumnReader(config).read(columns[0], columns[1], compare, results.coded(), revisions)
     named = zip(config.compare.dimensions, of_pairs.dimensions, strict=True)
     slices = {one.name: [column.values[column.codes[n]] for n in agrees] for one, column in named}
     copies = kept._replace(shadow=replace(kept.shadow, headers=headers))

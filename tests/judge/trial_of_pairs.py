@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.dimension_codes import coded
+from shadowstream.compare.dimension_codes import Coded, coded
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.pair_metrics import PairMetrics
@@ -108,7 +108,8 @@ class Pairs:
         )
         keys = [b"%d" % key for key in self.key[chosen].tolist()]
         dimensions = [coded(self.carrier[chosen].tolist()), coded(self.origin[chosen].tolist())]
-        columns = PairColumns(times.tolist(), keys, [REVISION] * len(chosen), outcomes.tolist(), dimensions, measured)
+        revisions = Coded.of_one(REVISION, len(chosen))
+        columns = PairColumns(times, keys, revisions, coded(outcomes.tolist()), dimensions, measured)
         cells.add(columns)
         for time_ms, key, outcome in zip(times.tolist(), keys, outcomes.tolist(), strict=True):
             cells.keyed.add((time_ms, REVISION), outcome, bucket_of(key))

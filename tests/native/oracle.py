@@ -1,10 +1,12 @@
 """The oracle of the kernel: every level that it gives is that of rows and of columns, of values that fastavro reads."""
 
 import io
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import fastavro
 import numpy as np
@@ -16,11 +18,12 @@ from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.result import NAMES
 from shadowstream.errors import RecordError
 from shadowstream.native import library
-from shadowstream.native.library import Kernel, State, Values
+from shadowstream.native.library import Kernel, Ops, State, Values
 from shadowstream.paths import value_at
-from tests.native.generated import Batch, batch
+from tests.native.generated import PAIRS, Batch, batch
 
 HEAD = 5
+BUCKETS = 1_000_003
 
 
 class Disagreement(Exception):
@@ -44,18 +47,35 @@ def _exactly(value: bytes, limit: int) -> Values:
     return Values(np.array(bytearray(value), np.uint8), np.array([0, len(value)], np.int64), HEAD, limit)
 
 
+def _level(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> int:
+    return int(kernel.walk(ops, *values, fields).levels[0])
+
+
+def other_head(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> list[int]:
+    """The levels of pairs of which one side has another head than expected."""
+    found = []
+    for side in range(2):
+        given = [one.behind(b"\1" * HEAD, one.bytes_max) if n == side else one for n, one in enumerate(values)]
+        found += kernel.walk(ops, *given, fields).levels.tolist()
+    return found
+
+
 def check(given: Batch, kernel: Kernel) -> Counter[str]:
     """Hold all answers of a kernel for a batch against Python; count the levels. Raises `Disagreement`."""
     counts: Counter[str] = Counter()
     decoders = Decoder(given.registry), Decoder(given.registry)
-    bodies = decoders[0].bodies(given.production)
+    bodies = decoders[0].bodies(given.production[0])
     if bodies is None:
         return Counter(refused=1)
-    ops = lockstep.program(bodies.layout, given.rules)
-    if ops is None:
+    given.rules.named = tuple(map(tuple, given.paths))
+    program = lockstep.program(bodies.layout, given.rules)
+    if program is None:
         return Counter(refused=1)
-    laid = (Values.of(side, HEAD, bodies.bytes_max) for side in (given.production, given.shadow))
-    levels = kernel.levels(ops, *laid).tolist()
+    ops, fields = program.ops, len(program.fields)
+    laid = [Values.of(side, HEAD, bodies.bytes_max) for side in (given.production, given.shadow)]
+    levels = kernel.walk(ops, *laid, fields).levels.tolist()
+    if other_head(kernel, ops, laid, fields) != [library.UNKNOWN] * 2 * PAIRS:
+        raise Disagreement("values with another head are walked")
     with kernel_at(None):
         results = compare_pairs(given.production, given.shadow, *decoders, given.rules)
         in_columns = results.outcomes
@@ -64,14 +84,17 @@ def check(given: Batch, kernel: Kernel) -> Counter[str]:
             raise Disagreement("the results of the batch are others with the kernel than without it")
     for place, pair in enumerate(zip(given.production, given.shadow, strict=True)):
         limits = (bodies.bytes_max, len(pair[0]) - 1) if place == 0 else (bodies.bytes_max,)
-        single = [int(kernel.levels(ops, *(_exactly(value, limit) for value in pair))[0]) for limit in limits]
+        single = [_level(kernel, ops, [_exactly(value, limit) for value in pair], fields) for limit in limits]
         if single[0] != levels[place]:
             raise Disagreement(f"pair {place}: level {single[0]} alone, {levels[place]} in a batch")
         if single[1:] not in ([], [library.UNKNOWN]):
             raise Disagreement(f"pair {place}: a value longer than its bound has level {single[1]}")
         _check_pair(given, decoders, levels[place], in_columns[place], place)
         counts[str(NAMES[levels[place]]) if levels[place] != library.UNKNOWN else "unknown"] += 1
-    counts.update(_check_names(given, decoders[0], kernel))
+    for decoder in (decoders[0], Decoder(given.registry)):  # named beside the comparison, and alone
+        counts.update(_check_names(given, decoder, kernel))
+    counts.update(_check_room(kernel, ops, laid, fields))
+    _check_buckets(given, kernel)
     return counts
 
 
@@ -111,6 +134,25 @@ def _check_names(given: Batch, decoder: Decoder, kernel: Kernel) -> Counter[str]
         if names != expected:
             raise Disagreement(f"names at {path}: {names}, but rows say {expected}")
     return Counter(named=1)
+
+
+def _check_room(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> Counter[str]:
+    """Note the differences in many calls, each with room for one pair, and in one call."""
+    whole = kernel.walk(ops, *values, fields)
+    with patch.object(library, "ROOM", 0):
+        parts = kernel.walk(ops, *values, fields)
+    if any(one.tobytes() != other.tobytes() for one, other in zip(whole[:3], parts[:3], strict=True)):
+        raise Disagreement("the differences of many calls are not those of one")
+    if not set(whole.found["pair"].tolist()) == set(np.flatnonzero(whole.noted).tolist()):
+        raise Disagreement("a pair has differences and is not noted, or is noted and has none")
+    return Counter(noted=int(np.count_nonzero(whole.noted)))
+
+
+def _check_buckets(given: Batch, kernel: Kernel) -> None:
+    keys = [b"", *given.production, given.shadow[0]]
+    expected = [zlib.crc32(key) % BUCKETS for key in keys]
+    if kernel.buckets(Values.of(keys, 0, 0), BUCKETS).tolist() != expected:
+        raise Disagreement("the buckets of keys are not those of zlib")
 
 
 def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.column_differences import ColumnDifferences, Places
+from shadowstream.compare.dimension_codes import Coded, Ints, coded
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
@@ -91,11 +92,12 @@ class OutcomeCounts:
     def _whole(self, short: str | None) -> str:
         return self._revision if short is None or short == self._short else self._progress.full_revision(short)
 
-    def revisions_of(self, rows: PendingColumns) -> Sequence[str]:
+    def revisions_of(self, rows: PendingColumns) -> Coded:
         if rows.revisions is None:
-            return [self._revision] * len(rows)
-        known = {short: self._whole(short) for short in set(rows.revisions)}
-        return [known[short] for short in rows.revisions]
+            return Coded.of_one(self._revision, len(rows))
+        short = coded(rows.revisions)
+        whole = coded(map(self._whole, short.values))
+        return Coded(whole.codes[short.codes], whole.values)
 
     def pair(
         self, pair: Pair, result: ComparisonResult, twin: ComparisonResult | None = None, at: PairPlace | None = None
@@ -141,9 +143,9 @@ class OutcomeCounts:
                 end = int(np.searchsorted(in_columns, i))
                 self.writes += written[begin:end]
                 begin = end
-            result, revision = results[i], columns.revisions[i]
+            result, revision = results[i], columns.revisions.text(i)
             if result.outcome == Outcome.MISMATCH:
-                self._count_paths(result, self._cell(columns.times_ms[i], revision))
+                self._count_paths(result, self._cell(int(columns.times_ms[i]), revision))
             rows = batch.production.row(i), batch.shadow.row(i), None
             details = RowDetails(id=batch.ids[i], dimensions=self.slices.named((columns, i)))
             self._row(result, revision, rows, details)
@@ -156,27 +158,29 @@ class OutcomeCounts:
         count nothing and return none."""
         at = places.tolist()
         differences = differences.where(places)
-        revisions = [columns.revisions[i] for i in at]
-        rows = Mismatches(pairs.at(at), revisions, differences, self.slices.named_columns(columns, places))
+        revisions = columns.revisions.at(places)
+        rows = Mismatches(pairs.at(at), revisions.texts(), differences, self.slices.named_columns(columns, places))
         writes = self.rows.mismatches(rows)
         if writes is None:
             return []
-        for (time_ms, revision), some in self._by_cell([columns.times_ms[i] for i in at], revisions):
+        for (time_ms, revision), some in self._by_cell(columns.times_ms[places], revisions):
             part = differences if some is None else differences.where(some)
             self._count_fields(part, self._cell(time_ms, revision))
         return writes
 
-    def _by_cell(
-        self, times_ms: Sequence[int], revisions: Sequence[str]
-    ) -> Iterable[tuple[tuple[int, str], npt.NDArray[np.int64] | None]]:
+    def _by_cell(self, times_ms: Ints, revisions: Coded) -> Iterable[tuple[tuple[int, str], Ints | None]]:
         """Yield the pairs of each window and revision: their places, or None for all."""
-        starts = [time_ms - time_ms % self.window_ms for time_ms in times_ms]
-        cells = Counter(zip(starts, revisions, strict=True))
-        if len(cells) == 1:
-            return [(cell, None) for cell in cells]
-        of_each = {cell: code for code, cell in enumerate(cells)}
-        codes = np.fromiter(map(of_each.__getitem__, zip(starts, revisions, strict=True)), np.int64, len(starts))
-        return [(cell, np.flatnonzero(codes == code)) for cell, code in of_each.items()]
+        windows = times_ms // self.window_ms
+        first, last = int(windows.min()), int(windows.max())
+        revisions = revisions.by_appearance()
+        if first == last and len(revisions.values) == 1:
+            yield (first * self.window_ms, revisions.values[0]), None
+            return
+        for window in np.unique(windows).tolist():
+            for code, revision in enumerate(revisions.values):
+                places = np.flatnonzero((windows == window) & (revisions.codes == code))
+                if len(places):
+                    yield (window * self.window_ms, revision), places
 
     def _count_fields(self, differences: ColumnDifferences, cell: WindowCounts) -> None:
         """Count the paths of mismatches in columns as `_count_paths` counts those of each."""

@@ -1,9 +1,7 @@
 """Counts of compared pairs by bucket and slice, for the windows of many tasks at once: each has few pairs a commit."""
 
-import zlib
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 
@@ -14,15 +12,6 @@ from shadowstream.records import KEY_BUCKETS
 
 CELLS_MAX = 65_536
 """The largest number of combinations of values that is counted in a table; more are counted by sorting."""
-
-
-def buckets_of(keys: Sequence[bytes | None]) -> Ints:
-    """Return the bucket of each key; -1 for pairs without a key, which belong to no cluster."""
-    known = cast("Sequence[bytes]", keys) if None not in keys else [key or b"" for key in keys]
-    buckets = np.fromiter(map(zlib.crc32, known), np.int64, len(known)) % KEY_BUCKETS
-    if None in keys:
-        buckets[np.fromiter((key is None for key in keys), np.bool_, len(keys))] = -1
-    return buckets
 
 
 def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: Mask, bad: Mask) -> None:

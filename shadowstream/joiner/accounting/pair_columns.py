@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
+import numpy as np
+
 from shadowstream.compare.comparer import Comparing
-from shadowstream.compare.dimension_codes import ABSENT, UNDECODABLE, Coded, coded
+from shadowstream.compare.dimension_codes import ABSENT, UNDECODABLE, Coded, Ints, coded
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_metrics import MetricReader, PairMetrics
@@ -17,10 +19,10 @@ from shadowstream.records import Side
 class PairColumns(NamedTuple):
     """Compared pairs as columns: production's times (ms) and keys, revisions, outcomes, and one column a dimension."""
 
-    times_ms: Sequence[int]
+    times_ms: Ints
     keys: Sequence[bytes | None]
-    revisions: Sequence[str]
-    outcomes: Sequence[str]
+    revisions: Coded
+    outcomes: Coded
     dimensions: Sequence[Coded] = ()
     measured: PairMetrics = PairMetrics()
     touched: Mapping[str, Mask] = {}
@@ -32,8 +34,8 @@ class PairColumns(NamedTuple):
         return PairColumns(
             self.times_ms[rows],
             self.keys[rows],
-            self.revisions[rows],
-            self.outcomes[rows],
+            self.revisions.at(rows).by_appearance(),
+            self.outcomes.at(rows).by_appearance(),
             [column.part(begin, end) for column in self.dimensions],
             self.measured.part(rows),
             {path: mask[rows] for path, mask in self.touched.items()},
@@ -44,30 +46,32 @@ PairPlace = tuple[PairColumns, int]
 """One of the pairs of columns."""
 
 
-def columns_of(
-    config: Config,
-    production: PendingColumns,
-    shadow: PendingColumns,
-    compare: Comparing,
-    outcomes: Sequence[str],
-    revisions: Sequence[str],
-) -> PairColumns:
-    """Return compared pairs as columns. Raises as `compare` does: call it before counting."""
-    fields, header_places = iter(_of_fields(compare, production, shadow)), count()
-    infos = shadow.header_fields or [None] * len(shadow)
-    redactor = Redactor.of(config)
-    columns = []
-    for one in config.compare.dimensions:
-        if one.header is None:
-            columns.append(next(fields))
-        else:
-            place = next(header_places)
-            values = coded(ABSENT if info is None else info.values[place] for info in infos)
-            columns.append(redactor.by_header(one.header, values))
-    infos_of_both = production.header_fields or [None] * len(production), infos
-    times_ms = production.times_ms
-    measured = MetricReader(config).of(compare, (production.values, shadow.values), times_ms, infos_of_both)
-    return PairColumns(times_ms, production.keys, revisions, outcomes, columns, measured)
+class ColumnReader:
+    """Reader of compared pairs as columns."""
+
+    def __init__(self, config: Config) -> None:
+        self._dimensions, self._redactor = config.compare.dimensions, Redactor.of(config)
+        self._metrics = MetricReader(config)
+
+    def read(
+        self, production: PendingColumns, shadow: PendingColumns, compare: Comparing, outcomes: Coded, revisions: Coded
+    ) -> PairColumns:
+        """Return the columns of pairs. Raises as `compare` does: call it before counting."""
+        fields, header_places = iter(_of_fields(compare, production, shadow)), count()
+        infos = shadow.header_fields or [None] * len(shadow)
+        columns = []
+        for one in self._dimensions:
+            if one.header is None:
+                columns.append(next(fields))
+            else:
+                place = next(header_places)
+                values = coded(ABSENT if info is None else info.values[place] for info in infos)
+                columns.append(self._redactor.by_header(one.header, values))
+        infos_of_both = production.header_fields or [None] * len(production), infos
+        times_ms = production.times_ms
+        measured = self._metrics.of(compare, (production.values, shadow.values), times_ms, infos_of_both)
+        times = np.fromiter(times_ms, np.int64, len(times_ms))
+        return PairColumns(times, production.keys, revisions, outcomes, columns, measured)
 
 
 def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingColumns) -> Iterable[Coded]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shadowstream.compare.dimension_codes import Coded, Ints, coded
+from shadowstream.compare.dimension_codes import Coded, Ints, coded, counts_of
 from shadowstream.compare.result import Results
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts, also_counted_as, counted_as
+from shadowstream.joiner.accounting.pair_cells import CELLS_MAX
 from shadowstream.joiner.accounting.pair_columns import PairColumns
-from shadowstream.joiner.accounting.slice_counts import add_together, among
+from shadowstream.joiner.accounting.slice_counts import add_together
 from shadowstream.joiner.accounting.task_windows import TaskWindows
 from shadowstream.joiner.matching.matches import PairBatch
 from shadowstream.protocol.outcomes import PLAIN, Outcome
@@ -23,7 +24,7 @@ def count_together(
     after the other."""
     counts = [one for one, _ in tasks]
     windows = TaskWindows.of([n for _, n in tasks], columns, counts[0].window_ms)
-    outcomes = coded(columns.outcomes)
+    outcomes = columns.outcomes
     for task, code, n in _occurring(windows.tasks, len(tasks), outcomes):
         counts[task].end_pairs(outcomes.values[code], n)
     _count_names(counts, windows, outcomes, results, columns)
@@ -45,22 +46,31 @@ def _count_names(
     counts: Sequence[OutcomeCounts], windows: TaskWindows, outcomes: Coded, results: Results, columns: PairColumns
 ) -> None:
     """Count the pairs in their sub-windows; those with a declared change by its name, and by those of further ones."""
-    expected = np.flatnonzero(among(outcomes, frozenset((Outcome.EXPECTED,)))).tolist()
+    expected = np.flatnonzero(outcomes.among((Outcome.EXPECTED,))).tolist()
     names = outcomes
     if expected:
-        texts = list(columns.outcomes)
+        texts = outcomes.texts()
         for i in expected:
             texts[i] = counted_as(results[i])
         names = coded(texts)
     cells, width = windows.sub_windows(), len(names.values)
-    found, first, n = np.unique(cells * width + names.codes, return_index=True, return_counts=True)
-    for at in np.argsort(first).tolist():  # in the order of appearance, which stats records keep
-        task, cell, number = windows.sub_window(int(found[at]) // width)
-        counts[task].name_pairs(cell, number, names.values[found[at] % width], int(n[at]))
+    for code, n in _by_appearance(cells * width + names.codes, windows.size * width):  # stats records keep this order
+        task, cell, number = windows.sub_window(code // width)
+        counts[task].name_pairs(cell, number, names.values[code % width], n)
     for i in expected:
         task, cell, number = windows.sub_window(int(cells[i]))
         for name in also_counted_as(results[i]):
             counts[task].name_pairs(cell, number, name, 1)
+
+
+def _by_appearance(codes: Ints, size: int) -> list[tuple[int, int]]:
+    """Return the codes, below `size`, in the order of appearance, and the number of each."""
+    if size <= CELLS_MAX:
+        numbers, found = counts_of(codes, size)
+        return list(zip(found, numbers[found].tolist(), strict=True))
+    known, first, counted = np.unique(codes, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return list(zip(known[order].tolist(), counted[order].tolist(), strict=True))
 
 
 def _show(
@@ -74,10 +84,11 @@ def _show(
     """Write the rows of pairs that are no plain match, and those of a sample of the plain ones."""
     seeds = np.array([one.seed for one in counts], np.uint64)
     shown = uniform(batch.production.offsets, seeds[windows.tasks]) < counts[0].match_sample
-    shown |= ~among(outcomes, PLAIN)
+    shown |= ~outcomes.among(PLAIN)
     places, in_columns = np.flatnonzero(shown), np.flatnonzero(results.in_columns())
     ends = np.cumsum(windows.sizes)
     cuts = np.searchsorted(places, ends).tolist(), np.searchsorted(in_columns, ends).tolist()
+    results.explain(places[~np.isin(places, in_columns)].tolist())
     begin = of_begin = 0
     for one, end, of_end in zip(counts, *cuts, strict=True):
         if begin < end:

@@ -35,25 +35,21 @@ def fields_of(config: Config) -> list[str]:
 
 
 def touched_of(
-    paths: Sequence[str], results: Sequence[PairResult | Undecodable | Result], outcomes: Sequence[str]
+    paths: Sequence[str], results: Sequence[PairResult | Undecodable | Result], outcomes: Coded
 ) -> dict[str, Mask]:
     """Return the pairs that differ at, above or below a `field` criterion's path; an absent output has no field."""
-    if not paths or DIFFERS.isdisjoint(outcomes):
+    if not paths or not outcomes.among(DIFFERS).any():
         return {}
-    found = {path: np.zeros(len(outcomes), np.bool_) for path in paths}
-    in_columns: Sequence[bool] = []
+    found = {path: outcomes.among((Outcome.CARDINALITY,)) for path in paths}
+    by_one = outcomes.among((Outcome.MISMATCH,))
     if isinstance(results, Results):
-        mask = results.in_columns()
-        in_columns = mask.tolist()
+        in_columns = results.in_columns()
+        by_one &= ~in_columns
         for path, touched in results.columns.touched.items():
-            found[path] |= touched & mask
-    for place, outcome in enumerate(outcomes):
-        if outcome == Outcome.MISMATCH and not (in_columns and in_columns[place]):
-            for path in touched_by(results[place]):
-                found[path][place] = True
-        elif outcome == Outcome.CARDINALITY:
-            for all_of in found.values():
-                all_of[place] = True
+            found[path] |= touched & in_columns
+    for place in np.flatnonzero(by_one).tolist():
+        for path in touched_by(results[place]):
+            found[path][place] = True
     return found
 
 
@@ -207,8 +203,8 @@ def _inside(scope: Scope, dimensions: Sequence[Coded]) -> Mask | np.bool_:
 
 def _figures(pairs: CountedPairs, window: Mask, compared: Mask, latency: Latency | None) -> Iterator[tuple[str, Mask]]:
     """Yield the figures of slices beside pairs and differing pairs, each with the mask of its pairs."""
-    for outcome in PAIRS_UNREAD & set(pairs.outcomes.values):
-        yield outcome, window & (pairs.outcomes.codes == pairs.outcomes.values.index(outcome))
+    for outcome in sorted(PAIRS_UNREAD.intersection(pairs.outcomes.values)):
+        yield outcome, window & pairs.outcomes.among((outcome,))
     for path, where in pairs.touched.items():
         yield f"field/{path}", compared & where
     for name, where in pairs.measured.checks.items():

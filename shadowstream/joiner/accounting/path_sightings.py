@@ -84,7 +84,7 @@ class PathSightings:
         self._seen += sorted(found)
         if side is Side.SHADOW and self._redactor:  # the names of fields that only the candidate has may be data
             return
-        for path in compare.fields_in(decoded):
+        for path in dict.fromkeys(compare.fields_in(decoded)):
             if len(self._known) >= FIELDS_MAX:
                 return
             # A map below a redacted path may have names that must not be shown.

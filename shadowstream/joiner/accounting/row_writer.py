@@ -6,7 +6,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
-from shadowstream.codecs.diff_rows import MismatchColumns, RecordColumns
+from shadowstream.codecs.diff_rows import MismatchColumns, RecordColumns, are_one
 from shadowstream.codecs.framing import unheaded
 from shadowstream.compare.column_differences import ColumnDifferences
 from shadowstream.compare.redact import Redactor
@@ -126,9 +126,8 @@ class RowWriter:
         if self._json_topic is not None or is_long or any(cut_path(one.path) != one.path for one in fields):
             return None
         records = self._records(Side.PRODUCTION, production)
-        begins = {place: f"{place}/".encode() for place in {*records.places}}
         columns = MismatchColumns(
-            [begins[place] + b"%d" % offset for place, offset in zip(*records, strict=True)],
+            _pair_ids(records),
             self._task,
             Outcome.MISMATCH,
             rows.revisions,
@@ -174,6 +173,14 @@ class RowWriter:
     def _input(self, at: InputCoordinate) -> str:
         text = f"{self._config.inputs[at.topic]}/{at.partition}/{at.offset}"
         return text if at.k < 0 else f"{text}/{at.k}"
+
+
+def _pair_ids(records: RecordColumns) -> list[bytes]:
+    if are_one(records.places):
+        text = str(records.places[0]).encode().replace(b"%", b"%%") + b"/%d"
+        return list(map(text.__mod__, records.offsets))
+    begins = {place: f"{place}/".encode() for place in {*records.places}}
+    return [begins[place] + b"%d" % offset for place, offset in zip(*records, strict=True)]
 
 
 def first_of(rows: Rows) -> tuple[Side, PendingRecord]:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.dimension_codes import OTHER, Coded, Ints, coded, folded, least
+from shadowstream.compare.dimension_codes import OTHER, Ints, folded, least
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.eviction_counts import EvictionCounts
-from shadowstream.joiner.accounting.pair_cells import buckets_of, count_buckets, count_slices
+from shadowstream.joiner.accounting.pair_cells import count_buckets, count_slices
 from shadowstream.joiner.accounting.pair_columns import PairColumns, PairPlace
 from shadowstream.joiner.accounting.part_counts import (
     CountedPairs,
@@ -28,10 +28,11 @@ from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
 from shadowstream.joiner.accounting.task_windows import TaskWindows
 from shadowstream.joiner.accounting.window_tally import Tally
 from shadowstream.joiner.pending_record import PendingRecord
+from shadowstream.native.counts import buckets_of
 from shadowstream.protocol.count_names import part_figures
 from shadowstream.protocol.key_buckets import BY_BUCKET, KeyOutcomes, bucket_of
 from shadowstream.protocol.outcomes import DIFFERS, ENDS_UNMATCHED, PAIRS, PAIRS_UNREAD, Outcome
-from shadowstream.records import Side
+from shadowstream.records import KEY_BUCKETS, Side
 
 _COMPARED = frozenset(PAIRS)
 
@@ -54,8 +55,8 @@ class SliceCounts:
 
     def add(self, pairs: PairColumns) -> None:
         """Count pairs; those that could not be compared count only for the values of dimensions."""
-        if pairs.outcomes:
-            add_together([self], pairs, TaskWindows.of([len(pairs.outcomes)], pairs, self._window_ms))
+        if n := len(pairs.outcomes.codes):
+            add_together([self], pairs, TaskWindows.of([n], pairs, self._window_ms))
 
     def named(self, at: PairPlace | None) -> dict[str, str]:
         """Return the values of the dimensions of a pair by name; none if the pair has no columns."""
@@ -109,7 +110,7 @@ class SliceCounts:
     ) -> None:
         """Count pairs by bucket and slice. `masks`: the compared pairs, and the bad ones."""
         compared, bad = masks
-        count_buckets(tallies, groups, buckets_of(pairs.keys), compared, bad)
+        count_buckets(tallies, groups, buckets_of(pairs.keys, KEY_BUCKETS), compared, bad)
         if not self._is_folded(pairs):
             for places in self._groups:
                 count_slices(tallies, groups, pairs.dimensions, places, masks)
@@ -128,7 +129,7 @@ class SliceCounts:
         more.bins.add(pairs.measured.bins, mask)
         more.named.add(mask, pairs.touched)
         if pairs.dimensions:
-            of_parts = CountedPairs(coded(pairs.outcomes), pairs.dimensions, compared, pairs.measured, pairs.touched)
+            of_parts = CountedPairs(pairs.outcomes, pairs.dimensions, compared, pairs.measured, pairs.touched)
             # Without a pair that could not be compared, both masks are equal.
             dimensions = [folded(column, window, self._values_max) for column in pairs.dimensions]
             more.parts.add(of_parts, window, dimensions, self._latency)
@@ -200,12 +201,11 @@ def add_together(of_tasks: Sequence[SliceCounts], pairs: PairColumns, windows: T
         for slices, begin, end in parts:
             slices.add(pairs.part(begin, end))
         return
-    outcomes = coded(pairs.outcomes)
-    if Outcome.UNDECODABLE_SHADOW in outcomes.values:
-        for slices, begin, end in parts:
-            for at in range(begin, end):
-                slices._add_keyed(pairs.times_ms[at], pairs.revisions[at], pairs.outcomes[at], pairs.keys[at])
-    compared, bad, unread = (among(outcomes, which) for which in (_COMPARED, DIFFERS, PAIRS_UNREAD))
+    outcomes = pairs.outcomes
+    for at in np.flatnonzero(outcomes.among((Outcome.UNDECODABLE_SHADOW,))).tolist():
+        slices, time_ms = of_tasks[int(windows.tasks[at])], int(pairs.times_ms[at])
+        slices._add_keyed(time_ms, pairs.revisions.text(at), outcomes.text(at), pairs.keys[at])
+    compared, bad, unread = (outcomes.among(which) for which in (_COMPARED, DIFFERS, PAIRS_UNREAD))
     counted = compared | unread if first._names else compared
     cells, groups = windows.cells(counted)
     tallies = [of_tasks[task]._tallies[at] for task, at in cells]
@@ -231,8 +231,3 @@ def _folded_cells(
         total[0] += n
         total[1] += s
     return sums
-
-
-def among(outcomes: Coded, which: frozenset[str]) -> Mask:
-    """Return the pairs whose outcome is one of `which`."""
-    return np.array([outcome in which for outcome in outcomes.values], np.bool_)[outcomes.codes]

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shadowstream.compare.dimension_codes import Coded, Ints, coded
+from shadowstream.compare.dimension_codes import Coded, Ints
+from shadowstream.joiner.accounting.pair_cells import CELLS_MAX
 from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.part_counts import Mask
 from shadowstream.joiner.accounting.reason_counts import At
+from shadowstream.protocol.sub_windows import places_of
 from shadowstream.records import SUB_WINDOWS
 
 
@@ -26,14 +28,18 @@ class TaskWindows(NamedTuple):
     def of(cls, sizes: Sequence[int], pairs: PairColumns, window_ms: int) -> "TaskWindows":
         """Return the windows of the pairs of several tasks, one task after the other; `sizes`: the pairs of each."""
         tasks = np.repeat(np.arange(len(sizes)), sizes)
-        times = np.asarray(pairs.times_ms, np.int64)
-        starts = times - times % window_ms
-        numbers = (times - starts) * SUB_WINDOWS // window_ms
+        places, numbers = places_of(pairs.times_ms, window_ms)
+        starts = places * window_ms
         if len(starts) and (starts == starts[0]).all():
             found, windows = starts[:1], np.zeros(len(starts), np.int64)
         else:
             found, windows = np.unique(starts, return_inverse=True)
-        return cls(sizes, tasks, windows, found.tolist(), numbers, coded(pairs.revisions))
+        return cls(sizes, tasks, windows, found.tolist(), numbers, pairs.revisions)
+
+    @property
+    def size(self) -> int:
+        """A number above all codes of `sub_windows`."""
+        return len(self.sizes) * len(self.starts) * len(self.revisions.values) * SUB_WINDOWS
 
     def _cells(self) -> Ints:
         cells = self.tasks * len(self.starts) + self.windows
@@ -54,7 +60,11 @@ class TaskWindows(NamedTuple):
     def cells(self, counted: Mask) -> tuple[list[tuple[int, At]], Ints]:
         """Return the task and window of each cell with counted pairs, and the cell of each pair; -1 for the others."""
         joint = self._cells()
-        found, inverse = np.unique(joint[counted], return_inverse=True)
+        if self.size <= CELLS_MAX:
+            found = np.flatnonzero(np.bincount(joint[counted], minlength=1))
+            inverse = np.searchsorted(found, joint[counted])
+        else:
+            found, inverse = np.unique(joint[counted], return_inverse=True)
         groups = np.full(len(joint), -1, np.int64)
         groups[counted] = inverse
         return list(map(self._cell, found.tolist())), groups

@@ -34,7 +34,9 @@ class PairBatch(NamedTuple):
         return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
 
     def at(self, places: Sequence[int]) -> PairBatch:
-        """Return the pairs at some places, in order."""
+        """Return the pairs at some places, ascending."""
+        if len(places) == len(self.ids):
+            return self
         return PairBatch(self.production.at(places), self.shadow.at(places), [self.ids[i] for i in places])
 
 

@@ -6,15 +6,17 @@ the schema now. The pairs then wait (`awaited_schemas`), and `resolve` takes the
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import NamedTuple
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.dimension_codes import Coded, coded
 from shadowstream.compare.record_parts import NO_PARTS, Parts, PartsOfPairs, leave_uncompared
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
-from shadowstream.joiner.accounting.pair_columns import PairColumns, columns_of
+from shadowstream.joiner.accounting.pair_columns import ColumnReader, PairColumns
 from shadowstream.joiner.accounting.pairs_together import count_together
 from shadowstream.joiner.accounting.part_counts import fields_of, touched_of
 from shadowstream.joiner.accounting.path_sightings import PathSightings
@@ -67,7 +69,7 @@ class CompareStage:
         self._config, self.comparer, self._completeness = config, comparer, completeness
         self.counts, self._paths, self.scoring = counts, paths, scoring
         self.awaiting, self.rechecks = waiting
-        self._fields = fields_of(config)
+        self._fields, self._reader = fields_of(config), ColumnReader(config)
         comparer.watch(self._fields)
         self.order: KeyOrder | None = None
         """The order of keys, where it is compared."""
@@ -79,7 +81,7 @@ class CompareStage:
         """Whether pairs may have to wait for a second answer, or for a label: each task decides that."""
         return bool(self._config.labels) or self._config.candidate.rechecks
 
-    def revisions_of(self, batch: PairBatch) -> Sequence[str]:
+    def revisions_of(self, batch: PairBatch) -> Coded:
         return self.counts.revisions_of(batch.shadow)
 
     def scored_columns(self, batch: PairBatch, columns: PairColumns) -> list[Write]:
@@ -164,7 +166,7 @@ class CompareStage:
         self, pairs: Sequence[Pair], results: Results | Sequence[ComparisonResult], revision: str | None = None
     ) -> PairColumns:
         """Return compared pairs as columns; `revision`: replaces that of the shadow's record."""
-        revisions = [revision or self.counts.revision_of(pair.shadow) for pair in pairs]
+        revisions = coded(revision or self.counts.revision_of(pair.shadow) for pair in pairs)
         production = PendingColumns.of([pair.production for pair in pairs])
         return self.columns_of(production, PendingColumns.of([pair.shadow for pair in pairs]), results, revisions)
 
@@ -173,10 +175,13 @@ class CompareStage:
         production: PendingColumns,
         shadow: PendingColumns,
         results: Results | Sequence[ComparisonResult],
-        revisions: Sequence[str],
+        revisions: Coded,
     ) -> PairColumns:
-        outcomes = results.outcomes if isinstance(results, Results) else [result.outcome for result in results]
-        columns = columns_of(self._config, production, shadow, self.comparer, outcomes, revisions)
+        if isinstance(results, Results):
+            outcomes = results.coded()
+        else:
+            outcomes = coded(result.outcome for result in results)
+        columns = self._reader.read(production, shadow, self.comparer, outcomes, revisions)
         return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
     def in_warm_up(self, shadow: PendingRecord) -> bool:
@@ -218,7 +223,7 @@ class CompareStage:
 
     def without_waiting(self, batch: PairBatch, results: Results, columns: PairColumns) -> ColumnPairs:
         """Leave out the pairs that must wait for a second answer. Raises a `RegistryError` before anything changes."""
-        if not self._config.candidate.rechecks or Outcome.MISMATCH not in columns.outcomes:
+        if not self._config.candidate.rechecks or Outcome.MISMATCH not in columns.outcomes.values:
             return ColumnPairs(batch, results, columns)
         places = self.rechecks.places(results.outcomes, batch.pair)
         waiting = list(map(batch.pair, places))
@@ -241,7 +246,7 @@ class CompareStage:
         """Count pairs by themselves, which may wait for a second answer or for a label."""
         batch, results, columns, waiting = pairs
         self._batches = []
-        self._recheck(waiting, results.outcomes, batch.pair)
+        self._recheck(waiting, results, batch.pair)
         if not len(batch.ids):
             return
         self.look(batch)
@@ -271,7 +276,7 @@ class CompareStage:
         self.compared(self._pairs)
         self._pairs = []
         counts = self.counts
-        self._recheck(waiting, results.outcomes, counted.__getitem__)
+        self._recheck(waiting, results, counted.__getitem__)
         for pair in warm_up:
             counts.pair(pair, WARM_UP)
         for place, (pair, result) in enumerate(zip(counted, results, strict=True)):
@@ -280,9 +285,10 @@ class CompareStage:
         counts.slices.add(columns)
         counts.writes += scored
 
-    def _recheck(self, waiting: Iterable[Pair], outcomes: Sequence[str], pair_at: Callable[[int], Pair]) -> None:
+    def _recheck(self, waiting: Iterable[Pair], results: Results, pair_at: Callable[[int], Pair]) -> None:
         """Let pairs wait for a second answer, and count the rechecks of the others."""
-        self.rechecks.counted(outcomes, pair_at)
+        if self._config.candidate.rechecks:
+            self.rechecks.counted(results.outcomes, pair_at)
         for pair in waiting:
             self.rechecks.hold(pair)
 
@@ -306,7 +312,7 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
         return
     first, whole = batches[0][0], _joined([batch for _, batch in batches])
     production, shadow, _ = whole
-    revisions = [one for stage, batch in batches for one in stage.revisions_of(batch)]
+    revisions = Coded.joined([stage.revisions_of(batch) for stage, batch in batches])
     # All that may raise precedes the counting.
     inversions, begin = dict[int, Inversion | None](), 0
     for stage, batch in batches if first.order is not None else ():
@@ -334,7 +340,7 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
 def _joined(parts: Sequence[PairBatch]) -> PairBatch:
     production = PendingColumns.joined([part.production for part in parts])
     shadow = PendingColumns.joined([part.shadow for part in parts])
-    return PairBatch(production, shadow, [id_ for part in parts for id_ in part.ids])
+    return PairBatch(production, shadow, list(chain.from_iterable(part.ids for part in parts)))
 
 
 def compare_together(stages: Iterable[CompareStage]) -> None:

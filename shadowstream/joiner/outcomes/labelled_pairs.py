@@ -32,7 +32,8 @@ class LabelledPairs:
         """Return one record for each compared pair. Raises as `Comparing.decode` does: call it before counting."""
         if self._labels is None:
             return []
-        found = zip(pairs, columns.outcomes, columns.revisions, _parts(columns, len(pairs)), strict=True)
+        texts = columns.outcomes.texts(), columns.revisions.texts()
+        found = zip(pairs, *texts, _parts(columns, len(pairs)), strict=True)
         compared = [(pair, revision, parts) for pair, outcome, revision, parts in found if outcome in VALUES_COMPARED]
         path = parse_one(self._labels.path)
         production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, *_ in compared])

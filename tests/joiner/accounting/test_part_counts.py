@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.compare.dimension_codes import OTHER, coded
+from shadowstream.compare.dimension_codes import OTHER, Coded, coded
 from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.slice_counts import SliceCounts
 from tests.joiner.joiner_world import WINDOW_MS, World, config
@@ -39,7 +39,9 @@ def columns(pairs: Pairs) -> PairColumns:
     differs = np.array([t and o in ("mismatch", "cardinality") for o, t in zip(outcomes, touched, strict=True)])
     dimensions = [coded(list(one)), coded(list(other))]
     n = len(pairs)
-    return PairColumns([0] * n, [b"k"] * n, ["r"] * n, outcomes, dimensions, touched={"score": differs})
+    return PairColumns(
+        np.zeros(n, np.int64), [b"k"] * n, Coded.of_one("r", n), coded(outcomes), dimensions, touched={"score": differs}
+    )
 
 
 def recorded(*parts: Pairs) -> dict[str, Any]:

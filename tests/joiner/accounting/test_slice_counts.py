@@ -4,6 +4,7 @@ import zlib
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,8 @@ pair = st.tuples(
 
 def columns(pairs: list[Any]) -> PairColumns:
     times, keys, revisions, outcomes, one, other = (list(c) for c in zip(*pairs, strict=True)) if pairs else [[]] * 6
-    return PairColumns(times, keys, revisions, outcomes, [coded(one), coded(other)])
+    dimensions = [coded(one), coded(other)]
+    return PairColumns(np.array(times, np.int64), keys, coded(revisions), coded(outcomes), dimensions)
 
 
 def slices(*parts: list[Any]) -> dict[tuple[int, str], list[dict[str, Any]]]:
