@@ -93,13 +93,3 @@ def shared_broker(config: pytest.Config) -> Iterator[Broker]:
         raise BrokerError(told[0])
     bootstrap, kind, why = told
     yield Broker(bootstrap, kind, why, lambda: None)
-
-
-@pytest.fixture(scope="module")
-def kafka_alone() -> Iterator[Broker]:
-    """A broker for the tests of one file, which look at all topics or groups of a cluster: nobody else makes any there.
-
-    `kafka = kafka_alone` in the file puts it in the place of the shared one.
-    """
-    with broker() as own:
-        yield own
