@@ -33,7 +33,7 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def kafka_alone() -> Iterator[Broker]:
+def own_kafka() -> Iterator[Broker]:
     """A broker on which nobody else makes topics and groups, for tests that look at all of a cluster's."""
     with broker() as own:
         yield own

@@ -88,8 +88,8 @@ def shared_broker(config: pytest.Config) -> Iterator[Broker]:
         return
     with Client(address) as office:
         office.send("where")
-        told = office.recv()
-    if len(told) == 1:
-        raise BrokerError(told[0])
-    bootstrap, kind, why = told
+        answer = office.recv()
+    if len(answer) == 1:
+        raise BrokerError(answer[0])
+    bootstrap, kind, why = answer
     yield Broker(bootstrap, kind, why, lambda: None)

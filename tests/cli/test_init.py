@@ -24,8 +24,8 @@ CANDIDATE = 'def score(payment):\n    return {"score": payment["amount"] / 1000,
 
 
 @pytest.fixture(scope="module")
-def kafka(kafka_alone: Broker) -> Broker:
-    return kafka_alone
+def kafka(own_kafka: Broker) -> Broker:
+    return own_kafka
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ PARTITIONS = 3
 
 
 @pytest.fixture(scope="module")
-def kafka(kafka_alone: Broker) -> Broker:
-    return kafka_alone
+def kafka(own_kafka: Broker) -> Broker:
+    return own_kafka
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.pipeline.trial_fixture import PARTITIONS
 
 
 @pytest.fixture(scope="module")
-def kafka(kafka_alone: Broker) -> Broker:
-    return kafka_alone
+def kafka(own_kafka: Broker) -> Broker:
+    return own_kafka
 
 
 def test_records_of_others_under_the_prefix_are_refused_and_not_adopted(make_trial: MakeTrial) -> None:
