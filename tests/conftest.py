@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from shadowstream.testing import Broker, pytest_plugin
+from shadowstream.testing.choice import broker
 from tests.shared_broker import JAVA_OPTIONS, SHORT_LIVED, shared_broker
 
 Say = Callable[[str], None]
@@ -29,6 +30,13 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
     with shared_broker(pytestconfig) as chosen:
         pytestconfig.stash[pytest_plugin._WHY] = chosen.why
         yield chosen
+
+
+@pytest.fixture(scope="module")
+def own_kafka() -> Iterator[Broker]:
+    """A broker on which nobody else makes topics and groups, for tests that look at all of a cluster's."""
+    with broker() as own:
+        yield own
 
 
 @pytest.fixture

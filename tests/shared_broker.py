@@ -88,18 +88,8 @@ def shared_broker(config: pytest.Config) -> Iterator[Broker]:
         return
     with Client(address) as office:
         office.send("where")
-        told = office.recv()
-    if len(told) == 1:
-        raise BrokerError(told[0])
-    bootstrap, kind, why = told
+        answer = office.recv()
+    if len(answer) == 1:
+        raise BrokerError(answer[0])
+    bootstrap, kind, why = answer
     yield Broker(bootstrap, kind, why, lambda: None)
-
-
-@pytest.fixture(scope="module")
-def kafka_alone() -> Iterator[Broker]:
-    """A broker for the tests of one file, which look at all topics or groups of a cluster: nobody else makes any there.
-
-    `kafka = kafka_alone` in the file puts it in the place of the shared one.
-    """
-    with broker() as own:
-        yield own

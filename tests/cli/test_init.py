@@ -17,13 +17,15 @@ from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
 from tests import forked
 from tests.cli.conftest import Cli
-from tests.shared_broker import kafka_alone
-
-kafka = kafka_alone
 
 RECORDS, PARTITIONS = 300, 2
 FIRST_MS = 1_767_225_600_000
 CANDIDATE = 'def score(payment):\n    return {"score": payment["amount"] / 1000, "model_version": "2.0"}\n'
+
+
+@pytest.fixture(scope="module")
+def kafka(own_kafka: Broker) -> Broker:
+    return own_kafka
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ from shadowstream.kafka.client.offsets import existing
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.shared_broker import kafka_alone
-
-kafka = kafka_alone
 
 RECORDS, STEP_MS = 300, 50
 PARTITIONS = 3
+
+
+@pytest.fixture(scope="module")
+def kafka(own_kafka: Broker) -> Broker:
+    return own_kafka
 
 
 @pytest.fixture

@@ -24,14 +24,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not
 from shadowstream.codecs.framing import framed
 from shadowstream.compare.redact import DROPPED
 from shadowstream.kafka.client.consumers import BASE_CONSUMER
-from shadowstream.kafka.client.offsets import existing
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.pipeline.conftest import MakeTrial
 from tests.pipeline.trial_fixture import PARTITIONS, Trial
 from tests.pipeline.written_records import await_that
-from tests.shared_broker import kafka_alone
-
-kafka = kafka_alone
 
 ORDERS = 60
 
@@ -81,27 +77,6 @@ def test_missing_topics_and_wrong_settings_are_found_and_mended(trial: Trial) ->
     for check in ("retention", "topics"):
         run_configs_line(trial.bootstrap, found[check]["fix"])
     assert findings(trial).keys() == {"rights", "groups"}, "production of a test runs no more"
-
-
-def test_records_of_others_under_the_prefix_are_refused_and_not_adopted(trial: Trial) -> None:
-    create_topics(
-        trial.bootstrap, {trial.topic("stats"): PARTITIONS}, {"cleanup.policy": "delete", "retention.ms": "-1"}
-    )
-    produce_all(trial.bootstrap, trial.topic("stats"), [Write(b'{"not": "ours"}', b"k", 1)])
-    client = AdminClient({"bootstrap.servers": trial.bootstrap})
-    before = existing(client)
-    found = findings(trial)["foreign_records"]
-    assert (found["severity"], trial.topic("stats") in found["text"]) == ("refuse", True)
-    for role in ("join", "judge"):
-        done = trial.ask(role)
-        assert (done.returncode, "holds records that shadowstream did not write" in done.stderr) == (2, True)
-    assert existing(client) == before, "a refused start creates nothing"
-    # A trial has begun by a mark in its topic of starts, not by whatever it holds.
-    create_topics(trial.bootstrap, {trial.topic("starts"): 1})
-    produce_all(trial.bootstrap, trial.topic("starts"), [Write(b"no mark", b"begin", 0)])
-    for role in ("run", "join", "judge"):
-        done = trial.ask(role)
-        assert (done.returncode, "holds records that shadowstream did not write" in done.stderr) == (2, True)
 
 
 def test_samples_of_production_are_held_against_config_and_clock(trial: Trial) -> None:

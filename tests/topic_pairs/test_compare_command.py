@@ -29,9 +29,6 @@ from shadowstream.topic_pairs.tally import Answer, Tally
 from tests import forked
 from tests.conftest import Say
 from tests.least_config import LEAST, SHOWN
-from tests.shared_broker import kafka_alone
-
-kafka = kafka_alone
 
 DECODER = Decoder(NoSchemas())
 RULES = Compare(examples=Examples(values="shown"))
@@ -124,13 +121,13 @@ def seconds_of_a_plain_loop(places: list[tuple[str, str]]) -> float:
     return time.process_time() - began
 
 
-def test_counts_are_those_of_an_independent_computation(kafka: Broker, topic_prefix: str) -> None:
+def test_counts_are_those_of_an_independent_computation(own_kafka: Broker, topic_prefix: str) -> None:
     a, b = f"{topic_prefix}a", f"{topic_prefix}b"
     first, second, expected = noisy(3_000, 7)
-    written(kafka.bootstrap, {a: first, b: second})
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    written(own_kafka.bootstrap, {a: first, b: second})
+    admin = AdminClient({"bootstrap.servers": own_kafka.bootstrap})
     before = set(admin.list_topics().topics), {one.group_id for one in admin.list_consumer_groups().result().valid}
-    code, found = ask(a, b, "--bootstrap", kafka.bootstrap, "--atol", "score=0.01")
+    code, found = ask(a, b, "--bootstrap", own_kafka.bootstrap, "--atol", "score=0.01")
     assert (code, found["answer"]) == (3, "differ")
     assert counted(found) == expected
     assert [one["read"] for one in found["topics"]] == [len(first), len(second)]
