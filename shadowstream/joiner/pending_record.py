@@ -7,6 +7,8 @@ from functools import partial
 from itertools import compress, repeat
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.native.hashed import Hashed
@@ -129,6 +131,9 @@ class PendingColumns:
     def with_values(self, values: Sequence[bytes | None]) -> PendingColumns:
         return PendingColumns(*self.columns[:2], values, *self.columns[3:])
 
+    def with_keys(self, keys: Sequence[Any] | None) -> PendingColumns:
+        return PendingColumns(*self.columns[:3], keys, *self.columns[4:])
+
     def part(self, begin: int, end: int) -> PendingColumns:
         if begin == 0 and end >= len(self):
             return self
@@ -139,8 +144,15 @@ class PendingColumns:
         return PendingColumns(*(None if column is None else [column[i] for i in places] for column in self.columns))
 
     def where(self, mask: Iterable[object]) -> PendingColumns:
-        chosen = list(mask)
-        return PendingColumns(*(None if column is None else list(compress(column, chosen)) for column in self.columns))
+        """Return the rows at which `mask` is true; columns that are arrays stay so, by a mask that is one."""
+        chosen = mask if isinstance(mask, np.ndarray) else list(mask)
+        return PendingColumns(*(_where(column, chosen) for column in self.columns))
+
+
+def _where(column: Sequence[Any] | None, mask: Sequence[object]) -> Sequence[Any] | None:
+    if isinstance(column, np.ndarray):
+        return cast("Sequence[Any]", column[mask])
+    return None if column is None else list(compress(column, mask))
 
 
 def _joined(columns: Sequence[Sequence[Any] | None], parts: Sequence[PendingColumns]) -> Sequence[Any] | None:
