@@ -8,6 +8,7 @@ from itertools import compress, repeat
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.joiner.intake.header_fields import HeaderFields
@@ -52,8 +53,8 @@ class PendingColumns:
 
     __slots__ = ("columns", "hashed", "laid")
 
-    def __init__(self, *columns: Sequence[Any] | None) -> None:
-        self.columns = (*columns, *repeat(None, len(PendingRecord._fields) - len(columns)))
+    def __init__(self, *columns: Sequence[Any] | npt.NDArray[Any] | None) -> None:
+        self.columns: tuple[Any, ...] = (*columns, *repeat(None, len(PendingRecord._fields) - len(columns)))
         self.hashed: Hashed | None = None
         """The rows' ids with their hashes, where intake made them; other rows made of these have none."""
         self.laid: Values | None = None
@@ -94,19 +95,19 @@ class PendingColumns:
 
     @property
     def ats(self) -> Sequence[InputCoordinate | None] | None:
-        return self.columns[4]
+        return cast("Sequence[InputCoordinate | None] | None", self.columns[4])
 
     @property
     def revisions(self) -> Sequence[str | None] | None:
-        return self.columns[5]
+        return cast("Sequence[str | None] | None", self.columns[5])
 
     @property
     def origins(self) -> Sequence[tuple[Partition, int] | None] | None:
-        return self.columns[6]
+        return cast("Sequence[tuple[Partition, int] | None] | None", self.columns[6])
 
     @property
     def header_fields(self) -> Sequence[HeaderFields | None] | None:
-        return self.columns[7]
+        return cast("Sequence[HeaderFields | None] | None", self.columns[7])
 
     @property
     def parts(self) -> PartColumns:
@@ -149,7 +150,7 @@ class PendingColumns:
         return PendingColumns(*(_where(column, chosen) for column in self.columns))
 
 
-def _where(column: Sequence[Any] | None, mask: Sequence[object]) -> Sequence[Any] | None:
+def _where(column: Sequence[Any] | npt.NDArray[Any] | None, mask: Any) -> Sequence[Any] | None:
     if isinstance(column, np.ndarray):
         return cast("Sequence[Any]", column[mask])
     return None if column is None else list(compress(column, mask))

@@ -62,7 +62,9 @@ class PairTable:
         self._find, self._enter, self._drop, self._rehash, self._pack = (_function(kernel, name) for name in _FUNCTIONS)
         self._table = _Table(count=0, used=0, live=0)
         self._at = ctypes.addressof(self._table)
-        self._entries = self._places = self._arena = np.empty(0, np.uint8)
+        self._entries: npt.NDArray[np.uint32]
+        self._places: Slots
+        self._arena: npt.NDArray[np.uint8]
         self._take_entries(_empty(ENTRIES_MIN))
         self._take_places(np.empty(0, np.int64))
         self._take_arena(np.empty(ROOM_MIN, np.uint8))
@@ -112,13 +114,14 @@ class PairTable:
         place = int(self._places[slot]) if 0 <= slot < len(self._places) else ABSENT
         if not 0 <= place <= self._table.used - HEAD:
             return None
-        own, length, _ = _HEAD.unpack_from(self._arena, place)
+        own, length, _ = _HEAD.unpack_from(self._arena.data, place)
         return self._arena[place + HEAD : place + HEAD + length].tobytes() if own == slot else None
 
     def slots(self) -> Slots:
         """The slots of all ids, in no order."""
         places = self._entries[self._entries[:, 1] != EMPTY, 1].astype(np.int64) * UNIT
-        return self._arena.view(np.int32)[places // 4].astype(np.int64)
+        slots: Slots = self._arena.view(np.int32)[places // 4].astype(np.int64)
+        return slots
 
     def move(self, to: Slots, count: int) -> None:
         """Give the slots new numbers, below `count`: by old number, `ABSENT` for those that no row is in."""

@@ -21,7 +21,7 @@ from shadowstream.joiner.completeness.wait_queue import WaitQueue
 from shadowstream.joiner.matching.id_tables import NONE, DictTable, IdTable, KernelTable
 from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, PairBatch, ShedRule, Unmatched
 from shadowstream.joiner.matching.pending import PendingTotals, sizes_of
-from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
+from shadowstream.joiner.matching.pending_buffer import ColumnBuffer, Entered
 from shadowstream.joiner.matching.row_slots import Slots
 from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.offset_spans import Spans
@@ -91,7 +91,8 @@ class UniqueIdStore:
         return self._match_each(side, ids, columns) if len(columns) else []
 
     def _match_each(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Pair]:
-        self._wait(side, ids, rows, None)
+        entered = self._wait(side, ids, rows, None)[0]
+        self._fresh.extend(zip(repeat(side), entered.offsets.tolist()))
         matched: list[Hashable] = []
         slots: list[list[int]] = [[] for _ in self._tables]
         for id_ in ids:
@@ -120,7 +121,9 @@ class UniqueIdStore:
         unmatched = slots == NONE
         count = int(np.count_nonzero(unmatched))
         if count:
-            self._wait(side, ids, rows, unmatched if count < len(ids) else None)
+            entered, stored = self._wait(side, ids, rows, unmatched if count < len(ids) else None)
+            bare = PendingColumns(entered.offsets, entered.times_ms, None, None, *stored.columns[_OTHERS:])
+            self._fresh_runs.append((side, bare))
         if count == len(ids):
             return ()
         if count:
@@ -147,8 +150,8 @@ class UniqueIdStore:
 
     def _wait(
         self, side: Side, ids: Sequence[Hashable], rows: PendingColumns, which: npt.NDArray[np.bool_] | None
-    ) -> None:
-        """Store rows, all or some, until their partners come."""
+    ) -> tuple[Entered, PendingColumns]:
+        """Store rows, all or some, until their partners come; return them as they are stored."""
         hashed, has_key_ids = rows.hashed, rows.keys == ids
         sizes = sizes_of(rows, hashed.texts if hashed is not None and has_key_ids else None)
         stored = rows.with_keys(None if has_key_ids else _stored_keys(rows, ids))
@@ -166,11 +169,7 @@ class UniqueIdStore:
             for id_, offset in zip(compress(ids, later), offsets, strict=True):
                 self._later[side].setdefault(id_, deque()).append(offset)
             self._queued[side].update(offsets)
-        if len(self._tables) > 2:
-            self._fresh.extend(zip(repeat(side), entered.offsets.tolist()))
-            return
-        rest = stored.columns[_OTHERS:]
-        self._fresh_runs.append((side, PendingColumns(entered.offsets, entered.times_ms, None, None, *rest)))
+        return entered, stored
 
     def _next(self, side: Side, id_: Hashable) -> None:
         """Let the next row of an id, if any, take the place of the removed one."""

@@ -237,7 +237,8 @@ class ColumnBuffer:
 
     def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Return whether each of some offsets is that of a row."""
-        return self.slots_of(offsets) != FREE
+        found: npt.NDArray[np.bool_] = self.slots_of(offsets) != FREE
+        return found
 
     def row(self, slot: int) -> PendingRecord:
         row = self._slots.row(slot)
