@@ -73,8 +73,11 @@ class PendingTotals:
         first, last = int(times_ms.min()) // self._window_ms, int(times_ms.max()) // self._window_ms
         if first == last:
             moved = {first: len(times_ms)}
-        else:
+        elif last - first > len(times_ms):
             moved = Counter((times_ms // self._window_ms).tolist())
+        else:
+            counts = np.bincount(times_ms // self._window_ms - first).tolist()
+            moved = {first + n: count for n, count in enumerate(counts) if count}
         for window, n in moved.items():
             self._windows[window] += sign * n
             if not self._windows[window]:

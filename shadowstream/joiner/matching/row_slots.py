@@ -87,12 +87,12 @@ class RowSlots:
 
     def _grow(self, size: int) -> None:
         before = len(self._numbers)
-        # In place: the objects of the rows are not touched, and nothing else refers to the arrays.
-        self._numbers.resize((size, _COLUMNS), refcheck=False)
-        self._numbers[before:, 0] = FREE
+        numbers = np.empty((size, _COLUMNS), np.int64)
+        numbers[:before], numbers[before:, 0] = self._numbers, FREE
+        self._numbers = numbers
         for column in self._objects:
             if column is not None:
-                column.resize(size, refcheck=False)
+                column.resize(size, refcheck=False)  # in place: no object is touched, nothing else refers to it
                 column[before:] = None
 
     def _reused(self, n: int) -> Slots:
