@@ -114,7 +114,7 @@ def _refusals(kernel: Kernel) -> list[str]:
 def differences(seed: int, kernel: Kernel) -> tuple[Counter[str], list[str]]:
     """Hold the kernel's table against a dictionary over one history; count steps, and name what differs."""
     history, counts = _History(seed, kernel), Counter[str]()
-    for n in range(history.by_chance.randint(1, 40)):
+    for n in range(history.by_chance.randint(1, 20)):
         step = history.by_chance.choice([history.enter, history.enter, history.take, history.drop, history.move])
         if not step():
             return counts, [f"step {n}, {step.__name__}: the dictionary gives another answer"]

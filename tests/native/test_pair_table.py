@@ -22,7 +22,7 @@ def kernel() -> Kernel:
 
 def test_histories_by_chance_give_what_a_dictionary_gives(kernel: Kernel) -> None:
     steps = 0
-    for seed in range(60):
+    for seed in range(100):
         counts, problems = differences(seed, kernel)
         assert problems == [], f"seed {seed}"
         steps += counts["pairings"]
