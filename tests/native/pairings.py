@@ -108,6 +108,12 @@ def _refusals(kernel: Kernel) -> list[str]:
     arena, places = np.empty(88, np.uint8), narrow._places
     if narrow._pack(narrow._at, _address(arena), len(arena), None, _address(places), len(places)):
         problems.append("an arena that is too small for its ids")
+    again, one = PairTable(kernel), hashed([b"one"], 20)
+    again.enter(one, np.array([3]))
+    again.take(one)
+    again.enter(one, np.array([4]))
+    if again._drop(again._at, 3) or len(again) != 1:
+        problems.append("a slot whose id is another slot's by now")
     return problems
 
 
