@@ -7,8 +7,13 @@ from functools import partial
 from itertools import compress, repeat
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+import numpy.typing as npt
+
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.joiner.intake.header_fields import HeaderFields
+from shadowstream.native.hashed import Hashed
+from shadowstream.native.library import Values
 from shadowstream.records import InputCoordinate, Partition
 
 
@@ -46,10 +51,14 @@ class PendingColumns:
     ((8, 2, None, b'l'), [8])
     """
 
-    __slots__ = ("columns",)
+    __slots__ = ("columns", "hashed", "laid")
 
-    def __init__(self, *columns: Sequence[Any] | None) -> None:
-        self.columns = (*columns, *repeat(None, len(PendingRecord._fields) - len(columns)))
+    def __init__(self, *columns: Sequence[Any] | npt.NDArray[Any] | None) -> None:
+        self.columns: tuple[Any, ...] = (*columns, *repeat(None, len(PendingRecord._fields) - len(columns)))
+        self.hashed: Hashed | None = None
+        """The rows' ids with their hashes, where intake made them; other rows made of these have none."""
+        self.laid: Values | None = None
+        """The rows' values in one buffer, likewise."""
 
     @classmethod
     def of(cls, rows: Sequence[PendingRecord]) -> PendingColumns:
@@ -86,19 +95,19 @@ class PendingColumns:
 
     @property
     def ats(self) -> Sequence[InputCoordinate | None] | None:
-        return self.columns[4]
+        return cast("Sequence[InputCoordinate | None] | None", self.columns[4])
 
     @property
     def revisions(self) -> Sequence[str | None] | None:
-        return self.columns[5]
+        return cast("Sequence[str | None] | None", self.columns[5])
 
     @property
     def origins(self) -> Sequence[tuple[Partition, int] | None] | None:
-        return self.columns[6]
+        return cast("Sequence[tuple[Partition, int] | None] | None", self.columns[6])
 
     @property
     def header_fields(self) -> Sequence[HeaderFields | None] | None:
-        return self.columns[7]
+        return cast("Sequence[HeaderFields | None] | None", self.columns[7])
 
     @property
     def parts(self) -> PartColumns:
@@ -123,6 +132,9 @@ class PendingColumns:
     def with_values(self, values: Sequence[bytes | None]) -> PendingColumns:
         return PendingColumns(*self.columns[:2], values, *self.columns[3:])
 
+    def with_keys(self, keys: Sequence[Any] | None) -> PendingColumns:
+        return PendingColumns(*self.columns[:3], keys, *self.columns[4:])
+
     def part(self, begin: int, end: int) -> PendingColumns:
         if begin == 0 and end >= len(self):
             return self
@@ -133,8 +145,15 @@ class PendingColumns:
         return PendingColumns(*(None if column is None else [column[i] for i in places] for column in self.columns))
 
     def where(self, mask: Iterable[object]) -> PendingColumns:
-        chosen = list(mask)
-        return PendingColumns(*(None if column is None else list(compress(column, chosen)) for column in self.columns))
+        """Return the rows at which `mask` is true; columns that are arrays stay so, by a mask that is one."""
+        chosen = mask if isinstance(mask, np.ndarray) else list(mask)
+        return PendingColumns(*(_where(column, chosen) for column in self.columns))
+
+
+def _where(column: Sequence[Any] | npt.NDArray[Any] | None, mask: Any) -> Sequence[Any] | None:
+    if isinstance(column, np.ndarray):
+        return cast("Sequence[Any]", column[mask])
+    return None if column is None else list(compress(column, mask))
 
 
 def _joined(columns: Sequence[Sequence[Any] | None], parts: Sequence[PendingColumns]) -> Sequence[Any] | None:

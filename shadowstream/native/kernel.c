@@ -15,6 +15,7 @@
 #include "counting.h"
 #include "differences.h"
 #include "hashing.h"
+#include "pairing.h"
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
 #error "doubles must be computed as doubles"

@@ -20,6 +20,7 @@ from shadowstream.errors import RecordError
 from shadowstream.native import library
 from shadowstream.native.library import Kernel, Ops, State, Values
 from shadowstream.paths import value_at
+from tests.native import pairings
 from tests.native.generated import PAIRS, Batch, batch
 
 HEAD = 5
@@ -155,12 +156,20 @@ def _check_buckets(given: Batch, kernel: Kernel) -> None:
         raise Disagreement("the buckets of keys are not those of zlib")
 
 
+def _check_pairings(seed: int, kernel: Kernel) -> Counter[str]:
+    counts, problems = pairings.differences(seed, kernel)
+    if problems:
+        raise Disagreement(problems[0])
+    return counts
+
+
 def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:
     """Check some batches. Raises `Disagreement` with the seed of the batch."""
     counts: Counter[str] = Counter()
     for seed in range(first, first + batches):
         try:
             counts.update(check(batch(seed), kernel))
+            counts.update(_check_pairings(seed, kernel))
         except Disagreement as error:
             raise Disagreement(f"batch {seed}: {error}") from error
         counts["batches"] += 1

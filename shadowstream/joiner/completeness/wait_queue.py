@@ -11,14 +11,16 @@ at the due rows.
 
 from __future__ import annotations
 
+import math
 import sys
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import compress, islice, repeat
-from operator import gt, itemgetter
-from typing import Any, NamedTuple
+from itertools import compress, repeat
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from shadowstream.records import Partition, Side
 
@@ -42,19 +44,19 @@ SWEEP_AT = 10_000
 _Entry = tuple[int, int, Hashable]
 """Threshold, offset, id. Offsets are unique within a side, so ids are never compared: they need not have an order."""
 
+Numbers = npt.NDArray[np.int64]
 Alive = Callable[[Side, Sequence[Hashable], Sequence[int]], Iterable[object]]
 """Of entries of one side, given as ids and offsets: whether each one's row still waits."""
 
 
 class _Run(NamedTuple):
-    """Entries in the order of their thresholds."""
+    """Entries in the order of their thresholds, of rows whose offsets are their ids."""
 
-    thresholds: Sequence[int]
-    ids: Sequence[Hashable]
-    offsets: Sequence[int]
+    thresholds: Numbers
+    offsets: Numbers
 
-    def of(self, change: Callable[[Sequence[Any]], Sequence[Any]]) -> _Run:
-        return _Run(*map(change, self))
+    def at(self, places: slice | Numbers | npt.NDArray[np.bool_]) -> _Run:
+        return _Run(self.thresholds[places], self.offsets[places])
 
 
 class _Waiting:
@@ -72,7 +74,7 @@ class _Waiting:
     def push_run(self, run: _Run, begin: int = 0) -> None:
         if begin < len(run.thresholds):
             self._pushed += 1  # so that no two runs are ever compared
-            heappush(self.runs, (run.thresholds[begin], self._pushed, begin, run))
+            heappush(self.runs, (int(run.thresholds[begin]), self._pushed, begin, run))
 
     def due(self, limit: float, maximum: int) -> tuple[list[Hashable], list[int]]:
         """Remove and return ids and offsets of at most `maximum` entries below the limit."""
@@ -84,10 +86,12 @@ class _Waiting:
             offsets.append(offset)
         while len(ids) < maximum and self.runs and self.runs[0][0] < limit:
             _, _, begin, run = heappop(self.runs)
-            end = min(bisect_left(run.thresholds, limit, begin), begin + maximum - len(ids))
+            below = len(run.thresholds) if limit == math.inf else int(run.thresholds.searchsorted(math.ceil(limit)))
+            end = min(below, begin + maximum - len(ids))
             self.push_run(run, end)
-            ids += run.ids[begin:end]
-            offsets += run.offsets[begin:end]
+            due = run.offsets[begin:end].tolist()
+            ids += due
+            offsets += due
         self.size -= len(ids)
         return ids, offsets
 
@@ -99,11 +103,10 @@ class _Waiting:
         heapify(self.singles)
         runs, self.runs = self.runs, []
         for _, _, begin, run in runs:
-            left = run.of(itemgetter(slice(begin, None)))
-            keep = list(alive(side, left.ids, left.offsets))
-            kept: list[Any] = [list(compress(column, keep)) for column in left]
-            self.push_run(_Run(*kept))
-        self.size = len(self.singles) + sum(len(run.ids) for _, _, _, run in self.runs)
+            left = run.at(slice(begin, None))
+            offsets = left.offsets.tolist()
+            self.push_run(left.at(np.fromiter(alive(side, offsets, offsets), np.bool_, len(offsets))))
+        self.size = len(self.singles) + sum(len(run.offsets) for _, _, _, run in self.runs)
         self.sweep_at = max(SWEEP_AT, 2 * self.size)
 
 
@@ -131,20 +134,15 @@ class WaitQueue:
         self._grown(waiting, side, 1)
 
     def push_all(
-        self,
-        lane: WaitCondition,
-        thresholds: Sequence[int],
-        side: Side,
-        ids: Sequence[Hashable],
-        offsets: Sequence[int],
+        self, lane: WaitCondition, thresholds: Sequence[int] | Numbers, side: Side, offsets: Sequence[int] | Numbers
     ) -> None:
+        """Add entries whose offsets are their ids."""
         waiting = self._lanes[lane, side]
-        run = _Run(thresholds, ids, offsets)
-        if any(map(gt, thresholds, islice(thresholds, 1, None))):
-            order = sorted(range(len(ids)), key=thresholds.__getitem__)
-            run = run.of(lambda column: [column[i] for i in order])
+        run = _Run(np.asarray(thresholds, np.int64), np.asarray(offsets, np.int64))
+        if (np.diff(run.thresholds) < 0).any():
+            run = run.at(np.argsort(run.thresholds, kind="stable"))
         waiting.push_run(run)
-        self._grown(waiting, side, len(ids))
+        self._grown(waiting, side, len(run.offsets))
 
     def _grown(self, waiting: _Waiting, side: Side, n: int) -> None:
         waiting.size += n

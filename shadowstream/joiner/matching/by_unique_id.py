@@ -11,18 +11,28 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from itertools import compress, repeat
-from operator import eq, is_not, not_
 from typing import cast
+
+import numpy as np
+import numpy.typing as npt
 
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.wait_queue import WaitQueue
+from shadowstream.joiner.matching.id_tables import NONE, DictTable, IdTable, KernelTable
 from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, PairBatch, ShedRule, Unmatched
-from shadowstream.joiner.matching.pending import PendingTotals
-from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
+from shadowstream.joiner.matching.pending import PendingTotals, sizes_of
+from shadowstream.joiner.matching.pending_buffer import ColumnBuffer, Entered
+from shadowstream.joiner.matching.row_slots import Slots
 from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.native.library import Kernel
 from shadowstream.records import Side
+
+_KEYS, _OTHERS = 3, 4
+"""The places of the keys among the columns of rows, and of those behind it."""
+_NO_KEY = object()
+"""Stands in the buffer for a key of None, while None stands for a key that is the id: the table has that."""
 
 
 class UniqueIdStore:
@@ -36,15 +46,22 @@ class UniqueIdStore:
     True
     """
 
-    def __init__(self, window_ms: int, sides: int = 2) -> None:
+    def __init__(self, window_ms: int, sides: int = 2, kernel: Kernel | None = None) -> None:
         self.held = PendingTotals(window_ms)
-        self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
-        """The offset of each pending id's row; the earliest one, if there are several."""
-        self._buffers = tuple(ColumnBuffer(partial(self._back, side)) for side in range(sides))
+        by_kernel = kernel if sides == 2 else None  # with a twin, ids are looked up one by one
+        self._tables: tuple[IdTable, ...] = tuple(
+            DictTable() if by_kernel is None else KernelTable(by_kernel) for _ in range(sides)
+        )
+        """The slot of each pending id's row; of the earliest one, if there are several."""
+        self._buffers = tuple(ColumnBuffer(partial(self._back, n), self._tables[n].move) for n in range(sides))
         self._later: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
         """The offsets of the further rows of each pending id."""
-        self._fresh: deque[tuple[Side, Hashable, int]] = deque()
-        self._fresh_runs: list[tuple[Side, Sequence[Hashable], PendingColumns]] = []
+        self._queued: tuple[set[int], ...] = tuple(set() for _ in range(sides))
+        """The same offsets, of all ids."""
+        self._fresh: deque[tuple[Side, int]] = deque()
+        """The offsets of rows that no lane has yet."""
+        self._fresh_runs: list[tuple[Side, PendingColumns]] = []
+        """The same in columns, with offsets and times as arrays and without keys and values."""
         self._wait_queue = WaitQueue(self._still)
 
     def _back(self, side: int, size: int) -> None:
@@ -69,95 +86,117 @@ class UniqueIdStore:
         return done
 
     def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Pair]:
-        """Match new records of one side; store those without a partner."""
-        if len(self._ids) > 2:
-            return self._add_to_three(side, ids, list(rows))
-        other_side = Side(1 - side)
-        other, later = self._ids[other_side], self._later[other_side]
-        pairs: list[Pair] = []
-        left: list[PendingRecord] = []
-        for id_, row in zip(ids, rows, strict=True):
-            if id_ not in other:
-                self._wait(side, id_, row)
-                left.append(row)
+        """Store new records of one side; match those of which all sides are there."""
+        columns = PendingColumns.of(list(rows))
+        return self._match_each(side, ids, columns) if len(columns) else []
+
+    def _match_each(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Pair]:
+        entered = self._wait(side, ids, rows, None)[0]
+        self._fresh.extend(zip(repeat(side), entered.offsets.tolist()))
+        matched: list[Hashable] = []
+        slots: list[list[int]] = [[] for _ in self._tables]
+        for id_ in ids:
+            found = [table.slot_of(id_) for table in self._tables]
+            if NONE in found:
                 continue
-            hit = self._buffers[other_side].take_row(other.pop(id_))
-            self.held.leave(other_side, hit)
-            both = (row, hit) if side is Side.PRODUCTION else (hit, row)
-            pairs.append(Pair(*both, None, False, id_))
-            if later:
-                self._next(other_side, id_)
-        if left:
-            self._buffers[side].put(PendingColumns.of(left))
-        return pairs
+            matched.append(id_)
+            for n, slot in enumerate(found):
+                slots[n].append(slot)
+                self._tables[n].drop(slot)
+                self._next(Side(n), id_)
+        if not matched:
+            return []
+        taken = [self._take_all(Side(n), np.array(some), matched).rows() for n, some in enumerate(slots)]
+        twins = taken[2] if len(taken) > 2 else repeat(None)
+        return list(map(Pair, *taken[:2], twins, repeat(False), matched))
 
     def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Pair | PairBatch]:
-        """Do as `match_rows` with columns, which move as a whole unless several rows of the other side share an id."""
-        if len(self._ids) > 2 or self._later[1 - side]:
-            return self.match_rows(side, ids, rows.rows())
-        other_side = Side(1 - side)
-        hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
-        unmatched = hits.count(None)
-        if unmatched == len(hits):
-            self._wait_all(side, ids, rows)
+        """Do as `match_rows` with columns, which move as a whole."""
+        if len(self._tables) > 2:
+            return self._match_each(side, ids, rows)
+        other = Side(1 - side)
+        slots = self._tables[other].take(ids, rows.hashed)
+        if self._later[other]:
+            self._take_later(other, ids, slots)
+        unmatched = slots == NONE
+        count = int(np.count_nonzero(unmatched))
+        if count:
+            entered, stored = self._wait(side, ids, rows, unmatched if count < len(ids) else None)
+            bare = PendingColumns(entered.offsets, entered.times_ms, None, None, *stored.columns[_OTHERS:])
+            self._fresh_runs.append((side, bare))
+        if count == len(ids):
             return ()
-        if unmatched:
-            found = list(map(is_not, hits, repeat(None)))
-            new = list(map(not_, found))
-            self._wait_all(side, list(compress(ids, new)), rows.where(new))
-            hits, ids, rows = list(compress(hits, found)), list(compress(ids, found)), rows.where(found)
-        partners = self._buffers[other_side].take(cast("list[int]", hits))
-        self.held.leave_all(other_side, partners)
+        if count:
+            found = ~unmatched
+            slots, ids, rows = slots[found], list(compress(ids, found)), rows.where(found)
+        partners = self._take_all(other, slots, ids)
         return (PairBatch(rows, partners, ids) if side is Side.PRODUCTION else PairBatch(partners, rows, ids),)
 
-    def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> None:
-        self.held.enter_all(side, rows)
-        first = list(map(self._ids[side].setdefault, ids, rows.offsets))
-        if first != rows.offsets:
-            for id_, offset, earliest in zip(ids, rows.offsets, first, strict=True):
-                if offset != earliest:
-                    self._later[side].setdefault(id_, deque()).append(offset)
-        self._buffers[side].put(rows)
-        self._fresh_runs.append((side, ids, rows.bare()))
+    def _take_later(self, side: Side, ids: Sequence[Hashable], slots: Slots) -> None:
+        """Let the next row of each id that was taken take its place, and take it too if the id comes once more."""
+        later, again = self._later[side], set()
+        for n, id_ in enumerate(ids):
+            if slots[n] == NONE and id_ in again:
+                slots[n] = self._tables[side].take([id_], None)[0]
+            if slots[n] != NONE and id_ in later:
+                again.add(id_)
+                self._next(side, id_)
 
-    def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Sequence[PendingRecord]) -> list[Pair]:
-        pairs = []
-        self._buffers[side].put(PendingColumns.of(rows))
-        for id_, row in zip(ids, rows, strict=True):
-            self._wait(side, id_, row)
-            if all(id_ in waiting for waiting in self._ids):
-                production, shadow, twin = (self._take(one, id_) for one in Side)
-                pairs.append(Pair(production, shadow, twin, False, id_))
-        return pairs
+    def _take_all(self, side: Side, slots: Slots, ids: Sequence[Hashable]) -> PendingColumns:
+        """Remove the rows of these ids, which are out of the table, from the buffer."""
+        rows, times_ms, sizes = self._buffers[side].take(slots)
+        self.held.leave_all(side, times_ms, sizes)
+        return rows.with_keys(_keys_of(rows, ids))
 
-    def _wait(self, side: Side, id_: Hashable, row: PendingRecord) -> None:
-        """Enter a row that is in the buffer, or will be."""
-        mine = self._ids[side]
-        self.held.enter(side, row)
-        if id_ in mine:
-            self._later[side].setdefault(id_, deque()).append(row.offset)
-        else:
-            mine[id_] = row.offset
-            self._fresh.append((side, id_, row.offset))
+    def _wait(
+        self, side: Side, ids: Sequence[Hashable], rows: PendingColumns, which: npt.NDArray[np.bool_] | None
+    ) -> tuple[Entered, PendingColumns]:
+        """Store rows, all or some, until their partners come; return them as they are stored."""
+        hashed, has_key_ids = rows.hashed, rows.keys == ids
+        sizes = sizes_of(rows, hashed.texts if hashed is not None and has_key_ids else None)
+        stored = rows.with_keys(None if has_key_ids else _stored_keys(rows, ids))
+        if which is not None:
+            stored, sizes = stored.where(which), sizes[which]
+        entered = self._buffers[side].put(stored, sizes)
+        self.held.enter_all(side, entered.times_ms, sizes)
+        slots = entered.slots
+        if which is not None:
+            slots = np.full(len(ids), NONE, np.int64)
+            slots[which] = entered.slots
+        firsts = self._tables[side].enter(ids, hashed, slots)
+        if (later := firsts != slots).any():
+            offsets = self._buffers[side].offsets_at(slots[later])
+            for id_, offset in zip(compress(ids, later), offsets, strict=True):
+                self._later[side].setdefault(id_, deque()).append(offset)
+            self._queued[side].update(offsets)
+        return entered, stored
 
     def _next(self, side: Side, id_: Hashable) -> None:
         """Let the next row of an id, if any, take the place of the removed one."""
         queue = self._later[side].get(id_)
         if queue:
-            offset = self._ids[side][id_] = queue.popleft()
-            self._fresh.append((side, id_, offset))
+            offset = queue.popleft()
+            self._queued[side].remove(offset)
+            self._tables[side].enter([id_], None, np.array([self._buffers[side].slot_of(offset)]))
+            self._fresh.append((side, offset))
             if not queue:
                 del self._later[side][id_]
 
-    def _take(self, side: Side, id_: Hashable) -> PendingRecord:
-        row = self._buffers[side].take_row(self._ids[side].pop(id_))
+    def _take(self, side: Side, slot: int) -> PendingRecord:
+        """Remove the row at a slot, the first one of its id."""
+        id_ = self._tables[side].id_of(slot)
+        self._tables[side].drop(slot)
+        row = _whole(self._buffers[side].take_row(slot), id_)
         self.held.leave(side, row)
         self._next(side, id_)
         return row
 
-    def _still(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
-        """Return whether each of these rows waits and is the first of its id."""
-        return list(map(eq, map(self._ids[side].get, ids), offsets))
+    def _still(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Return whether each of these rows waits and is the first of its id. In the wait queue offsets are the ids."""
+        found = self._buffers[side].holds(np.asarray(offsets, np.int64))
+        if queued := self._queued[side]:
+            found &= [offset not in queued for offset in offsets]
+        return found
 
     def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
         """Decide the records that can no longer find a partner, at the cost of the new and the due records."""
@@ -168,12 +207,13 @@ class UniqueIdStore:
             if not self._fresh:
                 due = self._wait_queue.due(rules.bound, min(limit, left))
                 left -= len(due)
-                self._fresh.extend(due)
+                self._fresh.extend((side, offset) for side, _, offset in due)
                 if not due:
                     break
-            side, id_, offset = self._fresh.popleft()
-            if self._ids[side].get(id_) == offset:
-                decision = self._decide(side, id_, self._buffers[side].row(offset), rules)
+            side, offset = self._fresh.popleft()
+            slot = self._buffers[side].slot_of(offset)
+            if slot != NONE and offset not in self._queued[side]:
+                decision = self._decide(side, slot, rules)
                 if decision is not None:
                     decided.append(decision)
         return Decisions(decided, len(decided) >= limit)
@@ -181,45 +221,56 @@ class UniqueIdStore:
     def _enter_runs(self, rules: Completeness) -> None:
         """Enter rows that came in columns into their lanes: together, or one by one if their lanes differ."""
         runs, self._fresh_runs = self._fresh_runs, []
-        for side, ids, rows in runs:
-            still = self._still(side, ids, rows.offsets)
-            waiting = still.count(True)
+        for side, rows in runs:
+            still = self._still(side, (), rows.offsets)
+            waiting = int(np.count_nonzero(still))
             if not waiting:
                 continue
             if waiting < len(still):
-                ids, rows = list(compress(ids, still)), rows.where(still)
+                rows = rows.where(still)
             lanes = rules.lanes_of_all(side, Side(1 - side), rows)
             for lane, thresholds in lanes:
-                self._wait_queue.push_all(lane, thresholds, side, ids, rows.offsets)
+                self._wait_queue.push_all(lane, thresholds, side, rows.offsets)
             if not lanes:
-                self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
+                self._fresh.extend(zip(repeat(side), np.asarray(rows.offsets).tolist()))
 
-    def _decide(self, side: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> Decision | None:
+    def _decide(self, side: Side, slot: int, rules: Completeness) -> Decision | None:
+        id_ = self._tables[side].id_of(slot)
+        row = _whole(self._buffers[side].row(slot), id_)
+        if len(self._tables) > 2:
+            return self._decide_three(side, id_, row, rules)
+        if self._waits(side, Side(1 - side), row, rules):
+            return None
+        self._take(side, slot)
+        return Unmatched(side, row, id_)
+
+    def _decide_three(self, side: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> Decision | None:
+        slots = [table.slot_of(id_) for table in self._tables]
         if side is not Side.PRODUCTION:
-            if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, rules):
+            if slots[Side.PRODUCTION] != NONE or self._waits(side, Side.PRODUCTION, row, rules):
                 return None  # production's record waits as well, and its lanes decide
-            return Unmatched(side, self._take(side, id_), id_)
-        others = [Side(one) for one in range(1, len(self._ids))]
-        for awaited in others:
-            if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, rules):
+            return Unmatched(side, self._take(side, slots[side]), id_)
+        for awaited in (Side.SHADOW, Side.TWIN):
+            if slots[awaited] == NONE and self._waits(side, awaited, row, rules):
                 return None
-        self._take(side, id_)
-        taken = [self._take(one, id_) if id_ in self._ids[one] else None for one in others]
-        shadow, twin = taken[0], taken[1] if len(taken) > 1 else None
+        self._take(side, slots[side])
+        shadow, twin = (
+            None if (slot := slots[one]) == NONE else self._take(one, slot) for one in (Side.SHADOW, Side.TWIN)
+        )
         return Unmatched(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
 
-    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> bool:
+    def _waits(self, side: Side, awaited: Side, row: PendingRecord, rules: Completeness) -> bool:
         lanes = rules.lanes(side, awaited, row)
         for lane, threshold in lanes:
-            self._wait_queue.push(lane, threshold, side, id_, row.offset)
+            self._wait_queue.push(lane, threshold, side, row.offset, row.offset)
         return bool(lanes)
 
     def shed(self, sheds: ShedRule) -> list[Unmatched]:
         found: list[Unmatched] = []
-        for side, ids in zip(Side, self._ids, strict=False):
-            for id_ in list(filter(sheds, ids)):
-                while id_ in ids:  # the next row of the same id takes the place
-                    found.append(Unmatched(side, self._take(side, id_), id_))
+        for side, table in zip(Side, self._tables, strict=False):
+            for id_ in filter(sheds, table.ids()):
+                while (slot := table.slot_of(id_)) != NONE:  # the next row of the same id takes the place
+                    found.append(Unmatched(side, self._take(side, slot), id_))
         return found
 
     def buffer(self, side: Side) -> ColumnBuffer:
@@ -227,3 +278,24 @@ class UniqueIdStore:
 
     def offsets(self, side: Side) -> Spans:
         return self._buffers[side].spans()
+
+
+def _stored_keys(rows: PendingColumns, ids: Sequence[Hashable]) -> list[object]:
+    """Return the keys as the buffer has them: None for one that is the id, `_NO_KEY` for one that is None."""
+    return [_NO_KEY if key is None else None if key == id_ else key for key, id_ in zip(rows.keys, ids, strict=True)]
+
+
+def _keys_of(rows: PendingColumns, ids: Sequence[Hashable]) -> Sequence[bytes | None]:
+    """Return the keys of rows from the buffer."""
+    if rows.columns[_KEYS] is None:
+        return cast("Sequence[bytes | None]", ids)
+    return list(map(_key_of, rows.keys, ids))
+
+
+def _whole(row: PendingRecord, id_: Hashable) -> PendingRecord:
+    """Return a row from the buffer with its key."""
+    return row._replace(key=_key_of(row.key, id_))
+
+
+def _key_of(stored: object, id_: Hashable) -> bytes | None:
+    return cast("bytes | None", id_ if stored is None else None if stored is _NO_KEY else stored)

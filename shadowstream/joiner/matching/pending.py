@@ -3,9 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.native.library import Values
 from shadowstream.records import Side
 
+Numbers = npt.NDArray[np.int64]
 ROW_BYTES = 450  # measured: a row, its id, its entries in dictionary, lane and dedupe window; without key and value
 
 
@@ -14,11 +19,26 @@ def row_bytes(row: PendingRecord) -> int:
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"") + headers
 
 
-def _bytes(column: Sequence[bytes | None]) -> int:
+def sizes_of(rows: PendingColumns, keys: Values | None = None) -> Numbers:
+    """Return `row_bytes` of each row; `keys`: the keys in one buffer, if there is one."""
+    sizes = _lengths(rows.values, rows.laid, len(rows))
+    sizes += _lengths(rows.keys, keys, len(rows))
+    sizes += ROW_BYTES
+    if rows.header_fields is not None:
+        headers = (0 if one is None else one.compared_bytes for one in rows.header_fields)
+        sizes += np.fromiter(headers, np.int64, len(rows))
+    return sizes
+
+
+def _lengths(column: Sequence[bytes | None] | None, laid: Values | None, n: int) -> Numbers:
+    if laid is not None:
+        return np.diff(laid.offsets)
+    if column is None:
+        return np.zeros(n, np.int64)
     try:
-        return sum(map(len, column))  # type: ignore[arg-type]  # see below
+        return np.fromiter(map(len, column), np.int64, n)  # type: ignore[arg-type]  # see below
     except TypeError:  # some are None, which is rare
-        return sum(map(len, filter(None, column)))
+        return np.fromiter((len(one or b"") for one in column), np.int64, n)
 
 
 class PendingTotals:
@@ -36,26 +56,28 @@ class PendingTotals:
         self.records[side] += 1
         self._windows[row.time_ms // self._window_ms] += 1
 
-    def enter_all(self, side: Side, rows: PendingColumns) -> None:
-        self._move(side, rows, 1)
+    def enter_all(self, side: int, times_ms: Numbers, sizes: Numbers) -> None:
+        self._move(side, times_ms, sizes, 1)
 
-    def leave_all(self, side: Side, rows: PendingColumns) -> None:
-        self._move(side, rows, -1)
+    def leave_all(self, side: int, times_ms: Numbers, sizes: Numbers) -> None:
+        self._move(side, times_ms, sizes, -1)
 
     def spill(self, side: int, size: int) -> None:
         """Move `size` bytes of values from memory to the spill file, or back if negative."""
         self.bytes[side] -= size
         self.spilled[side] += size
 
-    def _move(self, side: Side, rows: PendingColumns, sign: int) -> None:
-        headers = sum(one.compared_bytes for one in rows.header_fields or () if one is not None)
-        self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys) + headers)
-        self.records[side] += sign * len(rows)
-        first, last = min(rows.times_ms) // self._window_ms, max(rows.times_ms) // self._window_ms
+    def _move(self, side: int, times_ms: Numbers, sizes: Numbers, sign: int) -> None:
+        self.bytes[side] += sign * int(sizes.sum())
+        self.records[side] += sign * len(sizes)
+        first, last = int(times_ms.min()) // self._window_ms, int(times_ms.max()) // self._window_ms
         if first == last:
-            moved = {first: len(rows)}
+            moved = {first: len(times_ms)}
+        elif last - first > len(times_ms):
+            moved = Counter((times_ms // self._window_ms).tolist())
         else:
-            moved = Counter(time_ms // self._window_ms for time_ms in rows.times_ms)
+            counts = np.bincount(times_ms // self._window_ms - first).tolist()
+            moved = {first + n: count for n, count in enumerate(counts) if count}
         for window, n in moved.items():
             self._windows[window] += sign * n
             if not self._windows[window]:

@@ -1,21 +1,23 @@
 """Pending rows of one side by offset, kept in columns; a pending row is no object of its own.
 
-Runs hold the offsets of rows and their slots, in which the rows stay until they are taken (`row_slots`). So no
-row that waits is touched when others are taken. Both sides usually come in the same order, and then the
-rows to take are a slice. A run is packed once less than half of it waits, and small neighbours are joined. Values can
-be spilled. A spilled run is never joined with another one; its values return with the rows that are taken.
+Rows are put and taken by their slots, in which they stay in between (`row_slots`). So no row that waits is touched when
+others are taken. Runs hold the offsets of rows and their slots, to find rows by offset and to tell what waits. A run is
+packed once less than half of it waits, and small neighbours are joined. Values can be spilled. A spilled run is never
+joined with another one; its values return with the rows that are taken.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.joiner.matching.row_slots import RowSlots, Slots
+from shadowstream.joiner.matching.pending import sizes_of
+from shadowstream.joiner.matching.row_slots import FREE, RowSlots, Slots, Taken
 from shadowstream.joiner.matching.spilled_values import SpilledValues, SpillStore, spilled
 from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
@@ -25,69 +27,72 @@ SPILLED_MAX = 4_000
 """Rows whose values are spilled together."""
 TIDY_AT = 32  # the number of runs at which small neighbours are joined; next at twice the number that remains
 _NONE = np.empty(0, np.int64)
-_VALUES = 1  # the place of the values among the columns without the offsets
 
 Offsets = npt.NDArray[np.int64]
-Places = slice | npt.NDArray[np.int64]
 
 
 class _Run:
-    """Offsets that ascend, and their slots. Those before `begin`, or marked in `taken`, wait no more."""
+    """Offsets that ascend, and their slots. An entry waits as long as the row at its slot has its offset."""
 
-    __slots__ = ("_spans", "begin", "left", "offsets", "on_disk", "slots", "taken")
+    __slots__ = ("left", "offsets", "on_disk", "rows", "slots", "spans")
 
-    def __init__(self, offsets: Offsets, slots: Slots, on_disk: SpilledValues | None = None) -> None:
-        self.offsets, self.slots, self.taken = array("q"), array("i"), bytearray()
-        self.begin = self.left = 0
-        self.on_disk = on_disk
+    def __init__(self, rows: RowSlots, offsets: Offsets, slots: Slots, on_disk: SpilledValues | None = None) -> None:
+        self.rows, self.offsets, self.slots, self.on_disk = rows, array("q"), array("q"), on_disk
+        self.left = 0
         self.append(offsets, slots)
 
     def append(self, offsets: Offsets, slots: Slots) -> None:
         self.offsets.frombytes(offsets.tobytes())
         self.slots.frombytes(slots.tobytes())
-        self.taken += bytes(len(offsets))
         self.left += len(offsets)
-        self._spans: Spans | None = None
-
-    def place(self, offset: int) -> int:
-        return bisect_left(self.offsets, offset, self.begin)
+        self.spans: Spans | None = None
 
     def places(self, offsets: Offsets) -> npt.NDArray[np.int64]:
-        return np.frombuffer(self.offsets, np.int64).searchsorted(offsets)
+        """Return the places of offsets; any place for one that is not here."""
+        own = np.frombuffer(self.offsets, np.int64)
+        return np.minimum(own.searchsorted(offsets), len(own) - 1)
 
-    def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
-        own, waits = np.frombuffer(self.offsets, np.int64), self._waits()
-        places = np.minimum(own.searchsorted(offsets), len(own) - 1)
-        found: npt.NDArray[np.bool_] = (own[places] == offsets) & waits[places]
-        return found
-
-    def spans(self) -> Spans:
-        """Return the spans of the rows that wait; they are kept until a row is taken."""
-        if self._spans is None:
-            self._spans = Spans.of_sorted(np.frombuffer(self.offsets, np.int64)[self._waits()])
-        return self._spans
-
-    def _waits(self) -> npt.NDArray[np.bool_]:
-        return ~np.frombuffer(self.taken, np.bool_)
-
-    def take(self, places: Places) -> Slots:
-        """Mark rows as taken; return their slots."""
-        self._spans = None
-        slots: Slots = np.frombuffer(self.slots, np.int32)[places].copy()
-        np.frombuffer(self.taken, np.bool_)[places] = True
-        self.left -= len(slots)
-        if isinstance(places, slice) and places.start == self.begin:
-            self.begin = places.stop
+    def find(self, offsets: Offsets) -> Slots:
+        """Return the slots of offsets, `FREE` for those that do not wait."""
+        slots = np.frombuffer(self.slots, np.int64)[self.places(offsets)]
+        slots[self.rows.offsets[slots] != offsets] = FREE
         return slots
 
+    def value(self, offset: int) -> bytes | None:
+        """Return the value of a row of a spilled run."""
+        place = bisect_left(self.offsets, offset)
+        return None if self.on_disk is None else self.on_disk.at(slice(place, place + 1)).values()[0]
+
+    def kept_spans(self) -> Spans:
+        """Return the spans of the rows that wait; they are kept until a row is taken."""
+        if self.spans is None:
+            self.spans = Spans.of_sorted(self.waiting()[0])
+        return self.spans
+
+    def waits(self) -> npt.NDArray[np.bool_]:
+        waits: npt.NDArray[np.bool_] = self.rows.offsets[np.frombuffer(self.slots, np.int64)] == np.frombuffer(
+            self.offsets, np.int64
+        )
+        return waits
+
     def waiting(self) -> tuple[Offsets, Slots]:
-        waits = self._waits()
-        return np.frombuffer(self.offsets, np.int64)[waits], np.frombuffer(self.slots, np.int32)[waits]
+        waits = self.waits()
+        return np.frombuffer(self.offsets, np.int64)[waits], np.frombuffer(self.slots, np.int64)[waits]
 
     def packed(self) -> _Run:
         if self.left == len(self.offsets):
             return self
-        return _Run(*self.waiting(), None if self.on_disk is None else self.on_disk.at(self._waits()))
+        on_disk = None if self.on_disk is None else self.on_disk.at(self.waits())
+        return _Run(self.rows, *self.waiting(), on_disk)
+
+
+class Entered(NamedTuple):
+    """Rows that have been put: their slots, offsets, times and bytes in memory."""
+
+    slots: Slots
+    offsets: Offsets
+    times_ms: Offsets
+    sizes: Offsets
 
 
 class Journal:
@@ -100,8 +105,8 @@ class Journal:
     def enter(self, offsets: Offsets) -> None:
         self._entered.append(offsets)
 
-    def leave(self, offsets: list[int]) -> None:
-        self._left.append(np.array(offsets, np.int64))
+    def leave(self, offsets: Offsets) -> None:
+        self._left.append(offsets)
 
     def mark(self) -> tuple[int, int]:
         return len(self._entered), len(self._left)
@@ -118,76 +123,142 @@ class Journal:
 
 
 class ColumnBuffer:
-    """The pending rows of one side; calls `back` with the number of spilled bytes that return to memory.
+    """The pending rows of one side.
+
+    `back` is called with the number of spilled bytes that return to memory; `moved` with the new slot of each old one
+    (`FREE` for those without a row) and the number of slots, when rows have moved.
 
     >>> buffer = ColumnBuffer()
-    >>> buffer.put(PendingColumns([3, 4, 6], [1, 2, 3], [b"a", b"b", b"c"], [None] * 3))
-    >>> buffer.take([4, 6]).values, buffer.row(3).value
+    >>> slots = buffer.put(PendingColumns([3, 4, 6], [1, 2, 3], [b"a", b"b", b"c"], [None] * 3)).slots
+    >>> buffer.take(slots[1:]).rows.values, buffer.row(slots[0]).value
     ([b'b', b'c'], b'a')
     """
 
-    def __init__(self, back: Callable[[int], None] = lambda size: None) -> None:
+    def __init__(
+        self,
+        back: Callable[[int], None] = lambda size: None,
+        moved: Callable[[Slots, int], None] = lambda to, count: None,
+    ) -> None:
         self._runs: list[_Run] = []
         self._firsts: list[int] = []
         """For each run an offset at or below its own, and above those of the run before."""
         self._slots = RowSlots()
         self._tidy_at = TIDY_AT
-        self._back = back
+        self._back, self._moved = back, moved
         self.journal: Journal | None = None
         """While there is one, it gets the offsets of all rows that are put and taken."""
 
-    def put(self, rows: PendingColumns) -> None:
-        """Add rows at offsets above all earlier ones."""
-        first, slots = rows.offsets[0], self._slots.put(rows)
-        gapless = rows.offsets[-1] - first + 1 == len(rows)
-        offsets = np.arange(first, first + len(rows)) if gapless else np.array(rows.offsets, np.int64)
+    def put(self, rows: PendingColumns, sizes: Offsets | None = None) -> Entered:
+        """Add rows at offsets above all earlier ones; `sizes`: their bytes in memory, if they are known."""
+        first, n = rows.offsets[0], len(rows)
+        gapless = rows.offsets[-1] - first + 1 == n
+        offsets = np.arange(first, first + n) if gapless else np.fromiter(rows.offsets, np.int64, n)
+        times, sizes = np.fromiter(rows.times_ms, np.int64, n), sizes_of(rows) if sizes is None else sizes
+        slots = self._slots.put(rows, offsets, times, sizes)
         if self.journal is not None:
             self.journal.enter(offsets)
         last = self._runs[-1] if self._runs else None
-        if last is not None and last.on_disk is None and len(last.offsets) + len(rows) <= RUN_MAX:
+        if last is not None and last.on_disk is None and len(last.offsets) + n <= RUN_MAX:
             last.append(offsets, slots)
-            return
-        self._runs.append(_Run(offsets, slots))
-        self._firsts.append(first)
-        if len(self._runs) > self._tidy_at:
-            self._tidy()
+        else:
+            self._runs.append(_Run(self._slots, offsets, slots))
+            self._firsts.append(first)
+            if len(self._runs) > self._tidy_at:
+                self._tidy()
+        return Entered(slots, offsets, times, sizes)
 
-    def take(self, offsets: list[int]) -> PendingColumns:
-        """Remove pending rows and return them in the order of `offsets`."""
-        index, run, begin = self._at(offsets[0])
-        end = begin + len(offsets)
-        # Ascending, with the right ends and number: these are the rows between.
-        if end <= len(run.offsets) and run.offsets[end - 1] == offsets[-1] and sorted(offsets) == offsets:
-            return self._taken(index, offsets, slice(begin, end))
-        return self._gather(offsets)
+    def take(self, slots: Slots) -> Taken:
+        """Remove the rows at these slots and return them in this order."""
+        offsets = self._slots.offsets[slots]
+        if self.journal is not None:
+            self.journal.leave(offsets)
+        if len(self._runs) == 1:
+            of_run, counts = np.zeros(len(slots), np.int64), np.array([len(slots)])
+        else:
+            of_run = np.searchsorted(self._firsts, offsets, "right") - 1
+            counts = np.bincount(of_run)
+        touched = counts.nonzero()[0].tolist()
+        on_disk = [(of_run == n, run) for n in touched if (run := self._runs[n]).on_disk is not None]
+        found = [(at, run.on_disk.at(run.places(offsets[at]))) for at, run in on_disk if run.on_disk is not None]
+        taken = self._slots.take(slots)
+        if found:
+            taken = taken._replace(rows=taken.rows.with_values(self._with_spilled(taken.rows, found)))
+        for n in touched:
+            self._runs[n].left -= int(counts[n])
+            self._runs[n].spans = None
+        self._settle(touched)
+        return taken
+
+    def _with_spilled(
+        self, rows: PendingColumns, found: Iterable[tuple[npt.NDArray[np.bool_], SpilledValues]]
+    ) -> list[bytes | None]:
+        values = list(rows.values or [None] * len(rows))
+        for at, spilled_values in found:
+            self._back(spilled_values.total())
+            for n, value in zip(at.nonzero()[0].tolist(), spilled_values.values(), strict=True):
+                values[n] = value
+        return values
 
     def spans(self) -> Spans:
         """Return the offsets of all rows, at the cost of the runs that have changed since the last call."""
-        return Spans.union(run.spans() for run in self._runs)
+        return Spans.union(run.kept_spans() for run in self._runs)
 
     def lowest(self) -> int | None:
+        return self._runs[0].kept_spans().lowest if self._runs else None
+
+    def slots_of(self, offsets: Offsets) -> Slots:
+        """Return the slot of each offset, in any order; `FREE` for those that do not wait."""
+        slots = np.full(len(offsets), FREE, np.int64)
+        if len(self._runs) == 1:
+            return self._runs[0].find(offsets)
         if not self._runs:
-            return None
-        run = self._runs[0]
-        return run.offsets[run.taken.find(0, run.begin)]
+            return slots
+        of_run = np.searchsorted(self._firsts, offsets, "right") - 1
+        for n in np.bincount(of_run + 1)[1:].nonzero()[0].tolist():
+            at = of_run == n
+            slots[at] = self._runs[n].find(offsets[at])
+        return slots
+
+    def slot_of(self, offset: int) -> int:
+        """Do as `slots_of` for one offset."""
+        run = self._runs[self._run_of(offset)] if self._runs else None
+        place = -1 if run is None else bisect_left(run.offsets, offset)
+        if run is None or place == len(run.offsets):
+            return FREE
+        slot = run.slots[place]
+        return slot if self._slots.offsets[slot] == offset else FREE
+
+    def offsets_at(self, slots: Slots) -> list[int]:
+        offsets: list[int] = self._slots.offsets[slots].tolist()
+        return offsets
+
+    def _run_of(self, offset: int) -> int:
+        return max(0, bisect_right(self._firsts, offset) - 1)
 
     def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
-        """Return whether each of some ascending offsets is that of a row."""
-        found = np.zeros(len(offsets), np.bool_)
-        cuts = [*offsets.searchsorted(self._firsts).tolist(), len(offsets)]
-        for run, begin, end in zip(self._runs, cuts, cuts[1:], strict=False):
-            if begin < end:
-                found[begin:end] = run.holds(offsets[begin:end])
+        """Return whether each of some offsets is that of a row."""
+        found: npt.NDArray[np.bool_] = self.slots_of(offsets) != FREE
         return found
 
-    def row(self, offset: int) -> PendingRecord:
-        _, run, place = self._at(offset)
-        row = self._slots.row(offset, run.slots[place])
-        return row if run.on_disk is None else row._replace(value=run.on_disk.at(slice(place, place + 1)).values()[0])
+    def row(self, slot: int) -> PendingRecord:
+        row = self._slots.row(slot)
+        run = self._runs[self._run_of(row.offset)]
+        return row if run.on_disk is None else row._replace(value=run.value(row.offset))
 
-    def take_row(self, offset: int) -> PendingRecord:
-        index, _, place = self._at(offset)
-        return self._taken(index, [offset], slice(place, place + 1)).row(0)
+    def take_row(self, slot: int) -> PendingRecord:
+        """Remove one row."""
+        row = self._slots.take_row(slot)
+        if self.journal is not None:
+            self.journal.leave(np.array([row.offset]))
+        index = self._run_of(row.offset)
+        run = self._runs[index]
+        if run.on_disk is not None:
+            row = row._replace(value=run.value(row.offset))
+            self._back(len(row.value or b""))
+        run.left -= 1
+        run.spans = None
+        self._settle([index])
+        return row
 
     def spill(self, to: SpillStore) -> int | None:
         """Spill the oldest values in memory; return the bytes, 0 without values, None without room."""
@@ -206,59 +277,12 @@ class ColumnBuffer:
                 self._slots.drop_values(slots[some])
                 before, after = slice(0, begin), slice(begin + SPILLED_MAX, None)
                 parts = ((before, None), (some, on_disk), (after, None))
-                runs = [_Run(offsets[part], slots[part], disk) for part, disk in parts if len(offsets[part])]
+                made = [(offsets[part], slots[part], disk) for part, disk in parts if len(offsets[part])]
+                runs = [_Run(self._slots, *one) for one in made]
                 self._runs[index : index + 1] = runs
                 self._firsts[index : index + 1] = [part.offsets[0] for part in runs]
                 return on_disk.total()
         return 0
-
-    def _at(self, offset: int) -> tuple[int, _Run, int]:
-        """Return the run of a row, with its index, and the row's place in it."""
-        index = bisect_right(self._firsts, offset) - 1
-        run = self._runs[index]
-        return index, run, run.place(offset)
-
-    def _taken(self, index: int, offsets: list[int], places: slice) -> PendingColumns:
-        """Remove rows that follow one another in a run."""
-        if self.journal is not None:
-            self.journal.leave(offsets)
-        run = self._runs[index]
-        columns = self._slots.take(run.take(places))
-        if run.on_disk is not None:
-            columns[_VALUES] = self._from_disk(run.on_disk.at(places))
-        self._settle([index])
-        return PendingColumns(offsets, *columns)
-
-    def _from_disk(self, on_disk: SpilledValues) -> list[bytes | None]:
-        self._back(on_disk.total())
-        return on_disk.values()
-
-    def _gather(self, offsets: list[int]) -> PendingColumns:
-        """Remove rows in any order: find those of each run at once."""
-        if self.journal is not None:
-            self.journal.leave(offsets)
-        wanted = np.array(offsets, np.int64)
-        order = np.argsort(wanted)
-        ascending = wanted[order]
-        slots = np.empty(len(order), np.int32)
-        cuts = [0, *ascending.searchsorted(self._firsts[1:]).tolist(), len(offsets)]
-        touched = [index for index in range(len(self._runs)) if cuts[index] < cuts[index + 1]]
-        spilled_values: list[tuple[list[int], list[bytes | None]]] = []
-        for index in touched:
-            run, some = self._runs[index], order[cuts[index] : cuts[index + 1]]
-            places = run.places(wanted[some])
-            slots[some] = run.take(places)
-            if run.on_disk is not None:
-                spilled_values.append((some.tolist(), self._from_disk(run.on_disk.at(places))))
-        columns = self._slots.take(slots)
-        if spilled_values:
-            values = list(columns[_VALUES] or [None] * len(offsets))
-            for at, some_values in spilled_values:
-                for n, value in zip(at, some_values, strict=True):
-                    values[n] = value
-            columns[_VALUES] = values
-        self._settle(touched)
-        return PendingColumns(offsets, *columns)
 
     def _settle(self, touched: list[int]) -> None:
         """Drop runs that have become empty, and pack those with less than half of their rows waiting."""
@@ -276,12 +300,15 @@ class ColumnBuffer:
 
     def _pack_slots(self) -> None:
         self._runs = [run.packed() for run in self._runs]
-        slots = [np.frombuffer(run.slots, np.int32) for run in self._runs]
-        self._slots.pack(np.concatenate([np.empty(0, np.int32), *slots]))
+        slots = np.concatenate([_NONE, *(np.frombuffer(run.slots, np.int64) for run in self._runs)])
+        to = np.full(len(self._slots.offsets), FREE, np.int64)
+        to[slots] = np.arange(len(slots))
+        self._slots.pack(slots)
         begin = 0
         for run in self._runs:
-            run.slots = array("i", range(begin, begin + run.left))
+            run.slots = array("q", range(begin, begin + run.left))
             begin += run.left
+        self._moved(to, len(slots))
 
     def _tidy(self) -> None:
         runs, firsts = self._runs, self._firsts

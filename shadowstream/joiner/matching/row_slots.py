@@ -2,119 +2,156 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Sequence
-from itertools import repeat
-from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
-Slots = npt.NDArray[np.int32]
-Column = Sequence[Any] | None
-"""The values of one field; a None stands for a column of None."""
+Numbers = npt.NDArray[np.int64]
+Slots = Numbers
+FREE = -1
+"""The offset at a slot without a row."""
 SPARE_MAX = 4
 """Slots for each row in them, above which the rows are packed."""
 PACKED_AT = 8_192
 """Slots up to which they are not."""
-_FIELDS = len(PendingRecord._fields) - 1  # all but the offset
-_VALUES = 1
-_COUNTED = np.arange(1 << 16, dtype=np.int32)
+_NUMBERS = 2
+"""The first fields of a row are its offset and its time."""
+_COLUMNS = 4
+"""Numbers of a row, one to spare: a row never lies in two lines of the cache."""
+_OBJECTS = len(PendingRecord._fields) - _NUMBERS
+_COUNTED = np.arange(1 << 16)
+
+
+class Taken(NamedTuple):
+    """Rows that have left, with the times and the sizes that were stored with them."""
+
+    rows: PendingColumns
+    times_ms: Numbers
+    sizes: Numbers
 
 
 class RowSlots:
-    """Columns of rows without their offsets, which are stored elsewhere. Freed slots are used again.
+    """The columns of rows, and the size in memory of each row. Freed slots are used again.
 
     >>> slots = RowSlots()
-    >>> at = slots.put(PendingColumns([3, 4], [1, 2], [b"a", b"b"], [None] * 2))
-    >>> slots.take(at[::-1])[:2]
-    [[2, 1], [b'b', b'a']]
+    >>> rows, sizes = PendingColumns([3, 4], [1, 2], [b"a", b"b"], [None] * 2), np.array([9, 9])
+    >>> at = slots.put(rows, *map(np.array, rows.columns[:2]), sizes)
+    >>> slots.take(at[::-1]).rows.columns[:3]
+    ([4, 3], [2, 1], [b'b', b'a'])
     """
 
     def __init__(self) -> None:
-        self._columns: list[list[Any] | None] = [None] * _FIELDS
+        self._numbers = np.empty((0, _COLUMNS), np.int64)
+        """By slot: offset (`FREE` without a row), time, size. Side by side, a row is one access to memory."""
+        self._objects: list[npt.NDArray[np.object_] | None] = [None] * _OBJECTS
+        """The columns of the fields that are objects; a None stands for a column of None."""
         self._size = 0
-        self._free = array("i")
+        self._free: Slots = np.empty(0, np.int64)
+        self._free_count = 0
+
+    @property
+    def offsets(self) -> Numbers:
+        """The offset of the row at each slot; `FREE` where there is none."""
+        return self._numbers[:, 0]
 
     @property
     def is_sparse(self) -> bool:
-        return self._size > PACKED_AT and SPARE_MAX * (self._size - len(self._free)) < self._size
+        return self._size > PACKED_AT and SPARE_MAX * (self._size - self._free_count) < self._size
 
-    def put(self, rows: PendingColumns) -> Slots:
-        """Store rows; return their slots."""
-        n, size = len(rows), self._size
-        if n > len(self._free):
-            slots = np.arange(size, size + n, dtype=np.int32)
-            self._size += n
-        else:
-            slots = self._reused(n)
+    def put(self, rows: PendingColumns, offsets: Numbers, times_ms: Numbers, sizes: Numbers) -> Slots:
+        """Store rows, whose offsets and times are given as arrays too; return their slots."""
+        n = len(offsets)
+        slots = self._fresh(n) if n > self._free_count else self._reused(n)
         where = _as_slice(slots)
-        for at, new in enumerate(rows.columns[1:]):
-            column = self._columns[at]
-            if column is None and new is not None:
-                column = self._columns[at] = [None] * size
-            if column is None:
+        numbers = np.empty((n, _COLUMNS), np.int64)
+        numbers[:, 0], numbers[:, 1], numbers[:, 2] = offsets, times_ms, sizes
+        self._numbers[where] = numbers
+        for at, new in enumerate(rows.columns[_NUMBERS:]):
+            if new is None:  # freed slots hold None
                 continue
-            if len(column) < self._size:
-                column += repeat(None, n) if new is None else new
-            elif new is not None:  # freed slots hold None
-                _set(column, slots, where, new)
+            column = self._objects[at]
+            if column is None:
+                column = self._objects[at] = np.full(len(self._numbers), None, np.object_)
+            column[where] = np.fromiter(new, np.object_, n)
         return slots
+
+    def _fresh(self, n: int) -> Slots:
+        """Return slots that were never used, with half as many to spare."""
+        begin, self._size = self._size, self._size + n
+        if self._size > len(self._numbers):
+            self._grow(self._size * 3 // 2)
+        return np.arange(begin, self._size)
+
+    def _grow(self, size: int) -> None:
+        before = len(self._numbers)
+        numbers = np.empty((size, _COLUMNS), np.int64)
+        numbers[:before], numbers[before:, 0] = self._numbers, FREE
+        self._numbers = numbers
+        for column in self._objects:
+            if column is not None:
+                column.resize(size, refcheck=False)  # in place: no object is touched, nothing else refers to it
+                column[before:] = None
 
     def _reused(self, n: int) -> Slots:
         """Return the slots that were freed last."""
-        slots: Slots = np.frombuffer(self._free, np.int32)[-n:].copy()
-        del self._free[-n:]
-        return slots
+        self._free_count -= n
+        return self._free[self._free_count : self._free_count + n].copy()
 
-    def row(self, offset: int, slot: int) -> PendingRecord:
-        fields: list[Any] = [None if column is None else column[slot] for column in self._columns]
-        return PendingRecord(offset, *fields)
+    def row(self, slot: int) -> PendingRecord:
+        offset, time_ms, *_ = self._numbers[slot].tolist()
+        return PendingRecord(offset, time_ms, *(None if column is None else column[slot] for column in self._objects))
 
-    def take(self, slots: Slots) -> list[Column]:
-        """Return the columns of rows, and free their slots."""
+    def take(self, slots: Slots) -> Taken:
+        """Return rows, and free their slots."""
         where = _as_slice(slots)
-        found = self._picked(slots, where)
-        for column in self._columns:
+        numbers = self._numbers[where].copy() if isinstance(where, slice) else self._numbers[where]
+        columns: list[Any] = [numbers[:, 0].tolist(), numbers[:, 1].tolist()]
+        for column in self._objects:
+            columns.append(None if column is None else column[where].tolist())
             if column is not None:
-                _set(column, slots, where, [None] * len(slots))
-        self._free.frombytes(slots.tobytes())
-        return found
+                column[where] = None
+        self._numbers[where, 0] = FREE
+        self._make_free(slots)
+        return Taken(PendingColumns(*columns), numbers[:, 1], numbers[:, 2])
+
+    def take_row(self, slot: int) -> PendingRecord:
+        """Return one row, and free its slot."""
+        row = self.row(slot)
+        for column in self._objects:
+            if column is not None:
+                column[slot] = None
+        self._numbers[slot, 0] = FREE
+        self._make_free(np.array([slot]))
+        return row
+
+    def _make_free(self, slots: Slots) -> None:
+        before, self._free_count = self._free_count, self._free_count + len(slots)
+        if self._free_count > len(self._free):
+            self._free = np.concatenate([self._free[:before], np.empty(self._free_count, np.int64)])
+        self._free[before : self._free_count] = slots
 
     def values(self, slots: Slots) -> list[bytes | None]:
-        values = self._columns[_VALUES]
-        return [None] * len(slots) if values is None else [values[slot] for slot in slots.tolist()]
+        values = self._objects[0]
+        return [None] * len(slots) if values is None else values[slots].tolist()
 
     def drop_values(self, slots: Slots) -> None:
-        if (values := self._columns[_VALUES]) is not None:
-            _set(values, slots, None, [None] * len(slots))
+        if (values := self._objects[0]) is not None:
+            values[slots] = None
 
     def pack(self, slots: Slots) -> None:
         """Move the rows at all used slots to the first ones, in this order."""
-        self._columns = self._picked(slots, _as_slice(slots)) if len(slots) else [None] * _FIELDS
-        self._size, self._free = len(slots), array("i")
-
-    def _picked(self, slots: Slots, where: slice | None) -> list[Any]:
-        if where is not None:
-            return [None if column is None else column[where] for column in self._columns]
-        pick: Any = itemgetter(*slots.tolist())
-        return [None if column is None else list(pick(column)) for column in self._columns]
+        self._numbers = self._numbers[slots]
+        self._objects = [None if column is None or not len(slots) else column[slots] for column in self._objects]
+        self._size, self._free, self._free_count = len(slots), np.empty(0, np.int64), 0
 
 
-def _as_slice(slots: Slots) -> slice | None:
-    """Return slots that follow one another as a slice; one slot always does."""
-    begin, n = int(slots[0]), len(slots)
-    if slots[-1] - begin != n - 1 or n > len(_COUNTED) or not (slots - slots[0] == _COUNTED[:n]).all():
-        return None
+def _as_slice(slots: Slots) -> slice | Slots:
+    """Return slots that follow one another as a slice, others as they are; one slot always does."""
+    n = len(slots)
+    if not n or slots[-1] - slots[0] != n - 1 or n > len(_COUNTED) or not (slots - slots[0] == _COUNTED[:n]).all():
+        return slots
+    begin = int(slots[0])
     return slice(begin, begin + n)
-
-
-def _set(column: list[Any], slots: Slots, where: slice | None, new: Iterable[Any]) -> None:
-    if where is not None:
-        column[where] = new
-        return
-    for slot, one in zip(slots.tolist(), new, strict=True):
-        column[slot] = one

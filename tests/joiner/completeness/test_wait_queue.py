@@ -63,7 +63,7 @@ def test_due_records_cost_one_query_a_lane_however_many_wait() -> None:
 def test_due_records_come_in_the_requested_number_and_the_rest_later() -> None:
     counted = Counted()
     deadlines = WaitQueue(counted.alive)
-    deadlines.push_all(LANE, range(10), Side.SHADOW, [b"k"] * 10, range(10))
+    deadlines.push_all(LANE, range(10), Side.SHADOW, range(10))
     for offset in range(10, 20):
         deadlines.push(LANE, 5, Side.SHADOW, b"k", offset)
     counted.gone = {0, 1, 12}

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,10 @@ from shadowstream.joiner.matching import pending_buffer as pending_buffer_module
 from shadowstream.joiner.matching import row_slots
 from shadowstream.joiner.matching.pending_buffer import ColumnBuffer
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+
+
+def taken_of(buffer: ColumnBuffer, offsets: list[int]) -> PendingColumns:
+    return buffer.take(buffer.slots_of(np.array(offsets, np.int64))).rows
 
 
 def made(offsets: list[int]) -> list[PendingRecord]:
@@ -41,12 +46,13 @@ def test_taken_rows_come_unchanged_in_the_requested_order(
                     offsets = offsets[::2] + offsets[1::2]
                 if not offsets:
                     continue
-                assert buffer.row(offsets[0]) == waiting[offsets[0]]
-                taken = [buffer.take_row(offsets[0])] if n == 1 else buffer.take(offsets).rows()
+                assert buffer.row(buffer.slot_of(offsets[0])) == waiting[offsets[0]]
+                one = n == 1
+                taken = [buffer.take_row(buffer.slot_of(offsets[0]))] if one else taken_of(buffer, offsets).rows()
                 assert taken == [waiting.pop(offset) for offset in offsets[: len(taken)]]
             draws = draws[3:]
         left = sorted(waiting)
-        assert not left or buffer.take(left).rows() == [waiting[offset] for offset in left]
+        assert not left or taken_of(buffer, left).rows() == [waiting[offset] for offset in left]
     finally:
         pending_buffer_module.RUN_MAX = before
 
@@ -57,7 +63,7 @@ def test_what_is_kept_is_no_more_than_twice_what_waits() -> None:
         buffer.put(PendingColumns.of(made(list(range(first, first + 500)))))
         # One in fifty never finds its partner.
         for begin in range(first, first + 500, 50):
-            buffer.take(list(range(begin, begin + 49)))
+            taken_of(buffer, list(range(begin, begin + 49)))
     runs = buffer._runs
     assert sum(run.left for run in runs) == 4_000
     assert sum(len(run.offsets) for run in runs) <= 2 * 4_000
@@ -74,14 +80,14 @@ def test_rows_taken_in_random_order_leave_few_runs_and_no_spare_slots() -> None:
             chosen = set(draw.sample(range(len(waiting)), 2_000))
             taken = [waiting[at] for at in chosen]
             waiting = [offset for at, offset in enumerate(waiting) if at not in chosen]
-            assert buffer.take(taken).keys == [b"k%d" % offset for offset in taken]
+            assert taken_of(buffer, taken).keys == [b"k%d" % offset for offset in taken]
     assert list(buffer.spans()) == sorted(waiting)
     assert len(buffer._runs) <= 2 * pending_buffer_module.TIDY_AT
     draw.shuffle(waiting)
     left = waiting[:3_000]
-    buffer.take(waiting[3_000:])
+    taken_of(buffer, waiting[3_000:])
     assert buffer._slots._size <= row_slots.SPARE_MAX * len(left)
-    assert buffer.take(left).values == [b"v%d" % offset for offset in left]
+    assert taken_of(buffer, left).values == [b"v%d" % offset for offset in left]
 
 
 @pytest.mark.parametrize("left", [0, 1, 2, 100])
@@ -92,9 +98,9 @@ def test_a_large_buffer_that_drains_at_once_goes_on(left: int, *, shuffled: bool
     buffer.put(PendingColumns.of(made(offsets)))
     if shuffled:
         random.Random(1).shuffle(offsets)
-    assert len(buffer.take(offsets[left:])) == n - left
+    assert len(taken_of(buffer, offsets[left:])) == n - left
     assert buffer._slots._size == left
     more = made(list(range(n, n + 10)))
     buffer.put(PendingColumns.of(more))
     rest = [*sorted(offsets[:left]), *range(n, n + 10)]
-    assert buffer.take(rest).rows() == made(rest)
+    assert taken_of(buffer, rest).rows() == made(rest)

@@ -121,7 +121,7 @@ def test_any_entering_leaving_losing_and_restarting_is_restored(steps: list[Any]
                 stages.rows.put(PendingColumns(fresh, [0] * len(fresh), [b"v"] * len(fresh), [None] * len(fresh)))
                 in_store |= set(fresh)
             elif name in ("take", "move") and chosen:
-                stages.rows.take(chosen)
+                stages.rows.take(stages.rows.slots_of(np.array(chosen)))
                 in_store -= set(chosen)
                 stages.others |= set(chosen) if name == "move" else set()
             elif name == "beside":
@@ -201,7 +201,7 @@ def test_a_log_that_lost_a_record_is_refused() -> None:
         log.committed()
         for sequence in range(2, 5):
             records = {key: {"overflow": texts, "seq": sequence - 1} for key, texts in written.items()}
-            stages.rows.take([sequence * 10])
+            stages.rows.take(stages.rows.slots_of(np.array([sequence * 10])))
             delta = log.delta()
             assert delta is not None
             place, written = delta.place, written | delta.records
