@@ -178,6 +178,9 @@ class BucketRows(Sequence[dict[str, int]]):
             return list(self)[index]
         return dict(zip(_BUCKET, (int(column[index]) for column in self.columns), strict=True))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
 
 def _buckets(found: Sequence[Record]) -> bytes:
     rows = found.columns if isinstance(found, BucketRows) else [[one[name] for one in found] for name in _BUCKET]

@@ -32,7 +32,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the functions of the kernel that were called."""
     made: list[str] = []
-    for name in ("levels", "codes", "hashes"):
+    for name in ("walk", "codes", "hashes"):
         before = getattr(Kernel, name)
 
         def noted(self: Kernel, *given: object, _name: str = name, _before: Callable[..., object] = before) -> object:
