@@ -51,8 +51,8 @@ def test_stats_and_state_are_written_as_any_other_record(stats: dict[str, Any], 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 70), st.sampled_from([60, 8_191, 2**40]), st.integers(0, 2**32))
-def test_buckets_in_columns_are_written_as_those_in_rows(count: int, most: int, seed: int) -> None:
-    columns = np.random.default_rng(seed).integers(0, most, (3, count), np.int64, endpoint=True)
+def test_buckets_in_columns_are_written_as_those_in_rows(count: int, largest: int, seed: int) -> None:
+    columns = np.random.default_rng(seed).integers(0, largest, (3, count), np.int64, endpoint=True)
     rows = BucketRows(*columns)
     window = {"start_ms": 0, "revision": "r", "outcomes": {}, "buckets": rows}
     stats = {"task": "t/0", "seq": 1, "revision": "r", "sources": [], "ledgers": [], "pending": 0, "watermark_ms": 0}
