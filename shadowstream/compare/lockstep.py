@@ -166,7 +166,7 @@ def _columns(layout: Layout, paths: _Paths, found: Sequence[Codes]) -> dict[tupl
 def _laid(decoder: Decoder, values: Sequence[bytes | None], bodies: Bodies) -> Values | None:
     """The values in one buffer, as the kernel takes them; None if there is a tombstone."""
     laid = decoder.lay(values)
-    return None if laid is None else laid.behind(bodies.head, bodies.bytes_max)
+    return None if laid is None else laid.headed(bodies.head, bodies.bytes_max)
 
 
 @lru_cache(maxsize=PROGRAMS_MAX)

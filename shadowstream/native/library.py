@@ -81,7 +81,7 @@ class Values(NamedTuple):
         np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
         return cls(np.frombuffer(b"".join(values), np.uint8), offsets, start, bytes_max)
 
-    def behind(self, head: bytes, bytes_max: int) -> Values:
+    def headed(self, head: bytes, bytes_max: int) -> Values:
         """The same values, of which those with this head have a body."""
         return Values(self.buffer, self.offsets, len(head), bytes_max, head)
 

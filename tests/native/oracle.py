@@ -56,7 +56,7 @@ def other_head(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> l
     """The levels of pairs of which one side has another head than expected."""
     found = []
     for side in range(2):
-        given = [one.behind(b"\1" * HEAD, one.bytes_max) if n == side else one for n, one in enumerate(values)]
+        given = [one.headed(b"\1" * HEAD, one.bytes_max) if n == side else one for n, one in enumerate(values)]
         found += kernel.walk(ops, *given, fields).levels.tolist()
     return found
 
