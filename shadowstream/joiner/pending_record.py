@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, cast
 
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.joiner.intake.header_fields import HeaderFields
+from shadowstream.native.hashed import Hashed
+from shadowstream.native.library import Values
 from shadowstream.records import InputCoordinate, Partition
 
 
@@ -46,10 +48,14 @@ class PendingColumns:
     ((8, 2, None, b'l'), [8])
     """
 
-    __slots__ = ("columns",)
+    __slots__ = ("columns", "hashed", "laid")
 
     def __init__(self, *columns: Sequence[Any] | None) -> None:
         self.columns = (*columns, *repeat(None, len(PendingRecord._fields) - len(columns)))
+        self.hashed: Hashed | None = None
+        """The rows' ids with their hashes, where intake made them; other rows made of these have none."""
+        self.laid: Values | None = None
+        """The rows' values in one buffer, likewise."""
 
     @classmethod
     def of(cls, rows: Sequence[PendingRecord]) -> PendingColumns:

@@ -76,7 +76,9 @@ class Identity:
         self._inputs, self._decode = config.inputs, decode
         self._holds_answer = config.production.answer is not None
         self.is_coordinate = self._kind == "coordinate"
-        self.tombstones_are_outputs = self._kind in ("key", "id") and not self._many
+        self.has_unique_texts = self._kind in ("key", "id") and not self._many
+        """Whether each id is a text (`bytes`), and one record of a side has it."""
+        self.tombstones_are_outputs = self.has_unique_texts
         """Whether a tombstone after a value with its id is another output; otherwise its input identifies it."""
         self.has_meanings = self.tombstones_are_outputs and config.identity.equal_ids == "meaning"
         """Whether ids of different bytes may mean the same (`intake.equal_ids`)."""

@@ -32,6 +32,7 @@ from shadowstream.joiner.matching.key_order import KeyOrder
 from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.joiner.task_topics import TaskTopics
+from shadowstream.native.hashed import Hashed, laid
 from shadowstream.protocol.headers import ORIGIN_HEADER, PackedHeader, header, unpack_origin
 from shadowstream.protocol.join_id import Identity, no_id
 from shadowstream.protocol.outcomes import Outcome, Result, undecodable, unpairable
@@ -89,6 +90,7 @@ class SideIntake:
         self._dedupe = DedupeWindow(parts.config.identity.dedupe_span)
         self._redelivery = Redelivery(parts.config.inputs)
         self._is_copied = side in parts.sources.copied
+        self._native = parts.config.schemas.native and parts.identity.has_unique_texts
         self._undated: list[tuple[PendingColumns, Sequence[Hashable]]] = []
         self.position = SidePosition()
 
@@ -139,6 +141,8 @@ class SideIntake:
         if reread or repeats or parts.shedder.level > 0 or not has_ids:
             ids, mask, ended = self._separated(ids, rows, reread, repeats)
             rows = rows.where(mask)
+        if self._native:
+            rows.hashed, rows.laid = Hashed.of(ids), laid(rows.values or ())
         self._reach(end)
         if ids and batch.lost is not None and time_ms is None:
             self._undated.append((rows, ids))
