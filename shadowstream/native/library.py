@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from shadowstream.native.build import FOLDER, file_name
 SWITCH = "SHADOWSTREAM_NATIVE"
 """The environment variable that switches the kernel off; the value is one of `OFF`."""
 OFF = ("0", "false", "no", "off")
-ABI = 2
+ABI = 3
 SPANS_MAX = 8
 UNKNOWN = 255
 """The level of a pair that the kernel leaves to Python."""
@@ -67,7 +68,7 @@ class Values(NamedTuple):
         return len(self.offsets) - 1
 
     def _side(self) -> _Side:
-        return _Side(self.buffer.ctypes.data, self.offsets.ctypes.data, self.start, self.bytes_max)
+        return _Side(address(self.buffer), address(self.offsets), self.start, self.bytes_max)
 
 
 class Codes(NamedTuple):
@@ -92,6 +93,12 @@ class Kernel:
         if abi() != (ABI << 16 | OP.itemsize):
             raise OSError(f"{path.name} has interface {abi():#x}, expected {ABI << 16 | OP.itemsize:#x}")
         self.path, self._library = path, library
+        with_lock = ctypes.PyDLL(str(path))  # these two read objects of Python
+        self._places, self._join = with_lock.shadowstream_places, with_lock.shadowstream_join
+        self._places.argtypes, self._places.restype = (ctypes.py_object, number, *(pointer,) * 4), ctypes.c_int32
+        self._join.argtypes, self._join.restype = (pointer, pointer, number, pointer), None
+        readers = ctypes.pythonapi.PyList_GetItem, ctypes.pythonapi.PyBytes_AsStringAndSize
+        self._readers = [ctypes.cast(reader, pointer) for reader in readers]
         self.key = np.frombuffer(os.urandom(16), np.uint64)
         """The secret key of this process: hashes are equal within it only."""
         side = ctypes.POINTER(_Side)
@@ -103,18 +110,33 @@ class Kernel:
             *(pointer, pointer, pointer, pointer),
         )
 
+    def function(self, name: str, result: Any, arguments: int) -> Any:
+        """A further function of the library, whose arguments are addresses and whole numbers."""
+        found = getattr(self._library, f"shadowstream_{name}")
+        found.argtypes, found.restype = (ctypes.c_void_p,) * arguments, result
+        return found
+
     def levels(self, ops: Ops, production: Values, shadow: Values) -> Levels:
         """The level of each pair, or `UNKNOWN`."""
         levels = np.full(len(production), UNKNOWN, np.uint8)
         sides = production._side(), shadow._side()
-        self._compare(ops.ctypes.data, *map(ctypes.byref, sides), min(map(len, (production, shadow))), _at(levels))
+        self._compare(ops.ctypes.data, *map(ctypes.byref, sides), min(map(len, (production, shadow))), address(levels))
         return levels
+
+    def laid(self, texts: Sequence[object], start: int = 0, bytes_max: int = sys.maxsize) -> Values:
+        """As `Values.of`, in a fifth of its time. Raises TypeError for a text that is no `bytes`."""
+        count, texts = len(texts), texts if type(texts) is list else list(texts)
+        places, offsets = np.empty(count, np.uint64), np.empty(count + 1, np.int64)
+        self._places(texts, count, *self._readers, address(places), address(offsets))
+        buffer = np.empty(int(offsets[-1]), np.uint8)
+        self._join(address(places), address(offsets), count, address(buffer))
+        return Values(buffer, offsets, start, bytes_max)
 
     def hashes(self, values: Values, key: Hashes | None = None, rounds: tuple[int, int] = (1, 3)) -> Hashes:
         """The SipHash of each value from its first byte; `key`: that of this process."""
         found = np.empty(len(values), np.uint64)
         side, key = values._side(), self.key if key is None else key
-        self._hashes(ctypes.byref(side), len(values), _at(key), *rounds, _at(found))
+        self._hashes(ctypes.byref(side), len(values), address(key), *rounds, address(found))
         return found
 
     def codes(self, ops: Ops, values: Values, spans: int) -> list[Codes] | None:
@@ -125,8 +147,8 @@ class Kernel:
         codes, firsts = np.empty((spans, count), np.int64), np.empty((spans, count, 2), np.int64)
         distinct = np.zeros(spans, np.int64)
         side = values._side()
-        given = ops.ctypes.data, ctypes.byref(side), count, spans, _at(self.key), mask
-        if self._codes(*given, _at(slots), _at(codes), _at(firsts), _at(distinct)):
+        given = ops.ctypes.data, ctypes.byref(side), count, spans, address(self.key), mask
+        if self._codes(*given, address(slots), address(codes), address(firsts), address(distinct)):
             return None
         return [
             Codes(codes[n], [values.part(*bounds) for bounds in firsts[n, : distinct[n]].tolist()])
@@ -134,9 +156,12 @@ class Kernel:
         ]
 
 
-def _at(array: npt.NDArray[Any]) -> int:
-    address: int = array.ctypes.data
-    return address
+def address(array: npt.NDArray[Any]) -> int:
+    """The address of an array's first byte, which is good as long as the array is."""
+    if array.flags.writeable and array.size:  # five times as fast as the other way
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # numpy's stub lacks it
+    found: int = array.ctypes.data
+    return found
 
 
 class State(NamedTuple):

@@ -19,6 +19,7 @@ from shadowstream.native import library
 from shadowstream.native.library import Kernel, State, Values
 from shadowstream.paths import value_at
 from tests.native.generated import Batch, batch
+from tests.native.repeats import differences
 
 HEAD = 5
 
@@ -113,12 +114,20 @@ def _check_names(given: Batch, decoder: Decoder, kernel: Kernel) -> Counter[str]
     return Counter(named=1)
 
 
+def _check_repeats(seed: int, kernel: Kernel) -> Counter[str]:
+    counts, problems = differences(seed, kernel)
+    if problems:
+        raise Disagreement(problems[0])
+    return counts
+
+
 def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:
     """Check some batches. Raises `Disagreement` with the seed of the batch."""
     counts: Counter[str] = Counter()
     for seed in range(first, first + batches):
         try:
             counts.update(check(batch(seed), kernel))
+            counts.update(_check_repeats(seed, kernel))
         except Disagreement as error:
             raise Disagreement(f"batch {seed}: {error}") from error
         counts["batches"] += 1
