@@ -113,7 +113,7 @@ class UniqueIdStore:
     def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> None:
         self.held.enter_all(side, rows)
         first = list(map(self._ids[side].setdefault, ids, rows.offsets))
-        if first != rows.offsets:
+        if first != list(rows.offsets):
             for id_, offset, earliest in zip(ids, rows.offsets, first, strict=True):
                 if offset != earliest:
                     self._later[side].setdefault(id_, deque()).append(offset)
