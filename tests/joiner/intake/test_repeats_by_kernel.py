@@ -75,8 +75,8 @@ def test_any_history_has_the_outcomes_of_python(
 def test_a_repeat_is_equal_whatever_inputs_others_in_its_batch_name(kernel: library.Kernel, native: bool) -> None:
     identity = Identity(config(identity={"kind": "key"}))
     window = DedupeWindow(20, 1, kernel if native else None)
-    alone = Batch(PLACE, [0], [0], [b"a"], [b"1"])
-    assert not outcomes_of_repeats(identity, window, Side.SHADOW, alone, alone.keys, None)
+    first = Batch(PLACE, [0], [0], [b"a"], [b"1"])
+    assert not outcomes_of_repeats(identity, window, Side.SHADOW, first, first.keys, None)
     beside = Batch(PLACE, [1, 2], [0, 0], [b"a", b"b"], [b"1", b"1"])
     inputs = [None, InputCoordinate(0, 0, 7, 0)]
     found = outcomes_of_repeats(identity, window, Side.SHADOW, beside, beside.keys, inputs)
