@@ -16,14 +16,13 @@ PART_BYTES_MAX = 4_000_000
 
 
 def parts_of(groups: Mapping[Partition, Sequence[Message]]) -> Iterator[tuple[Partition, Sequence[Message]]]:
-    """Yield the records of each partition, in parts of at most `PART_BYTES_MAX`."""
+    """Yield the records of each partition, in parts of at most `PART_BYTES_MAX`. A message's length is its value's."""
     for place, group in groups.items():
-        sizes = [len(message.value() or b"") for message in group]
-        if sum(sizes) <= PART_BYTES_MAX:
+        if sum(map(len, group)) <= PART_BYTES_MAX:
             yield place, group
             continue
         begin = held = 0
-        for n, size in enumerate(sizes):
+        for n, size in enumerate(map(len, group)):
             if held and held + size > PART_BYTES_MAX:
                 yield place, group[begin:n]
                 begin, held = n, 0

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
-from shadowstream.native import library
-from shadowstream.native.library import Hashes, Values
+from shadowstream.native.library import Hashes, Kernel, Values
 
 
-def laid(texts: Sequence[object]) -> Values | None:
+def laid(texts: Sequence[object], kernel: Kernel) -> Values | None:
     """The texts in one buffer, read from their first byte; None if one of them is no `bytes`."""
     try:
-        return Values.of(cast("Sequence[bytes]", texts), 0, sys.maxsize)
+        return kernel.laid(texts)
     except TypeError:
         return None
 
@@ -27,11 +25,20 @@ class Hashed:
     hashes: Hashes
 
     @classmethod
-    def of(cls, texts: Sequence[object], allowed: bool = True) -> Hashed | None:
-        """None if one of the texts is no `bytes`, or without the kernel. `allowed`: config `schemas.native`."""
-        kernel = library.state(allowed).kernel
-        values = laid(texts) if kernel is not None else None
+    def of(cls, texts: Sequence[object], kernel: Kernel | None) -> Hashed | None:
+        """None if one of the texts is no `bytes`, or without the kernel."""
+        values = laid(texts, kernel) if kernel is not None else None
         return None if kernel is None or values is None else cls(values, kernel.hashes(values))
 
     def __len__(self) -> int:
         return len(self.hashes)
+
+
+class LaidBatch(NamedTuple):
+    """The ids and the values of a batch; None where the kernel has no part in them, or one of them is no `bytes`."""
+
+    ids: Hashed | None = None
+    values: Values | None = None
+
+
+NOT_LAID = LaidBatch()

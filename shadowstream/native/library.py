@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from shadowstream.native.build import FOLDER, file_name
 SWITCH = "SHADOWSTREAM_NATIVE"
 """The environment variable that switches the kernel off; the value is one of `OFF`."""
 OFF = ("0", "false", "no", "off")
-ABI = 3
+ABI = 4
 SPANS_MAX = 8
 UNKNOWN = 255
 """The level of a pair that the kernel leaves to Python."""
@@ -105,7 +106,7 @@ class Values(NamedTuple):
         return len(self.offsets) - 1
 
     def _side(self) -> _Side:
-        return _Side(_at(self.buffer), _at(self.offsets), self.start, self.bytes_max, self.head or None)
+        return _Side(address(self.buffer), address(self.offsets), self.start, self.bytes_max, self.head or None)
 
 
 class Codes(NamedTuple):
@@ -125,7 +126,7 @@ class _Naming:
         self._distinct = np.zeros(spans, np.int64)
         self._slots = np.full((spans, mask + 1), -1, np.int64)
         arrays = self._slots, self._codes, self._firsts, self._distinct
-        self.names = _Names(spans, count, mask, _at(key), *map(_at, arrays))
+        self.names = _Names(spans, count, mask, address(key), *map(address, arrays))
 
     def codes(self) -> list[Codes]:
         bounds = (firsts[:n].tolist() for firsts, n in zip(self._firsts, self._distinct.tolist(), strict=True))
@@ -162,6 +163,12 @@ class Kernel:
         if abi() != (ABI << 16 | OP.itemsize):
             raise OSError(f"{path.name} has interface {abi():#x}, expected {ABI << 16 | OP.itemsize:#x}")
         self.path, self._library = path, library
+        with_lock = ctypes.PyDLL(str(path))  # these two read objects of Python
+        self._places, self._join = with_lock.shadowstream_places, with_lock.shadowstream_join
+        self._places.argtypes, self._places.restype = (ctypes.py_object, number, *(pointer,) * 4), ctypes.c_int32
+        self._join.argtypes, self._join.restype = (pointer, pointer, number, pointer), None
+        readers = ctypes.pythonapi.PyList_GetItem, ctypes.pythonapi.PyBytes_AsStringAndSize
+        self._readers = [ctypes.cast(reader, pointer) for reader in readers]
         self.key = np.frombuffer(os.urandom(16), np.uint64)
         """The secret key of this process: hashes are equal within it only."""
         side = ctypes.POINTER(_Side)
@@ -175,6 +182,12 @@ class Kernel:
         self._buckets.argtypes, self._buckets.restype = (side, number, ctypes.c_uint32, pointer), None
         self._codes.argtypes = (pointer, side, number, pointer)
 
+    def function(self, name: str, result: Any, arguments: int) -> Any:
+        """A further function of the library, whose arguments are addresses and whole numbers."""
+        found = getattr(self._library, f"shadowstream_{name}")
+        found.argtypes, found.restype = (ctypes.c_void_p,) * arguments, result
+        return found
+
     def walk(
         self, ops: Ops, production: Values, shadow: Values, fields: int, equal: bool = False, spans: int = 0
     ) -> Walked:
@@ -187,37 +200,49 @@ class Kernel:
         named = ctypes.byref(naming.names) if spans else None
         while at < count:
             part, size = np.empty(ROOM + fields, DIFFERENCE), np.zeros(1, np.int64)
-            given = at, count, fields, _at(levels), _at(noted), _at(part), len(part), _at(size)
-            at = self._compare(_at(ops), *map(ctypes.byref, sides), equal, *given, named)
+            given = at, count, fields, address(levels), address(noted), address(part), len(part), address(size)
+            at = self._compare(address(ops), *map(ctypes.byref, sides), equal, *given, named)
             parts.append(part[: size[0]])
         found = np.concatenate(parts) if parts else np.empty(0, DIFFERENCE)
         return Walked(levels, noted, found, naming.codes() if naming.names.count else None)
+
+    def laid(self, texts: Sequence[object], start: int = 0, bytes_max: int = sys.maxsize) -> Values:
+        """As `Values.of`, in a fifth of its time. Raises TypeError for a text that is no `bytes`."""
+        count, texts = len(texts), texts if type(texts) is list else list(texts)
+        places, offsets = np.empty(count, np.uint64), np.empty(count + 1, np.int64)
+        self._places(texts, count, *self._readers, address(places), address(offsets))
+        buffer = np.empty(int(offsets[-1]), np.uint8)
+        self._join(address(places), address(offsets), count, address(buffer))
+        return Values(buffer, offsets, start, bytes_max)
 
     def hashes(self, values: Values, key: Hashes | None = None, rounds: tuple[int, int] = (1, 3)) -> Hashes:
         """The SipHash of each value from its first byte; `key`: that of this process."""
         found = np.empty(len(values), np.uint64)
         side, key = values._side(), self.key if key is None else key
-        self._hashes(ctypes.byref(side), len(values), _at(key), *rounds, _at(found))
+        self._hashes(ctypes.byref(side), len(values), address(key), *rounds, address(found))
         return found
 
     def buckets(self, values: Values, buckets: int) -> npt.NDArray[np.int64]:
         """The bucket of each value, by its CRC-32 from its first byte."""
         found = np.empty(len(values), np.int64)
         side = values._side()
-        self._buckets(ctypes.byref(side), len(values), buckets, _at(found))
+        self._buckets(ctypes.byref(side), len(values), buckets, address(found))
         return found
 
     def codes(self, ops: Ops, values: Values, spans: int) -> list[Codes] | None:
         """The codes of each of the `spans` of a program; None if one of the values is UNKNOWN."""
         side, naming = values._side(), _Naming(spans, values, self.key)
-        if self._codes(_at(ops), ctypes.byref(side), len(values), ctypes.byref(naming.names)):
+        if self._codes(address(ops), ctypes.byref(side), len(values), ctypes.byref(naming.names)):
             return None
         return naming.codes()
 
 
-def _at(array: npt.NDArray[Any]) -> int:
-    address: int = array.ctypes.data
-    return address
+def address(array: npt.NDArray[Any]) -> int:
+    """The address of an array's first byte, which is good as long as the array is."""
+    if array.flags.writeable and array.size:  # five times as fast as the other way
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # numpy's stub lacks it
+    found: int = array.ctypes.data
+    return found
 
 
 class State(NamedTuple):

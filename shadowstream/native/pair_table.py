@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.native.hashed import Hashed
-from shadowstream.native.library import Kernel
+from shadowstream.native.library import Kernel, address
 
 Slots = npt.NDArray[np.int64]
 ABSENT = -1
@@ -98,7 +98,7 @@ class PairTable:
             return firsts
         self._make_room(len(ids), (HEAD + UNIT) * len(ids) + int(ids.texts.offsets[-1]), int(slots.max()) + 1)
         given = _ids(ids)
-        done = self._enter(self._at, ctypes.addressof(given), len(ids), _address(slots), _address(firsts))
+        done = self._enter(self._at, ctypes.addressof(given), len(ids), address(slots), address(firsts))
         if done != len(ids):
             raise TableError(f"no room for id {done} of {len(ids)}, slot {slots[done]}")
         return firsts
@@ -135,7 +135,7 @@ class PairTable:
             slots.fill(ABSENT)
             return slots
         given = _ids(ids)
-        self._find(self._at, ctypes.addressof(given), len(ids), removes, _address(slots))
+        self._find(self._at, ctypes.addressof(given), len(ids), removes, address(slots))
         return slots
 
     def _make_room(self, more: int, size: int, slots: int) -> None:
@@ -168,27 +168,27 @@ class PairTable:
         if size == self._table.mask + 1:
             return
         entries = _empty(size)
-        self._rehash(self._at, _address(entries), size - 1)
+        self._rehash(self._at, address(entries), size - 1)
         self._take_entries(entries)
 
     def _packed(self, room: int, moved: Slots | None = None, places: Slots | None = None) -> None:
         """Pack the arena, into one of `room` bytes or, with 0, within itself."""
         arena = np.empty(room // UNIT * UNIT, np.uint8) if room else self._arena
         places = self._places if places is None else places
-        by = None if moved is None else _address(moved)
-        if not self._pack(self._at, _address(arena), len(arena), by, _address(places), len(places)):
+        by = None if moved is None else address(moved)
+        if not self._pack(self._at, address(arena), len(arena), by, address(places), len(places)):
             raise TableError("the ids of the table cannot be packed")
         self._take_places(places)
         self._take_arena(arena)
 
     def _take_entries(self, entries: npt.NDArray[Any]) -> None:
-        self._entries, self._table.entries, self._table.mask = entries, _address(entries), len(entries) - 1
+        self._entries, self._table.entries, self._table.mask = entries, address(entries), len(entries) - 1
 
     def _take_places(self, places: npt.NDArray[Any]) -> None:
-        self._places, self._table.places, self._table.slots = places, _address(places), len(places)
+        self._places, self._table.places, self._table.slots = places, address(places), len(places)
 
     def _take_arena(self, arena: npt.NDArray[np.uint8]) -> None:
-        self._arena, self._table.arena, self._table.room = arena, _address(arena), len(arena)
+        self._arena, self._table.arena, self._table.room = arena, address(arena), len(arena)
 
 
 def _function(kernel: Kernel, name: str) -> Callable[..., Any]:
@@ -200,12 +200,3 @@ def _function(kernel: Kernel, name: str) -> Callable[..., Any]:
 
 def _empty(entries: int) -> npt.NDArray[Any]:
     return np.full((entries, 2), EMPTY, np.uint32)  # hash and place
-
-
-def _address(array: npt.NDArray[Any]) -> int:
-    address: int = array.ctypes.data
-    return address
-
-
-def _ids(of: Hashed) -> _Ids:
-    return _Ids(_address(of.texts.buffer), _address(of.texts.offsets), _address(of.hashes))

@@ -97,14 +97,17 @@ class Identity:
     def coordinates(
         self, side: Side, batch: Batch, packed: Sequence[PackedHeader | None]
     ) -> Sequence[InputCoordinate | None] | None:
-        """Return the input of each record, as far as headers name it; None if no stage needs inputs of that side."""
+        """Return the input of each record, as far as headers name it; None if none does or no stage needs it.
+
+        `packed` has one entry a record, or none.
+        """
         if self._holds_answer and side is Side.PRODUCTION:
             topic, partition = self._inputs.index(batch.place.topic), batch.place.partition
             return [InputCoordinate(topic, partition, offset, 0) for offset in batch.offsets]
         if not self.is_coordinate:
-            return [p.coordinate if p else None for p in packed] if side is Side.SHADOW else None
+            return [p.coordinate if p else None for p in packed] if side is Side.SHADOW and any(packed) else None
         if side is Side.SHADOW and not (self._config.candidate.topic and self._header):
-            return [p.coordinate if p else None for p in packed]
+            return [p.coordinate if p else None for p in packed or [None] * len(batch)]
         return [self._own(h) for h in batch.headers]
 
     def ids(self, side: Side, batch: Batch, coordinates: Sequence[InputCoordinate | None] | None) -> Sequence[Hashable]:

@@ -22,6 +22,7 @@ from shadowstream.native.library import Kernel, Ops, State, Values
 from shadowstream.paths import value_at
 from tests.native import pairings
 from tests.native.generated import PAIRS, Batch, batch
+from tests.native.repeats import differences
 
 HEAD = 5
 BUCKETS = 1_000_003
@@ -163,6 +164,13 @@ def _check_pairings(seed: int, kernel: Kernel) -> Counter[str]:
     return counts
 
 
+def _check_repeats(seed: int, kernel: Kernel) -> Counter[str]:
+    counts, problems = differences(seed, kernel)
+    if problems:
+        raise Disagreement(problems[0])
+    return counts
+
+
 def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:
     """Check some batches. Raises `Disagreement` with the seed of the batch."""
     counts: Counter[str] = Counter()
@@ -170,6 +178,7 @@ def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:
         try:
             counts.update(check(batch(seed), kernel))
             counts.update(_check_pairings(seed, kernel))
+            counts.update(_check_repeats(seed, kernel))
         except Disagreement as error:
             raise Disagreement(f"batch {seed}: {error}") from error
         counts["batches"] += 1

@@ -76,3 +76,17 @@ def test_hashes_of_any_bytes_are_those_of_the_paper(kernel: Kernel) -> None:
     texts = [by_chance.randbytes(n) for n in range(300)]
     key = int(kernel.key[0]), int(kernel.key[1])
     assert kernel.hashes(laid(texts)).tolist() == [siphash(key, one, 1, 3) for one in texts]
+
+
+def test_texts_are_laid_as_python_joins_them(kernel: Kernel) -> None:
+    texts = [b"", b"a", b"", b"\x00bc", b"d" * 300]
+    for given in (texts, tuple(texts), []):
+        by_python, found = Values.of(given, 0, 9), kernel.laid(given, 0, 9)
+        assert found.buffer.tobytes() == by_python.buffer.tobytes()
+        assert (found.offsets.tolist(), found[2:]) == (by_python.offsets.tolist(), by_python[2:])
+
+
+@pytest.mark.parametrize("odd", [None, "a", bytearray(b"a"), 7, (b"a",)])
+def test_what_is_no_text_is_refused(kernel: Kernel, odd: object) -> None:
+    with pytest.raises(TypeError, match="expected bytes"):
+        kernel.laid([b"a", odd])

@@ -36,7 +36,7 @@ def sanitized() -> Iterator[Run]:
 
 def test_every_level_and_name_is_that_of_python(kernel: Kernel) -> None:
     counts = run(224, kernel, 30)  # batches in which every level comes
-    assert {"match", "ignored", "tolerated", "mismatch", "unknown", "named", "noted"} <= {*counts}
+    assert {"match", "ignored", "tolerated", "mismatch", "unknown", "named", "noted", "repeats"} <= {*counts}
 
 
 def test_sanitizers_find_nothing_and_each_planted_fault_shows(sanitized: Run) -> None:

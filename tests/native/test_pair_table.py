@@ -34,7 +34,7 @@ def test_memory_follows_what_waits_up_and_down(kernel: Kernel) -> None:
     least = table.nbytes
 
     def ids(first: int) -> Hashed:
-        made = Hashed.of([b"k%09d" % n for n in range(first, first + batch)])
+        made = Hashed.of([b"k%09d" % n for n in range(first, first + batch)], kernel)
         assert made is not None
         return made
 

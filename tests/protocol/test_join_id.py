@@ -162,3 +162,12 @@ def test_without_numbers_no_output_of_production_is_a_repeat() -> None:
     identity = Identity(config(identity={"kind": "coordinate", "outputs": "many"}))
     unnumbered = FIRST._replace(k=NO_K)
     assert identity.repeats_by(Side.PRODUCTION, ["id", "id"], [unnumbered, unnumbered]) == [None, None]
+
+
+@pytest.mark.parametrize("kind", ["key", "coordinate"])
+def test_a_batch_without_packed_headers_names_no_inputs(kind: str) -> None:
+    identity = Identity(config(identity={"kind": kind}))
+    given = batch(None, None)
+    coordinates = identity.coordinates(Side.SHADOW, given, ())
+    assert not any(coordinates or ())
+    assert list(identity.ids(Side.SHADOW, given, coordinates)) == ([b"k0", b"k1"] if kind == "key" else [None, None])

@@ -32,7 +32,8 @@ from shadowstream.joiner.matching.key_order import KeyOrder
 from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.joiner.task_topics import TaskTopics
-from shadowstream.native.hashed import Hashed, laid
+from shadowstream.native import library
+from shadowstream.native.hashed import NOT_LAID, Hashed, LaidBatch, laid
 from shadowstream.protocol.headers import ORIGIN_HEADER, PackedHeader, header, unpack_origin
 from shadowstream.protocol.join_id import Identity, no_id
 from shadowstream.protocol.outcomes import Outcome, Result, undecodable, unpairable
@@ -87,10 +88,10 @@ class SideIntake:
 
     def __init__(self, side: Side, parts: IntakeParts) -> None:
         self._side, self._parts = side, parts
-        self._dedupe = DedupeWindow(parts.config.identity.dedupe_span)
+        self._kernel = library.state(parts.config.schemas.native).kernel
+        self._dedupe = DedupeWindow(parts.config.identity.dedupe_span, kernel=self._kernel)
         self._redelivery = Redelivery(parts.config.inputs)
         self._is_copied = side in parts.sources.copied
-        self._native = parts.config.schemas.native and parts.identity.has_unique_texts
         self._undated: list[tuple[PendingColumns, Sequence[Hashable]]] = []
         self.position = SidePosition()
 
@@ -131,23 +132,28 @@ class SideIntake:
         if side is Side.SHADOW:
             parts.count_routes(packed[reread:])
         rows = self._columns(batch, coordinates, header_fields, packed)
-        repeats = outcomes_of_repeats(parts.identity, self._dedupe, side, batch, ids, coordinates)
+        rows.hashed, rows.laid = texts = self._laid(ids, batch.values)
+        repeats = outcomes_of_repeats(parts.identity, self._dedupe, side, batch, ids, coordinates, texts)
         if parts.order is not None:
             to_reread = position.to_reread
             before = {offset for offset in batch.offsets[:reread] if offset not in to_reread}
             parts.order.read(side, batch.offsets, batch.keys, ids, repeats, before)
         ended: list[EndedRecord] = []
-        has_ids = not (None in ids or parts.config.identity.path or batch.lost is not None)
+        has_ids = rows.hashed is not None or not (parts.config.identity.path or batch.lost is not None or None in ids)
         if reread or repeats or parts.shedder.level > 0 or not has_ids:
             ids, mask, ended = self._separated(ids, rows, reread, repeats)
             rows = rows.where(mask)
-        if self._native:
-            rows.hashed, rows.laid = Hashed.of(ids), laid(rows.values or ())
+            rows.hashed, rows.laid = self._laid(ids, rows.values or ())
         self._reach(end)
         if ids and batch.lost is not None and time_ms is None:
             self._undated.append((rows, ids))
             ids = ()
         return AdmittedBatch(rows if ids else None, ids, ended, reread > 0, redelivered)
+
+    def _laid(self, ids: Sequence[Hashable], values: Sequence[bytes | None]) -> LaidBatch:
+        if self._kernel is None or not self._parts.identity.has_unique_texts:
+            return NOT_LAID
+        return LaidBatch(Hashed.of(ids, self._kernel), laid(values, self._kernel))
 
     def _time_of_undated(self) -> int | None:
         """Return the event time for unreadable records: the one that this side had reached before them."""
@@ -173,10 +179,11 @@ class SideIntake:
         return len(self.position.to_reread) + sum(len(ids) for _, ids in self._undated)
 
     def _packed(self, batch: Batch) -> Sequence[PackedHeader | None]:
+        """Return the packed header of each record; nothing if no record has headers."""
         if self._side is not Side.SHADOW:
             return ()
         if not any(batch.headers):  # an external candidate writes none
-            return [None] * len(batch)
+            return ()
         return [self._parts.identity.packed(headers) for headers in batch.headers]
 
     def _reread(self, batch: Batch) -> int:
@@ -199,12 +206,15 @@ class SideIntake:
         """Move the watermark by the event times of a batch; its first `reread` records have been counted before."""
         parts, position = self._parts, self.position
         parts.completeness.last_read_ms = now_ms
-        newest_ms = parts.ahead.newest(batch.times_ms, now_ms)
+        latest_ms = max(batch.times_ms)
+        newest_ms: int | None = latest_ms
+        if latest_ms > parts.ahead.limit_ms(now_ms):
+            newest_ms = parts.ahead.newest(batch.times_ms, now_ms)
+            parts.ahead.note(self._side, batch.offsets, batch.times_ms, reread)
         if newest_ms is not None and not self._is_copied and batch.lost is None:
             parts.completeness.advance_watermark(self._side, newest_ms)
         if position.retention_gap_until_ms == UNREAD_MS and batch.lost is None:
             position.retention_gap_until_ms = min(batch.times_ms[0], parts.ahead.limit_ms(now_ms))
-        parts.ahead.note(self._side, batch.offsets, batch.times_ms, reread)
 
     def _columns(
         self,

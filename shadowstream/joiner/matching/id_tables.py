@@ -110,7 +110,7 @@ class KernelTable(IdTable):
     """Ids that are bytes in the kernel's table, all others in a dictionary."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self._pairs, self._others = PairTable(kernel), DictTable()
+        self._kernel, self._pairs, self._others = kernel, PairTable(kernel), DictTable()
 
     def take(self, ids: Sequence[Hashable], hashed: Hashed | None) -> Slots:
         if hashed is not None:
@@ -118,7 +118,7 @@ class KernelTable(IdTable):
         slots = np.full(len(ids), NONE, np.int64)
         texts, others = _divided(ids)
         if texts:
-            slots[texts] = self._pairs.take(_hashed(ids, texts))
+            slots[texts] = self._pairs.take(self._hashed(ids, texts))
         if others:
             slots[others] = self._others.take([ids[n] for n in others], None)
         return slots
@@ -129,7 +129,7 @@ class KernelTable(IdTable):
         firsts = slots.copy()
         texts, others = _divided(ids)
         if texts:
-            firsts[texts] = self._pairs.enter(_hashed(ids, texts), slots[texts])
+            firsts[texts] = self._pairs.enter(self._hashed(ids, texts), slots[texts])
         if others:
             firsts[others] = self._others.enter([ids[n] for n in others], None, slots[others])
         return firsts
@@ -137,7 +137,7 @@ class KernelTable(IdTable):
     def slot_of(self, id_: Hashable) -> int:
         if not isinstance(id_, bytes):
             return self._others.slot_of(id_)
-        return int(self._pairs.find(_hashed([id_], [0]))[0])
+        return int(self._pairs.find(self._hashed([id_], [0]))[0])
 
     def id_of(self, slot: int) -> Hashable:
         id_ = self._pairs.id_of(slot)
@@ -153,6 +153,12 @@ class KernelTable(IdTable):
         texts = (self._pairs.id_of(slot) for slot in self._pairs.slots().tolist())
         return [*texts, *self._others.ids()]
 
+    def _hashed(self, ids: Sequence[Hashable], places: Sequence[int]) -> Hashed:
+        hashed = Hashed.of([ids[n] for n in places], self._kernel)
+        if hashed is None:
+            raise ShadowstreamBug("an id that is no bytes is in the kernel's table")
+        return hashed
+
     def move(self, to: Slots, count: int) -> None:
         self._pairs.move(to, count)
         self._others.move(to, count)
@@ -162,10 +168,3 @@ def _divided(ids: Sequence[Hashable]) -> tuple[list[int], list[int]]:
     """Return the places of ids that are bytes, and of all others."""
     texts = [n for n, id_ in enumerate(ids) if isinstance(id_, bytes)]
     return texts, [n for n, id_ in enumerate(ids) if not isinstance(id_, bytes)]
-
-
-def _hashed(ids: Sequence[Hashable], places: Sequence[int]) -> Hashed:
-    hashed = Hashed.of([ids[n] for n in places])
-    if hashed is None:
-        raise ShadowstreamBug("the kernel is switched off while its table is in use")
-    return hashed

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.joiner.intake.dedupe import DedupeWindow, Digests, digests
+from shadowstream.native import library
 
 SPAN = 6
 firsts = st.sampled_from([1, 3, 4_096])
+kernels = st.sampled_from([None, library.state().kernel])
 logs = st.lists(
     st.tuples(st.sampled_from(["a", "b", "c", None]), st.sampled_from("xyz"), st.integers(1, 4)), max_size=40
 )
@@ -57,19 +59,23 @@ def read(seen: DedupeWindow, log: Columns, begin: int, cuts: Sequence[int]) -> d
     return found
 
 
-@given(log=logs, first=firsts, cuts=st.lists(st.integers(1, 5), max_size=30))
-def test_batches_cut_anywhere_give_the_same_repeats(log: Log, first: int, cuts: list[int]) -> None:
+@given(log=logs, first=firsts, cuts=st.lists(st.integers(1, 5), max_size=30), kernel=kernels)
+def test_batches_cut_anywhere_give_the_same_repeats(
+    log: Log, first: int, cuts: list[int], kernel: library.Kernel | None
+) -> None:
     columns = of_log(log)
-    assert read(DedupeWindow(SPAN, first), columns, 0, cuts) == by_definition(columns)
+    assert read(DedupeWindow(SPAN, first, kernel), columns, 0, cuts) == by_definition(columns)
 
 
-@given(log=logs, first=firsts, at=st.integers(0, 40), cuts=st.lists(st.integers(1, 5), max_size=30))
-def test_a_restart_that_reads_one_span_again_finds_the_same(log: Log, first: int, at: int, cuts: list[int]) -> None:
+@given(log=logs, first=firsts, at=st.integers(0, 40), cuts=st.lists(st.integers(1, 5), max_size=30), kernel=kernels)
+def test_a_restart_that_reads_one_span_again_finds_the_same(
+    log: Log, first: int, at: int, cuts: list[int], kernel: library.Kernel | None
+) -> None:
     columns = of_log(log)
     offsets = columns.offsets
     high = offsets[at] if at < len(offsets) else 1_000
     begin, new = bisect_left(offsets, high - SPAN), bisect_left(offsets, high)
-    after = DedupeWindow(SPAN, first)
+    after = DedupeWindow(SPAN, first, kernel)
     if begin < new:
         after.repeats(*columns.part(begin, new))
     found = read(after, columns, new, cuts)

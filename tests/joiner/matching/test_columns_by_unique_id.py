@@ -15,7 +15,7 @@ from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.matching.matches import PairBatch, Unmatched
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.native import library
-from shadowstream.native.hashed import Hashed, laid
+from shadowstream.native.hashed import Hashed
 from shadowstream.records import InputCoordinate, Side
 from tests.joiner.completeness.completeness_world import IN, CompletenessWorld
 
@@ -75,7 +75,7 @@ def test_columns_pair_wait_and_end_as_rows_do(
         read[side] += len(ids)
         columns = PendingColumns.of(rows)
         if kind == "kernel, from intake":
-            columns.hashed, columns.laid = Hashed.of(ids), laid(columns.values)
+            columns.hashed = Hashed.of(ids, kernel)
         one = list(flat(by_rows.match_rows(side, ids, rows)))
         assert list(flat(by_columns.match_columns(side, ids, columns))) == one
         if n % settle == 0:
@@ -108,7 +108,7 @@ def test_many_rows_in_any_order_come_back_as_they_were(kind: str, monkeypatch: p
         read[side] = offsets.stop
         columns = PendingColumns(offsets, [offset * 7 for offset in offsets], [b"v" + id_ for id_ in ids], keys)
         if kernel is not None:
-            columns.hashed = Hashed.of(ids)
+            columns.hashed = Hashed.of(ids, kernel)
         return columns
 
     for size in [50] * 20 + [3_000, 1] * 3 + [200] * 20:
