@@ -200,3 +200,7 @@ def _function(kernel: Kernel, name: str) -> Callable[..., Any]:
 
 def _empty(entries: int) -> npt.NDArray[Any]:
     return np.full((entries, 2), EMPTY, np.uint32)  # hash and place
+
+
+def _ids(of: Hashed) -> _Ids:
+    return _Ids(address(of.texts.buffer), address(of.texts.offsets), address(of.hashes))
