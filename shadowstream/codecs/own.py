@@ -85,11 +85,6 @@ def encode_diff(row: Mapping[str, Any]) -> bytes:
     return diff_rows.encoded(record_head("diff"), row)
 
 
-def encode_mismatches(rows: diff_rows.MismatchColumns) -> list[bytes]:
-    """Encode rows of diff that are columns, each as `encode_diff` does."""
-    return diff_rows.encoded_mismatches(record_head("diff"), rows)
-
-
 def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
     """Decode a record; return its schema's name and the record. Raises `RecordError` for bytes that no release of
     shadowstream wrote.

@@ -22,7 +22,7 @@ from hashlib import sha256
 from itertools import repeat
 from typing import NamedTuple
 
-from shadowstream.codecs.diff_rows import FieldColumns
+from shadowstream.codecs.mismatch_rows import FieldColumns
 from shadowstream.compare.column_differences import FieldDifferences
 from shadowstream.compare.differences import deltas_of, is_plain, texts_of
 from shadowstream.compare.dimension_codes import ABSENT, Coded

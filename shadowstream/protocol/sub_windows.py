@@ -4,14 +4,10 @@ Stats records count by sub-window the outcomes that the joiner counts at a time 
 whole windows, from the runner's marks; fields, checks, sums and slices would make the records large.
 """
 
-import numpy as np
-import numpy.typing as npt
-
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import SUB_WINDOWS
 
-Ints = npt.NDArray[np.int64]
 _OUTCOMES = frozenset(Outcome)
 _PREFIXES = (TWIN, JOINT, EXPECTED, EXPECTED_ALSO)
 
@@ -32,16 +28,6 @@ def index_of(time_ms: int, window_ms: int) -> int:
     (12, -1)
     """
     return time_ms * SUB_WINDOWS // window_ms
-
-
-def places_of(times_ms: Ints, window_ms: int) -> tuple[Ints, Ints]:
-    """Return the window of each event time, counted from the epoch, and its sub-window, counted in the window.
-
-    >>> [column.tolist() for column in places_of(np.array([3_600_000 + 299_999, -1]), 3_600_000)]
-    [[1, -1], [0, 11]]
-    """
-    windows = times_ms // window_ms
-    return windows, (times_ms - windows * window_ms) * SUB_WINDOWS // window_ms
 
 
 def end_of(index: int, window_ms: int) -> int:

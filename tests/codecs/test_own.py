@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.codecs import own
-from shadowstream.codecs.diff_rows import FieldColumns, MismatchColumns, RecordColumns
+from shadowstream.codecs.mismatch_rows import FieldColumns, MismatchColumns, RecordColumns, encoded_mismatches
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import Partition
 
@@ -128,7 +128,7 @@ def each(columns: MismatchColumns) -> list[dict[str, Any]]:
 @settings(max_examples=40, deadline=None)
 @given(mismatches())
 def test_rows_of_mismatches_in_columns_are_written_as_any_other_record(columns: MismatchColumns) -> None:
-    assert own.encode_mismatches(columns) == [own.encode("diff", row) for row in each(columns)]
+    assert encoded_mismatches(own.record_head("diff"), columns) == [own.encode("diff", row) for row in each(columns)]
 
 
 def test_a_column_that_lacks_a_row_is_refused() -> None:
@@ -136,6 +136,6 @@ def test_a_column_that_lacks_a_row_is_refused() -> None:
     field = FieldColumns([0, 1], "score", None, [b"1", b"1"], [b"2", b"3"], [1.0, 2.0])
     columns = [b"a", b"b"], "t/0", "mismatch", ["r", "r"], [1, 2], [b"k", b"l"], records, records
     rows = MismatchColumns(*columns, None, [field], "key", None, [])
-    assert len(own.encode_mismatches(rows)) == 2
+    assert len(encoded_mismatches(own.record_head("diff"), rows)) == 2
     with pytest.raises(ShadowstreamBug, match="has only 1"):
-        own.encode_mismatches(rows._replace(times_ms=[1]))
+        encoded_mismatches(own.record_head("diff"), rows._replace(times_ms=[1]))

@@ -6,8 +6,8 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
-from shadowstream.codecs.diff_rows import MismatchColumns, RecordColumns, are_one
 from shadowstream.codecs.framing import unheaded
+from shadowstream.codecs.mismatch_rows import MismatchColumns, RecordColumns, are_one, encoded_mismatches
 from shadowstream.compare.column_differences import ColumnDifferences
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import PairResult, Undecodable
@@ -141,7 +141,7 @@ class RowWriter:
             named,
             rows.dimensions,
         )
-        of_each = columns.pair_ids, own.encode_mismatches(columns), production.times_ms
+        of_each = columns.pair_ids, encoded_mismatches(own.record_head("diff"), columns), production.times_ms
         return list(map(_write, zip(repeat(self._topic), repeat(self._partition), *of_each, repeat(None))))
 
     def _records(self, side: Side, rows: PendingColumns) -> RecordColumns:

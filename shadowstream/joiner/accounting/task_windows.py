@@ -10,7 +10,6 @@ from shadowstream.joiner.accounting.pair_cells import CELLS_MAX
 from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.part_counts import Mask
 from shadowstream.joiner.accounting.reason_counts import At
-from shadowstream.protocol.sub_windows import places_of
 from shadowstream.records import SUB_WINDOWS
 
 
@@ -28,7 +27,7 @@ class TaskWindows(NamedTuple):
     def of(cls, sizes: Sequence[int], pairs: PairColumns, window_ms: int) -> "TaskWindows":
         """Return the windows of the pairs of several tasks, one task after the other; `sizes`: the pairs of each."""
         tasks = np.repeat(np.arange(len(sizes)), sizes)
-        places, numbers = places_of(pairs.times_ms, window_ms)
+        places, numbers = windows_of(pairs.times_ms, window_ms)
         starts = places * window_ms
         if len(starts) and (starts == starts[0]).all():
             found, windows = starts[:1], np.zeros(len(starts), np.int64)
@@ -68,3 +67,13 @@ class TaskWindows(NamedTuple):
         groups = np.full(len(joint), -1, np.int64)
         groups[counted] = inverse
         return list(map(self._cell, found.tolist())), groups
+
+
+def windows_of(times_ms: Ints, window_ms: int) -> tuple[Ints, Ints]:
+    """Return the window of each event time, counted from the epoch, and its sub-window, counted in the window.
+
+    >>> [column.tolist() for column in windows_of(np.array([3_600_000 + 299_999, -1]), 3_600_000)]
+    [[1, -1], [0, 11]]
+    """
+    windows = times_ms // window_ms
+    return windows, (times_ms - windows * window_ms) * SUB_WINDOWS // window_ms
