@@ -20,7 +20,7 @@ SEED       ?= 1
 PROOF_ARGS ?=
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
-TESTERS     ?= 3
+TESTERS     ?= 4
 BENCH_ARGS  ?=
 LOCK_ARGS   ?=
 SECONDS     ?= 600
@@ -75,7 +75,7 @@ $(KERNEL): $(STAMP) $(wildcard shadowstream/native/*.[ch]) shadowstream/native/b
 demo: setup ## real Kafka, real flights, a verdict, a report (CANDIDATE=same|worse|late-bug DEMO_ARGS=--keep)
 	@$(BIN)/shadowstream demo --candidate $(CANDIDATE) --report build/demo-report.html $(DEMO_ARGS)
 
-test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest, TESTERS=3 processes)
+test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest, TESTERS=4 processes)
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) $(PYTEST_ARGS)
 
 proof: setup ## every must-show of the issues in full: the tests marked long

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Generator
 from importlib.util import find_spec
+from itertools import chain, filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -38,51 +39,78 @@ _TOGETHER = {
 }
 """Tests that share a run, or a broker, made once for the whole session; all others are divided by file."""
 
-_FIRST = (
+_WAITING = (
     "demos",
     "chaos",
-    "tests/pipeline/test_hostile_candidate.py",
-    "tests/tidy/test_lint.py",
-    "tests/pipeline/test_partitioners.py",
-    "tests/judge/test_calibration.py",
     "tests/pipeline/test_doctor.py",
-    "tests/bench/test_eos_cost.py",
-    "tests/pipeline/test_identity.py",
-    "tests/cli/test_down.py",
-    "tests/simulation/test_planted_faults_on_broker.py",
-    "tests/pipeline/test_first_hour.py",
-    "tests/pipeline/test_takeover.py",
-    "tests/pipeline/test_operator_commands.py",
-    "tests/pipeline/test_slow_sink.py",
-    "tests/pipeline/test_external_partitioners.py",
-    "tests/pipeline/test_ending_candidate.py",
-    "tests/pipeline/test_labels.py",
-    "tests/pipeline/test_dead_letters.py",
+    "tests/pipeline/test_hostile_candidate.py",
     "secured",
+    "tests/pipeline/test_partitioners.py",
+    "tests/pipeline/test_takeover.py",
     "tests/pipeline/test_pairing.py",
-    "tests/cli/test_handover.py",
     "metrics",
-    "tests/pipeline/test_stateful_candidate.py",
+    "tests/pipeline/test_ending_candidate.py",
     "tests/docs/test_examples.py",
-    "tests/demo/test_production.py",
-    "tests/simulation/test_on_broker.py",
-    "tests/judge/test_order_independence.py",
+    "tests/pipeline/test_topic_changes.py",
+    "tests/pipeline/test_slow_sink.py",
     "tests/pipeline/test_group_protocol.py",
+    "tests/pipeline/test_labels.py",
+    "tests/pipeline/test_external_partitioners.py",
+    "tests/pipeline/test_decompression_bombs.py",
+    "tests/cli/test_handover.py",
+    "tests/pipeline/test_transactional_inputs.py",
+    "tests/pipeline/test_first_hour.py",
+    "tests/pipeline/test_trial_begin.py",
+    "tests/pipeline/test_operator_commands.py",
+    "tests/pipeline/test_outcomes.py",
+    "tests/bench/test_eos_cost.py",
+    "tests/cli/test_down.py",
+    "tests/pipeline/test_identity.py",
+    "tests/pipeline/test_dead_letters.py",
+    "tests/pipeline/test_stateful_candidate.py",
     "tests/pipeline/test_slow_candidate.py",
+)
+"""The longest of those that wait most of the time, for a broker and for roles, in the order in which they begin."""
+_COMPUTING = (
+    "tests/tidy/test_lint.py",
+    "tests/simulation/test_on_broker.py",
+    "tests/judge/test_calibration.py",
+    "tests/demo/test_production.py",
+    "tests/simulation/test_planted_faults_on_broker.py",
+    "tests/judge/test_order_independence.py",
     "tests/simulation/test_simulation.py",
     "tests/bench/test_benchmark.py",
 )
-"""The longest, which begin first: at the end no process is to work on one of them while the other has nothing left."""
+"""The longest of those that compute all the time."""
+
+
+_WAITING_ROOMS = tuple(
+    f"tests/{room}/"
+    for room in ("alerts", "cli", "contracts", "docs", "kafka", "model_server", "pipeline", "rollouts", "topic_pairs")
+)
+"""Rooms whose tests wait more than they compute."""
+
+
+def _waits(name: str) -> bool:
+    return name in _WAITING or name.startswith(_WAITING_ROOMS)
 
 
 class Together(LoadScopeScheduling):
-    """One process for all tests of a file, and of what is named above."""
+    """One process for all tests of a file, and of what is named above.
+
+    The last process begins with what computes and the others with what waits, so that no core rests. The longest begin
+    first: at the end no process is to work on one of them while the others have nothing left.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return next((name for name, starts in _TOGETHER.items() if nodeid.startswith(starts)), nodeid.split("::")[0])
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        first = next((name for name in _FIRST if name in self.workqueue), None)
+        waiting = chain(_WAITING, filter(_waits, self.workqueue))
+        computing = chain(_COMPUTING, filterfalse(_waits, self.workqueue))
+        computes = node == self.nodes[-1]
+        order = chain(computing, waiting) if computes else chain(waiting, computing)
+        first = next((name for name in order if name in self.workqueue), None)
         if first is not None:
             self.workqueue.move_to_end(first, last=False)
         super()._assign_work_unit(node)

@@ -169,14 +169,17 @@ class Decoder:
             return None
 
     def lay(self, values: Sequence[bytes | None]) -> Values | None:
-        """Lay values one behind the other; None if there is a tombstone. The decoder keeps the result for the same list
-        object, so that the comparison and the dimensions share it."""
+        """Lay values one behind the other; None if there is a tombstone, or a value too large to be decoded, of which
+        there is to be no copy. The decoder keeps the result for the same list object, so that the comparison and the
+        dimensions share it."""
         if self._laid[0] is not values:
             present = cast("Sequence[bytes]", values)
             try:
-                self._laid = present, Values.of(present)
+                if max(map(len, present), default=0) > self._bytes_max:
+                    return None
             except TypeError:  # None has no length
                 return None
+            self._laid = present, Values.of(present)
         return self._laid[1]
 
     def has_one_head(self, values: Sequence[bytes | None]) -> bool:

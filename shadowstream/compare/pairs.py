@@ -108,9 +108,7 @@ def compare_pairs(
 
     columns = ColumnDifferences(count)
 
-    def explain(indexes: Sequence[int]) -> list[PairResult]:
-        if any(columns.mask[index] for index in indexes):
-            return [of_columns(index) if columns.mask[index] else explain([index])[0] for index in indexes]
+    def of_rows(indexes: Sequence[int]) -> list[PairResult]:
         raw = [production[index] for index in indexes], [shadow[index] for index in indexes]
         values = evolving.uncounted().decoded(decoders, raw, indexes)
         return list(map(compare_rows, *values, _rules_of(decoders, raw, rules)))
@@ -118,6 +116,12 @@ def compare_pairs(
     def of_columns(index: int) -> PairResult:
         found = [difference(*raw) for raw in columns.of(index)]
         return PairResult(Outcome.MISMATCH, found, touched=columns.touched_by(index))
+
+    # None of these functions refers to itself: a cycle would keep the values until the collector runs.
+    def explain(indexes: Sequence[int]) -> list[PairResult]:
+        if any(columns.mask[index] for index in indexes):
+            return [of_columns(index) if columns.mask[index] else of_rows([index])[0] for index in indexes]
+        return of_rows(indexes)
 
     results = Results(np.zeros(count, np.uint8), {}, explain, columns)
     is_whole = production_decoder.answer == shadow_decoder.answer

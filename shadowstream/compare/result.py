@@ -150,6 +150,10 @@ NAMES = (*OUTCOMES, Outcome.EXPECTED, undecodable(Side.PRODUCTION), undecodable(
 _NAMES = np.array(NAMES, object)
 
 
+def _explained(explain: Callable[[Sequence[int]], Sequence[PairResult]], index: int) -> PairResult:
+    return explain([index])[0]
+
+
 class Results(Sequence["PairResult | Undecodable"]):
     """One result a pair. Most are never accessed, so each result is created on first access.
 
@@ -210,9 +214,6 @@ class Results(Sequence["PairResult | Undecodable"]):
         if new:
             self.known.update(zip(new, self._explain(new), strict=True))
 
-    def _explain_one(self, index: int) -> PairResult:
-        return self._explain([index])[0]
-
     def __len__(self) -> int:
         return len(self.places)
 
@@ -227,7 +228,7 @@ class Results(Sequence["PairResult | Undecodable"]):
             return PLAIN_MATCH
         result = self.known.get(index)
         if result is None:
-            explain = partial(self._explain_one, index)
+            explain = partial(_explained, self._explain, index)
             result = self.known[index] = PairResult(OUTCOMES[level], explain=explain)
         return result
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from shadowstream.compare.record_parts import PartColumns
 from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.native.hashed import Hashed
-from shadowstream.native.library import Values
+from shadowstream.native.library import Measured
 from shadowstream.records import InputCoordinate, Partition
 
 
@@ -51,13 +51,13 @@ class PendingColumns:
     ((8, 2, None, b'l'), [8])
     """
 
-    __slots__ = ("columns", "hashed", "laid")
+    __slots__ = ("columns", "hashed", "measured")
 
     def __init__(self, *columns: Sequence[Any] | npt.NDArray[Any] | None) -> None:
         self.columns: tuple[Any, ...] = (*columns, *repeat(None, len(PendingRecord._fields) - len(columns)))
         self.hashed: Hashed | None = None
         """The rows' ids with their hashes, where intake made them; other rows made of these have none."""
-        self.laid: Values | None = None
+        self.measured: Measured | None = None
         """The rows' values in one buffer, likewise."""
 
     @classmethod

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shadowstream.native.library import Hashes, Kernel, Values
+from shadowstream.native.library import Hashes, Kernel, Measured, Values
 
 
 def laid(texts: Sequence[object], kernel: Kernel) -> Values | None:
     """The texts in one buffer, read from their first byte; None if one of them is no `bytes`."""
     try:
         return kernel.laid(texts)
+    except TypeError:
+        return None
+
+
+def measured(texts: Sequence[object], kernel: Kernel) -> Measured | None:
+    """The hashes and offsets of texts; None if one of them is no `bytes`."""
+    try:
+        return kernel.measured(texts)
     except TypeError:
         return None
 
@@ -35,10 +43,13 @@ class Hashed:
 
 
 class LaidBatch(NamedTuple):
-    """The ids and the values of a batch; None where the kernel has no part in them, or one of them is no `bytes`."""
+    """The ids of a batch in one buffer, and its values measured.
+
+    None where the kernel has no part in them, or one of them is no `bytes`.
+    """
 
     ids: Hashed | None = None
-    values: Values | None = None
+    values: Measured | None = None
 
 
 NOT_LAID = LaidBatch()

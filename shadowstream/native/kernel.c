@@ -23,7 +23,7 @@
 #error "doubles must be computed as doubles"
 #endif
 
-#define ABI 4
+#define ABI 5
 #define LOOPS_MAX 32
 #define SPANS_MAX 8
 #define SURE 3.552713678800501e-15 /* 2**-48 of all operands, far more than a few roundings add up to */

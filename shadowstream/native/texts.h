@@ -1,4 +1,4 @@
-/* Objects of Python as one buffer: where the bytes of each are, by two functions of Python's stable interface.
+/* Objects of Python: where the bytes of each are, by two functions of Python's stable interface.
 
    Both calls are made with Python's lock held, and the caller keeps the list and its objects. */
 
@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "avro.h"
+#include "hashing.h"
 
 typedef void *(*item_of)(void *list, ptrdiff_t index);                 /* PyList_GetItem */
 typedef int (*bytes_of)(void *object, char **at, ptrdiff_t *length);   /* PyBytes_AsStringAndSize */
@@ -27,6 +28,15 @@ EXPORT int32_t shadowstream_places(void *list, int64_t texts, item_of item, byte
         offsets[n + 1] = offsets[n] + length;
     }
     return 0;
+}
+
+/* Write the hash of each text, where it is. */
+EXPORT void shadowstream_hash_at(const char *const *at, const int64_t *offsets, int64_t texts, const uint64_t *key,
+                                 uint64_t *hashes) {
+    for (int64_t n = 0; n < texts; n++) {
+        span text = {(const uint8_t *)at[n], offsets[n + 1] - offsets[n]};
+        hashes[n] = hash_of(text, key);
+    }
 }
 
 /* Copy the texts into a buffer of offsets[texts] bytes. */

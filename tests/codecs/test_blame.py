@@ -253,7 +253,7 @@ def test_every_other_parser_of_foreign_bytes_too(what: str, parse_: Callable[[by
     chance = random.Random(what)
     heads: Sequence[bytes] = [
         *HEADS,
-        *map(own._head, own.NAMES),
+        *map(own.record_head, own.NAMES),
         *own._released(),
         struct.pack(">B", 1),
         b"\0\1",

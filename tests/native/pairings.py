@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from shadowstream.native.hashed import Hashed
-from shadowstream.native.library import Kernel, Values
-from shadowstream.native.pair_table import ABSENT, ENTRIES_MIN, ROOM_MIN, PairTable, TableError, _address, _ids
+from shadowstream.native.library import Kernel, Values, address
+from shadowstream.native.pair_table import ABSENT, ENTRIES_MIN, ROOM_MIN, PairTable, TableError, _ids
 
 IDS_MAX = 4 * ENTRIES_MIN
 
@@ -91,7 +91,7 @@ def _refusals(kernel: Kernel) -> list[str]:
 
     def entered(table: PairTable, slots: Sequence[int]) -> int:
         given, firsts, by = _ids(ids), np.empty(len(slots), np.int64), np.array(slots, np.int64)
-        done: int = table._enter(table._at, ctypes.addressof(given), len(slots), _address(by), _address(firsts))
+        done: int = table._enter(table._at, ctypes.addressof(given), len(slots), address(by), address(firsts))
         return done
 
     full, narrow, few = PairTable(kernel), PairTable(kernel), PairTable(kernel)
@@ -106,7 +106,7 @@ def _refusals(kernel: Kernel) -> list[str]:
     if entered(narrow, range(ENTRIES_MIN)) != 100 // 16:
         problems.append("an id beyond the arena")
     arena, places = np.empty(88, np.uint8), narrow._places
-    if narrow._pack(narrow._at, _address(arena), len(arena), None, _address(places), len(places)):
+    if narrow._pack(narrow._at, address(arena), len(arena), None, address(places), len(places)):
         problems.append("an arena that is too small for its ids")
     again, one = PairTable(kernel), hashed([b"one"], 20)
     again.enter(one, np.array([3]))

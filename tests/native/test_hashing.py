@@ -90,3 +90,12 @@ def test_texts_are_laid_as_python_joins_them(kernel: Kernel) -> None:
 def test_what_is_no_text_is_refused(kernel: Kernel, odd: object) -> None:
     with pytest.raises(TypeError, match="expected bytes"):
         kernel.laid([b"a", odd])
+
+
+def test_texts_are_measured_where_they_are_as_in_one_buffer(kernel: Kernel) -> None:
+    texts = [random.Random(9).randbytes(n) for n in (0, 1, 7, 8, 9, 300)]
+    found = kernel.measured(tuple(texts))
+    assert found.hashes.tolist() == kernel.hashes(kernel.laid(texts)).tolist()
+    assert found.offsets.tolist() == kernel.laid(texts).offsets.tolist()
+    with pytest.raises(TypeError):
+        kernel.measured([b"a", None])

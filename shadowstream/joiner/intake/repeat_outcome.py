@@ -71,8 +71,8 @@ def _contents(seen: DedupeWindow, values: Sequence[bytes | None], texts: LaidBat
     if seen.kernel is None:
         return digests(values)
     if texts.values is not None:
-        return seen.kernel.hashes(texts.values).view(np.int64)
-    found = seen.kernel.hashes(seen.kernel.laid([value or b"" for value in values])).view(np.int64)
+        return texts.values.hashes.view(np.int64)
+    found = seen.kernel.measured([value or b"" for value in values]).hashes.view(np.int64)
     found[[value is None for value in values]] = _DELETED
     return found
 

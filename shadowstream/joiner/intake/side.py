@@ -33,7 +33,7 @@ from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.joiner.task_topics import TaskTopics
 from shadowstream.native import library
-from shadowstream.native.hashed import NOT_LAID, Hashed, LaidBatch, laid
+from shadowstream.native.hashed import NOT_LAID, Hashed, LaidBatch, measured
 from shadowstream.protocol.headers import ORIGIN_HEADER, PackedHeader, header, unpack_origin
 from shadowstream.protocol.join_id import Identity, no_id
 from shadowstream.protocol.outcomes import Outcome, Result, undecodable, unpairable
@@ -132,7 +132,7 @@ class SideIntake:
         if side is Side.SHADOW:
             parts.count_routes(packed[reread:])
         rows = self._columns(batch, coordinates, header_fields, packed)
-        rows.hashed, rows.laid = texts = self._laid(ids, batch.values)
+        rows.hashed, rows.measured = texts = self._laid(ids, batch.values)
         repeats = outcomes_of_repeats(parts.identity, self._dedupe, side, batch, ids, coordinates, texts)
         if parts.order is not None:
             to_reread = position.to_reread
@@ -143,7 +143,7 @@ class SideIntake:
         if reread or repeats or parts.shedder.level > 0 or not has_ids:
             ids, mask, ended = self._separated(ids, rows, reread, repeats)
             rows = rows.where(mask)
-            rows.hashed, rows.laid = self._laid(ids, rows.values or ())
+            rows.hashed, rows.measured = self._laid(ids, rows.values or ())
         self._reach(end)
         if ids and batch.lost is not None and time_ms is None:
             self._undated.append((rows, ids))
@@ -153,7 +153,7 @@ class SideIntake:
     def _laid(self, ids: Sequence[Hashable], values: Sequence[bytes | None]) -> LaidBatch:
         if self._kernel is None or not self._parts.identity.has_unique_texts:
             return NOT_LAID
-        return LaidBatch(Hashed.of(ids, self._kernel), laid(values, self._kernel))
+        return LaidBatch(Hashed.of(ids, self._kernel), measured(values, self._kernel))
 
     def _time_of_undated(self) -> int | None:
         """Return the event time for unreadable records: the one that this side had reached before them."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
-from shadowstream.native.library import Values
+from shadowstream.native.library import Measured, Values
 from shadowstream.records import Side
 
 Numbers = npt.NDArray[np.int64]
@@ -21,7 +21,7 @@ def row_bytes(row: PendingRecord) -> int:
 
 def sizes_of(rows: PendingColumns, keys: Values | None = None) -> Numbers:
     """Return `row_bytes` of each row; `keys`: the keys in one buffer, if there is one."""
-    sizes = _lengths(rows.values, rows.laid, len(rows))
+    sizes = _lengths(rows.values, rows.measured, len(rows))
     sizes += _lengths(rows.keys, keys, len(rows))
     sizes += ROW_BYTES
     if rows.header_fields is not None:
@@ -30,9 +30,9 @@ def sizes_of(rows: PendingColumns, keys: Values | None = None) -> Numbers:
     return sizes
 
 
-def _lengths(column: Sequence[bytes | None] | None, laid: Values | None, n: int) -> Numbers:
-    if laid is not None:
-        return np.diff(laid.offsets)
+def _lengths(column: Sequence[bytes | None] | None, measured: Measured | Values | None, n: int) -> Numbers:
+    if measured is not None:
+        return np.diff(measured.offsets)
     if column is None:
         return np.zeros(n, np.int64)
     try:

@@ -12,7 +12,7 @@ from shadowstream.errors import RecordError
 from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.joiner.intake.repeat_outcome import outcomes_of_repeats
 from shadowstream.native import library
-from shadowstream.native.hashed import Hashed, LaidBatch, laid
+from shadowstream.native.hashed import Hashed, LaidBatch, measured
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, InputCoordinate, Partition, Side
 from tests.joiner.joiner_world import config
@@ -68,7 +68,7 @@ def test_any_history_has_the_outcomes_of_python(
             ids = [None if at is None else identity.of_coordinate(at) for at in inputs]
         coordinates = inputs if any(inputs) else None
         given = side, batch, ids, coordinates
-        texts = LaidBatch(Hashed.of(ids, kernel), laid(values, kernel)) if as_laid else LaidBatch()
+        texts = LaidBatch(Hashed.of(ids, kernel), measured(values, kernel)) if as_laid else LaidBatch()
         found = outcomes_of_repeats(identity, windows[1], *given, texts)
         assert found == outcomes_of_repeats(identity, windows[0], *given)
 
