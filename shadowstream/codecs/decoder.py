@@ -204,7 +204,8 @@ class Decoder:
         rows = self._reader_or_error(schema_id)
         # Rust allocates what a body claims: only bodies that cannot claim too much are given to it.
         laid = self.lay(values)
-        if reader is None or isinstance(rows, RecordError) or laid is None or laid.longest > rows.safe_bytes:
+        longest = max(map(len, values)) if laid is None else laid.longest
+        if reader is None or isinstance(rows, RecordError) or longest > rows.safe_bytes:
             return None
         try:
             read = reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)

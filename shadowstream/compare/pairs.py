@@ -105,7 +105,6 @@ def compare_pairs(
     decoders = production_decoder, shadow_decoder
     evolving = Evolutions() if evolutions is None else evolutions
     evolving.begin()
-
     columns = ColumnDifferences(count)
 
     def of_rows(indexes: Sequence[int]) -> list[PairResult]:
