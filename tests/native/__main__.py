@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from shadowstream.native.build import FLAGS, NotBuiltError, compiled, compilers, sources
 from shadowstream.native.library import Kernel
 from tests.native.oracle import Disagreement, run
@@ -117,6 +119,7 @@ def sanitized() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
 def inside(library: Path, options: argparse.Namespace) -> int:
     """Do the work in a process that has the sanitizer."""
     kernel, first = Kernel(library), options.seed * SEEDS_APART
+    kernel.key = np.arange(2, dtype=np.uint64)  # which ids collide must not depend on the process
     try:
         counts = fuzz(kernel, first, options.seconds or (1 if options.planted else 600))
     except Disagreement as error:
