@@ -34,7 +34,7 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def own_kafka() -> Iterator[Broker]:
-    """A broker on which nobody else makes topics and groups, for tests that look at all of a cluster's."""
+    """A broker on which no other test makes topics and groups, for tests that look at all of a cluster's."""
     with broker() as own:
         yield own
 

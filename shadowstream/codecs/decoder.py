@@ -169,9 +169,8 @@ class Decoder:
             return None
 
     def lay(self, values: Sequence[bytes | None]) -> Values | None:
-        """Lay values one behind the other; None if there is a tombstone, or a value too large to be decoded, of which
-        there is to be no copy. The decoder keeps the result for the same list object, so that the comparison and the
-        dimensions share it."""
+        """Lay values one behind the other; None if there is a tombstone, or a value too large to be decoded or copied.
+        The decoder keeps the result for the same list object, so that the comparison and the dimensions share it."""
         if self._laid[0] is not values:
             present = cast("Sequence[bytes]", values)
             try:

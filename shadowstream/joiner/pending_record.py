@@ -58,7 +58,7 @@ class PendingColumns:
         self.hashed: Hashed | None = None
         """The rows' ids with their hashes, where intake made them; other rows made of these have none."""
         self.measured: Measured | None = None
-        """The rows' values in one buffer, likewise."""
+        """The hashes and lengths of the rows' values, likewise."""
 
     @classmethod
     def of(cls, rows: Sequence[PendingRecord]) -> PendingColumns:

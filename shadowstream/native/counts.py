@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.native import library
-from shadowstream.native.library import Values
 
 Buckets = npt.NDArray[np.int64]
 
@@ -24,7 +23,7 @@ def buckets_of(keys: Sequence[bytes | None], buckets: int) -> Buckets:
     present = cast("Sequence[bytes]", keys)
     try:
         if (kernel := library.state().kernel) is not None:
-            return kernel.buckets(Values.of(present), buckets)
+            return kernel.buckets(kernel.laid(present), buckets)
         return np.fromiter(map(zlib.crc32, present), np.int64, len(present)) % buckets
     except TypeError:  # None is among the keys
         found = np.full(len(keys), -1, np.int64)

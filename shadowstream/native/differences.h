@@ -1,4 +1,4 @@
-/* Differences of pairs that mismatch: the fields and the values of both sides, so that nobody decodes the rest. */
+/* Differences of pairs that mismatch: the fields and the values of both sides, so that the rest need not be decoded. */
 
 #ifndef SHADOWSTREAM_DIFFERENCES_H
 #define SHADOWSTREAM_DIFFERENCES_H

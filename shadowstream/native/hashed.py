@@ -9,14 +9,6 @@ from typing import NamedTuple
 from shadowstream.native.library import Hashes, Kernel, Measured, Values
 
 
-def laid(texts: Sequence[object], kernel: Kernel) -> Values | None:
-    """The texts in one buffer, read from their first byte; None if one of them is no `bytes`."""
-    try:
-        return kernel.laid(texts)
-    except TypeError:
-        return None
-
-
 def measured(texts: Sequence[object], kernel: Kernel) -> Measured | None:
     """The hashes and offsets of texts; None if one of them is no `bytes`."""
     try:
@@ -35,8 +27,13 @@ class Hashed:
     @classmethod
     def of(cls, texts: Sequence[object], kernel: Kernel | None) -> Hashed | None:
         """None if one of the texts is no `bytes`, or without the kernel."""
-        values = laid(texts, kernel) if kernel is not None else None
-        return None if kernel is None or values is None else cls(values, kernel.hashes(values))
+        if kernel is None:
+            return None
+        try:
+            values = kernel.laid(texts)
+        except TypeError:
+            return None
+        return cls(values, kernel.hashes(values))
 
     def __len__(self) -> int:
         return len(self.hashes)

@@ -1,5 +1,5 @@
-/* SipHash (Aumasson, Bernstein 2012) with 1 round a word and 3 at the end, as Python hashes bytes: under a secret key,
-   nobody can choose keys of records that fall into one place of a table. */
+/* SipHash (Aumasson, Bernstein 2012) with 1 round a word and 3 at the end, as Python hashes bytes: with a secret key,
+   no producer can choose keys of records that share one place of a table. */
 
 #ifndef SHADOWSTREAM_HASHING_H
 #define SHADOWSTREAM_HASHING_H

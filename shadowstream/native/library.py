@@ -83,7 +83,7 @@ class Values(NamedTuple):
         return cls(np.frombuffer(b"".join(values), np.uint8), offsets, start, bytes_max)
 
     def headed(self, head: bytes, bytes_max: int) -> Values:
-        """The same values, of which those with this head have a body."""
+        """The same values; those with this head have a body."""
         return Values(self.buffer, self.offsets, len(head), bytes_max, head)
 
     @property

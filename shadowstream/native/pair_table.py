@@ -19,7 +19,7 @@ HEAD, UNIT = 12, 8
 """Bytes of a record before its id: slot, length, hash. Records begin at multiples of a unit."""
 ENTRIES_MIN, ROOM_MIN = 64, 1_024
 EMPTY = 0xFFFF_FFFF
-"""Stands in place of a record's place in an entry without one."""
+"""The place of an entry without a record."""
 _HEAD = struct.Struct("=iII")
 _FULL = 0.7
 """The share of entries in use above which there are made more; fewer below a sixth of it."""
@@ -55,7 +55,7 @@ class PairTable:
     """The slot of the first row of each id that waits; ids are bytes.
 
     Memory: an entry of 8 bytes, at most 70 % and at least 12 % of them in use; 8 bytes a slot; an id with a head of 12
-    bytes in an arena, of which at least a quarter is in use. Small tables keep a minimum.
+    bytes in an arena that is at least a quarter in use. Small tables keep a minimum.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -161,7 +161,7 @@ class PairTable:
             self._packed(max(ROOM_MIN, 2 * table.live))
 
     def _resize(self, count: int) -> None:
-        """Take entries of which a third to two thirds are in use by so many ids."""
+        """Take as many entries as leave a third to two thirds of them in use by so many ids."""
         size = ENTRIES_MIN
         while count > _FULL * size * 0.9:
             size *= 2

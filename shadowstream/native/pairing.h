@@ -1,7 +1,7 @@
 /* Pairing: a table from the ids of the rows that wait to the numbers of their slots, by open addressing.
 
    The caller owns all memory, sees to enough room beforehand, and replaces what has become too small or too large. An
-   entry holds 32 bits of a hash under the process's key, and where the record of its id lies in an arena: with the
+   entry holds 32 bits of a hash under the process's key, and where the record of its id is in an arena: with the
    slot, the length, the same 32 bits and the bytes, which are compared. A removed record has no slot. So an id is found
    by reading two places in memory. */
 

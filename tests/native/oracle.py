@@ -54,7 +54,7 @@ def _level(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> int:
 
 
 def other_head(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> list[int]:
-    """The levels of pairs of which one side has another head than expected."""
+    """The levels of pairs with another head than expected on one side."""
     found = []
     for side in range(2):
         given = [one.headed(b"\1" * HEAD, one.bytes_max) if n == side else one for n, one in enumerate(values)]

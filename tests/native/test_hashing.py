@@ -5,7 +5,6 @@ import random
 import numpy as np
 import pytest
 
-from shadowstream.native import library
 from shadowstream.native.library import Kernel, Values
 
 KEY = np.frombuffer(bytes(range(16)), np.uint64)
@@ -18,13 +17,6 @@ PUBLISHED = {
 }
 """SipHash-2-4 of the bytes 0, 1, 2 ... by their number, from the paper's reference code."""
 WORD = 2**64 - 1
-
-
-@pytest.fixture(scope="module")
-def kernel() -> Kernel:
-    if (kernel := library.state().kernel) is None:
-        pytest.skip(library.state().reason)
-    return kernel
 
 
 def siphash(key: tuple[int, int], text: bytes, rounds: int, last_rounds: int) -> int:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from shadowstream.native.build import NotBuiltError, build
 from shadowstream.native.library import Kernel
 from shadowstream.testing.simulation.check import Verdict
 from shadowstream.testing.simulation.generator import history
@@ -17,15 +16,6 @@ WAYS = {"plain": played, "shedding": played_shedding, "spilling": played_spillin
 SEEDS = (8, 26, 70, 116, 183, 355)
 SEEDS_LONG = 500
 Way = Callable[[History], Trial]
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The kernel, built anew."""
-    try:
-        return build(tmp_path_factory.mktemp("kernel"))
-    except NotBuiltError as error:
-        pytest.skip(f"no kernel can be built: {error}")
 
 
 @pytest.fixture
@@ -65,12 +55,12 @@ def differing(seeds: range | tuple[int, ...], way: Way, library: Path) -> list[i
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_trials_leave_the_same_on_both_paths(way: str, library: Path, calls: list[str]) -> None:
-    assert differing(SEEDS, WAYS[way], library) == []
+def test_trials_leave_the_same_on_both_paths(way: str, built: Path, calls: list[str]) -> None:
+    assert differing(SEEDS, WAYS[way], built) == []
     assert "hashes" in calls
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
-def test_five_hundred_trials_leave_the_same_on_both_paths(way: str, library: Path) -> None:
-    assert differing(range(SEEDS_LONG), WAYS[way], library) == []
+def test_five_hundred_trials_leave_the_same_on_both_paths(way: str, built: Path) -> None:
+    assert differing(range(SEEDS_LONG), WAYS[way], built) == []

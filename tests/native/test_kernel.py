@@ -7,21 +7,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from shadowstream.native.build import NotBuiltError, build
 from shadowstream.native.library import Kernel
 from tests.native import __main__ as fuzzer
 from tests.native.oracle import run
 
 Run = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
-    """The kernel, built anew."""
-    try:
-        return Kernel(build(tmp_path_factory.mktemp("kernel")))
-    except NotBuiltError as error:
-        pytest.skip(f"no kernel can be built: {error}")
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +24,8 @@ def sanitized() -> Iterator[Run]:
         pytest.skip(f"no sanitizer: {error}")
 
 
-def test_every_level_and_name_is_that_of_python(kernel: Kernel) -> None:
-    counts = run(224, kernel, 30)  # batches in which every level comes
+def test_every_level_and_name_is_that_of_python(built: Path) -> None:
+    counts = run(224, Kernel(built), 30)  # batches in which every level comes
     assert {"match", "ignored", "tolerated", "mismatch", "unknown", "named", "noted", "repeats"} <= {*counts}
 
 

@@ -1,9 +1,7 @@
 """The kernel's table of ids holds the same as a dictionary, in memory that is bounded by what it holds."""
 
 import numpy as np
-import pytest
 
-from shadowstream.native import library
 from shadowstream.native.hashed import Hashed
 from shadowstream.native.library import Kernel
 from shadowstream.native.pair_table import ABSENT, PairTable
@@ -11,13 +9,6 @@ from tests.native.pairings import differences
 
 BYTES_A_ROW = 80
 """The most that a large table takes for an id of 10 bytes, its entry and its slot."""
-
-
-@pytest.fixture(scope="module")
-def kernel() -> Kernel:
-    if (kernel := library.state().kernel) is None:
-        pytest.skip(library.state().reason)
-    return kernel
 
 
 def test_histories_by_chance_give_what_a_dictionary_gives(kernel: Kernel) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 of a joiner of which tens of thousands of records wait in any order: its log is read back exactly."""
+"""kill -9 of a joiner while tens of thousands of records wait in any order: its log is read back exactly."""
 
 import json
 import os

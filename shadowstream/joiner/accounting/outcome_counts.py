@@ -32,6 +32,7 @@ from shadowstream.joiner.accounting.row_writer import (
     first_of,
 )
 from shadowstream.joiner.accounting.slice_counts import SliceCounts
+from shadowstream.joiner.accounting.task_windows import TaskWindows
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.equivalent_ids import spelling_of
 from shadowstream.joiner.matching.matches import Pair, PairBatch
@@ -168,19 +169,12 @@ class OutcomeCounts:
             self._count_fields(part, self._cell(time_ms, revision))
         return writes
 
-    def _by_cell(self, times_ms: Ints, revisions: Coded) -> Iterable[tuple[tuple[int, str], Ints | None]]:
+    def _by_cell(self, times_ms: Ints, revisions: Coded) -> Iterable[tuple[At, Ints | None]]:
         """Yield the pairs of each window and revision: their places, or None for all."""
-        windows = times_ms // self.window_ms
-        first, last = int(windows.min()), int(windows.max())
-        revisions = revisions.by_appearance()
-        if first == last and len(revisions.values) == 1:
-            yield (first * self.window_ms, revisions.values[0]), None
-            return
-        for window in np.unique(windows).tolist():
-            for code, revision in enumerate(revisions.values):
-                places = np.flatnonzero((windows == window) & (revisions.codes == code))
-                if len(places):
-                    yield (window * self.window_ms, revision), places
+        windows = TaskWindows.of([len(times_ms)], times_ms, revisions.by_appearance(), self.window_ms)
+        cells, groups = windows.cells(np.ones(len(times_ms), np.bool_))
+        for group, (_, at) in enumerate(cells):
+            yield at, None if len(cells) == 1 else np.flatnonzero(groups == group)
 
     def _count_fields(self, differences: ColumnDifferences, cell: WindowCounts) -> None:
         """Count the paths of mismatches in columns as `_count_paths` counts those of each."""

@@ -23,7 +23,7 @@ def count_together(
     """Count the outcomes of pairs and write their rows. `tasks`: the counts of each, and the number of its pairs, one
     after the other."""
     counts = [one for one, _ in tasks]
-    windows = TaskWindows.of([n for _, n in tasks], columns, counts[0].window_ms)
+    windows = TaskWindows.of([n for _, n in tasks], columns.times_ms, columns.revisions, counts[0].window_ms)
     outcomes = columns.outcomes
     for task, code, n in _occurring(windows.tasks, len(tasks), outcomes):
         counts[task].end_pairs(outcomes.values[code], n)

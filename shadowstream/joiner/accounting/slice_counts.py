@@ -56,7 +56,7 @@ class SliceCounts:
     def add(self, pairs: PairColumns) -> None:
         """Count pairs; those that could not be compared count only for the values of dimensions."""
         if n := len(pairs.outcomes.codes):
-            add_together([self], pairs, TaskWindows.of([n], pairs, self._window_ms))
+            add_together([self], pairs, TaskWindows.of([n], pairs.times_ms, pairs.revisions, self._window_ms))
 
     def named(self, at: PairPlace | None) -> dict[str, str]:
         """Return the values of the dimensions of a pair by name; none if the pair has no columns."""

@@ -7,7 +7,6 @@ import numpy as np
 
 from shadowstream.compare.dimension_codes import Coded, Ints
 from shadowstream.joiner.accounting.pair_cells import CELLS_MAX
-from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.part_counts import Mask
 from shadowstream.joiner.accounting.reason_counts import At
 from shadowstream.records import SUB_WINDOWS
@@ -24,16 +23,16 @@ class TaskWindows(NamedTuple):
     revisions: Coded
 
     @classmethod
-    def of(cls, sizes: Sequence[int], pairs: PairColumns, window_ms: int) -> "TaskWindows":
+    def of(cls, sizes: Sequence[int], times_ms: Ints, revisions: Coded, window_ms: int) -> "TaskWindows":
         """Return the windows of the pairs of several tasks, one task after the other; `sizes`: the pairs of each."""
         tasks = np.repeat(np.arange(len(sizes)), sizes)
-        places, numbers = windows_of(pairs.times_ms, window_ms)
+        places, numbers = windows_of(times_ms, window_ms)
         starts = places * window_ms
         if len(starts) and (starts == starts[0]).all():
             found, windows = starts[:1], np.zeros(len(starts), np.int64)
         else:
             found, windows = np.unique(starts, return_inverse=True)
-        return cls(sizes, tasks, windows, found.tolist(), numbers, pairs.revisions)
+        return cls(sizes, tasks, windows, found.tolist(), numbers, revisions)
 
     @property
     def size(self) -> int:

@@ -32,7 +32,7 @@ from shadowstream.records import Side
 _KEYS, _OTHERS = 3, 4
 """The places of the keys among the columns of rows, and of those behind it."""
 _NO_KEY = object()
-"""Stands in the buffer for a key of None, while None stands for a key that is the id: the table has that."""
+"""Represents a key of None in the buffer, where None represents a key that is the id: the table has that."""
 
 
 class UniqueIdStore:
@@ -86,7 +86,7 @@ class UniqueIdStore:
         return done
 
     def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Pair]:
-        """Store new records of one side; match those of which all sides are there."""
+        """Store new records of one side; match those that all sides have."""
         columns = PendingColumns.of(list(rows))
         return self._match_each(side, ids, columns) if len(columns) else []
 
