@@ -17,7 +17,15 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 _CALL_LIMIT_S = 30.0
 _BATCH = 2_000
-_LEADERLESS = {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
+_LEADERLESS = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError._NOENT,  # of none of the partitions that were asked for
+}
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # theirs
 _TERSE = {"log_level": 3}
 """Logs errors only: a loading coordinator and a closed client are no news for a reader of tests."""
 
@@ -60,6 +68,11 @@ def create_topics(bootstrap: str, topics: Mapping[str, int], config: Mapping[str
             made.result(_CALL_LIMIT_S)
         except KafkaException as error:
             raise BrokerError(f"topic {name} was not created: {error.args[0].str()}") from error
+    places = [TopicPartition(name, partition) for name, number in topics.items() for partition in range(number)]
+    try:
+        _listed(admin, places, _EARLIEST, IsolationLevel.READ_UNCOMMITTED)
+    except KafkaException as error:
+        raise BrokerError(f"the new topics {', '.join(topics)} have no leader: {error.args[0].str()}") from error
 
 
 def produce_all(bootstrap: str, topic: str, records: Iterable[Write], *, transactional_id: str | None = None) -> int:
@@ -192,8 +205,7 @@ def _bounds(bootstrap: str, topic: str, isolation: Isolation) -> tuple[dict[int,
             raise BrokerError(f"topic {topic} cannot be read: {described.error.str()}")
         places = [TopicPartition(topic, partition) for partition in described.partitions]
         level = IsolationLevel.READ_COMMITTED if isolation == "read_committed" else IsolationLevel.READ_UNCOMMITTED
-        earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # theirs
-        return _listed(admin, places, earliest, level), _listed(admin, places, latest, level)
+        return _listed(admin, places, _EARLIEST, level), _listed(admin, places, _LATEST, level)
     except KafkaException as error:
         raise BrokerError(f"topic {topic} cannot be read: {error.args[0].str()}") from error
 

@@ -16,6 +16,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from shadowstream.kafka.client.offsets import once_settled
 from shadowstream.testing.memory.admin import MemoryAdmin
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
@@ -160,8 +161,12 @@ class BrokerWorld:
         """The committed offset of partition 0, asked beside the group."""
         admin, name = self.admin(), self.prefix + group
         request = ConsumerGroupTopicPartitions(name, [TopicPartition(topic, 0)])
-        asked = admin.list_consumer_group_offsets([request], require_stable=True, request_timeout=LIMIT_S)
-        return int(asked[name].result(LIMIT_S).topic_partitions[0].offset)
+
+        def ask() -> int:
+            asked = admin.list_consumer_group_offsets([request], require_stable=True, request_timeout=LIMIT_S)
+            return int(asked[name].result(LIMIT_S).topic_partitions[0].offset)
+
+        return once_settled(ask, f"no commits of {name}")
 
 
 def _from_the_start(consumer: Any, partitions: list[TopicPartition]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from shadowstream.kafka.client.offsets import once_settled
 from tests.contracts.brokers import LIMIT_S, BrokerWorld, MemoryBrokerWorld
 
 METADATA_MAX = 4_095
@@ -33,7 +34,8 @@ def send(producer: Any, consumer: Any, offsets: list[TopicPartition]) -> None:
 
 
 def committed(world: BrokerWorld, topic: str, group: str = "g") -> tuple[int, str]:
-    (found,) = world.consumer(group).committed([TopicPartition(topic, 0)], timeout=LIMIT_S)
+    asker = world.consumer(group)
+    (found,) = once_settled(lambda: asker.committed([TopicPartition(topic, 0)], timeout=LIMIT_S), "no commits")
     assert found.error is None
     return found.offset, found.metadata or ""
 

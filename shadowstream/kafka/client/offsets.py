@@ -20,9 +20,15 @@ from shadowstream.records import Partition
 TIMEOUT_S = 15.0
 UNCOMMITTED = IsolationLevel.READ_UNCOMMITTED
 LATEST, EARLIEST = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the factories have no types
-_MOVING = {
+LEADERLESS = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,  # the metadata shows a new leader before it knows of that itself
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError._NOENT,  # "No leaders found": of none of the partitions that were asked for
+}
+_MOVING = LEADERLESS | {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,

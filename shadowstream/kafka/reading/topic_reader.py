@@ -13,6 +13,7 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, make_client
 from shadowstream.kafka.client.errors import code_of, translated_errors
 from shadowstream.kafka.client.messages import offset_of, place_of
+from shadowstream.kafka.client.offsets import LEADERLESS
 from shadowstream.kafka.reading.bounded import BATCH, WAIT_S, NotReadToEnd, quiet, read_on, sort_out
 from shadowstream.records import Partition
 
@@ -21,7 +22,7 @@ _POLL_S = 0.1
 _ASK_S = 2.5
 _COMPLAINTS_MAX = 8
 ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
-_MOVING = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}
+_MOVING = LEADERLESS | {KafkaError._UNKNOWN_PARTITION}
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 
 

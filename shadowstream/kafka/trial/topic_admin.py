@@ -19,9 +19,7 @@ from shadowstream.topics import TIMESTAMP_AFTER, UNBOUNDED, TopicSpec
 
 log = get_logger("topics")
 LEADERS_WAIT_S = 15.0
-_NO_LEADER = {
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
+_NO_LEADER = offsets.LEADERLESS | {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
