@@ -22,6 +22,7 @@ from shadowstream.codecs.schema_paths import schema_of_answer
 from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Config, Format
 from shadowstream.errors import RecordError, RegistryError
+from shadowstream.native import library
 from shadowstream.native.library import Values
 from shadowstream.records import Headers
 
@@ -172,13 +173,12 @@ class Decoder:
         """Lay values one behind the other; None if there is a tombstone, or a value too large to be decoded or copied.
         The decoder keeps the result for the same list object, so that the comparison and the dimensions share it."""
         if self._laid[0] is not values:
-            present = cast("Sequence[bytes]", values)
+            present, kernel = cast("Sequence[bytes]", values), library.state(self._bounds.native).kernel
+            lay = Values.of if kernel is None else kernel.laid
             try:
-                if max(map(len, present), default=0) > self._bytes_max:
-                    return None
-            except TypeError:  # None has no length
+                self._laid = present, lay(present, self._bytes_max)
+            except (TypeError, OverflowError):  # None has no length
                 return None
-            self._laid = present, Values.of(present)
         return self._laid[1]
 
     def has_one_head(self, values: Sequence[bytes | None]) -> bool:

@@ -74,7 +74,8 @@ def check(given: Batch, kernel: Kernel) -> Counter[str]:
     if program is None:
         return Counter(refused=1)
     ops, fields = program.ops, len(program.fields)
-    laid = [Values.of(side, HEAD, bodies.bytes_max) for side in (given.production, given.shadow)]
+    sides = map(Values.of, (given.production, given.shadow))
+    laid = [Values(side.buffer, side.offsets, HEAD, bodies.bytes_max) for side in sides]
     levels = kernel.walk(ops, *laid, fields).levels.tolist()
     if other_head(kernel, ops, laid, fields) != [library.UNKNOWN] * 2 * PAIRS:
         raise Disagreement("values with another head are walked")
@@ -153,7 +154,7 @@ def _check_room(kernel: Kernel, ops: Ops, values: list[Values], fields: int) -> 
 def _check_buckets(given: Batch, kernel: Kernel) -> None:
     keys = [b"", *given.production, given.shadow[0]]
     expected = [zlib.crc32(key) % BUCKETS for key in keys]
-    if kernel.buckets(Values.of(keys, 0, 0), BUCKETS).tolist() != expected:
+    if kernel.buckets(Values.of(keys), BUCKETS).tolist() != expected:
         raise Disagreement("the buckets of keys are not those of zlib")
 
 

@@ -16,7 +16,7 @@ IDS_MAX = 4 * ENTRIES_MIN
 
 def hashed(ids: Sequence[bytes], bits: int) -> Hashed:
     """Ids with hashes of so few bits that many share an entry, and some all of their hash."""
-    values = Values.of(ids, 0, 1 << 20)
+    values = Values.of(ids)
     hashes = [hash(id_) % (1 << bits) for id_ in ids]
     return Hashed(values, np.array(hashes, np.uint64))
 

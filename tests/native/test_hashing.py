@@ -55,7 +55,7 @@ def siphash(key: tuple[int, int], text: bytes, rounds: int, last_rounds: int) ->
 
 
 def laid(texts: list[bytes]) -> Values:
-    return Values.of(texts, 0, 1 << 20)
+    return Values.of(texts)
 
 
 def test_hashes_are_the_published_ones(kernel: Kernel) -> None:
@@ -73,9 +73,17 @@ def test_hashes_of_any_bytes_are_those_of_the_paper(kernel: Kernel) -> None:
 def test_texts_are_laid_as_python_joins_them(kernel: Kernel) -> None:
     texts = [b"", b"a", b"", b"\x00bc", b"d" * 300]
     for given in (texts, tuple(texts), []):
-        by_python, found = Values.of(given, 0, 9), kernel.laid(given, 0, 9)
+        by_python, found = Values.of(given, 300), kernel.laid(given, 300)
         assert found.buffer.tobytes() == by_python.buffer.tobytes()
         assert (found.offsets.tolist(), found[2:]) == (by_python.offsets.tolist(), by_python[2:])
+
+
+def test_a_text_that_is_too_long_is_refused_before_any_is_copied(kernel: Kernel) -> None:
+    texts = [b"ab", b"abc", b"a"]
+    for lay in (Values.of, kernel.laid):
+        assert len(lay(texts, 3)) == len(lay([], 0)) + 3
+        with pytest.raises(OverflowError, match="more than 2 bytes"):
+            lay(texts, 2)
 
 
 @pytest.mark.parametrize("odd", [None, "a", bytearray(b"a"), 7, (b"a",)])
