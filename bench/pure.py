@@ -24,7 +24,7 @@ from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, pack
 from shadowstream.records import Batch, Headers, InputCoordinate, Partition
 
-BATCH = 2_000
+BATCH = 4_000
 COMMIT_RECORDS = 100_000
 REVISION = "00112233445566778899aabbccddeeff"
 PRODUCTION, SHADOW, INPUT = Partition("out", 0), Partition("new", 0), Partition("in", 0)
