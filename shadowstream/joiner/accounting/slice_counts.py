@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.codecs.commit_records import SliceGroup, SliceRows
 from shadowstream.compare.dimension_codes import OTHER, Ints, folded, least
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.eviction_counts import EvictionCounts
@@ -47,6 +48,7 @@ class SliceCounts:
         self._names = [dimension.name for dimension in config.compare.dimensions]
         places = range(len(self._names))
         self._groups = [*((place,) for place in places), *combinations(places, 2)]
+        self._named_groups = [tuple(self._names[place] for place in group) for group in self._groups]
         self._paths, self._scopes = fields_of(config), scopes_of(config)
         self.values: DimensionReader | None = None
         """Reader of unmatched records' dimensions; if None, their slices are not counted."""
@@ -159,18 +161,15 @@ class SliceCounts:
         tally = self._tallies.get(at)
         return dict(tally.more.measures.outcomes) if tally and tally.more else {}
 
-    def _slices(self, tally: Tally) -> list[dict[str, Any]]:
+    def _slices(self, tally: Tally) -> SliceRows:
         is_folded = any(len(cells) > self._values_max for group, cells in tally.slices.items() if len(group) == 1)
         exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
-        found: list[dict[str, Any]] = []
-        for group in self._groups:
+        found: list[SliceGroup] = []
+        for group, dimensions in zip(self._groups, self._named_groups, strict=True):
             cells = tally.slices.get(group, {})
             sums = _folded_cells(cells, [exact[place] for place in group]) if is_folded else cells
-            dimensions = tuple(self._names[place] for place in group)
-            found += [
-                {"dimensions": dimensions, "values": names, "n": n, "s": s} for names, (n, s) in sorted(sums.items())
-            ]
-        return found
+            found.append((dimensions, sorted(sums.items())))
+        return SliceRows(found)
 
     def _single(self, tally: Tally) -> list[list[str]]:
         return [[value for (value,) in tally.slices.get((place,), ())] for place in range(len(self._names))]
