@@ -59,6 +59,8 @@ def _record(schema: Any, known: dict[str, _Encode]) -> _Encode:
                 given = b""
             elif "default" in field:
                 given += encode(field["default"])
+            elif isinstance(field["type"], list):
+                given += NULL
             else:
                 raise ValueError(f"no value and no default for {name}")
         return [*found, *([_Step(given, "", long)] if given else ())]
