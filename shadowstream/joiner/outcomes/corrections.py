@@ -100,7 +100,7 @@ class Corrections:
         return found
 
     def count(self, side: Side) -> int:
-        return sum(1 for _ in self.offsets(side))
+        return sum(1 for _ in self.offsets(side)) if self._waiting else 0
 
     def offsets(self, side: Side) -> Iterator[int]:
         for one in self._waiting.values():

@@ -74,6 +74,7 @@ class TaskCommit:
         # Named once: a process may have hundreds of tasks, and each commits every second.
         self._name, self._partition, self._sides = sources.name, sources.partition, sources.sides
         self._place_names = [*map(str, sources.places)]
+        self._ended_names = [f"ended:{side.word}" for side in sources.sides]
         self._span, self._compares_order = parts.config.identity.dedupe_span, parts.config.compare.order
         self._repeats = [parts.identity.repeats(side) for side in sources.sides]
         self._topics = {name: plan.of(name) for name in ("stats", "state", "diff")}
@@ -88,7 +89,7 @@ class TaskCommit:
         """Return the writes and offsets of one transaction, if any. `complete`: the task has ended all records."""
         parts = self._parts
         summary = self._summary(now_ms, complete), parts.completeness.replays.snapshot(parts.config.inputs)
-        moved = any(one.position.accounted_to != one.position.committed_to for one in parts.sides)
+        moved = any([one.position.accounted_to != one.position.committed_to for one in parts.sides])
         marks_from = self._marks_from()
         # While other tasks progress, an idle task must commit: a restart reads all marks since its last commit.
         late = marks_from - self._committed[1] >= MARKS_AGAIN_MAX
@@ -146,15 +147,15 @@ class TaskCommit:
         """Return the time below which all records have ended, if known. `idle`: follow partitions that progress."""
         parts = self._parts
         mark = parts.completeness.watermark_of_idle() if idle else parts.completeness.watermark()
-        if mark is None or any(one.position.to_reread for one in parts.sides):
+        if mark is None or any([one.position.to_reread for one in parts.sides]):
             return None
         floors = parts.inputs.floors_ms(parts.completeness.input_ends)
-        return None if floors is None else min((mark, *self.pending.floors_ms(), *floors))
+        return None if floors is None else min([mark, *self.pending.floors_ms(), *floors])
 
     def is_idle(self, now_ms: int) -> bool:
         """Return whether the task has been at the end of all sides, without waiting records, for `idle_ms`."""
         parts = self._parts
-        if not all(one.position.is_at_end for one in parts.sides) or self.pending.has_waiting():
+        if not all([one.position.is_at_end for one in parts.sides]) or self.pending.has_waiting():
             return False
         # A clock that was set back makes the task idle, which costs one commit.
         return not 0 <= now_ms - parts.completeness.last_read_ms < parts.config.idle_ms
@@ -208,9 +209,9 @@ class TaskCommit:
 
     def _state(self, sequence: int, overflow: dict[str, str], commits: Sequence[Commit]) -> Write:
         parts, sources = self._parts, self._parts.sources
-        counts = {f"ended:{side.word}": parts.counts.ended[side] for side in self._sides}
+        counts = dict(zip(self._ended_names, parts.counts.ended, strict=True))
         for stage in parts.stages:
-            counts |= stage.snapshot()
+            counts.update(stage.snapshot())
         record = {
             "task": self._name,
             "seq": sequence,
