@@ -162,14 +162,14 @@ class Task:
                 self.resolver.end(side, one.take_deleted(limit))
             self._match_dated(side)
         has_more, knows_order = False, self._knows_order
-        if knows_order and not any([one.position.to_reread for one in self.sides]):
+        if knows_order and not any(one.position.to_reread for one in self.sides):
             matches, has_more = self.store.take_decidable(self.completeness, limit)
             pair_up = pair_equal_ids if self.identity.has_meanings else self.comparing.untied
             if matches:
                 self.resolver.resolve(pair_up(matches))
         if knows_order:
             has_more |= self.resolver.resume_deferred(limit)
-        return has_more or any([one.has_deleted for one in self.sides]) or (knows_order and len(self.deferred) > 0)
+        return has_more or any(one.has_deleted for one in self.sides) or (knows_order and len(self.deferred) > 0)
 
     def shed_more(self) -> int:
         """Shed half of the remaining identities, pending ones included; return the number of records that ended.

@@ -89,7 +89,7 @@ class TaskCommit:
         """Return the writes and offsets of one transaction, if any. `complete`: the task has ended all records."""
         parts = self._parts
         summary = self._summary(now_ms, complete), parts.completeness.replays.snapshot(parts.config.inputs)
-        moved = any([one.position.accounted_to != one.position.committed_to for one in parts.sides])
+        moved = any(one.position.accounted_to != one.position.committed_to for one in parts.sides)
         marks_from = self._marks_from()
         # While other tasks progress, an idle task must commit: a restart reads all marks since its last commit.
         late = marks_from - self._committed[1] >= MARKS_AGAIN_MAX
@@ -147,7 +147,7 @@ class TaskCommit:
         """Return the time below which all records have ended, if known. `idle`: follow partitions that progress."""
         parts = self._parts
         mark = parts.completeness.watermark_of_idle() if idle else parts.completeness.watermark()
-        if mark is None or any([one.position.to_reread for one in parts.sides]):
+        if mark is None or any(one.position.to_reread for one in parts.sides):
             return None
         floors = parts.inputs.floors_ms(parts.completeness.input_ends)
         return None if floors is None else min([mark, *self.pending.floors_ms(), *floors])
@@ -155,7 +155,7 @@ class TaskCommit:
     def is_idle(self, now_ms: int) -> bool:
         """Return whether the task has been at the end of all sides, without waiting records, for `idle_ms`."""
         parts = self._parts
-        if not all([one.position.is_at_end for one in parts.sides]) or self.pending.has_waiting():
+        if not all(one.position.is_at_end for one in parts.sides) or self.pending.has_waiting():
             return False
         # A clock that was set back makes the task idle, which costs one commit.
         return not 0 <= now_ms - parts.completeness.last_read_ms < parts.config.idle_ms
