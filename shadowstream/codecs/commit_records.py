@@ -157,8 +157,10 @@ _CELLS_MAX = 4_096
 _cells_of = lru_cache(64)(_Cells)
 
 
-SliceGroup = tuple[tuple[str, ...], Sequence[tuple[tuple[str, ...], Sequence[int]]]]
-"""Names of dimensions, and for each combination of their values the pairs and the bad ones."""
+SliceColumns = tuple[Sequence[tuple[str, ...]], Sequence[int], Sequence[int]]
+"""Values of some dimensions, the pairs of each combination and the bad ones."""
+SliceGroup = tuple[tuple[str, ...], Sequence[tuple[str, ...]], Sequence[int], Sequence[int]]
+"""The names of the dimensions, and `SliceColumns`."""
 
 
 class SliceRows(Sequence[dict[str, Any]]):
@@ -170,11 +172,11 @@ class SliceRows(Sequence[dict[str, Any]]):
         self.groups = groups
 
     def __len__(self) -> int:
-        return sum(len(cells) for _, cells in self.groups)
+        return sum(len(names) for _, names, _, _ in self.groups)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for dimensions, cells in self.groups:
-            for values, (n, s) in cells:
+        for dimensions, *columns in self.groups:
+            for values, n, s in zip(*columns, strict=True):
                 yield {"dimensions": dimensions, "values": values, "n": n, "s": s}
 
     def __getitem__(self, index: Any) -> Any:
@@ -192,9 +194,9 @@ def _slices(found: Sequence[Record]) -> bytes:
     if not isinstance(found, SliceRows):
         return _slice_list(found)
     parts = [b""]
-    for dimensions, cells in found.groups:
-        head = _cells_of(dimensions)
-        parts += [part for values, (n, s) in cells for part in (head[values], long(n), long(s))]
+    for dimensions, names, n, s in found.groups:
+        heads = map(_cells_of(dimensions).__getitem__, names)
+        parts += chain.from_iterable(zip(heads, map(long, n), map(long, s), strict=True))
     if len(parts) > 1:
         parts[0] = long(len(parts) // 3)
     parts.append(END)
@@ -226,7 +228,7 @@ class BucketRows(Sequence[dict[str, int]]):
 
     __slots__ = ("columns",)
 
-    def __init__(self, *columns: npt.NDArray[np.int64]) -> None:
+    def __init__(self, *columns: npt.NDArray[np.int64] | Sequence[int]) -> None:
         self.columns = columns
 
     def __len__(self) -> int:
@@ -249,7 +251,8 @@ def _buckets(found: Sequence[Record]) -> bytes:
     if not isinstance(found, BucketRows) or not len(found):
         return _bucket_list(found)
     if len(found) * len(_BUCKET) < _FEW:
-        numbers = chain.from_iterable(zip(*[column.tolist() for column in found.columns], strict=True))
+        lists = [column.tolist() if isinstance(column, np.ndarray) else column for column in found.columns]
+        numbers = chain.from_iterable(zip(*lists, strict=True))
         return long(len(found)) + b"".join(map(long, numbers)) + END
     return long(len(found)) + longs(np.array(found.columns).T.ravel()) + END
 

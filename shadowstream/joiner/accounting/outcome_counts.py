@@ -138,11 +138,13 @@ class OutcomeCounts:
         """Write the rows of the pairs at some places. `written`: the places among them that have rows already, which
         keep the order of pairs."""
         in_columns, rows = written
-        if not len(in_columns):
-            begin, ends = 0, [0] * len(places)
-        else:
+        if len(in_columns) == len(places):
+            self.writes += rows
+            return
+        begin, ends = 0, [0] * len(places)
+        if len(in_columns):
             places = places[~np.isin(places, in_columns)]
-            begin, ends = 0, np.searchsorted(in_columns, places).tolist()
+            ends = np.searchsorted(in_columns, places).tolist()
         for i, end in zip(places.tolist(), ends, strict=True):
             self.writes += rows[begin:end]
             begin = end

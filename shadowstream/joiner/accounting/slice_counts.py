@@ -5,7 +5,7 @@ have no cell of their own. The sum over the cells of one dimension is the window
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -27,7 +27,7 @@ from shadowstream.joiner.accounting.part_counts import (
 )
 from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
 from shadowstream.joiner.accounting.task_windows import TaskWindows
-from shadowstream.joiner.accounting.window_tally import Tally
+from shadowstream.joiner.accounting.window_tally import SliceSums, Tally
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.native.counts import buckets_of
 from shadowstream.protocol.count_names import part_figures
@@ -162,17 +162,19 @@ class SliceCounts:
         return dict(tally.more.measures.outcomes) if tally and tally.more else {}
 
     def _slices(self, tally: Tally) -> SliceRows:
-        is_folded = any(len(cells) > self._values_max for group, cells in tally.slices.items() if len(group) == 1)
+        singles = [tally.slices_of((place,)) for place in range(len(self._names))]
+        is_folded = any(len(one) > self._values_max for one in singles)
         exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
         found: list[SliceGroup] = []
         for group, dimensions in zip(self._groups, self._named_groups, strict=True):
-            cells = tally.slices.get(group, {})
-            sums = _folded_cells(cells, [exact[place] for place in group]) if is_folded else cells
-            found.append((dimensions, sorted(sums.items())))
+            sums = tally.slices_of(group)
+            if is_folded:
+                sums = _folded_cells(sums, [exact[place] for place in group])
+            found.append((dimensions, *sums.columns()))
         return SliceRows(found)
 
     def _single(self, tally: Tally) -> list[list[str]]:
-        return [[value for (value,) in tally.slices.get((place,), ())] for place in range(len(self._names))]
+        return [[value for (value,) in tally.slices_of((place,)).names()] for place in range(len(self._names))]
 
     def latencies(self) -> Counter[tuple[str, int]]:
         """Return the latencies since the last commit by side and bucket, of all windows and revisions."""
@@ -219,14 +221,9 @@ def add_together(of_tasks: Sequence[SliceCounts], pairs: PairColumns, windows: T
         first._count_more(tallies[group], part, groups[begin:end] == group, compared[begin:end])
 
 
-def _folded_cells(
-    cells: Mapping[tuple[str, ...], Sequence[int]], exact: Sequence[frozenset[str]]
-) -> dict[tuple[str, ...], list[int]]:
+def _folded_cells(sums: SliceSums, exact: Sequence[frozenset[str]]) -> SliceSums:
     """Add the cells of values that are not exact to those of `OTHER`."""
-    sums: dict[tuple[str, ...], list[int]] = {}
-    for values, (n, s) in cells.items():
-        named = zip(exact, values, strict=True)
-        total = sums.setdefault(tuple(value if value in known else OTHER for known, value in named), [0, 0])
-        total[0] += n
-        total[1] += s
-    return sums
+    names, *counts = sums.columns()
+    named = (zip(exact, values, strict=True) for values in names)
+    folded_names = [tuple(value if value in known else OTHER for known, value in one) for one in named]
+    return SliceSums.of(folded_names, *counts)

@@ -292,6 +292,11 @@ class MarksLog:
             at = self._by_hash.get(identity_hash(key))
         return (self._absent[at], *at) if at is not None else None
 
+    @property
+    def absences(self) -> int:
+        """The number of absences that are kept."""
+        return len(self._absent)
+
     def absence_of_input(self, place: Partition, offset: int) -> Absence | None:
         return self._absent.get((place, offset))
 
