@@ -139,12 +139,16 @@ class SliceCounts:
     def record(self, at: At) -> dict[str, Any]:
         """Return the fields of a window beside outcomes and fields; those of pairs only if it has any."""
         tally = self._tallies.get(at)
-        reasons, evictions, keyed = self.reasons.of(at), self.evictions.of(at), self.keyed.of(at)
-        unmatched = {"reasons": reasons, "evictions": evictions, "outcome_buckets": keyed}
-        plain = {name: counts for name, counts in unmatched.items() if counts}
+        counted: dict[str, Any] = {}
+        if reasons := self.reasons.of(at):
+            counted["reasons"] = reasons
+        if evictions := self.evictions.of(at):
+            counted["evictions"] = evictions
+        if keyed := self.keyed.of(at):
+            counted["outcome_buckets"] = keyed
         if tally is None:
-            return plain
-        counted = {**plain, "buckets": tally.buckets.record(), "slices": self._slices(tally)}
+            return counted
+        counted["buckets"], counted["slices"] = tally.buckets.record(), self._slices(tally)
         if (more := tally.more) is None:
             return counted
         return {
@@ -162,6 +166,8 @@ class SliceCounts:
         return dict(tally.more.measures.outcomes) if tally and tally.more else {}
 
     def _slices(self, tally: Tally) -> SliceRows:
+        if not self._groups:
+            return SliceRows(())
         singles = [tally.slices_of((place,)) for place in range(len(self._names))]
         is_folded = any(len(one) > self._values_max for one in singles)
         exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
