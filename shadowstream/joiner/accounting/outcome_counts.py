@@ -281,7 +281,7 @@ class OutcomeCounts:
             {
                 "start_ms": start,
                 "revision": revision,
-                "outcomes": cell.sums() | self.slices.outcomes((start, revision)),
+                "outcomes": {**cell.sums(), **self.slices.outcomes((start, revision))},
                 "fields": dict(cell.fields),
                 "noise": dict(cell.noise),
                 "width_ms": self.window_ms,
@@ -296,7 +296,8 @@ class OutcomeCounts:
 
     def clear(self) -> None:
         for counts in (self.records, self.pairs, self.paths, self.corrections, self.changes, self.rechecks):
-            counts.clear()
+            if counts:
+                counts.clear()
         self.cells.clear()
         self.slices.clear()
         self.writes.clear()

@@ -5,7 +5,7 @@ have no cell of their own. The sum over the cells of one dimension is the window
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -160,10 +160,10 @@ class SliceCounts:
             "distributions": more.bins.record(),
         }
 
-    def outcomes(self, at: At) -> dict[str, int]:
+    def outcomes(self, at: At) -> Mapping[str, int]:
         """Return the figures of a window that stats records hold among its outcomes."""
         tally = self._tallies.get(at)
-        return dict(tally.more.measures.outcomes) if tally and tally.more else {}
+        return tally.more.measures.outcomes if tally and tally.more else {}
 
     def _slices(self, tally: Tally) -> SliceRows:
         if not self._groups:

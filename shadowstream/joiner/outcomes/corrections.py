@@ -59,7 +59,7 @@ class Corrections:
 
     def floor(self) -> int | None:
         """Return the lowest diff offset from which the rows to be corrected are stored; None if nothing waits."""
-        return min((one.earlier.floor for one in self._waiting.values()), default=None)
+        return min([one.earlier.floor for one in self._waiting.values()], default=None)
 
     def fetched(self, batch: Batch, headers: HeaderReader) -> list[FetchedCorrection]:
         """Return the corrections whose records are in a batch that was read again."""
