@@ -5,28 +5,26 @@ fields, their types and their defaults are the schema's.
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from shadowstream.codecs import own
-from shadowstream.codecs.avro_parts import END, FALSE, LAST, NULL, PRESENT, TRUE, long, repeated, sized, varint
+from shadowstream.codecs.avro_parts import END, FALSE, LAST, NULL, PRESENT, TRUE, long, repeated, sized
 
 Record = Mapping[str, Any]
 _Encode = Callable[[Any], bytes]
 
 
-_MISSING = object()
-"""The value of a field that a record lacks and that has no default: no type takes it."""
+class _Step(NamedTuple):
+    """One step of encoding a record: bytes that all records with the same fields have, or else the value of a field."""
 
-
-class _Field(NamedTuple):
+    given: bytes
     name: str
-    default: Any
-    is_always_encoded: bool
     encode: _Encode
 
 
@@ -47,20 +45,28 @@ def _of_schema(name: str) -> _Encode:
 
 def _record(schema: Any, known: dict[str, _Encode]) -> _Encode:
     """Return the encoder of a record; `known`: those of the records that the schema has named before."""
-    fields = []
-    for field in schema["fields"]:
-        of = field["type"]
-        # Whatever is false or empty is one byte, zero, but for a number of eight bytes; a union tells its 0 from null.
-        is_always_encoded = isinstance(of, list) or of == "double"
-        fields.append(_Field(field["name"], field.get("default", _MISSING), is_always_encoded, _encoder(of, known)))
+    fields = [(field, _encoder(field["type"], known)) for field in schema["fields"]]
+
+    @lru_cache(64)
+    def steps(names: tuple[str, ...]) -> list[_Step]:
+        """Return the steps for a record with these fields: most records of a kind have the same ones."""
+        found: list[_Step] = []
+        given = b""
+        for field, encode in fields:
+            name = field["name"]
+            if name in names:
+                found += [*([_Step(given, "", encode)] if given else ()), _Step(b"", name, encode)]
+                given = b""
+            elif "default" in field:
+                given += encode(field["default"])
+            elif isinstance(field["type"], list):
+                given += NULL
+            else:
+                raise ValueError(f"no value and no default for {name}")
+        return [*found, *([_Step(given, "", long)] if given else ())]
 
     def encoded(record: Record) -> bytes:
-        return b"".join(
-            [
-                encode(value) if (value := record.get(name, default)) or always else END
-                for name, default, always, encode in fields
-            ]
-        )
+        return b"".join([given or encode(record[name]) for given, name, encode in steps(tuple(record))])
 
     return encoded
 
@@ -101,14 +107,14 @@ def _or_null(encode: _Encode) -> _Encode:
 
 def _list(encode: _Encode) -> _Encode:
     def encoded(values: Sequence[Any]) -> bytes:
-        return long(len(values)) + b"".join(map(encode, values)) + END if values else END
+        return long(n) + b"".join(map(encode, values)) + END if (n := len(values)) else END
 
     return encoded
 
 
 def _map(encode: _Encode) -> _Encode:
     def encoded(values: Mapping[str, Any]) -> bytes:
-        if not values:
+        if not len(values):  # as None has no length, it is refused
             return END
         return long(len(values)) + b"".join([repeated(name) + encode(one) for name, one in values.items()]) + END
 
@@ -133,16 +139,71 @@ def _sub_window(one: Record) -> bytes:
 _texts = _list(repeated)
 
 
-@lru_cache(8_192)
-def _cell(dimensions: tuple[str, ...], values: tuple[str, ...]) -> bytes:
-    return _texts(dimensions) + _texts(values)
+class _Cells(dict[tuple[str, ...], bytes]):
+    """The encoded beginning of a slice of some dimensions, by its values; the last `CELLS_MAX` at most."""
+
+    def __init__(self, dimensions: tuple[str, ...]) -> None:
+        super().__init__()
+        self._dimensions = _texts(dimensions)
+
+    def __missing__(self, values: tuple[str, ...]) -> bytes:
+        if len(self) >= _CELLS_MAX:
+            self.clear()
+        self[values] = encoded = self._dimensions + _texts(values)
+        return encoded
+
+
+_CELLS_MAX = 4_096
+_cells_of = lru_cache(64)(_Cells)
+
+
+SliceColumns = tuple[Sequence[tuple[str, ...]], Sequence[int], Sequence[int]]
+"""Values of some dimensions, the pairs of each combination and the bad ones."""
+SliceGroup = tuple[tuple[str, ...], Sequence[tuple[str, ...]], Sequence[int], Sequence[int]]
+"""The names of the dimensions, and `SliceColumns`."""
+
+
+class SliceRows(Sequence[dict[str, Any]]):
+    """The slices of a window by their dimensions: values, pairs and bad pairs of each."""
+
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Sequence[SliceGroup]) -> None:
+        self.groups = groups
+
+    def __len__(self) -> int:
+        return sum(len(names) for _, names, _, _ in self.groups)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for dimensions, *columns in self.groups:
+            for values, n, s in zip(*columns, strict=True):
+                yield {"dimensions": dimensions, "values": values, "n": n, "s": s}
+
+    def __getitem__(self, index: Any) -> Any:
+        return list(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+
+def _slice(one: Record) -> bytes:
+    return _texts(one["dimensions"]) + _texts(one["values"]) + long(one["n"]) + long(one["s"])
 
 
 def _slices(found: Sequence[Record]) -> bytes:
-    cells = [_cell(tuple(one["dimensions"]), tuple(one["values"])) + long(one["n"]) + long(one["s"]) for one in found]
-    return long(len(found)) + b"".join(cells) + END
+    if not isinstance(found, SliceRows):
+        return _slice_list(found)
+    parts = [b""]
+    for dimensions, names, n, s in found.groups:
+        heads = map(_cells_of(dimensions).__getitem__, names)
+        parts += chain.from_iterable(zip(heads, map(long, n), map(long, s), strict=True))
+    if len(parts) > 1:
+        parts[0] = long(len(parts) // 3)
+    parts.append(END)
+    return b"".join(parts)
 
 
+_slice_list = _list(_slice)
 _FEW = 100
 """Numbers below which arrays cost more than they save."""
 
@@ -153,9 +214,9 @@ def longs(numbers: npt.NDArray[np.int64]) -> bytes:
     >>> longs(np.array([-1, 63, 64, 9_000])) == b"".join(map(long, [-1, 63, 64, 9_000]))
     True
     """
-    zigzag = (numbers << 1) ^ (numbers >> 63)
-    if len(numbers) < _FEW or zigzag.max() >= len(LAST):
-        return b"".join(map(varint, zigzag.tolist()))
+    if len(numbers) < _FEW or numbers.min() < 0 or numbers.max() >= len(LAST) // 2:
+        return b"".join(map(long, numbers.tolist()))
+    zigzag = numbers << 1
     is_long = zigzag > 127
     pairs = np.stack((zigzag & 127 | is_long.astype(np.int64) << 7, zigzag >> 7), axis=1).astype(np.uint8)
     chosen: npt.NDArray[np.uint8] = pairs[np.stack((np.ones(len(numbers), np.bool_), is_long), axis=1)]
@@ -167,7 +228,7 @@ class BucketRows(Sequence[dict[str, int]]):
 
     __slots__ = ("columns",)
 
-    def __init__(self, *columns: npt.NDArray[np.int64]) -> None:
+    def __init__(self, *columns: npt.NDArray[np.int64] | Sequence[int]) -> None:
         self.columns = columns
 
     def __len__(self) -> int:
@@ -182,11 +243,21 @@ class BucketRows(Sequence[dict[str, int]]):
         return isinstance(other, Sequence) and list(self) == list(other)
 
 
+def _bucket(one: Record) -> bytes:
+    return long(one["bucket"]) + long(one["n"]) + long(one["s"])
+
+
 def _buckets(found: Sequence[Record]) -> bytes:
-    rows = found.columns if isinstance(found, BucketRows) else [[one[name] for one in found] for name in _BUCKET]
-    return long(len(found)) + longs(np.array(rows, np.int64).T.ravel()) + END
+    if not isinstance(found, BucketRows) or not len(found):
+        return _bucket_list(found)
+    if len(found) * len(_BUCKET) < _FEW:
+        lists = [column.tolist() if isinstance(column, np.ndarray) else column for column in found.columns]
+        numbers = chain.from_iterable(zip(*lists, strict=True))
+        return long(len(found)) + b"".join(map(long, numbers)) + END
+    return long(len(found)) + longs(np.array(found.columns).T.ravel()) + END
 
 
+_bucket_list = _list(_bucket)
 _BUCKET = ("bucket", "n", "s")
 
 

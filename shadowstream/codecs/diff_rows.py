@@ -36,7 +36,7 @@ def _place(record: Mapping[str, Any] | None) -> bytes:
 
 
 def _differences(differences: list[dict[str, Any]]) -> bytes:
-    if not differences:
+    if not len(differences):  # as None has no length, it is refused
         return END
     parts = [long(len(differences))]
     for one in differences:
@@ -53,7 +53,7 @@ def _differences(differences: list[dict[str, Any]]) -> bytes:
 
 
 def _dimensions(values: Mapping[str, str]) -> bytes:
-    if not values:
+    if not len(values):
         return END
     texts = b"".join([repeated(name) + repeated(value) for name, value in values.items()])
     return long(len(values)) + texts + END

@@ -42,7 +42,7 @@ class MismatchColumns(NamedTuple):
     """Rows of pairs that differ, neither late nor ambiguous, without a reason and without a twin. Ids are in UTF-8."""
 
     pair_ids: Sequence[bytes]
-    task: str
+    tasks: Sequence[str]
     outcome: str
     revisions: Sequence[str]
     times_ms: Sequence[int]
@@ -63,7 +63,8 @@ def encoded_mismatches(head: bytes, rows: MismatchColumns) -> list[bytes]:
     columns: list[Iterable[bytes]] = [
         repeat(head),
         *_sized(rows.pair_ids),
-        repeat(repeated(rows.task) + repeated(rows.outcome)),
+        _known(rows.tasks),
+        repeat(repeated(rows.outcome)),
         _known(rows.revisions),
         *_longs(rows.times_ms),
         *_sized_or_null(rows.keys),

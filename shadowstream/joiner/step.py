@@ -230,8 +230,15 @@ class JoinerStep:
         for task in self.prepared:
             task.commit.committed()
         self.prepared = []
-        # Ended records count, not read ones: a record that waits for marks may be much older.
         tasks = self.tasks.values()
+        if self.progress.absences:
+            self._forget_absences(tasks)
+        elif self.config.production.is_exact:
+            for task in tasks:  # what has ended need not be looked at again
+                task.completeness.production.end_below(task.sides[Side.PRODUCTION].position.pending_from)
+
+    def _forget_absences(self, tasks: Collection[Task]) -> None:
+        # Ended records count, not read ones: a record that waits for marks may be much older.
         if (ended_ms := lowest([task.commit.watermark() for task in tasks])) is not None:
             self.progress.forget_absences_before(ended_ms - self.config.correctable_ms - self.config.grace_ms)
         if not self.config.production.is_exact:

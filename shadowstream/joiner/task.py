@@ -70,6 +70,7 @@ class Task:
         self.sides = tuple(
             SideIntake(side, IntakeParts(*shared, self.routes.count, self.order)) for side in sources.sides
         )
+        self._by_side = tuple(zip(sources.sides, self.sides, strict=True))
         self.store = store_of(config, len(places), ahead)
         self.deferred = Backlog(config.judge.window_ms)
         self.late = LateRecords(config, self.identity, fields)
@@ -156,7 +157,7 @@ class Task:
         for done in self.completeness.passed.advance(self.completeness.positions[Side.SHADOW]):
             self.routes.check(done)
         self.completeness.advance()
-        for side, one in zip(Side, self.sides, strict=False):
+        for side, one in self._by_side:
             if one.has_deleted:
                 self.resolver.end(side, one.take_deleted(limit))
             self._match_dated(side)

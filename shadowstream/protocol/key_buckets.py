@@ -53,7 +53,9 @@ class KeyOutcomes:
             self._cells[at][str(outcome), bucket] += n
 
     def of(self, at: At) -> list[dict[str, Any]]:
-        counts = self._cells.get(at, Counter())
+        counts = self._cells.get(at)
+        if counts is None:
+            return []
         return [{"outcome": name, "bucket": bucket, "n": n} for (name, bucket), n in sorted(counts.items()) if n]
 
     def clear(self) -> None:

@@ -5,6 +5,7 @@ records hold the rest, some of them of earlier commits.
 """
 
 import base64
+import struct
 import zlib
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,6 +16,11 @@ WHOLE, OVERFLOW, LOGGED = "1", "2", "3"
 INFLATED_BYTES_MAX = 10_000_000
 """Maximum bytes of a compressed text: 24 characters can hold a gigabyte."""
 
+SHORT_BYTES_MAX = 64
+"""Bytes up to which a body is stored: compressing a few bytes makes them no shorter, and costs most of a commit."""
+_STORED = [b"\x78\x01\x01" + struct.pack("<HH", n, n ^ 0xFFFF) for n in range(SHORT_BYTES_MAX + 1)]
+"""The beginning of a zlib stream with one stored block, by the bytes of the block (RFC 1950 and 1951)."""
+
 T = TypeVar("T")
 
 
@@ -24,7 +30,11 @@ def pack(data: bytes, level: int = 6, base85: Callable[[bytes], bytes] = base64.
     >>> unpack(pack(b"abc"))
     b'abc'
     """
-    return base85(zlib.compress(data, level)).decode()
+    if len(data) <= SHORT_BYTES_MAX:
+        stream = _STORED[len(data)] + data + zlib.adler32(data).to_bytes(4, "big")
+    else:
+        stream = zlib.compress(data, level)
+    return base85(stream).decode()
 
 
 def unpack(text: str, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:

@@ -71,7 +71,7 @@ def mismatches(draw: st.DrawFn) -> MismatchColumns:
     binary = st.binary(max_size=200)
     return MismatchColumns(
         column(texts.map(str.encode)),
-        draw(texts),
+        column(draw(st.sampled_from([texts, st.just("out/0")]))),
         draw(texts),
         column(texts),
         column(NUMBERS),
@@ -109,7 +109,8 @@ def each(columns: MismatchColumns) -> list[dict[str, Any]]:
         {
             **dict.fromkeys(("reason", "correction_of", "twin")),
             **dict.fromkeys(("late", "ambiguous"), False),
-            **{name: getattr(columns, name) for name in ("task", "outcome", "identity")},
+            **{name: getattr(columns, name) for name in ("outcome", "identity")},
+            "task": columns.tasks[n],
             "pair_id": columns.pair_ids[n].decode(),
             "revision": columns.revisions[n],
             "time_ms": columns.times_ms[n],
@@ -134,7 +135,7 @@ def test_rows_of_mismatches_in_columns_are_written_as_any_other_record(columns: 
 def test_a_column_that_lacks_a_row_is_refused() -> None:
     records = RecordColumns([Partition("t", 0)] * 2, [7, 8])
     field = FieldColumns([0, 1], "score", None, [b"1", b"1"], [b"2", b"3"], [1.0, 2.0])
-    columns = [b"a", b"b"], "t/0", "mismatch", ["r", "r"], [1, 2], [b"k", b"l"], records, records
+    columns = [b"a", b"b"], ["t/0", "t/1"], "mismatch", ["r", "r"], [1, 2], [b"k", b"l"], records, records
     rows = MismatchColumns(*columns, None, [field], "key", None, [])
     assert len(encoded_mismatches(own.record_head("diff"), rows)) == 2
     with pytest.raises(ShadowstreamBug, match="has only 1"):

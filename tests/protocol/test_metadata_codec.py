@@ -1,6 +1,7 @@
 """What earlier releases have committed is read, and what this one commits has the same form."""
 
 import base64
+import random
 import zlib
 from collections import Counter
 
@@ -10,7 +11,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.protocol.marks import Counters
-from shadowstream.protocol.metadata_codec import opened, overflows, pack, unpack
+from shadowstream.protocol.metadata_codec import SHORT_BYTES_MAX, opened, overflows, pack, unpack
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.commit_metadata import StateNote
 
@@ -48,9 +49,23 @@ def test_metadata_is_written_in_the_recorded_form() -> None:
     ):
         assert written[0] == recorded[0]
         assert unpack(written[1:]) == unpack(recorded[1:])
-        assert written[1:] == base64.b85encode(zlib.compress(unpack(written[1:]), 6)).decode()
+        assert zlib.decompress(base64.b85decode(written[1:])) == unpack(written[1:])
         assert overflows(written) == (recorded[0] == "2")
     assert unpack(checkpoint.pending_text([7, 3, 4])) == unpack(PENDING)
+
+
+@pytest.mark.parametrize("size", range(2 * SHORT_BYTES_MAX))
+def test_a_body_of_any_size_is_one_whole_zlib_stream(size: int) -> None:
+    body = random.Random(size).randbytes(size)
+    stream = zlib.decompressobj()
+    raw = base64.b85decode(pack(body))
+    assert (stream.decompress(raw), stream.eof, stream.unused_data) == (body, True, b"")
+    assert len(raw) <= len(zlib.compress(body)) + 4
+    if size > SHORT_BYTES_MAX:
+        assert raw == zlib.compress(body, 6)
+    broken = raw[:-1] + bytes([raw[-1] ^ 1])  # the checksum covers a stored body too
+    with pytest.raises(zlib.error):
+        unpack(base64.b85encode(broken).decode())
 
 
 @pytest.mark.parametrize(("text", "why"), [("", "unknown form"), ("9abc", "unknown form"), ("1zzz", "cannot be read")])

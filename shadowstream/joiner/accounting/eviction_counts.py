@@ -28,7 +28,8 @@ class EvictionCounts:
             self._cells[at][side.word + BY_LIMIT] += n
 
     def of(self, at: At) -> dict[str, int]:
-        return {name: n for name, n in self._cells.get(at, Counter()).items() if n}
+        counts = self._cells.get(at)
+        return {name: n for name, n in counts.items() if n} if counts else {}
 
     def clear(self) -> None:
         self._cells.clear()

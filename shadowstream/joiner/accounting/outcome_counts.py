@@ -25,7 +25,6 @@ from shadowstream.joiner.accounting.reason_counts import At
 from shadowstream.joiner.accounting.row_writer import (
     NO_DETAILS,
     ComparisonResult,
-    Mismatches,
     RowDetails,
     Rows,
     RowWriter,
@@ -46,6 +45,8 @@ from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, Partition, Side, W
 
 COLUMNS_FROM = 6
 """With fewer mismatches in a batch, writing their rows as columns costs more than one by one."""
+PATHS_FROM = 32
+"""With fewer mismatches of a task, counting their paths by columns costs more than one by one."""
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
 """The sides that differ from production, given whether the shadow and the twin differ."""
 
@@ -127,47 +128,44 @@ class OutcomeCounts:
         cell.sub_windows[number][name] += n
 
     def show(
-        self, batch: PairBatch, results: Results, columns: PairColumns, places: Places, in_columns: Places
+        self,
+        batch: PairBatch,
+        results: Results,
+        columns: PairColumns,
+        places: Places,
+        written: tuple[Places, Sequence[Write]],
     ) -> None:
-        """Write the rows of the pairs at some places; `in_columns`: those among them whose differences are in columns.
-
-        Only pairs with a row whose differences are not in columns are treated one by one.
-        """
-        written: list[Write] = []
-        if len(in_columns) >= COLUMNS_FROM:
-            written = self._mismatches(batch, results.columns, columns, in_columns)
-        if written:
+        """Write the rows of the pairs at some places. `written`: the places among them that have rows already, which
+        keep the order of pairs."""
+        in_columns, rows = written
+        if len(in_columns) == len(places):
+            self.writes += rows
+            return
+        begin, ends = 0, [0] * len(places)
+        if len(in_columns):
             places = places[~np.isin(places, in_columns)]
-        begin = 0
-        for i in places.tolist():
-            if written:  # rows stay in the order of pairs
-                end = int(np.searchsorted(in_columns, i))
-                self.writes += written[begin:end]
-                begin = end
+            ends = np.searchsorted(in_columns, places).tolist()
+        for i, end in zip(places.tolist(), ends, strict=True):
+            self.writes += rows[begin:end]
+            begin = end
             result, revision = results[i], columns.revisions.text(i)
             if result.outcome == Outcome.MISMATCH:
-                self._count_paths(result, self._cell(int(columns.times_ms[i]), revision))
-            rows = batch.production.row(i), batch.shadow.row(i), None
+                self.count_paths(self._paths_of(result), int(columns.times_ms[i]), revision)
+            of_pair = batch.production.row(i), batch.shadow.row(i), None
             details = RowDetails(id=batch.ids[i], dimensions=self.slices.named((columns, i)))
-            self._row(result, revision, rows, details)
-        self.writes += written[begin:]
+            self._row(result, revision, of_pair, details)
+        self.writes += rows[begin:]
 
-    def _mismatches(
-        self, pairs: PairBatch, differences: ColumnDifferences, columns: PairColumns, places: Places
-    ) -> list[Write]:
-        """Count the paths of the mismatches at some places; return their rows. If these must be written one by one,
-        count nothing and return none."""
-        at = places.tolist()
-        differences = differences.where(places)
-        revisions = columns.revisions.at(places)
-        rows = Mismatches(pairs.at(at), revisions.texts(), differences, self.slices.named_columns(columns, places))
-        writes = self.rows.mismatches(rows)
-        if writes is None:
-            return []
-        for (time_ms, revision), some in self._by_cell(columns.times_ms[places], revisions):
+    def count_paths(self, found: Sequence[tuple[str, str]], time_ms: int, revision: str) -> None:
+        """Count path and kind of each difference of a pair."""
+        self.paths.update([(cut_path(path), kind) for path, kind in found])
+        self._fields.add({path for path, _ in found}, self._cell(time_ms, revision).fields)
+
+    def count_columns(self, differences: ColumnDifferences, times_ms: Ints, revisions: Coded) -> None:
+        """Count the paths of mismatches in columns as `count_paths` counts those of each."""
+        for (time_ms, revision), some in self._by_cell(times_ms, revisions):
             part = differences if some is None else differences.where(some)
             self._count_fields(part, self._cell(time_ms, revision))
-        return writes
 
     def _by_cell(self, times_ms: Ints, revisions: Coded) -> Iterable[tuple[At, Ints | None]]:
         """Yield the pairs of each window and revision: their places, or None for all."""
@@ -177,7 +175,7 @@ class OutcomeCounts:
             yield at, None if len(cells) == 1 else np.flatnonzero(groups == group)
 
     def _count_fields(self, differences: ColumnDifferences, cell: WindowCounts) -> None:
-        """Count the paths of mismatches in columns as `_count_paths` counts those of each."""
+        """Count the paths of mismatches in columns as `count_paths` counts those of each."""
         found: list[tuple[str, Sequence[int]]] = []
         for field in differences.fields:
             path = self._redactor.difference_path(field.path)
@@ -283,7 +281,7 @@ class OutcomeCounts:
             {
                 "start_ms": start,
                 "revision": revision,
-                "outcomes": cell.sums() | self.slices.outcomes((start, revision)),
+                "outcomes": {**cell.sums(), **self.slices.outcomes((start, revision))},
                 "fields": dict(cell.fields),
                 "noise": dict(cell.noise),
                 "width_ms": self.window_ms,
@@ -298,7 +296,8 @@ class OutcomeCounts:
 
     def clear(self) -> None:
         for counts in (self.records, self.pairs, self.paths, self.corrections, self.changes, self.rechecks):
-            counts.clear()
+            if counts:
+                counts.clear()
         self.cells.clear()
         self.slices.clear()
         self.writes.clear()
@@ -314,12 +313,10 @@ class OutcomeCounts:
         self._outcomes(time_ms, revision).update([counted_as(result), *also_counted_as(result)])
         self.pairs[result.outcome] += 1
         if result.outcome == Outcome.MISMATCH:
-            self._count_paths(result, self._cell(time_ms, revision))
+            self.count_paths(self._paths_of(result), time_ms, revision)
 
-    def _count_paths(self, result: ComparisonResult, cell: WindowCounts) -> None:
-        found = [(self._redactor.path(one), one.kind) for one in result.differences]
-        self.paths.update((cut_path(path), kind) for path, kind in found)
-        self._fields.add({path for path, _ in found}, cell.fields)
+    def _paths_of(self, result: ComparisonResult) -> list[tuple[str, str]]:
+        return [(self._redactor.path(one), one.kind) for one in result.differences]
 
     def _outcomes(self, time_ms: int, revision: str) -> Counter[str]:
         return self._cell(time_ms, revision).sub_windows[index_of(time_ms, self.window_ms) % SUB_WINDOWS]

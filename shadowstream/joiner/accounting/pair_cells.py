@@ -10,6 +10,7 @@ from shadowstream.joiner.accounting.part_counts import Mask
 from shadowstream.joiner.accounting.window_tally import Tally
 from shadowstream.records import KEY_BUCKETS
 
+FEW = 32
 CELLS_MAX = 65_536
 """The largest number of combinations of values that is counted in a table; more are counted by sorting."""
 
@@ -21,9 +22,11 @@ def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: M
     found, n, s = _counted(joint[held], joint[held & bad], len(tallies) * KEY_BUCKETS)
     cuts = np.searchsorted(found, np.arange(len(tallies) + 1) * KEY_BUCKETS).tolist()
     found %= KEY_BUCKETS
+    # Where each tally has few, lists cost less.
+    columns = [one.tolist() if len(found) < FEW * len(tallies) else one for one in (found, n, s)]
     for tally, (begin, end) in zip(tallies, pairwise(cuts), strict=True):
         if begin < end:
-            tally.buckets.add(found[begin:end], n[begin:end], s[begin:end])
+            tally.buckets.add(*(column[begin:end] for column in columns))
 
 
 def count_slices(
@@ -31,25 +34,25 @@ def count_slices(
 ) -> None:
     """Add the pairs of the first mask, and the bad ones of the second, by their values of some dimensions."""
     mask, bad = masks
-    chosen = [columns[place] for place in places]
+    chosen = [_in_order(columns[place]) for place in places]
     joint, size = groups, 1
     for column in chosen:
         joint, size = joint * len(column.values) + column.codes, size * len(column.values)
-    names: dict[int, tuple[str, ...]] = {}
-    for joint_code, units, bad_units in zip(
-        *(one.tolist() for one in _counted(joint[mask], joint[mask & bad], len(tallies) * size)), strict=True
-    ):
-        group, code = divmod(joint_code, size)
-        name = names.get(code)
-        if name is None:
-            name = names[code] = _names_of(code, chosen)
-        cells = tallies[group].slices.setdefault(places, {})
-        cell = cells.get(name)
-        if cell is None:
-            cells[name] = [units, bad_units]
-        else:
-            cell[0] += units
-            cell[1] += bad_units
+    found, n, s = _counted(joint[mask], joint[mask & bad], len(tallies) * size)
+    cuts = np.searchsorted(found, np.arange(len(tallies) + 1) * size).tolist()
+    codes = (found % size).tolist()
+    known = {code: _names_of(code, chosen) for code in {*codes}}
+    names, pairs, differing = list(map(known.__getitem__, codes)), n.tolist(), s.tolist()
+    for tally, (begin, end) in zip(tallies, pairwise(cuts), strict=True):
+        if begin < end:
+            tally.slices_of(places).add(names[begin:end], pairs[begin:end], differing[begin:end])
+
+
+def _in_order(column: Coded) -> Coded:
+    """Return a column with codes in the order of its texts; hidden values may share a text."""
+    texts = sorted({*column.values})
+    code_of = {text: code for code, text in enumerate(texts)}
+    return Coded(np.array([code_of[text] for text in column.values], np.int64)[column.codes], texts)
 
 
 def _names_of(code: int, columns: Sequence[Coded]) -> tuple[str, ...]:

@@ -7,14 +7,22 @@ import numpy as np
 
 from shadowstream.compare.dimension_codes import Coded, Ints, coded, counts_of
 from shadowstream.compare.result import Results
-from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts, also_counted_as, counted_as
+from shadowstream.joiner.accounting.outcome_counts import (
+    COLUMNS_FROM,
+    PATHS_FROM,
+    OutcomeCounts,
+    also_counted_as,
+    counted_as,
+)
 from shadowstream.joiner.accounting.pair_cells import CELLS_MAX
 from shadowstream.joiner.accounting.pair_columns import PairColumns
+from shadowstream.joiner.accounting.row_writer import Mismatches, mismatches_of
 from shadowstream.joiner.accounting.slice_counts import add_together
 from shadowstream.joiner.accounting.task_windows import TaskWindows
 from shadowstream.joiner.matching.matches import PairBatch
 from shadowstream.protocol.outcomes import PLAIN, Outcome
 from shadowstream.protocol.uniform_hash import uniform
+from shadowstream.records import Write
 
 
 def count_together(
@@ -89,8 +97,45 @@ def _show(
     ends = np.cumsum(windows.sizes)
     cuts = np.searchsorted(places, ends).tolist(), np.searchsorted(in_columns, ends).tolist()
     results.explain(places[~np.isin(places, in_columns)].tolist())
+    rows = _rows_of_mismatches(counts, windows.tasks[in_columns].tolist(), batch, results, columns)
+    if rows is None:
+        in_columns, rows = in_columns[:0], []
+        cuts = cuts[0], [0] * len(counts)
     begin = of_begin = 0
     for one, end, of_end in zip(counts, *cuts, strict=True):
         if begin < end:
-            one.show(batch, results, columns, places[begin:end], in_columns[of_begin:of_end])
+            written = in_columns[of_begin:of_end], rows[of_begin:of_end]
+            one.show(batch, results, columns, places[begin:end], written)
         begin, of_begin = end, of_end
+
+
+def _rows_of_mismatches(
+    counts: Sequence[OutcomeCounts], tasks: Sequence[int], batch: PairBatch, results: Results, columns: PairColumns
+) -> list[Write] | None:
+    """Count the paths of the mismatches whose differences are in columns; return their rows. `tasks`: that of each.
+
+    If the rows must be written one by one, count nothing and return None.
+    """
+    places = np.flatnonzero(results.in_columns())
+    if len(places) < COLUMNS_FROM:
+        return None
+    differences, revisions = results.columns.where(places), columns.revisions.at(places)
+    dimensions = counts[0].slices.named_columns(columns, places)
+    rows = Mismatches(batch.at(places.tolist()), revisions.texts(), differences, dimensions)
+    writes = mismatches_of([counts[task].rows for task in tasks], rows)
+    if writes is None:
+        return None
+    times_ms, few = columns.times_ms[places], list[int]()
+    begin = 0
+    for task, n in Counter(tasks).items():  # the pairs of a task follow one another
+        end = begin + n
+        if n < PATHS_FROM:
+            few += range(begin, end)
+        else:
+            part = differences if n == len(places) else differences.where(np.arange(begin, end))
+            counts[task].count_columns(part, times_ms[begin:end], revisions.at(slice(begin, end)))
+        begin = end
+    paths = counts[0].rows.paths_of_each(differences, len(places)) if few else []
+    for i in few:
+        counts[tasks[i]].count_paths(paths[i], int(times_ms[i]), revisions.text(i))
+    return writes

@@ -57,7 +57,7 @@ class ReasonCounts:
         cell[name] += 1
 
     def of(self, at: At) -> dict[str, int]:
-        return dict(self._cells.get(at, ()))
+        return dict(self._cells[at]) if at in self._cells else {}
 
     def clear(self) -> None:
         self._cells.clear()

@@ -1,4 +1,4 @@
-"""Rows of diff of one task: of single outcomes with all their details, and of many mismatched pairs as columns."""
+"""Rows of diff: of single outcomes with all their details, and of many mismatched pairs of some tasks as columns."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
@@ -113,48 +113,20 @@ class RowWriter:
             writes.append(self._dead_letter(broken, row, result.reason or ""))
         return WrittenRow(writes, is_cut)
 
-    def mismatches(self, rows: Mismatches) -> list[Write] | None:
-        """Return the rows of mismatches as `row` writes each; None if only `row` can write them: they are written as
-        JSON too, or a part of one is above its size limit."""
-        production, shadow, ids = rows.pairs
-        keys = self._redactor.keys(production.keys)
-        named = None
-        if self._names_id:
-            named = self._redactor.keys([id_ if isinstance(id_, bytes) else None for id_ in ids])
-        fields = self._redactor.fields(rows.differences.fields)
-        is_long = any_too_long(keys) or any_too_long(named or ())
-        if self._json_topic is not None or is_long or any(cut_path(one.path) != one.path for one in fields):
-            return None
-        records = self._records(Side.PRODUCTION, production)
-        columns = MismatchColumns(
-            _pair_ids(records),
-            self._task,
-            Outcome.MISMATCH,
-            rows.revisions,
-            production.times_ms,
-            keys,
-            records,
-            self._records(Side.SHADOW, shadow),
-            self._inputs(production, shadow),
-            fields,
-            self._config.identity.kind,
-            named,
-            rows.dimensions,
-        )
-        of_each = columns.pair_ids, encoded_mismatches(own.record_head("diff"), columns), production.times_ms
-        return list(map(_write, zip(repeat(self._topic), repeat(self._partition), *of_each, repeat(None))))
-
-    def _records(self, side: Side, rows: PendingColumns) -> RecordColumns:
-        if rows.origins is None:
-            return RecordColumns([self._places[side]] * len(rows), rows.offsets)
-        places = [self.own_place(side, row) for row in rows.rows()]
-        return RecordColumns([place for place, _ in places], [offset for _, offset in places])
-
     def _inputs(self, production: PendingColumns, shadow: PendingColumns) -> list[str | None] | None:
         if production.ats is None and shadow.ats is None:
             return None
         both = zip(shadow.ats or repeat(None), production.ats or repeat(None))  # noqa: B905  the repeated ones have no end
         return [self._input(at) if (at := one or other) else None for one, other in both]
+
+    def paths_of_each(self, differences: ColumnDifferences, count: int) -> list[list[tuple[str, str]]]:
+        """Return path and kind of each difference of each of `count` pairs, as they may be shown."""
+        found: list[list[tuple[str, str]]] = [[] for _ in range(count)]
+        for field in differences.fields:
+            path = self._redactor.difference_path(field.path)
+            for place, kind in zip(field.pairs.tolist(), field.kinds() or repeat("value")):  # noqa: B905  no end
+                found[place].append((path, kind))
+        return found
 
     def _dead_letter(self, side: Side, row: PendingRecord, reason: str) -> Write:
         value, named = row.value, None
@@ -173,6 +145,49 @@ class RowWriter:
     def _input(self, at: InputCoordinate) -> str:
         text = f"{self._config.inputs[at.topic]}/{at.partition}/{at.offset}"
         return text if at.k < 0 else f"{text}/{at.k}"
+
+
+def mismatches_of(writers: Sequence[RowWriter], rows: Mismatches) -> list[Write] | None:
+    """Return the rows of mismatches as `RowWriter.row` writes each; `writers`: that of the task of each row.
+
+    None if only `row` can write them: they are written as JSON too, or a part of one is above its size limit.
+    """
+    production, shadow, ids = rows.pairs
+    first = writers[0]
+    redactor, identity = first._redactor, first._config.identity.kind
+    keys, named = redactor.keys(production.keys), None
+    if first._names_id:
+        named = redactor.keys([id_ if isinstance(id_, bytes) else None for id_ in ids])
+    fields = redactor.fields(rows.differences.fields)
+    is_long = any_too_long(keys) or any_too_long(named or ())
+    if first._json_topic is not None or is_long or any(cut_path(one.path) != one.path for one in fields):
+        return None
+    records = _records(writers, Side.PRODUCTION, production)
+    columns = MismatchColumns(
+        _pair_ids(records),
+        [one._task for one in writers],
+        Outcome.MISMATCH,
+        rows.revisions,
+        production.times_ms,
+        keys,
+        records,
+        _records(writers, Side.SHADOW, shadow),
+        first._inputs(production, shadow),
+        fields,
+        identity,
+        named,
+        rows.dimensions,
+    )
+    partitions = [one._partition for one in writers]
+    of_each = columns.pair_ids, encoded_mismatches(own.record_head("diff"), columns), production.times_ms
+    return list(map(_write, zip(repeat(first._topic), partitions, *of_each, repeat(None))))
+
+
+def _records(writers: Sequence[RowWriter], side: Side, rows: PendingColumns) -> RecordColumns:
+    if rows.origins is None:
+        return RecordColumns([one._places[side] for one in writers], rows.offsets)
+    places = [one.own_place(side, row) for one, row in zip(writers, rows.rows(), strict=True)]
+    return RecordColumns([place for place, _ in places], [offset for _, offset in places])
 
 
 def _pair_ids(records: RecordColumns) -> list[bytes]:

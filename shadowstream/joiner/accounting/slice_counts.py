@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.codecs.commit_records import SliceGroup, SliceRows
 from shadowstream.compare.dimension_codes import OTHER, Ints, folded, least
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.eviction_counts import EvictionCounts
@@ -26,7 +27,7 @@ from shadowstream.joiner.accounting.part_counts import (
 )
 from shadowstream.joiner.accounting.reason_counts import At, ReasonCounts
 from shadowstream.joiner.accounting.task_windows import TaskWindows
-from shadowstream.joiner.accounting.window_tally import Tally
+from shadowstream.joiner.accounting.window_tally import SliceSums, Tally
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.native.counts import buckets_of
 from shadowstream.protocol.count_names import part_figures
@@ -47,6 +48,7 @@ class SliceCounts:
         self._names = [dimension.name for dimension in config.compare.dimensions]
         places = range(len(self._names))
         self._groups = [*((place,) for place in places), *combinations(places, 2)]
+        self._named_groups = [tuple(self._names[place] for place in group) for group in self._groups]
         self._paths, self._scopes = fields_of(config), scopes_of(config)
         self.values: DimensionReader | None = None
         """Reader of unmatched records' dimensions; if None, their slices are not counted."""
@@ -137,12 +139,16 @@ class SliceCounts:
     def record(self, at: At) -> dict[str, Any]:
         """Return the fields of a window beside outcomes and fields; those of pairs only if it has any."""
         tally = self._tallies.get(at)
-        reasons, evictions, keyed = self.reasons.of(at), self.evictions.of(at), self.keyed.of(at)
-        unmatched = {"reasons": reasons, "evictions": evictions, "outcome_buckets": keyed}
-        plain = {name: counts for name, counts in unmatched.items() if counts}
+        counted: dict[str, Any] = {}
+        if reasons := self.reasons.of(at):
+            counted["reasons"] = reasons
+        if evictions := self.evictions.of(at):
+            counted["evictions"] = evictions
+        if keyed := self.keyed.of(at):
+            counted["outcome_buckets"] = keyed
         if tally is None:
-            return plain
-        counted = {**plain, "buckets": tally.buckets.record(), "slices": self._slices(tally)}
+            return counted
+        counted["buckets"], counted["slices"] = tally.buckets.record(), self._slices(tally)
         if (more := tally.more) is None:
             return counted
         return {
@@ -154,26 +160,27 @@ class SliceCounts:
             "distributions": more.bins.record(),
         }
 
-    def outcomes(self, at: At) -> dict[str, int]:
+    def outcomes(self, at: At) -> Mapping[str, int]:
         """Return the figures of a window that stats records hold among its outcomes."""
         tally = self._tallies.get(at)
-        return dict(tally.more.measures.outcomes) if tally and tally.more else {}
+        return tally.more.measures.outcomes if tally and tally.more else {}
 
-    def _slices(self, tally: Tally) -> list[dict[str, Any]]:
-        is_folded = any(len(cells) > self._values_max for group, cells in tally.slices.items() if len(group) == 1)
+    def _slices(self, tally: Tally) -> SliceRows:
+        if not self._groups:
+            return SliceRows(())
+        singles = [tally.slices_of((place,)) for place in range(len(self._names))]
+        is_folded = any(len(one) > self._values_max for one in singles)
         exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
-        found: list[dict[str, Any]] = []
-        for group in self._groups:
-            cells = tally.slices.get(group, {})
-            sums = _folded_cells(cells, [exact[place] for place in group]) if is_folded else cells
-            dimensions = tuple(self._names[place] for place in group)
-            found += [
-                {"dimensions": dimensions, "values": names, "n": n, "s": s} for names, (n, s) in sorted(sums.items())
-            ]
-        return found
+        found: list[SliceGroup] = []
+        for group, dimensions in zip(self._groups, self._named_groups, strict=True):
+            sums = tally.slices_of(group)
+            if is_folded:
+                sums = _folded_cells(sums, [exact[place] for place in group])
+            found.append((dimensions, *sums.columns()))
+        return SliceRows(found)
 
     def _single(self, tally: Tally) -> list[list[str]]:
-        return [[value for (value,) in tally.slices.get((place,), ())] for place in range(len(self._names))]
+        return [[value for (value,) in tally.slices_of((place,)).names()] for place in range(len(self._names))]
 
     def latencies(self) -> Counter[tuple[str, int]]:
         """Return the latencies since the last commit by side and bucket, of all windows and revisions."""
@@ -220,14 +227,9 @@ def add_together(of_tasks: Sequence[SliceCounts], pairs: PairColumns, windows: T
         first._count_more(tallies[group], part, groups[begin:end] == group, compared[begin:end])
 
 
-def _folded_cells(
-    cells: Mapping[tuple[str, ...], Sequence[int]], exact: Sequence[frozenset[str]]
-) -> dict[tuple[str, ...], list[int]]:
+def _folded_cells(sums: SliceSums, exact: Sequence[frozenset[str]]) -> SliceSums:
     """Add the cells of values that are not exact to those of `OTHER`."""
-    sums: dict[tuple[str, ...], list[int]] = {}
-    for values, (n, s) in cells.items():
-        named = zip(exact, values, strict=True)
-        total = sums.setdefault(tuple(value if value in known else OTHER for known, value in named), [0, 0])
-        total[0] += n
-        total[1] += s
-    return sums
+    names, *counts = sums.columns()
+    named = (zip(exact, values, strict=True) for values in names)
+    folded_names = [tuple(value if value in known else OTHER for known, value in one) for one in named]
+    return SliceSums.of(folded_names, *counts)

@@ -1,19 +1,76 @@
 """Counts of the compared pairs of one window and revision."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.codecs.commit_records import BucketRows
+from shadowstream.codecs.commit_records import BucketRows, SliceColumns
 from shadowstream.compare.dimension_codes import Ints
 from shadowstream.joiner.accounting.pair_metrics import MetricSums
 from shadowstream.joiner.accounting.part_counts import FieldDifferences, PartCounts, Scope
 from shadowstream.joiner.accounting.value_distributions import BinSums
 from shadowstream.records import KEY_BUCKETS
 
-Slices = dict[tuple[int, ...], dict[tuple[str, ...], list[int]]]
-"""By the places of some dimensions, and by the values of these: the pairs and the bad ones."""
+Numbers = Ints | list[int]
+
+
+class SliceSums:
+    """Pairs and bad pairs by the values of some dimensions. One addition is kept as it came: it is in order.
+
+    >>> sums = SliceSums()
+    >>> sums.add([("DE",), ("US",)], [2, 1], [1, 0])
+    >>> sums.add([("CH",), ("US",)], [5, 1], [0, 1])
+    >>> sums.columns()
+    ([('CH',), ('DE',), ('US',)], [5, 2, 2], [0, 1, 1])
+    """
+
+    __slots__ = ("_first", "_sums")
+
+    def __init__(self) -> None:
+        self._first: SliceColumns | None = None
+        self._sums: dict[tuple[str, ...], list[int]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    @classmethod
+    def of(cls, names: Sequence[tuple[str, ...]], n: Sequence[int], s: Sequence[int]) -> SliceSums:
+        """Return the sums of values in any order, of which some may come more than once."""
+        found = cls()
+        found._sums = {}
+        found.add(names, n, s)
+        return found
+
+    def add(self, names: Sequence[tuple[str, ...]], n: Sequence[int], s: Sequence[int]) -> None:
+        """Add counts of some values, which ascend."""
+        if self._sums is None:
+            if self._first is None:
+                self._first = names, n, s
+                return
+            self._sums = {}
+            self._add(self._sums, self._first)
+        self._add(self._sums, (names, n, s))
+
+    def _add(self, sums: dict[tuple[str, ...], list[int]], columns: SliceColumns) -> None:
+        for name, *counts in zip(*columns, strict=True):
+            cell = sums.setdefault(name, [0, 0])
+            for place, count in enumerate(counts):
+                cell[place] += count
+
+    def names(self) -> Collection[tuple[str, ...]]:
+        if self._sums is not None:
+            return self._sums
+        return self._first[0] if self._first else ()
+
+    def columns(self) -> SliceColumns:
+        """Return the values in order, the pairs and the bad pairs of each."""
+        if self._sums is None:
+            return self._first or ([], [], [])
+        cells = sorted(self._sums.items())
+        return [name for name, _ in cells], [n for _, (n, _) in cells], [s for _, (_, s) in cells]
 
 
 class BucketSums:
@@ -29,10 +86,10 @@ class BucketSums:
     __slots__ = ("_first", "_sums")
 
     def __init__(self) -> None:
-        self._first: tuple[Ints, Ints, Ints] | None = None
+        self._first: tuple[Numbers, Numbers, Numbers] | None = None
         self._sums: npt.NDArray[np.int64] | None = None
 
-    def add(self, buckets: Ints, n: Ints, s: Ints) -> None:
+    def add(self, buckets: Numbers, n: Numbers, s: Numbers) -> None:
         """Add counts of some buckets, which ascend."""
         if self._sums is None:
             if self._first is None:
@@ -49,7 +106,7 @@ class BucketSums:
         if self._sums is not None:
             buckets = np.flatnonzero(self._sums[0])
             return BucketRows(buckets, *self._sums[:, buckets])
-        return BucketRows(*(self._first or [np.zeros(0, np.int64)] * 3))
+        return BucketRows(*(self._first or ([], [], [])))
 
 
 class MoreCounts:
@@ -70,8 +127,15 @@ class Tally:
     def __init__(self, scopes: Sequence[Scope]) -> None:
         self._scopes = scopes
         self.buckets = BucketSums()
-        self.slices: Slices = {}
+        self.slices: dict[tuple[int, ...], SliceSums] = {}
+        """By the places of the dimensions."""
         self.more: MoreCounts | None = None
+
+    def slices_of(self, places: tuple[int, ...]) -> SliceSums:
+        found = self.slices.get(places)
+        if found is None:
+            found = self.slices[places] = SliceSums()
+        return found
 
     def begin_more(self) -> MoreCounts:
         if self.more is None:

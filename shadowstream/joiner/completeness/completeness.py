@@ -152,6 +152,8 @@ class Completeness:
         if self._has_twin:
             self.twin.advance(self.positions[Side.TWIN])
         for way, queue in self._born.items():
+            if not queue:
+                continue
             done = self._done(way[1])
             while queue and all(done.get(place, 0) >= end for place, end in queue[0].inputs.items()):
                 self.born_below[way] = max(self.born_below[way], queue.popleft().end)

@@ -183,6 +183,8 @@ class MarksLog:
 
     def needed_from(self) -> int:
         """Return the offset of the oldest kept absence or end mark: a restart reads from it, beside a `snapshot`."""
+        if not (self._absent or self.ends):
+            return self.position
         oldest = next(iter(self._absent.values()), None)
         return min([self.position if oldest is None else oldest.at, *(done.at for done in self.ends.values())])
 
@@ -290,6 +292,11 @@ class MarksLog:
             at = self._by_hash.get(identity_hash(key))
         return (self._absent[at], *at) if at is not None else None
 
+    @property
+    def absences(self) -> int:
+        """The number of absences that are kept."""
+        return len(self._absent)
+
     def absence_of_input(self, place: Partition, offset: int) -> Absence | None:
         return self._absent.get((place, offset))
 
@@ -356,7 +363,7 @@ class PassedMarks:
 
     def first_at(self) -> int | None:
         """Return the offset in the topic of the oldest mark that has not been passed; None if there is none."""
-        return min((waiting[0].at for waiting in self._waiting.values() if waiting), default=None)
+        return min([waiting[0].at for waiting in self._waiting.values() if waiting], default=None)
 
     def advance(self, position: int) -> list[DoneMark]:
         """Return the marks that the shadow position has now passed, and update `offsets`."""

@@ -22,13 +22,14 @@ class ObservedEnd(NamedTuple):
 
 def lowest(marks: Sequence[int | None]) -> int | None:
     """Return the lowest mark; None if one is unknown, or if there are none."""
-    known = [mark for mark in marks if mark is not None]
-    return min(known, default=None) if len(known) == len(marks) else None
+    return None if None in marks else min(marks, default=None)  # type: ignore[type-var]  # none is None
 
 
-def highest(*marks: int | None) -> int | None:
-    """Return the highest known mark; None if all are unknown."""
-    return max((mark for mark in marks if mark is not None), default=None)
+def highest(one: int | None, other: int | None) -> int | None:
+    """Return the higher of two marks, of which either may be unknown."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
 
 
 def end_queue() -> ThinnedQueue[ObservedEnd]:

@@ -176,7 +176,8 @@ class SideIntake:
         return chain(self.position.to_reread, *(rows.offsets for rows, _ in self._undated))
 
     def count(self) -> int:
-        return len(self.position.to_reread) + sum(len(ids) for _, ids in self._undated)
+        reread = len(self.position.to_reread)
+        return reread + sum(len(ids) for _, ids in self._undated) if self._undated else reread
 
     def _packed(self, batch: Batch) -> Sequence[PackedHeader | None]:
         """Return the packed header of each record; nothing if no record has headers."""
@@ -306,7 +307,8 @@ class SideIntake:
 
     def snapshot(self) -> dict[str, int]:
         counts = self.position.snapshot(self._side.word, self._parts.completeness.watermarks[self._side])
-        return counts | self._redelivery.snapshot()
+        counts.update(self._redelivery.snapshot())
+        return counts
 
     def restore(self, counts: Mapping[str, int]) -> None:
         """Take the counts of the state record; `begin` must have been called before."""

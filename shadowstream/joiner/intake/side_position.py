@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from shadowstream.joiner.completeness.observed_offsets import highest
 
@@ -58,19 +59,27 @@ class SidePosition:
 
     def snapshot(self, side: str, watermark_ms: int | None) -> dict[str, int]:
         """Return counts for the state record, given the side's name and its present watermark."""
-        counts = {f"read:{side}": self.records_read}
+        read, lost, gone_ms, newest = _names(side)
+        counts = {read: self.records_read}
         if self.lost:
-            counts[f"lost:{side}"] = self.lost
+            counts[lost] = self.lost
         if self.retention_gap_until_ms is not None:
-            counts[f"gone_ms:{side}"] = self.retention_gap_until_ms
+            counts[gone_ms] = self.retention_gap_until_ms
         if (newest_ms := highest(watermark_ms, self.restored_watermark_ms)) is not None:
-            counts[f"watermark_ms:{side}"] = newest_ms
+            counts[newest] = newest_ms
         return counts
 
     def restore(self, side: str, counts: Mapping[str, int]) -> None:
         """Take the counts of the state record; `begin` must have been called before."""
-        self.records_read = counts.get(f"read:{side}", 0)
-        self.lost += counts.get(f"lost:{side}", 0)
-        self.restored_watermark_ms = counts.get(f"watermark_ms:{side}")
-        self.retention_gap_until_ms = counts.get(f"gone_ms:{side}")
+        read, lost, gone_ms, newest = _names(side)
+        self.records_read = counts.get(read, 0)
+        self.lost += counts.get(lost, 0)
+        self.restored_watermark_ms = counts.get(newest)
+        self.retention_gap_until_ms = counts.get(gone_ms)
         self._note_gap()
+
+
+@cache
+def _names(side: str) -> tuple[str, str, str, str]:
+    """Return the names of a side's counts in the state record."""
+    return f"read:{side}", f"lost:{side}", f"gone_ms:{side}", f"watermark_ms:{side}"

@@ -56,6 +56,8 @@ class UnreadRecords:
         self._counts[side] -= 1
 
     def snapshot(self) -> dict[str, int]:
+        if not (any(self._counts.values()) or any(self._explained.values())):
+            return {}
         found = {f"unread:{side.word}": n for side, n in self._counts.items() if n}
         return found | {f"unread_explained:{side.word}": n for side, n in self._explained.items() if n}
 

@@ -312,7 +312,7 @@ def compare_columns(stages: Sequence[CompareStage]) -> None:
         return
     first, whole = batches[0][0], _joined([batch for _, batch in batches])
     production, shadow, _ = whole
-    revisions = Coded.joined([stage.revisions_of(batch) for stage, batch in batches])
+    revisions = first.counts.revisions_of(shadow)  # all tasks know the revisions from the same marks
     # All that may raise precedes the counting.
     inversions, begin = dict[int, Inversion | None](), 0
     for stage, batch in batches if first.order is not None else ():

@@ -59,7 +59,7 @@ class Corrections:
 
     def floor(self) -> int | None:
         """Return the lowest diff offset from which the rows to be corrected are stored; None if nothing waits."""
-        return min((one.earlier.floor for one in self._waiting.values()), default=None)
+        return min([one.earlier.floor for one in self._waiting.values()], default=None)
 
     def fetched(self, batch: Batch, headers: HeaderReader) -> list[FetchedCorrection]:
         """Return the corrections whose records are in a batch that was read again."""
@@ -100,7 +100,7 @@ class Corrections:
         return found
 
     def count(self, side: Side) -> int:
-        return sum(1 for _ in self.offsets(side))
+        return sum(1 for _ in self.offsets(side)) if self._waiting else 0
 
     def offsets(self, side: Side) -> Iterator[int]:
         for one in self._waiting.values():

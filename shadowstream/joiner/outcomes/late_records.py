@@ -94,7 +94,7 @@ class LateRecords:
         """
         new = self.diff_end if counts.correctable else None
         floors = (self._correctable.correctable_floor(), self.corrections.floor(), new)
-        return min((floor for floor in floors if floor is not None), default=None)
+        return min([floor for floor in floors if floor is not None], default=None)
 
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Restore from diff records (schemas/diff.avsc) in topic order: the last row of a pair counts."""

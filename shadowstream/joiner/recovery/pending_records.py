@@ -44,7 +44,8 @@ class PendingRecords:
 
     def count(self, side: Side) -> int:
         """Count the pending records of a side from totals."""
-        return self.in_memory(side) + self._corrections.count(side) + self._sides[side].count()
+        corrected = self._corrections.count(side) if len(self._corrections) else 0
+        return self.in_memory(side) + corrected + self._sides[side].count()
 
     def in_memory(self, side: Side) -> int:
         """Count the pending records of a side whose values are kept."""

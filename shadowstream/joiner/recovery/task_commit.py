@@ -18,6 +18,7 @@ from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.outcomes.rechecks import Rechecks
 from shadowstream.joiner.recovery import checkpoint, pending_log
+from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.pending_log import LogRecords, PendingLog
 from shadowstream.joiner.recovery.pending_records import PendingRecords
 from shadowstream.joiner.task_topics import TaskTopics
@@ -74,6 +75,7 @@ class TaskCommit:
         # Named once: a process may have hundreds of tasks, and each commits every second.
         self._name, self._partition, self._sides = sources.name, sources.partition, sources.sides
         self._place_names = [*map(str, sources.places)]
+        self._ended_names = [f"ended:{side.word}" for side in sources.sides]
         self._span, self._compares_order = parts.config.identity.dedupe_span, parts.config.compare.order
         self._repeats = [parts.identity.repeats(side) for side in sources.sides]
         self._topics = {name: plan.of(name) for name in ("stats", "state", "diff")}
@@ -87,7 +89,8 @@ class TaskCommit:
     def prepare(self, now_ms: int, *, complete: bool) -> tuple[list[Write], list[Commit]]:
         """Return the writes and offsets of one transaction, if any. `complete`: the task has ended all records."""
         parts = self._parts
-        summary = self._summary(now_ms, complete), parts.completeness.replays.snapshot(parts.config.inputs)
+        waiting = [self.pending.count(side) for side in self._sides]
+        summary = self._summary(now_ms, complete, waiting), parts.completeness.replays.snapshot(parts.config.inputs)
         moved = any(one.position.accounted_to != one.position.committed_to for one in parts.sides)
         marks_from = self._marks_from()
         # While other tasks progress, an idle task must commit: a restart reads all marks since its last commit.
@@ -97,7 +100,7 @@ class TaskCommit:
             return [], []
         self._prepared = summary, marks_from
         sequence = self.sequence + 1
-        offsets, overflow, logged = self._offsets(sequence, marks_from)
+        offsets, overflow, logged = self._offsets(sequence, marks_from, waiting)
         ending = [*parts.scoring.end(), *parts.rechecks.end()] if complete and not self.closed else []
         rows = parts.counts.writes
         if parts.sources.incarnation:
@@ -149,7 +152,7 @@ class TaskCommit:
         if mark is None or any(one.position.to_reread for one in parts.sides):
             return None
         floors = parts.inputs.floors_ms(parts.completeness.input_ends)
-        return None if floors is None else min((mark, *self.pending.floors_ms(), *floors))
+        return None if floors is None else min([mark, *self.pending.floors_ms(), *floors])
 
     def is_idle(self, now_ms: int) -> bool:
         """Return whether the task has been at the end of all sides, without waiting records, for `idle_ms`."""
@@ -159,10 +162,9 @@ class TaskCommit:
         # A clock that was set back makes the task idle, which costs one commit.
         return not 0 <= now_ms - parts.completeness.last_read_ms < parts.config.idle_ms
 
-    def _summary(self, now_ms: int, complete: bool) -> dict[str, Any]:
-        """Return the fields of a stats record beside the counts since the last commit."""
-        parts, places = self._parts, self._place_names
-        pending, idle = [self.pending.count(side) for side in self._sides], self.is_idle(now_ms)
+    def _summary(self, now_ms: int, complete: bool, pending: list[int]) -> dict[str, Any]:
+        """Return the fields of a stats record beside the counts since the last commit; `pending`: records by side."""
+        parts, places, idle = self._parts, self._place_names, self.is_idle(now_ms)
         positions = [one.position for one in parts.sides]
         read = [one.records_read for one in positions]
         return {
@@ -208,9 +210,9 @@ class TaskCommit:
 
     def _state(self, sequence: int, overflow: dict[str, str], commits: Sequence[Commit]) -> Write:
         parts, sources = self._parts, self._parts.sources
-        counts = {f"ended:{side.word}": parts.counts.ended[side] for side in self._sides}
+        counts = dict(zip(self._ended_names, parts.counts.ended, strict=True))
         for stage in parts.stages:
-            counts |= stage.snapshot()
+            counts.update(stage.snapshot())
         record = {
             "task": self._name,
             "seq": sequence,
@@ -242,14 +244,19 @@ class TaskCommit:
             writes.append(Write(self._topics["state"], self._partition, key.encode(), value))
         return writes
 
-    def _offsets(self, sequence: int, marks_from: int) -> tuple[list[Commit], dict[str, str], LogRecords]:
-        """Return the commits of all sides, the pending sets that do not fit into their metadata, and log records."""
+    def _offsets(
+        self, sequence: int, marks_from: int, waiting: Sequence[int]
+    ) -> tuple[list[Commit], dict[str, str], LogRecords]:
+        """Return the commits of all sides, the pending sets that do not fit into their metadata, and log records.
+
+        `waiting`: the number of pending records by side.
+        """
         parts, commits, overflow = self._parts, [], {}
         logged: LogRecords = {}
         diff_from = parts.late.read_again_from(parts.counts)
         for side in self._sides:
             position, delta = parts.sides[side].position, self.logs[side].delta()
-            pending = Spans() if delta else self.pending.offsets(side)
+            pending = Spans() if delta or not waiting[side] else self.pending.offsets(side)
             lowest = delta.lowest if delta else pending.lowest
             position.pending_from = low = position.accounted_to if lowest is None else lowest
             if self._repeats[side]:
@@ -260,8 +267,9 @@ class TaskCommit:
                 first = min(position.pending_from, position.accounted_to) - self._span
                 low = min(low, max(position.read_from, first))
             again_from = 0 if diff_from is None or side is not Side.PRODUCTION else diff_from + 1
-            point = checkpoint.Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from)
-            text = checkpoint.encode(point if delta is None else point._replace(log=delta.place))
+            log = None if delta is None else delta.place
+            point = Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from, log=log)
+            text = checkpoint.encode(point)
             if delta is not None:
                 logged |= delta.records
             elif overflows(text) and len(pending) > pending_log.LOG_ABOVE and not parts.sources.incarnation:
@@ -271,7 +279,7 @@ class TaskCommit:
             else:
                 if overflows(text):
                     overflow[side.word] = checkpoint.pending_text(pending)
-                if not parts.sources.incarnation:
+                if not parts.sources.incarnation and self.logs[side].place is not None:
                     logged |= self.logs[side].end()
             commits.append(Commit(parts.sources.places[side], low, text))
         return commits, overflow, logged

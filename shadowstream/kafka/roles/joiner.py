@@ -3,9 +3,10 @@
 import contextlib
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
@@ -48,7 +49,8 @@ from shadowstream.protocol.size_limits import BIN_BYTES
 from shadowstream.records import Batch, Partition, Prepared, Side
 
 log = get_logger("joiner")
-BATCH = 4_000  # a turn costs some 300 us, however few records it has
+T = TypeVar("T")
+BATCH = 4_000
 """The fixed work of a batch costs as much as some hundred records; larger batches leave the processor's cache."""
 ANSWERS = "second-answers"
 NAMED_WITHIN_S = 5.0  # the time to wait for a mark that names an unknown revision, once for each
@@ -285,35 +287,45 @@ class JoinerRole(Role):
         self._cut[event] = records
 
     def _show(self) -> None:
-        metrics = self._watch.metrics
-        for book in self._step.prepared_counts():
-            for (word, outcome), n in book.records.items():
-                metrics.add("records_total", n, role="joiner", side=word, outcome=outcome)
-            for outcome, n in book.pairs.items():
-                metrics.add("pairs_total", n, outcome=outcome)
-            metrics.add("rows_cut_total", book.rows_cut)
-            for (before, outcome), n in book.corrections.items():
-                metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
-            for (path, kind), n in book.paths.items():
-                metrics.add("difference_total", n, path=path, kind=kind)
-            for (word, bucket), n in book.slices.latencies().items():
-                metrics.observe_many("latency_seconds", edge_ms(bucket) / 1000, n, word)
-            for result, n in book.rechecks.items():
-                metrics.add("rechecks_total", n, result=result.removeprefix("recheck_"))
-            for change, n in book.changes.items():
-                metrics.add("schema_change_pairs_total", n, change=change)
+        metrics, books = self._watch.metrics, self._step.prepared_counts()
+        for (word, outcome), n in _summed(book.records for book in books).items():
+            metrics.add("records_total", n, role="joiner", side=word, outcome=outcome)
+        for outcome, n in _summed(book.pairs for book in books).items():
+            metrics.add("pairs_total", n, outcome=outcome)
+        if books:
+            metrics.add("rows_cut_total", sum(book.rows_cut for book in books))
+        for (before, outcome), n in _summed(book.corrections for book in books).items():
+            metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
+        for (path, kind), n in _summed(book.paths for book in books).items():
+            metrics.add("difference_total", n, path=path, kind=kind)
+        for (word, bucket), n in _summed(book.slices.latencies() for book in books).items():
+            metrics.observe_many("latency_seconds", edge_ms(bucket) / 1000, n, word)
+        for result, n in _summed(book.rechecks for book in books).items():
+            metrics.add("rechecks_total", n, result=result.removeprefix("recheck_"))
+        for change, n in _summed(book.changes for book in books).items():
+            metrics.add("schema_change_pairs_total", n, change=change)
         new_pairs = self._step.compare.evolutions.new_pairs
         for pair in new_pairs:
             log.warning("schemas_differ", production=str(pair.production), shadow=str(pair.shadow), **pair.changes)
         new_pairs.clear()
+        spilled = self._step.spilled_bytes()
         for side, (records, size, watermark_ms) in self._step.sides().items():
             metrics.set("pending_records", records, side=side.word)
             metrics.set("pending_bytes", size, side=side.word)
-            metrics.set("spilled_bytes", self._step.spilled_bytes()[side], side=side.word)
+            metrics.set("spilled_bytes", spilled[side], side=side.word)
             if watermark_ms is not None:
                 metrics.set("watermark_seconds", watermark_ms / 1000, side=side.word)
         metrics.set("spill_full", int(self._spilling is not None and self._spilling.full))
         metrics.set("shed_level", max((task.shedding.level for task in self._step.tasks.values()), default=0))
+
+
+def _summed(counts: Iterable[Counter[T]]) -> Counter[T]:
+    """Add the counts of many tasks: a metric is looked up once for all of them."""
+    total = Counter[T]()
+    for one in counts:
+        if one:
+            total.update(one)
+    return total
 
 
 def await_start(config: Config, revision: str, stop: Stoppable, watch: RoleHealth) -> start_log.Starts | None:

@@ -14,7 +14,7 @@ from shadowstream.codecs import own
 from shadowstream.compare.column_differences import ColumnDifferences
 from shadowstream.compare.comparer import comparer
 from shadowstream.compare.differences import deltas_of, difference, texts_of
-from shadowstream.joiner.accounting.row_writer import RowWriter
+from shadowstream.joiner.accounting import pairs_together, row_writer
 from shadowstream.protocol.headers import PACKED_HEADER, pack
 from shadowstream.records import InputCoordinate, Side
 from tests.compare.avro_cases import Given
@@ -136,14 +136,14 @@ def commits(settings: dict[str, Any], seed: int) -> Iterator[object]:
 
 def assert_columns_write_what_rows_write(name: str, seed: int) -> None:
     written: list[int] = []
-    real = RowWriter.mismatches
+    real = row_writer.mismatches_of
 
-    def spied(self: RowWriter, rows: Any) -> Any:
-        found = real(self, rows)
+    def spied(*of: Any) -> Any:
+        found = real(*of)
         written.append(len(found or ()))
         return found
 
-    with patch.object(RowWriter, "mismatches", spied):
+    with patch.object(pairs_together, "mismatches_of", spied):
         by_columns = list(commits(SETTINGS[name], seed))
     assert (sum(written) > PAIRS / 4) == (name not in ("as JSON too", "expected"))
     written.clear()
