@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -127,10 +127,11 @@ class RowSlots:
 
     def _take_objects(self, column: npt.NDArray[np.object_], slots: Slots, where: slice | Slots) -> list[Any]:
         if self._memory is not None:
-            return self._memory.take(slots, column).tolist()
-        taken: list[Any] = column[where].tolist()
-        column[where] = None
-        return taken
+            taken = self._memory.take(slots, column)
+        else:
+            taken = column[where].copy()
+            column[where] = None
+        return cast("list[Any]", taken.tolist())
 
     def take_row(self, slot: int) -> PendingRecord:
         """Return one row, and free its slot."""
