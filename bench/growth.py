@@ -136,6 +136,7 @@ def waiting(count: int, order: str) -> dict[str, Any]:
             fresh = range(begin, begin + batch)
             _production(measured, made, fresh)
             if begin >= count:
+                chosen: Sequence[int]
                 if order == "random":
                     chosen = [_taken(waits, dice) for _ in range(batch)]
                 else:
