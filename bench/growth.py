@@ -148,7 +148,7 @@ def waiting(count: int, order: str) -> dict[str, Any]:
         return {"varied": "waiting", "at": count, "order": order, **measured.spent.row(PAIRS)}
 
 
-def _taken(waits: array[int], dice: random.Random) -> int:
+def _taken(waits: "array[int]", dice: random.Random) -> int:
     at = dice.randrange(len(waits))
     waits[at], waits[-1] = waits[-1], waits[at]
     return waits.pop()
