@@ -127,11 +127,10 @@ class RowSlots:
 
     def _take_objects(self, column: npt.NDArray[np.object_], slots: Slots, where: slice | Slots) -> list[Any]:
         if self._memory is not None:
-            taken = self._memory.take(slots, column)
-        else:
-            taken = column[where].copy()
-            column[where] = None
-        return cast("list[Any]", taken.tolist())
+            return cast("list[Any]", self._memory.take(slots, column).tolist())
+        taken: list[Any] = column[where].tolist()
+        column[where] = None
+        return taken
 
     def take_row(self, slot: int) -> PendingRecord:
         """Return one row, and free its slot."""
