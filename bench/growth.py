@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +127,7 @@ def waiting(count: int, order: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         measured = Measured(Workload("flat-100"), 1, Path(folder))
         spare_collections()
-        waits: list[int] = []
+        waits = array("q")  # as numbers of Python, they would scatter the memory that the joiner gets
         batch, each = min(BATCH, count), PAIRS // COMMITS
         for begin in range(0, len(made), batch):
             if begin == 2 * count:  # so far: until so many wait, and until these are as scattered as they become
@@ -135,6 +136,7 @@ def waiting(count: int, order: str) -> dict[str, Any]:
             fresh = range(begin, begin + batch)
             _production(measured, made, fresh)
             if begin >= count:
+                chosen: Sequence[int]
                 if order == "random":
                     chosen = [_taken(waits, dice) for _ in range(batch)]
                 else:
@@ -142,11 +144,11 @@ def waiting(count: int, order: str) -> dict[str, Any]:
                 _shadow(measured, made, chosen)
                 if (begin + batch) % each == 0:
                     measured.commit()
-            waits += fresh
+            waits.extend(fresh)
         return {"varied": "waiting", "at": count, "order": order, **measured.spent.row(PAIRS)}
 
 
-def _taken(waits: list[int], dice: random.Random) -> int:
+def _taken(waits: "array[int]", dice: random.Random) -> int:
     at = dice.randrange(len(waits))
     waits[at], waits[-1] = waits[-1], waits[at]
     return waits.pop()
@@ -154,13 +156,17 @@ def _taken(waits: list[int], dice: random.Random) -> int:
 
 def _production(measured: Measured, made: Pairs, numbers: Sequence[int], partition: int = 0) -> None:
     times = [FIRST_MS + n for n in numbers]
-    measured.read("out", partition, times, [made[n][0] for n in numbers], [made[n][1] for n in numbers])
+    measured.read("out", partition, times, [_fresh(made[n][0]) for n in numbers], [_fresh(made[n][1]) for n in numbers])
 
 
 def _shadow(measured: Measured, made: Pairs, numbers: Sequence[int], partition: int = 0) -> None:
     times = [FIRST_MS + n + SHADOW_LATER_MS for n in numbers]
-    keys = [bytes(bytearray(made[n][0])) for n in numbers]  # other objects than the other side's, as from the client
-    measured.read("new", partition, times, keys, [made[n][2] for n in numbers])
+    measured.read("new", partition, times, [_fresh(made[n][0]) for n in numbers], [_fresh(made[n][2]) for n in numbers])
+
+
+def _fresh(text: bytes) -> bytes:
+    """Return another object, as from the client: nothing else keeps it."""
+    return bytes(bytearray(text))
 
 
 def shared_by(tasks: int, made: Pairs) -> Measured:

@@ -17,13 +17,14 @@
 #include "differences.h"
 #include "hashing.h"
 #include "pairing.h"
+#include "rows.h"
 #include "texts.h"
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
 #error "doubles must be computed as doubles"
 #endif
 
-#define ABI 5
+#define ABI 6
 #define LOOPS_MAX 32
 #define SPANS_MAX 8
 #define SURE 3.552713678800501e-15 /* 2**-48 of all operands, far more than a few roundings add up to */

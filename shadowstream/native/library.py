@@ -18,7 +18,7 @@ from shadowstream.native.build import FOLDER, file_name
 SWITCH = "SHADOWSTREAM_NATIVE"
 """The environment variable that switches the kernel off; the value is one of `OFF`."""
 OFF = ("0", "false", "no", "off")
-ABI = 5
+ABI = 6
 SPANS_MAX = 8
 UNKNOWN = 255
 """The level of a pair that the kernel leaves to Python."""

@@ -20,7 +20,7 @@ from shadowstream.errors import RecordError
 from shadowstream.native import library
 from shadowstream.native.library import Kernel, Ops, State, Values
 from shadowstream.paths import value_at
-from tests.native import pairings
+from tests.native import exchanges, pairings
 from tests.native.generated import PAIRS, Batch, batch
 from tests.native.repeats import differences
 
@@ -172,6 +172,13 @@ def _check_repeats(seed: int, kernel: Kernel) -> Counter[str]:
     return counts
 
 
+def _check_exchanges(seed: int, kernel: Kernel) -> Counter[str]:
+    counts, problems = exchanges.differences(seed, kernel)
+    if problems:
+        raise Disagreement(problems[0])
+    return counts
+
+
 def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:
     """Check some batches. Raises `Disagreement` with the seed of the batch."""
     counts: Counter[str] = Counter()
@@ -180,6 +187,7 @@ def run(first: int, kernel: Kernel, batches: int) -> Counter[str]:
             counts.update(check(batch(seed), kernel))
             counts.update(_check_pairings(seed, kernel))
             counts.update(_check_repeats(seed, kernel))
+            counts.update(_check_exchanges(seed, kernel))
         except Disagreement as error:
             raise Disagreement(f"batch {seed}: {error}") from error
         counts["batches"] += 1

@@ -53,7 +53,9 @@ class UniqueIdStore:
             DictTable() if by_kernel is None else KernelTable(by_kernel) for _ in range(sides)
         )
         """The slot of each pending id's row; of the earliest one, if there are several."""
-        self._buffers = tuple(ColumnBuffer(partial(self._back, n), self._tables[n].move) for n in range(sides))
+        self._buffers = tuple(
+            ColumnBuffer(partial(self._back, n), self._tables[n].move, by_kernel) for n in range(sides)
+        )
         self._later: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
         """The offsets of the further rows of each pending id."""
         self._queued: tuple[set[int], ...] = tuple(set() for _ in range(sides))
@@ -144,7 +146,7 @@ class UniqueIdStore:
 
     def _take_all(self, side: Side, slots: Slots, ids: Sequence[Hashable]) -> PendingColumns:
         """Remove the rows of these ids, which are out of the table, from the buffer."""
-        rows, times_ms, sizes = self._buffers[side].take(slots)
+        rows, _, times_ms, sizes = self._buffers[side].take(slots)
         self.held.leave_all(side, times_ms, sizes)
         return rows.with_keys(_keys_of(rows, ids))
 

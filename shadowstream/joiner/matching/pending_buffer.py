@@ -21,6 +21,7 @@ from shadowstream.joiner.matching.row_slots import FREE, RowSlots, Slots, Taken
 from shadowstream.joiner.matching.spilled_values import SpilledValues, SpillStore, spilled
 from shadowstream.joiner.offset_spans import Spans
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.native.library import Kernel
 
 RUN_MAX = 32_768
 SPILLED_MAX = 4_000
@@ -138,11 +139,12 @@ class ColumnBuffer:
         self,
         back: Callable[[int], None] = lambda size: None,
         moved: Callable[[Slots, int], None] = lambda to, count: None,
+        kernel: Kernel | None = None,
     ) -> None:
         self._runs: list[_Run] = []
         self._firsts: list[int] = []
         """For each run an offset at or below its own, and above those of the run before."""
-        self._slots = RowSlots()
+        self._slots = RowSlots(kernel)
         self._tidy_at = TIDY_AT
         self._back, self._moved = back, moved
         self.journal: Journal | None = None
@@ -169,7 +171,8 @@ class ColumnBuffer:
 
     def take(self, slots: Slots) -> Taken:
         """Remove the rows at these slots and return them in this order."""
-        offsets = self._slots.offsets[slots]
+        taken = self._slots.take(slots)
+        offsets = taken.offsets
         if self.journal is not None:
             self.journal.leave(offsets)
         if len(self._runs) == 1:
@@ -180,7 +183,6 @@ class ColumnBuffer:
         touched = counts.nonzero()[0].tolist()
         on_disk = [(of_run == n, run) for n in touched if (run := self._runs[n]).on_disk is not None]
         found = [(at, run.on_disk.at(run.places(offsets[at]))) for at, run in on_disk if run.on_disk is not None]
-        taken = self._slots.take(slots)
         if found:
             taken = taken._replace(rows=taken.rows.with_values(self._with_spilled(taken.rows, found)))
         for n in touched:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.native.library import Kernel
+from shadowstream.native.row_memory import RowMemory
 
 Numbers = npt.NDArray[np.int64]
 Slots = Numbers
@@ -17,6 +19,8 @@ SPARE_MAX = 4
 """Slots for each row in them, above which the rows are packed."""
 PACKED_AT = 8_192
 """Slots up to which they are not."""
+FETCHED_ABOVE = 8_192
+"""Slots above which the rows do not all lie in the processor's cache."""
 _NUMBERS = 2
 """The first fields of a row are its offset and its time."""
 _COLUMNS = 4
@@ -26,9 +30,10 @@ _COUNTED = np.arange(1 << 16)
 
 
 class Taken(NamedTuple):
-    """Rows that have left, with the times and the sizes that were stored with them."""
+    """Rows that have left, with the numbers that were stored with them."""
 
     rows: PendingColumns
+    offsets: Numbers
     times_ms: Numbers
     sizes: Numbers
 
@@ -43,7 +48,8 @@ class RowSlots:
     ([4, 3], [2, 1], [b'b', b'a'])
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: Kernel | None = None) -> None:
+        self._memory = None if kernel is None else RowMemory(kernel)
         self._numbers = np.empty((0, _COLUMNS), np.int64)
         """By slot: offset (`FREE` without a row), time, size. Side by side, a row is one access to memory."""
         self._objects: list[npt.NDArray[np.object_] | None] = [None] * _OBJECTS
@@ -106,16 +112,25 @@ class RowSlots:
 
     def take(self, slots: Slots) -> Taken:
         """Return rows, and free their slots."""
-        where = _as_slice(slots)
+        where, memory = _as_slice(slots), self._memory
+        if memory is not None and not isinstance(where, slice) and len(self._numbers) > FETCHED_ABOVE:
+            for column in self._objects:
+                if column is not None:
+                    memory.fetch(slots, self._numbers, column)
         numbers = self._numbers[where].copy() if isinstance(where, slice) else self._numbers[where]
         columns: list[Any] = [numbers[:, 0].tolist(), numbers[:, 1].tolist()]
         for column in self._objects:
-            columns.append(None if column is None else column[where].tolist())
-            if column is not None:
-                column[where] = None
+            columns.append(None if column is None else self._take_objects(column, slots, where))
         self._numbers[where, 0] = FREE
         self._make_free(slots)
-        return Taken(PendingColumns(*columns), numbers[:, 1], numbers[:, 2])
+        return Taken(PendingColumns(*columns), *numbers.T[:3])
+
+    def _take_objects(self, column: npt.NDArray[np.object_], slots: Slots, where: slice | Slots) -> list[Any]:
+        if self._memory is not None:
+            return cast("list[Any]", self._memory.take(slots, column).tolist())
+        taken: list[Any] = column[where].tolist()
+        column[where] = None
+        return taken
 
     def take_row(self, slot: int) -> PendingRecord:
         """Return one row, and free its slot."""

@@ -161,11 +161,21 @@ def _change(buffer: ColumnBuffer, journal: Journal, before: Spans, now: Spans) -
     entered, left, was_beside, is_beside = journal.entered(), journal.left(), _array(before), _array(now)
     seen = np.sort(np.concatenate([entered, left, was_beside, is_beside]))
     seen = seen[np.diff(seen, prepend=-1) > 0]  # in half the time of `np.unique`, which hashes
-    held = buffer.holds(seen)
-    # An offset enters a buffer once.
-    was_held = (held | np.isin(seen, left)) & ~np.isin(seen, entered)
-    were, are = was_held | np.isin(seen, was_beside), held | np.isin(seen, is_beside)
+    has_entered, has_left, was_else, is_else = (_among(seen, some) for some in (entered, left, was_beside, is_beside))
+    # An offset enters a buffer once, so the journal tells of its own offsets whether they are held.
+    held = has_entered & ~has_left
+    if len(only_beside := np.flatnonzero(~(has_entered | has_left))):
+        held[only_beside] = buffer.holds(seen[only_beside])
+    was_held = (held | has_left) & ~has_entered
+    were, are = was_held | was_else, held | is_else
     return Change(seen[are & ~were], seen[were & ~are])
+
+
+def _among(seen: Offsets, some: Offsets) -> npt.NDArray[np.bool_]:
+    """Tell for each of `seen`, ascending, whether it is one of `some`, all of which are in it."""
+    found = np.zeros(len(seen), np.bool_)
+    found[np.searchsorted(seen, some)] = True
+    return found
 
 
 def _array(spans: Spans) -> Offsets:
