@@ -107,6 +107,7 @@ bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by han
 	@$(BIN)/python -m bench --write $(BENCH_ARGS)
 	@$(BIN)/python -m bench.scaling
 	@$(BIN)/python -m bench.growth --write
+	@$(BIN)/python -m bench.sampled --write
 
 chaos: setup ## kill -9 of every role in every phase of a commit, under load, then an independent checker (KILLS=200)
 	@$(BIN)/python -m tests.chaos kills --kills $(KILLS) $(CHAOS_ARGS)

@@ -23,6 +23,7 @@ from bench.conditions import conditions, since
 from bench.java_engines import Absent
 from bench.measure import EngineFailed, Run, run
 from bench.workloads import ATOL, NAMES, PARTITIONS, Topics, Workload, load, mismatches_of
+from shadowstream.native import library
 from shadowstream.testing.embedded import EmbeddedKafka
 from shadowstream.testing.kafka_jars import KAFKA_VERSION
 
@@ -101,6 +102,8 @@ def java(main: str, *arguments: str) -> Callable[[Place, str], list[str]]:
 
 _OURS = f"shadowstream {version('shadowstream')}"
 _CLIENT = f"confluent-kafka {version('confluent-kafka')}"
+WITHOUT_KERNEL = "env", f"{library.SWITCH}=0"
+JOINERS = "shadowstream", "shadowstream-python"
 ENGINES = {
     "raw-python": Engine(python("raw_python"), _CLIENT),
     "hand-python": Engine(python("hand_python"), f"{_CLIENT}, fastavro {version('fastavro')}", 0.3),
@@ -112,21 +115,27 @@ ENGINES = {
     "faust": Engine(python("faust_agents", "faust"), f"faust-streaming {environments.version_of('faust')}", 0.03),
     "bytewax": Engine(python("bytewax_flow", "bytewax"), f"bytewax {environments.version_of('bytewax')}", 0.1),
     "shadowstream": Engine(python("shadow"), _OURS),
+    "shadowstream-python": Engine(
+        lambda place, spec: [*WITHOUT_KERNEL, *python("shadow")(place, spec)], f"{_OURS}, no native code"
+    ),
     "plain-loop": Engine(python("plain_loop"), f"{_CLIENT}, fastavro {version('fastavro')}", 0.3),
     "shadowstream-runner": Engine(python("runner"), _OURS, 0.3),
 }
 
 
-def play(place: Place, name: str, workload: str, pairs: int) -> dict[str, Any]:
-    """One run of one engine; a row of results.json. Raises `Absent` and `EngineFailed`."""
+def play(place: Place, name: str, workload: str, pairs: int, *, is_sampled: bool = False) -> dict[str, Any]:
+    """One run of one engine; a row of results.json. Raises `Absent` and `EngineFailed`.
+
+    `is_sampled`: of the joiner; the row has the `shares` of its CPU time too (`bench.sampled`).
+    """
     engine = ENGINES[name]
     topics = place.topics(workload, max(1_000, int(pairs * engine.share)))
-    asked = place.asked(topics, name)
+    asked = place.asked(topics, name) | {"sampled": is_sampled}
     spec = place.folder / f"{topics.stem}.{name}"
     Path(f"{spec}.json").write_text(json.dumps(asked), "utf-8")
     Path(f"{spec}.properties").write_text(java_engines.properties(asked), "utf-8")
     command = engine.command(place, str(spec))
-    if name == "shadowstream":
+    if name in JOINERS:
         config = ours.write_config(place.kafka.bootstrap, topics, name_of(topics, name), place.folder)
         ours.say_start(place.kafka.bootstrap, config, topics)
     if name == "shadowstream-runner":
@@ -134,10 +143,10 @@ def play(place: Place, name: str, workload: str, pairs: int) -> dict[str, Any]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     taken = run(command, env, Path(f"{spec}.log"), place.kafka.pid, topics.pairs, LIMIT_S)
     row = _row(name, engine, workload, topics.pairs, taken)
-    if name == "shadowstream":
+    if name in JOINERS:
         committed = ours.committed_outcomes(place.kafka.bootstrap, name_of(topics, name))
         row["exact"] &= sum(committed.values()) == topics.pairs and committed["mismatch"] == row["mismatches"]
-    return row
+    return row | ({"shares": taken.found["shares"]} if is_sampled else {})
 
 
 ONE_SIDE = ("plain-loop", "shadowstream-runner")

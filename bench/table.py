@@ -21,6 +21,7 @@ WHOLE, STEADY = "pairs_per_cpu_s", "pairs_per_cpu_s_steady"
 RATIOS = (
     ("shadowstream", "raw-python", WHOLE, None),
     ("shadowstream", "raw-python", STEADY, 0.5),
+    ("shadowstream-python", "raw-python", STEADY, 0.3),
     ("shadowstream", "kafka-streams-eos", STEADY, 8),
     ("shadowstream", "hand-java", WHOLE, 2),
     ("shadowstream", "hand-java", STEADY, 1),

@@ -97,6 +97,7 @@ def main() -> None:
         # From here on, open resources are closed on the way out.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sys.unraisablehook = _end_if_interrupted
     code = run(sys.argv[1:])
     # Everything is committed, closed and printed. Interpreter shutdown under the clients' threads has crashed
     # (SIGSEGV). Exit functions of the candidate still run.
@@ -106,6 +107,13 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
+
+
+def _end_if_interrupted(raised: "sys.UnraisableHookArgs") -> None:
+    """End the process: Ctrl-C within a callback of the interpreter, as an import has them, would be lost otherwise."""
+    if isinstance(raised.exc_value, KeyboardInterrupt):
+        os._exit(ExitCode.INTERRUPTED)
+    sys.__unraisablehook__(raised)
 
 
 def run(arguments: Sequence[str]) -> int:

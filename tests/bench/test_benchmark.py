@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from bench import conditions, environments, growth, measure, table
+from bench import conditions, environments, growth, measure, sampled, table
 from bench.__main__ import ENGINES, Place, play
 from bench.workloads import NAMES, Workload, mismatches_of
 from shadowstream.testing.embedded import EmbeddedKafka
@@ -46,7 +46,7 @@ def test_the_tables_of_the_page_are_made_of_the_results() -> None:
 
 def test_results_hold_commit_machine_load_and_python() -> None:
     here = conditions.conditions()
-    for path in (table.RESULTS, growth.RESULTS):
+    for path in (table.RESULTS, growth.RESULTS, sampled.RESULTS):
         assert table.read(path)["conditions"].keys() == here.keys()
     assert " PGO" in here["python"]
     assert here["reference_ms"] > 0

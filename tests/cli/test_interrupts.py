@@ -99,6 +99,31 @@ def started(*words: str) -> subprocess.Popen[str]:
     )
 
 
+IN_A_CALLBACK = """
+import os, signal, sys, weakref
+
+class Watched:
+    pass
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "shadowstream.cli.gate":
+            watched = Watched()
+            self.kept = weakref.ref(watched, lambda _: os.kill(os.getpid(), signal.SIGINT))
+
+sys.meta_path.insert(0, Interrupting())
+from shadowstream.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_within_a_callback_of_the_interpreter_ends_a_command_too(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = forked.python("-c", IN_A_CALLBACK, "gate", trial(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert time.monotonic() - began < ENDS_S
+
+
 @pytest.mark.parametrize(
     ("word", "after_s"),
     [("up", 0.3), ("up", 0.6), ("up", 1.0), ("up", 8.0), ("gate", 0.3), ("gate", 0.7), ("gate", 3.0), ("run", 3.0)],
