@@ -39,7 +39,7 @@ THREADS = "threads of librdkafka: fetch, decompress, send"
 
 
 class Sampler:
-    """Counts the parts in which the main thread is. Made in that thread."""
+    """Counts the parts in which the main thread is. It is made and ended in that thread."""
 
     def __init__(self) -> None:
         self.parts: Counter[str] = Counter()
@@ -48,7 +48,7 @@ class Sampler:
         signal.signal(signal.SIGPROF, self._sample)
 
     def begin(self) -> None:
-        """Begin, from any thread."""
+        """Begin to sample."""
         self._began = time.process_time(), time.clock_gettime(self._clock)
         signal.setitimer(signal.ITIMER_PROF, TICK_S, TICK_S)
 

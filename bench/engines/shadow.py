@@ -10,7 +10,6 @@ import time
 from collections import Counter
 
 from bench.engines.telling import Telling, spec
-from bench.measure import STEADY_FROM
 from bench.sampled import Sampler
 from shadowstream.configfile import load
 from shadowstream.health import RoleHealth
@@ -36,21 +35,19 @@ def main() -> None:
     asked = spec()
     config = load(asked["config"])
     telling, stop, watch = Telling(asked["pairs"]), Stoppable(), RoleHealth(config.name, "joiner")
-    sampler = Sampler() if asked["sampled"] else None
+    sampler = Sampler() if asked.get("sampled") else None
 
     def look() -> None:
-        is_begun = sampler is None
         while not stop.stopped:
             time.sleep(LOOK_S)
             pairs = sum(outcomes(watch).values())
             telling.reached(pairs)
-            if sampler is not None and not is_begun and pairs >= STEADY_FROM * asked["pairs"]:
-                is_begun = True
-                sampler.begin()
             if pairs >= asked["pairs"]:
                 stop.stop()
 
     threading.Thread(target=look, daemon=True).start()
+    if sampler is not None:
+        sampler.begin()
     joiner.run(config, revision_of(config), stop, watch, sys.argv[2] if len(sys.argv) > 2 else "0")
     shares = {} if sampler is None else {"shares": sampler.shares()}
     found = outcomes(watch)

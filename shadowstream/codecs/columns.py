@@ -31,6 +31,7 @@ _WHOLE = {"int", "long"}
 _PLAIN = {"boolean", "int", "long", "float", "double", "string"}
 _LOGICAL = {("int", "date"), ("long", "timestamp-millis"), ("long", "timestamp-micros")}
 _SYMBOLS_MAX = 64  # a larger index takes two bytes, and the column does not hold its size
+_INT = (-(2**31), 2**31 - 1)
 DAYS = (-719_162, 2_932_896)
 _SECONDS = (-62_135_596_800, 253_402_300_799)
 _PER_SECOND = {"ms": 1_000, "us": 1_000_000}
@@ -84,6 +85,8 @@ def _kind(schema: Any, top: bool = False) -> _Kind:
     if kind == "map":
         return _Kind("map", (_kind(schema["values"]),))
     if kind in _PLAIN and (logical is None or (kind, logical) in _LOGICAL):
+        if kind == "int" and logical is None:
+            return _Kind("int")
         return _Kind("whole" if kind in _WHOLE else kind)
     raise _Refused
 
@@ -98,7 +101,7 @@ class ColumnReader:
     """Reader of batches of bodies of one writer schema. Only `column_reader` creates it."""
 
     def __init__(self, schema: ParsedSchema, kind: _Kind) -> None:
-        self.text = json.dumps(_bare(schema))
+        self.text = json.dumps(_widened(_bare(schema)))
         self._kind = kind
 
     def read(self, bodies: Sequence[bytes], bytes_max: int) -> tuple[pa.RecordBatch, Indexes] | None:
@@ -209,6 +212,23 @@ def _bare(schema: Any) -> Any:
     return [_bare(part) for part in schema] if isinstance(schema, list) else schema
 
 
+def _widened(schema: Any) -> Any:
+    """The schema with each int as a long, in which pyruhvro keeps a number of more than 32 bits: an int drops some.
+
+    A date stays: one of so many bits takes more bytes than any date of the calendar, so `_bytes` tells it.
+    """
+    if isinstance(schema, list):
+        return [_widened(branch) for branch in schema]
+    if not isinstance(schema, dict):
+        return "long" if schema == "int" else schema
+    if "logicalType" in schema:
+        return schema
+    parts = {name: _widened(schema[name]) for name in ("type", "items", "values") if name in schema}
+    if "fields" in schema:
+        parts["fields"] = [{**field, "type": _widened(field["type"])} for field in schema["fields"]]
+    return {**schema, **parts}
+
+
 def _bytes(column: pa.Array, kind: _Kind) -> int:
     """The bytes of the shortest Avro form of all values of a column."""
     if kind.name == "optional":
@@ -221,8 +241,11 @@ def _bytes(column: pa.Array, kind: _Kind) -> int:
         inner = _bytes(column.items if kind.name == "map" else column.values, kind.parts[0])
         inner += _text_bytes(column.keys) if kind.name == "map" else 0
         return len(column) + _varint_bytes(counts[counts > 0]) + inner
-    if kind.name == "whole":
-        return _varint_bytes(whole_numbers(column))
+    if kind.name in ("int", "whole"):
+        numbers = whole_numbers(column)
+        if kind.name == "int" and len(numbers) and not (_INT[0] <= numbers.min() and numbers.max() <= _INT[1]):
+            raise _Bad
+        return _varint_bytes(numbers)
     if kind.name == "string":
         return _text_bytes(column)
     return len(column) * {"boolean": 1, "enum": 1, "float": 4, "double": 8}[kind.name]
