@@ -10,7 +10,7 @@ import time
 from collections import Counter
 
 from bench.engines.telling import Telling, spec
-from bench.sampled import Sampler
+from bench.sampler import Sampler
 from shadowstream.configfile import load
 from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,3 +37,9 @@ class RowMemory:
         if done != len(slots):
             raise IndexError(f"slot {slots[done]} of {len(column)}")
         return taken
+
+
+@cache
+def memory_of(kernel: Kernel) -> RowMemory:
+    """The calls of a kernel, bound once: a process may have hundreds of tasks, each with a buffer for each side."""
+    return RowMemory(kernel)

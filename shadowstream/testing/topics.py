@@ -25,7 +25,7 @@ _LEADERLESS = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._NOENT,  # of none of the partitions that were asked for
 }
-_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # theirs
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the factories have no types
 _TERSE = {"log_level": 3}
 """Logs errors only: a loading coordinator and a closed client are no news for a reader of tests."""
 

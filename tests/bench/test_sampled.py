@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from bench import sampled, table
+from bench import sampled, sampler, table
 from bench.__main__ import Place, play
 from bench.conditions import ROOT
 from shadowstream.testing.embedded import EmbeddedKafka
 
 
 def test_each_part_names_paths_of_the_package() -> None:
-    for name, *begins in sampled.PARTS:
+    for name, *begins in sampler.PARTS:
         assert begins, name
         assert all((ROOT / "shadowstream" / begin).exists() for begin in begins), name
 
@@ -19,7 +19,7 @@ def test_the_page_shows_the_last_run_and_its_conditions() -> None:
     found = json.loads(sampled.RESULTS.read_text("utf-8"))
     page = table.DOCS.read_text("utf-8")
     assert page == sampled.docs_with(page, found)
-    assert len(sampled.lines(found)) == 2 + len(sampled.PARTS) + 2
+    assert len(sampled.lines(found)) == 2 + len(sampler.PARTS) + 2
 
 
 def test_the_shares_of_a_run_are_of_its_whole_cpu_time(tmp_path: Path) -> None:
@@ -30,4 +30,4 @@ def test_the_shares_of_a_run_are_of_its_whole_cpu_time(tmp_path: Path) -> None:
     assert abs(sum(shares.values()) - 100) < 1
     # Without native code, comparison is a large part; hardly a sample is of no part.
     assert shares["comparison"] > 5
-    assert shares[sampled.OTHER] < 5
+    assert shares[sampler.OTHER] < 5

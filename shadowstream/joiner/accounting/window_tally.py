@@ -38,7 +38,7 @@ class SliceSums:
 
     @classmethod
     def of(cls, names: Sequence[tuple[str, ...]], n: Sequence[int], s: Sequence[int]) -> SliceSums:
-        """Return the sums of values in any order, of which some may come more than once."""
+        """Return the sums of values in any order; a value may come more than once."""
         found = cls()
         found._sums = {}
         found.add(names, n, s)

@@ -26,7 +26,7 @@ def lowest(marks: Sequence[int | None]) -> int | None:
 
 
 def highest(one: int | None, other: int | None) -> int | None:
-    """Return the higher of two marks, of which either may be unknown."""
+    """Return the higher of two marks; either may be unknown."""
     if one is None or other is None:
         return other if one is None else one
     return max(one, other)

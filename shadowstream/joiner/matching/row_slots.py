@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.native.library import Kernel
-from shadowstream.native.row_memory import RowMemory
+from shadowstream.native.row_memory import memory_of
 
 Numbers = npt.NDArray[np.int64]
 Slots = Numbers
@@ -20,7 +20,7 @@ SPARE_MAX = 4
 PACKED_AT = 8_192
 """Slots up to which they are not."""
 FETCHED_ABOVE = 8_192
-"""Slots above which the rows do not all lie in the processor's cache."""
+"""Slots above which the rows do not all fit into the processor's cache."""
 _NUMBERS = 2
 """The first fields of a row are its offset and its time."""
 _COLUMNS = 4
@@ -49,7 +49,7 @@ class RowSlots:
     """
 
     def __init__(self, kernel: Kernel | None = None) -> None:
-        self._memory = None if kernel is None else RowMemory(kernel)
+        self._memory = None if kernel is None else memory_of(kernel)
         self._numbers = np.empty((0, _COLUMNS), np.int64)
         """By slot: offset (`FREE` without a row), time, size. Side by side, a row is one access to memory."""
         self._objects: list[npt.NDArray[np.object_] | None] = [None] * _OBJECTS

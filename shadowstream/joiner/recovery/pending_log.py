@@ -172,7 +172,7 @@ def _change(buffer: ColumnBuffer, journal: Journal, before: Spans, now: Spans) -
 
 
 def _among(seen: Offsets, some: Offsets) -> npt.NDArray[np.bool_]:
-    """Tell for each of `seen`, ascending, whether it is one of `some`, all of which are in it."""
+    """Tell for each of `seen`, ascending, whether it is one of `some`; `seen` holds all of `some`."""
     found = np.zeros(len(seen), np.bool_)
     found[np.searchsorted(seen, some)] = True
     return found
