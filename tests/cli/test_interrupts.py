@@ -140,7 +140,7 @@ def test_ctrl_c_at_the_terminal_ends_a_command_whatever_it_is_doing(word: str, a
     assert word != "gate" or out == ""
 
 
-def test_ctrl_c_ends_up_where_no_broker_answers_and_one_line_says_so(tmp_path: Path) -> None:
+def test_ctrl_c_ends_up_where_no_broker_answers(tmp_path: Path) -> None:
     process = started("up", trial(tmp_path))
     assert process.stderr is not None
     line = json.loads(process.stderr.readline())

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.config import Kafka as KafkaConfig
+from shadowstream.config.client_properties import ALIASES
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import client_log, msk_token
 from shadowstream.kafka.client.errors import TranslatingClient, translated_errors
@@ -42,11 +43,23 @@ BASE_CONSUMER: dict[str, Any] = {
 """Settings of every consumer: committed records only, no automatic commit, no jump, and an event at each end."""
 
 
+JOINER_FETCH = {
+    # Memory beside limits.pending_bytes_max: the client's structures of small records are larger than their data.
+    "queued.max.messages.kbytes": 16_384,
+    # The client reads partition after partition. Where all are behind, a large portion of one side waits for the other.
+    "fetch.message.max.bytes": 131_072,
+}
+
+
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
     """Return the settings of a client: the operator's override the defaults, and `extra` overrides both."""
     login = {**kafka.client, **msk_token.settings(kafka)}
     named = {"bootstrap.servers": kafka.bootstrap, "client.id": CLIENT_ID}
     return {**named, **client_log.settings(), **_RECEIVED, **login, **extra}
+
+
+def _unless_set(kafka: KafkaConfig, settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if ALIASES.get(name, name) not in kafka.client}
 
 
 def make_client(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
@@ -80,9 +93,14 @@ def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
 
 def group_consumer(config: Config, role: str, instance: str | None = None, **settings: Any) -> Consumer:
     """Create the consumer of a role's group: read_committed, no automatic commits, all sides of a task together."""
-    plan = config.plan
-    group = plan.group(role)
-    plan.check_group(group, [config.production.group] if config.production.group else [])
+    group = config.plan.group(role)
+    config.plan.check_group(group, [config.production.group] if config.production.group else [])
+    return _translating(Consumer, group_settings(config, role, instance, **settings), group)
+
+
+def group_settings(config: Config, role: str, instance: str | None = None, **settings: Any) -> dict[str, Any]:
+    """Return the settings of `group_consumer`. The operator's override those that no guarantee depends on."""
+    group = config.plan.group(role)
     extra: dict[str, Any] = {**BASE_CONSUMER, "group.id": group, "fetch.queue.backoff.ms": 20, **settings}
     if config.kafka.group_protocol == "consumer":
         # The default assignor, uniform, splits tasks between members. The broker sets session and heartbeat.
@@ -92,10 +110,8 @@ def group_consumer(config: Config, role: str, instance: str | None = None, **set
         # Under the other protocol the broker refuses a killed instance its own name until its session has ended.
         extra |= {"group.instance.id": f"{group}.{instance}"} if instance else {}
     if role == "joiner":
-        # Memory beside limits.pending_bytes_max: the client's structures of small records are larger than their data.
-        extra["queued.max.messages.kbytes"] = 16_384
-    extra |= prefetch(config)
-    return _translating(Consumer, client_config(config.kafka, **extra), group)
+        extra |= JOINER_FETCH
+    return client_config(config.kafka, **_unless_set(config.kafka, extra) | prefetch(config))
 
 
 def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra: Any) -> Consumer:
@@ -160,30 +176,30 @@ def transactional_writer(config: Config, role: str, instance: str) -> GuardedWri
     """Create the transactional producer of a role's instance; its id is stable, so that a zombie is fenced."""
     name = f"{config.plan.group(role)}.{'0' if role == 'judge' else instance}"
     transaction = {"transactional.id": name, "transaction.timeout.ms": config.limits.transaction_timeout_ms}
-    return GuardedWriter(config, {**transaction, **_effects_settings(config, role)})
+    return GuardedWriter(config, {**transaction, **effects_settings(config, role)})
 
 
-def _effects_settings(config: Config, role: str) -> dict[str, Any]:
-    return {
-        # A longer timeout than the transaction's would block readers behind a frozen member.
-        "message.timeout.ms": config.limits.transaction_timeout_ms - 1_000,
-        "linger.ms": 5,
-        # The judge writes little, and Faust's client in the alerts role needs a further package for lz4.
-        "compression.type": "none" if role == "judge" else "lz4",
-        "queue.buffering.max.messages": 1_000_000,
-    }
+def effects_settings(config: Config, role: str) -> dict[str, Any]:
+    """Return the settings of the producer of a role's effects, beside those of its transactions."""
+    tuned = {"linger.ms": 5, "compression.type": "lz4", "queue.buffering.max.messages": 1_000_000}
+    # The judge writes little, and Faust's client in the alerts role needs a further package for any compression.
+    fixed: dict[str, Any] = {"compression.codec": "none"} if role == "judge" else {}
+    # A longer timeout than the transaction's would block readers behind a frozen member.
+    fixed |= {"message.timeout.ms": config.limits.transaction_timeout_ms - 1_000}
+    return _unless_set(config.kafka, tuned) | fixed
 
 
 def role_writer(config: Config, role: str, instance: str) -> GuardedWriter:
     """Create the producer of a role's effects, as the config's `delivery` requires."""
     if config.delivery == "exactly_once":
         return transactional_writer(config, role, instance)
-    return GuardedWriter(config, {"enable.idempotence": True, "acks": "all", **_effects_settings(config, role)})
+    return GuardedWriter(config, {"enable.idempotence": True, "acks": "all", **effects_settings(config, role)})
 
 
 def plain_writer(config: Config) -> GuardedWriter:
     """Create a producer for records written after a commit (marks): idempotent, not transactional."""
-    return GuardedWriter(config, {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 30_000})
+    settings = _unless_set(config.kafka, {"linger.ms": 5})
+    return GuardedWriter(config, {"enable.idempotence": True, "message.timeout.ms": 30_000, **settings})
 
 
 class Stoppable:
