@@ -35,7 +35,7 @@ def test_the_rate_limit_bounds_the_queue_whatever_the_operator_sets() -> None:
     assert found["queued.max.messages.kbytes"] == 500
 
 
-def test_the_operator_tunes_the_writers_too_and_alerts_can_still_read_the_judges() -> None:
+def test_the_operator_tunes_writers_but_the_judges_stays_uncompressed() -> None:
     client = {"compression.type": "zstd", "linger.ms": 50, "queue.buffering.max.messages": 10_000}
     config = least_config(kafka={"bootstrap": "b:9092", "client": client})
     assert not {ALIASES.get(name, name) for name in effects_settings(config, "joiner")} & set(config.kafka.client)
