@@ -18,16 +18,16 @@ from shadowstream.kafka.roles import joiner
 from shadowstream.revision import revision_of
 
 LOOK_S = 0.1
+PAIRS = ("shadowstream_pairs_total",)
+"""The one metric looked at, ten times a second within the process that is measured."""
 
 
 def outcomes(watch: RoleHealth) -> Counter[str]:
     """Committed pairs by outcome, as `/metrics` shows them."""
     found: Counter[str] = Counter()
-    for family in watch.metrics.registry.collect():
-        if family.name == "shadowstream_pairs":
-            for sample in family.samples:
-                if sample.name.endswith("_total"):
-                    found[sample.labels["outcome"]] += int(sample.value)
+    for family in watch.metrics.registry.restricted_registry(PAIRS).collect():
+        for sample in family.samples:
+            found[sample.labels["outcome"]] += int(sample.value)
     return found
 
 
