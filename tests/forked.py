@@ -25,10 +25,15 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 MODULES = (
     "scipy.special",
-    *(f"shadowstream.cli.{name}" for name in ("alerts", "diff", "explain", "gate", "override", "replay", "up")),
+    "structlog",
+    "shadowstream.judge.drift.river_adwin",
+    "shadowstream.judge.evidence.forecast",
+    *(f"shadowstream.cli.{name}" for name in ("alerts", "diff", "doctor", "explain", "gate", "override", "replay", "up")),
     *(f"shadowstream.kafka.roles.{name}" for name in ("joiner", "judge", "labels", "runner")),
 )
 """Imported before the first fork. Any other module can run as well."""
+LEAST = "{name: t, inputs: [i], production: {outputs: [o]}, candidate: {call: 'm:f', trusted: true}}"
+"""A config of the least keys."""
 SUPERVISORS = (["shadowstream", "up"],)
 """First words of the processes whose children are forked too."""
 _PR_SET_CHILD_SUBREAPER = 36
@@ -123,6 +128,8 @@ def _loaded() -> list[str]:
     path = [entry for entry in sys.path if entry not in known]
     for module in MODULES:
         importlib.import_module(module)
+    # The validator of the config is built with the first one that is loaded.
+    importlib.import_module("shadowstream.configfile").source_of(LEAST, "trial.yaml", {})
     gc.freeze()
     return path
 
