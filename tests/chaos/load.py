@@ -20,7 +20,7 @@ _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 """What the client says of a broker that is away is what is meant to happen."""
 
-TURN_S = 0.25
+TURN_S = 0.5
 ABORTED_SHARE = 0.15
 CALL_S = 30.0
 PHANTOM = b"phantom-%d"

@@ -16,6 +16,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.joining import hook_process
 from shadowstream.kafka.joining.hook_process import HookProcess
+from tests import forked
 from tests.least_config import least_config
 from tests.pipeline.written_records import await_that
 
@@ -180,6 +181,13 @@ def test_calls_of_one_turn_end_before_the_consumer_must_be_polled_again(hooks: H
         call("good", 2)
     hooks.turn()
     assert call("good", 2)
+
+
+def test_it_starts_without_what_reads_a_config() -> None:
+    """A joiner waits for it at its start, and whenever a function has ended it."""
+    heavy = "{'pydantic', 'confluent_kafka', 'yaml', 'shadowstream.config'}"
+    done = forked.python("-c", f"import sys, {hook_process.MODULE}; print({heavy} & set(sys.modules))")
+    assert done.stdout == "set()\n", done.stderr
 
 
 def test_a_function_has_no_secret_and_no_network(hooks: HookProcess, monkeypatch: pytest.MonkeyPatch) -> None:
