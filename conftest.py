@@ -31,6 +31,13 @@ collect_ignore = [f"shadowstream/{room}" for module, room in _NEEDS.items() if f
 _TOGETHER = {
     "chaos": ("tests/chaos/",),
     "metrics": ("tests/metrics/",),
+    "own_kafka": (
+        "tests/cli/test_down.py",
+        "tests/cli/test_init.py",
+        "tests/cli/test_plan.py",
+        "tests/pipeline/test_refused_start.py",
+        "tests/topic_pairs/test_compare_command.py",
+    ),
     "rollouts": ("tests/rollouts/",),
     "secured": ("tests/secured/",),
     "demos": tuple(
@@ -44,6 +51,7 @@ _WAITING = (
     "chaos",
     "tests/pipeline/test_doctor.py",
     "tests/pipeline/test_hostile_candidate.py",
+    "own_kafka",
     "secured",
     "tests/pipeline/test_partitioners.py",
     "tests/pipeline/test_takeover.py",
@@ -64,7 +72,6 @@ _WAITING = (
     "tests/pipeline/test_operator_commands.py",
     "tests/pipeline/test_outcomes.py",
     "tests/bench/test_eos_cost.py",
-    "tests/cli/test_down.py",
     "tests/pipeline/test_identity.py",
     "tests/pipeline/test_dead_letters.py",
     "tests/pipeline/test_stateful_candidate.py",

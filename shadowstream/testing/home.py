@@ -22,12 +22,13 @@ class Home:
         try:
             if given is None:
                 sweep_abandoned()
-                self.path = Path(tempfile.mkdtemp(prefix=f"{_TEMP_PREFIX}{os.getpid()}-"))
+                self.path = Path(tempfile.mkdtemp(prefix=f"{_TEMP_PREFIX}{os.getpid()}-", dir=_temporary_root()))
             else:
                 self.path = given.absolute()
                 self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BrokerError(f"no directory for the embedded Kafka: {error}. Give another data_dir.") from error
+            way_out = "Give a data_dir, or another SHADOWSTREAM_KAFKA_TMP." if given is None else "Give another data_dir."
+            raise BrokerError(f"no directory for the embedded Kafka: {error}. {way_out}") from error
         self.data, self.config, self.log = (self.path / name for name in ("data", "server.properties", "broker.log"))
 
     def log_since(self, begin: int) -> str:
@@ -61,13 +62,18 @@ class Home:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
+def _temporary_root() -> Path:
+    """Directory of the temporary ones: `SHADOWSTREAM_KAFKA_TMP`, else the system's."""
+    return Path(os.environ.get("SHADOWSTREAM_KAFKA_TMP") or tempfile.gettempdir())
+
+
 def sweep_abandoned() -> None:
     """Delete the temporary directories of brokers whose Python process was killed before it could.
 
     Both must hold: the process in the name is gone, and nobody holds the lock. The process number alone says nothing
     where containers share a temporary directory; the lock alone says nothing in the moment before it is taken.
     """
-    for home in Path(tempfile.gettempdir()).glob(f"{_TEMP_PREFIX}*-*"):
+    for home in _temporary_root().glob(f"{_TEMP_PREFIX}*-*"):
         with contextlib.suppress(OSError, ValueError):
             owner = int(home.name.removeprefix(_TEMP_PREFIX).split("-")[0])
             if alive(owner) or home.stat().st_uid != os.getuid():

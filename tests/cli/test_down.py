@@ -23,6 +23,12 @@ from tests.pipeline.written_records import await_that
 LIMIT_S = 30.0
 
 
+@pytest.fixture(scope="module")
+def kafka(own_kafka: Broker) -> Broker:
+    """A broker with few trials: `list` reads of every trial on it."""
+    return own_kafka
+
+
 class Terminal(io.StringIO):
     """Standard input of a person."""
 

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from shadowstream.errors import BrokerError
 from shadowstream.testing import Broker, EmbeddedKafka
-from shadowstream.testing.home import sweep_abandoned
+from shadowstream.testing.home import Home, sweep_abandoned
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
 
 GONE_LIMIT_S = 10
@@ -141,7 +141,7 @@ def test_the_broker_outlives_the_thread_that_started_it_but_not_the_process() ->
 
 
 def test_sweeping_spares_the_directories_of_living_brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("SHADOWSTREAM_KAFKA_TMP", str(tmp_path))
     of_a_living_process = tmp_path / f"shadowstream-kafka-{os.getpid()}-x"
     of_somebody_else = tmp_path / "shadowstream-kafka-notes-x"
     for directory in (of_a_living_process, of_somebody_else):
@@ -149,3 +149,18 @@ def test_sweeping_spares_the_directories_of_living_brokers(tmp_path: Path, monke
     sweep_abandoned()
     assert of_a_living_process.is_dir()
     assert of_somebody_else.is_dir()
+
+
+def test_temporary_directories_lie_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHADOWSTREAM_KAFKA_TMP", str(tmp_path))
+    home = Home(None)
+    assert home.path.parent == tmp_path
+    home.remove()
+    assert not home.path.exists()
+    monkeypatch.setenv("SHADOWSTREAM_KAFKA_TMP", str(tmp_path / "absent"))
+    with pytest.raises(BrokerError, match="SHADOWSTREAM_KAFKA_TMP"):
+        Home(None)
+    monkeypatch.setenv("SHADOWSTREAM_KAFKA_TMP", "")
+    home = Home(None)
+    assert home.path.parent == Path(tempfile.gettempdir())
+    home.remove()
