@@ -28,7 +28,10 @@ MODULES = (
     "structlog",
     "shadowstream.judge.drift.river_adwin",
     "shadowstream.judge.evidence.forecast",
-    *(f"shadowstream.cli.{name}" for name in ("alerts", "diff", "doctor", "explain", "gate", "override", "replay", "up")),
+    *(
+        f"shadowstream.cli.{name}"
+        for name in ("alerts", "diff", "doctor", "explain", "gate", "override", "replay", "up")
+    ),
     *(f"shadowstream.kafka.roles.{name}" for name in ("joiner", "judge", "labels", "runner")),
 )
 """Imported before the first fork. Any other module can run as well."""

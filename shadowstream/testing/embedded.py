@@ -54,8 +54,9 @@ class EmbeddedKafka:
 
     `port`: None for a free one. `data_dir`: None for a temporary directory that `stop` removes; a given one is kept,
     so that a later broker starts on its data. Temporary ones lie in `SHADOWSTREAM_KAFKA_TMP`, else where the system
-    keeps its own: in memory, as in /dev/shm, a topic costs a quarter of the CPU. `properties`: lines of server.properties that win over ours
-    (with `advertised.listeners` at a proxy, the proxy must listen before `start`, which asks through it).
+    keeps its own: in memory, as in /dev/shm, a topic costs a quarter of the CPU. `properties`: lines of
+    server.properties that win over ours (with `advertised.listeners` at a proxy, the proxy must listen before `start`,
+    which asks through it).
 
     Any number of them run beside each other. The Java process ends with the Python process, however that ends (on
     Linux; elsewhere unless it is killed outright).

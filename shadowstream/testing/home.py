@@ -27,8 +27,8 @@ class Home:
                 self.path = given.absolute()
                 self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            way_out = "Give a data_dir, or another SHADOWSTREAM_KAFKA_TMP." if given is None else "Give another data_dir."
-            raise BrokerError(f"no directory for the embedded Kafka: {error}. {way_out}") from error
+            way_out = "data_dir, or another SHADOWSTREAM_KAFKA_TMP" if given is None else "data_dir"
+            raise BrokerError(f"no directory for the embedded Kafka: {error}. Give another {way_out}.") from error
         self.data, self.config, self.log = (self.path / name for name in ("data", "server.properties", "broker.log"))
 
     def log_since(self, begin: int) -> str:
