@@ -4,14 +4,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.reading import bounded
 from shadowstream.kafka.reading.bounded import NotReadToEnd, ReadLimit, Span, ignore, quiet, read_on, read_spans, within
 from shadowstream.kafka.reading.newest import BackwardReader
+from shadowstream.kafka.reading.topic_reader import offset_range
 from shadowstream.records import Partition
 from tests.contracts.brokers import LIMIT_S, BrokerWorld
+from tests.pipeline.written_records import await_that
 
 LIMIT = quiet(LIMIT_S)
 
@@ -24,6 +26,11 @@ def _clock(world: BrokerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def text(message: Message) -> str:
     return (message.value() or b"").decode()
+
+
+def await_end(consumer: Any, topic: str, end: int) -> None:
+    """Wait until a reader may see all before `end`: a commit returns before its control record is written."""
+    await_that(f"the end is {end}", lambda: offset_range(consumer, TopicPartition(topic, 0))[1] == end, LIMIT_S)
 
 
 def read(
@@ -119,8 +126,9 @@ def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(world: Bro
 
 
 def test_backwards_gives_each_offset_once_and_newly_written_ones(world: BrokerWorld) -> None:
-    topic = world.written(*(f"{n}" for n in range(30)))  # and a control record at 30
-    reader = BackwardReader(world.consumer(), Partition(topic, 0), 2)
+    topic, consumer = world.written(*(f"{n}" for n in range(30))), world.consumer()
+    await_end(consumer, topic, 31)  # a control record is at 30
+    reader = BackwardReader(consumer, Partition(topic, 0), 2)
     seen: list[str] = []
 
     def pick(message: Message) -> tuple[str, str]:
@@ -129,6 +137,7 @@ def test_backwards_gives_each_offset_once_and_newly_written_ones(world: BrokerWo
 
     assert reader.block(pick) == {"9": "29"}
     world.write(topic, "since")
+    await_end(consumer, topic, 33)
     assert reader.block(pick) == {"e": "since"} | {str(n % 10): str(n) for n in range(13, 29)}
     whole = [reader.whole]
     assert reader.block(pick) == {str(n % 10): str(n) for n in range(13)}
