@@ -25,6 +25,8 @@ LONG_LIVED = (
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
 """The optimizing compiler for methods that are called ten times as often as it asks for by itself."""
+FEW_THREADS = {"num.network.threads": "1", "num.io.threads": "2"}
+"""Properties of a broker on two cores: with Kafka's 3 and 8 it takes a tenth more CPU for the same transactions."""
 _ADDRESS = "shared_broker"
 
 
@@ -74,7 +76,7 @@ def _open_long_lived() -> Broker:
     kept = os.environ.get(JAVA_OPTIONS, "")
     os.environ[JAVA_OPTIONS] = kept.replace(SHORT_LIVED, LONG_LIVED)
     try:
-        return open_broker()
+        return open_broker(properties=FEW_THREADS)
     finally:
         os.environ[JAVA_OPTIONS] = kept
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,13 +28,13 @@ class Broker:
     """Stop what was started for it; do nothing to a given broker."""
 
 
-def open_broker(bootstrap: str | None = None) -> Broker:
+def open_broker(bootstrap: str | None = None, properties: Mapping[str, str] | None = None) -> Broker:
     """Choose in this order, start what has to be started, and return once it answers.
 
     1. `bootstrap`, else the environment variable SHADOWSTREAM_BOOTSTRAP: used as it is, never started or stopped.
     2. testcontainers, where a Docker daemon answers and the image (SHADOWSTREAM_KAFKA_IMAGE) is present: nothing is
        ever pulled.
-    3. The embedded Kafka.
+    3. The embedded Kafka, with `properties`.
 
     The caller calls `close`; `broker` does so by itself. Raises `ConfigError`: SHADOWSTREAM_BOOTSTRAP is set and empty.
     Raises `BrokerError`: the chosen one does not answer or does not start. There is no falling back from a chosen one:
@@ -49,7 +49,7 @@ def open_broker(bootstrap: str | None = None) -> Broker:
         address, stop = start_container()
         why = f"Kafka in Docker ({image_name()}), since a daemon answers and has the image"
         return Broker(address, "testcontainers", f"{why}: {address}", stop)
-    kafka = EmbeddedKafka()
+    kafka = EmbeddedKafka(properties=properties)
     kafka.start()
     why = f"embedded Kafka {KAFKA_VERSION}, since SHADOWSTREAM_BOOTSTRAP is not set and {refusal}: {kafka.bootstrap}"
     return Broker(kafka.bootstrap, "embedded", why, kafka.stop)

@@ -23,6 +23,7 @@ from tests.chaos import checker
 from tests.chaos.full_disk import Disk, Refused, tight_disk
 from tests.chaos.role_processes import ROLES, RoleProcess
 from tests.chaos.run import LoadedTrial, Say, loaded_trial
+from tests.shared_broker import FEW_THREADS
 
 WITHIN: tuple[Phase, ...] = ("begun", "produced", "offsets_sent", "committing")
 """The phases in which a transaction is open."""
@@ -214,7 +215,7 @@ def through_proxy(
 ) -> Iterator[Outages]:
     """A broker of its own, its proxy and a trial under load; the roles run and commit. `more`: its properties."""
     port, broker_port, controller = free_port(), free_port(), free_port()
-    properties = proxied(port, broker_port, controller, proxy_port := free_port()) | dict(more or {})
+    properties = proxied(port, broker_port, controller, proxy_port := free_port()) | FEW_THREADS | dict(more or {})
     with (
         Proxy(broker_port, port=proxy_port) as proxy,
         EmbeddedKafka(port=port, data_dir=data_dir, properties=properties) as kafka,

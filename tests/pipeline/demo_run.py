@@ -34,6 +34,7 @@ from shadowstream.testing.topics import Write, create_topics, produce_all, read_
 from tests import forked
 from tests.pipeline.trial_fixture import ROOT
 from tests.pipeline.written_records import records
+from tests.shared_broker import FEW_THREADS
 
 NEW_YORK = ZoneInfo("America/New_York")
 SUMMER = (datetime(2013, 6, 24, tzinfo=NEW_YORK), datetime(2013, 7, 13, tzinfo=NEW_YORK))
@@ -127,7 +128,7 @@ class DemoRuns:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="summer-")))
         self.model_path = self.folder / "model.json"
         self.model_path.write_text(self.model.to_json(), "utf-8")
-        self.bootstrap = self._stack.enter_context(EmbeddedKafka()).bootstrap
+        self.bootstrap = self._stack.enter_context(EmbeddedKafka(properties=FEW_THREADS)).bootstrap
         create_topics(self.bootstrap, dict.fromkeys((INPUT, OUTPUT), orchestrate.PARTITIONS))
         wire = Wire(flights.SUBJECT)
         written = (

@@ -3,9 +3,15 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not in __all__
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
 
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.testing import Broker, broker, choice, open_broker
@@ -95,9 +101,12 @@ def test_a_docker_without_the_image_is_not_made_to_pull_it(
 ) -> None:
     monkeypatch.delenv("SHADOWSTREAM_BOOTSTRAP", raising=False)
     monkeypatch.setenv("SHADOWSTREAM_KAFKA_IMAGE", "example/kafka:7.9.9")
-    with broker() as chosen:
+    with closing(open_broker(properties={"group.max.size": "7"})) as chosen:
         assert chosen.kind == "embedded"
         assert "Docker has no image example/kafka:7.9.9" in chosen.why
+        one = ConfigResource(ResourceType.BROKER, "1")
+        (answer,) = AdminClient({"bootstrap.servers": chosen.bootstrap}).describe_configs([one]).values()
+        assert answer.result(10)["group.max.size"].value == "7"
         assert chosen.bootstrap in chosen.why
         assert answering(chosen.bootstrap)
     assert not answering(chosen.bootstrap), "what was started for it is stopped"
