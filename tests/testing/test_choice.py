@@ -104,8 +104,8 @@ def test_a_docker_without_the_image_is_not_made_to_pull_it(
     with closing(open_broker(properties={"group.max.size": "7"})) as chosen:
         assert chosen.kind == "embedded"
         assert "Docker has no image example/kafka:7.9.9" in chosen.why
-        one = ConfigResource(ResourceType.BROKER, "1")
-        (answer,) = AdminClient({"bootstrap.servers": chosen.bootstrap}).describe_configs([one]).values()
+        client = AdminClient({"bootstrap.servers": chosen.bootstrap})
+        (answer,) = client.describe_configs([ConfigResource(ResourceType.BROKER, "1")]).values()
         assert answer.result(10)["group.max.size"].value == "7"
         assert chosen.bootstrap in chosen.why
         assert answering(chosen.bootstrap)
