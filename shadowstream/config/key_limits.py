@@ -1,10 +1,13 @@
 """Least limit of a criterion by `unit: key`: its buckets are a fixed number, so they cannot show every rate."""
 
 import math
+from functools import lru_cache
 
 from shadowstream.records import KEY_BUCKETS
 
 
+# Each criterion of each config asks, mostly for one alpha.
+@lru_cache(maxsize=256)
 def least_limit_by_key(alpha: float) -> float:
     """Return the least limit, in steps of 0.0001, that all buckets of keys can show not to be reached at level alpha.
 

@@ -46,6 +46,7 @@ window counts is a *figure*: outcomes by their names, the rest behind a prefix (
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
@@ -140,16 +141,13 @@ class Rate(NamedTuple):
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Units and bad units among figures; those that are not there count 0."""
-        # Plain loops: the judge asks this many times a window, and a generator takes three times as long.
-        get, n, s = figures.get, 0, 0
-        for name in self.n:
-            n += get(name, 0)
-        for name in self.no_units:
-            n -= get(name, 0)
-        for name in self.s:
-            s += get(name, 0)
-        for name in self.agreed:
-            s -= get(name, 0)
+        # `map` over both: the judge asks this many times a window, and loops take twice as long.
+        get, zeros = figures.get, repeat(0)
+        n, s = sum(map(get, self.n, zeros)), sum(map(get, self.s, zeros))
+        if self.no_units:
+            n -= sum(map(get, self.no_units, zeros))
+        if self.agreed:
+            s -= sum(map(get, self.agreed, zeros))
         return Counts(n, s)
 
 

@@ -8,6 +8,7 @@ row.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -239,6 +240,7 @@ def of_twin(outcome: Outcome) -> Outcome:
     return undecodable(Side.TWIN) if RULES[outcome].undecodable is Side.SHADOW else outcome
 
 
+@cache
 def unit_of(rate: RateName) -> tuple[Outcome, ...]:
     """Return the outcomes that are units of a rate.
 
@@ -248,6 +250,7 @@ def unit_of(rate: RateName) -> tuple[Outcome, ...]:
     return tuple(one for one in Outcome if rate in RULES[one].units)
 
 
+@cache
 def bad_unit_of(rate: RateName) -> tuple[Outcome, ...]:
     return tuple(one for one in Outcome if rate in RULES[one].bad)
 

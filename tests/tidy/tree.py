@@ -5,6 +5,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +16,7 @@ BEGIN, END = "<!-- tree: begin (make docs) -->", "<!-- tree: end -->"
 CLOSED = ("demo", "testing")
 
 
+@cache
 def summary(text: str) -> str:
     """Return the first sentence of a module's docstring, or an empty text.
 

@@ -25,6 +25,10 @@ REASONS_SHOWN_MAX = 3
 """Reasons that a verdict holds of one outcome."""
 _JUDGED: Mapping[LossSide, tuple[str, ...]] = {"production": RATES["missing"].n, "candidate": RATES["extra"].n}
 _SIDE_OF: Mapping[LossSide, Side] = {"production": Side.PRODUCTION, "candidate": Side.SHADOW}
+_LOWERS: Mapping[LossSide, tuple[str, ...]] = {
+    side: tuple(one.value for one, of in LOWERS_COVERAGE.items() if of is _SIDE_OF[side] and one is not Outcome.EVICTED)
+    for side in SIDES
+}
 _RECORDS: Mapping[LossSide, str] = {"production": "production's records", "candidate": "the candidate's records"}
 _KEPT = frozenset(name for side in SIDES for name in _JUDGED[side]) | frozenset(LOWERS_COVERAGE)
 _NAMES_A_KEY = re.compile(r"\b(schemas|identity|limits|candidate)\.[a-z]")
@@ -61,8 +65,7 @@ def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
 
 def losses_of(side: LossSide, outcomes: Mapping[str, int]) -> dict[str, int]:
     """Return the records that lower a side's coverage, by outcome; each evicted record counts on its own side."""
-    lowering = [one for one, of in LOWERS_COVERAGE.items() if of is _SIDE_OF[side] and one is not Outcome.EVICTED]
-    losses = {one.value: outcomes.get(one, 0) for one in lowering}
+    losses = {name: outcomes.get(name, 0) for name in _LOWERS[side]}
     losses[Outcome.EVICTED.value] = evicted_of(side, outcomes)
     return {name: units for name, units in losses.items() if units > 0}
 

@@ -52,7 +52,7 @@ class ShiryaevRoberts:
             raise ValueError(f"not a window: {s} bad of {n} units")
         log_w = math.log(windows / len(self._factors)) if windows > 0.0 else -math.inf
         self._log_m = [
-            _log_sum((log_m, log_w)) + s * bad + (n - s) * good
+            _log_of_both(log_m, log_w) + s * bad + (n - s) * good
             for log_m, (bad, good) in zip(self._log_m, _log_ratios(p1 or self.p1, self._factors), strict=True)
         ]
         return self.alarm
@@ -105,7 +105,15 @@ def _log_ratios(p1: float, factors: tuple[float, ...]) -> list[tuple[float, floa
     return [(math.log(rate / p1), math.log1p(-rate) - math.log1p(-p1)) for rate in rates]
 
 
-def _log_sum(logs: list[float] | tuple[float, ...]) -> float:
+def _log_of_both(one: float, other: float) -> float:
+    """Return `_log_sum((one, other))`, bit for bit: the exact sum of two floats is rounded once, as `+` rounds it."""
+    greatest, least = (one, other) if one > other else (other, one)
+    if least == -math.inf:
+        return greatest
+    return greatest + math.log(1.0 + math.exp(least - greatest))
+
+
+def _log_sum(logs: list[float]) -> float:
     greatest = max(logs)
     if math.isinf(greatest):
         return greatest

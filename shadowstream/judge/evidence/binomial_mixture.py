@@ -89,6 +89,8 @@ def _stirling_error(k: float) -> float:
     return r * (1 / 12 - r**2 * (1 / 360 - r**2 * (1 / 1260 - r**2 * (1 / 1680 - r**2 / 1188))))
 
 
+# Most criteria of a verdict share their units and have no bad one.
+@lru_cache(maxsize=4_096)
 def limit_logit(n: int, s: int, need: float) -> float:
     """Return the logit of the p at which ln E_below reaches `need`; infinite if none does.
 

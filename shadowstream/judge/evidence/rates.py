@@ -18,6 +18,7 @@ and more: nothing is computed as a difference of large logarithms.
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -201,6 +202,11 @@ def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9, b: fl
     >>> round(least_caught_rate(1000, 0.01, 0.05), 4)
     0.0315
     """
+    return _least_caught(n, p1, alpha, power, b)
+
+
+@lru_cache(maxsize=4_096)
+def _least_caught(n: int, p1: float, alpha: float, power: float, b: float) -> float:
     from scipy import special  # slow to import, and few commands get here
 
     check_rate("alpha", alpha)

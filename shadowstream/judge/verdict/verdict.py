@@ -146,26 +146,31 @@ def evidence_digest(verdict: Mapping[str, Any]) -> str:
 
     It is the same for any order of records inside windows, any split into partitions and any restart.
     """
-    return digest({name: verdict[name] for name in EVIDENCE})
+    return _sealed(_rounded({name: verdict[name] for name in EVIDENCE}))
 
 
 def digest(value: Any) -> str:
     """Return the SHA-256 of the canonical JSON of `value`: keys sorted, floats with 12 significant digits."""
-    canonical = json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _sealed(_rounded(value))
+
+
+def _sealed(rounded: Any) -> str:
+    canonical = json.dumps(rounded, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+_PLAIN = frozenset({type(None), str, int, bool})
+"""Types of most values: a verdict holds a thousand, so they are kept without a call."""
+
+
 def _rounded(value: Any) -> Any:
-    # Most values: no look at what else they may be.
-    if value is None or type(value) in (str, int, bool):
-        return value
     if isinstance(value, float):
         # -0.0 would have another text than 0.0.
         return float(f"{value:.{_DIGITS - 1}e}") + 0.0
     if isinstance(value, Mapping):
-        return {name: _rounded(item) for name, item in value.items()}
+        return {name: item if type(item) in _PLAIN else _rounded(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [item if type(item) in _PLAIN else _rounded(item) for item in value]
     return value
 
 
@@ -236,7 +241,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         "quality": qualities(config, windows.quality),
     }
     rounded: dict[str, Any] = _rounded(record)
-    return rounded | {"evidence_digest": evidence_digest(rounded)}
+    return rounded | {"evidence_digest": _sealed({name: rounded[name] for name in EVIDENCE})}
 
 
 def _caveats(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:

@@ -31,6 +31,7 @@ class MemoryConsumer:
         self.broker, self.host = broker, host
         host.clients.append(self)
         self._config = config
+        self._group_id = str(config["group.id"])
         self._committed_only = config.get("isolation.level", "read_committed") == "read_committed"
         self._topics: tuple[str, ...] | None = None
         self._callbacks: dict[str, Callback | None] = {}
@@ -45,7 +46,7 @@ class MemoryConsumer:
 
     @property
     def group(self) -> Group:
-        return self.broker.groups.of(str(self._config["group.id"]))
+        return self.broker.groups.of(self._group_id)
 
     @property
     def positions(self) -> dict[Partition, int]:
@@ -156,7 +157,7 @@ class MemoryConsumer:
             self.assign(partitions)
 
     def consumer_group_metadata(self) -> Membership:
-        name, instance = str(self._config["group.id"]), self._config.get("group.instance.id")
+        name, instance = self._group_id, self._config.get("group.instance.id")
         if self._member is None:
             return Membership(name)
         return Membership(name, self._member.generation, self._member.id, instance)
@@ -220,17 +221,20 @@ class MemoryConsumer:
     def _log(self, place: Partition) -> Log | None:
         return self.broker.logs.get(place)
 
-    def _end(self, place: Partition, log: Log) -> int:
+    def _end(self, place: Partition, log: Log, position: int) -> int:
+        """To which offset this consumer may read. Most often it is there, and then nobody else is asked."""
         end = log.stable if self._committed_only else log.end
-        return min(end, self.broker.gate(str(self._config["group.id"]), place, end))
+        return min(end, self.broker.gate(self._group_id, place, end)) if position < end else end
 
     def _has_news(self) -> bool:
-        unread = self._paused | self._stuck
-        return any(
-            position < self._end(place, log)
-            for place, position in self._assigned.items()
-            if place not in unread and (log := self._log(place)) is not None
-        )
+        for place, position in self._assigned.items():
+            log = self.broker.logs.get(place)
+            # No stable offset lies beyond the end.
+            if log is None or position >= len(log.entries) or place in self._paused or place in self._stuck:
+                continue
+            if position < self._end(place, log, position):
+                return True
+        return False
 
     def _fetch(self, maximum: int) -> list[Message]:
         draw, places = self.broker.draw, [place for place in self._assigned if place not in self._paused]
@@ -256,7 +260,7 @@ class MemoryConsumer:
             if position < 0:
                 self._stuck.add(place)
                 return [_event(place, position, KafkaError._AUTO_OFFSET_RESET)]
-        end = self._end(place, log)
+        end = self._end(place, log, position)
         records, self._assigned[place] = log.read(position, maximum, end, committed=self._committed_only)
         found = [_message(place, offset, entry) for offset, entry in records]
         at_end = self._assigned[place] >= (log.stable if self._committed_only else log.end)

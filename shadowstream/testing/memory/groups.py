@@ -107,9 +107,8 @@ class Group:
         for member in self.members.values():
             member.places, member.fresh = wanted[member.id], True
 
-    def tick(self) -> None:
+    def tick(self, now_ms: int) -> None:
         """Take heartbeats of live members; remove those beyond their session."""
-        now_ms = self._now_ms()
         for member in list(self.members.values()):
             if member.host.alive and not member.host.frozen:
                 member.heard_ms = now_ms
@@ -161,8 +160,10 @@ class GroupRegistry:
         return self.all[name]
 
     def tick(self) -> None:
+        now_ms = self._now_ms()
         for group in self.all.values():
-            group.tick()
+            if group.members:
+                group.tick(now_ms)
 
 
 def ranged(members: Iterable[Member], counts: Mapping[str, int]) -> dict[str, list[Partition]]:
