@@ -1,8 +1,10 @@
 """Rows of the page's tables: the figures of the verdict in words."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+from shadowstream.report.facts import Facts
 from shadowstream.status.differing_rows import TypicalDelta
 from shadowstream.status.words import time_text
 from shadowstream.web import rows
@@ -10,10 +12,24 @@ from shadowstream.web.trial_watch import Gate, RevisionFigures, TrialFigures
 from tests.judge.stats_records import REVISION
 from tests.report.trial_facts import HOSTILE, facts, nothing, row
 
-FACTS, NOTHING = facts(), nothing()
-GATE = Gate(REVISION, FACTS.explanation.decision, FACTS.reasons, FACTS.explanation, FACTS.verdict)
-WITHOUT = Gate(REVISION, "not_yet", NOTHING.reasons, NOTHING.explanation, None)
-FIGURES = RevisionFigures(GATE, FACTS.history, drift=FACTS.drift)
+
+@cache
+def trial() -> Facts:
+    """Judged where it is looked at: each process that tests imports this module."""
+    return facts()
+
+
+def gate() -> Gate:
+    return Gate(REVISION, trial().explanation.decision, trial().reasons, trial().explanation, trial().verdict)
+
+
+def without() -> Gate:
+    found = nothing()
+    return Gate(REVISION, "not_yet", found.reasons, found.explanation, None)
+
+
+def whole() -> RevisionFigures:
+    return RevisionFigures(gate(), trial().history, drift=trial().drift)
 
 
 def texts(table: list[list[rows.Cell]]) -> list[list[str]]:
@@ -21,17 +37,17 @@ def texts(table: list[list[rows.Cell]]) -> list[list[str]]:
 
 
 def test_each_criterion_has_a_row_as_wide_as_its_titles() -> None:
-    table = rows.criteria(GATE)
-    assert [one[0].text for one in table] == [one.criterion for one in FACTS.explanation.outlooks]
+    table = rows.criteria(gate())
+    assert [one[0].text for one in table] == [one.criterion for one in trial().explanation.outlooks]
     assert {len(one) for one in table} == {len(rows.CRITERIA)}
     (mismatch,) = (one for one in texts(table) if one[0] == "mismatch")
-    record = next(one for one in (FACTS.verdict or {})["criteria"] if one["rate"] == "mismatch")
+    record = next(one for one in (trial().verdict or {})["criteria"] if one["rate"] == "mismatch")
     assert mismatch[2] == f"{record['s']} of {record['n']:,} pairs"
     assert mismatch[4] == "1 %"
 
 
 def test_every_table_has_its_titles_width_with_and_without_a_verdict() -> None:
-    for figures in (FIGURES, RevisionFigures(WITHOUT)):
+    for figures in (whole(), RevisionFigures(without())):
         for table, titles in (
             (rows.criteria(figures.gate), rows.CRITERIA),
             (rows.fields(figures), rows.FIELDS),
@@ -40,34 +56,34 @@ def test_every_table_has_its_titles_width_with_and_without_a_verdict() -> None:
             (rows.latencies(figures.gate), rows.LATENCIES),
         ):
             assert all(len(one) == len(titles) for one in table)
-    assert rows.criteria(WITHOUT) == []
+    assert rows.criteria(without()) == []
 
 
 def test_fields_have_their_pairs_and_typical_delta() -> None:
-    found = texts(rows.fields(replace(FIGURES, typical={"score": TypicalDelta(9, 0.25, 0.125, 0.5)})))
+    found = texts(rows.fields(replace(whole(), typical={"score": TypicalDelta(9, 0.25, 0.125, 0.5)})))
     assert found[0][0] == "score"
     assert found[0][2:] == ["+0.25", "+0.125 to +0.5 (newest 9)"]
     assert found[1][0] == HOSTILE, "shown as it is: the table sets texts"
 
 
 def test_changes_begin_with_the_newest() -> None:
-    found = texts(rows.changes(FACTS.drift))
-    assert found[0][2] == time_text(FACTS.drift[-1]["window_end_ms"])
+    found = texts(rows.changes(trial().drift))
+    assert found[0][2] == time_text(trial().drift[-1]["window_end_ms"])
     assert "incident opens" in {one[1] for one in found}
 
 
 def test_the_list_shows_a_verdict_or_the_problem_of_each_trial() -> None:
     link = {"fraud": "/trial/fraud"}
-    known = TrialFigures("fraud", REVISION, {REVISION: FIGURES}, 0)
+    known = TrialFigures("fraud", REVISION, {REVISION: whole()}, 0)
     (one,) = rows.trials([known], link)
-    assert (one[0].link, one[1].text, one[2].text) == ("/trial/fraud", "reject", FACTS.reasons[0])
+    assert (one[0].link, one[1].text, one[2].text) == ("/trial/fraud", "reject", trial().reasons[0])
     (waits,) = rows.trials([TrialFigures("fraud", REVISION, problem="no broker answers")], link)
     assert waits[2].text == "no broker answers"
     assert len(one) == len(waits) == len(rows.TRIALS)
 
 
 def test_each_revision_has_a_column() -> None:
-    trial = TrialFigures("fraud", REVISION, {REVISION: FIGURES, "ff": RevisionFigures(WITHOUT)}, 0)
+    trial = TrialFigures("fraud", REVISION, {REVISION: whole(), "ff": RevisionFigures(without())}, 0)
     table = texts(rows.revisions(trial))
     assert table[0] == ["verdict", "reject", "not yet"]
     assert {len(one) for one in table} == {3}

@@ -76,7 +76,8 @@ def results(first: int, seeds: int, processes: int, way: Way = STEPS) -> Iterato
     if processes == 1:
         yield from (run_seed(seed, way) for seed in numbers)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    # No more than have a chunk to play: each imports all roles anew.
+    with multiprocessing.get_context("spawn").Pool(min(processes, -(-seeds // CHUNK))) as pool:
         yield from pool.imap(partial(run_seed, way=way), numbers, chunksize=CHUNK)
 
 
