@@ -60,13 +60,13 @@ def assert_columns_equal_rows(pairs: Pairs, rules: RuleSet) -> None:
     assert [(one.outcome, one.differences) for one in found] == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pairs=pairs_of_one_schema(), rules=rule_sets)
 def test_columns_in_arrow_equal_rows(pairs: Pairs, rules: RuleSet) -> None:
     assert_columns_equal_rows(pairs, rules)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pairs=pairs_of_one_schema())
 def test_many_values_are_decoded_one_by_one(pairs: Pairs) -> None:
     source, values, _ = pairs

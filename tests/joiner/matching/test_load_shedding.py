@@ -209,7 +209,7 @@ def records_of(row: dict[str, Any]) -> set[tuple[str, int]]:
 
 
 @given(kinds=sides, history=histories, at=st.sets(st.integers(0, 59), max_size=3), by_key=st.booleans())
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_every_record_ends_once_and_unshed_ones_as_without_shedding(
     kinds: list[list[str]], history: list[tuple[str, int, int]], at: set[int], by_key: bool
 ) -> None:
