@@ -15,7 +15,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.judge.drift import sealed_state
 from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
 from shadowstream.judge.drift.sealed_state import StateRefused
-from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts, alarm_level
+from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts, _log_of_both, _log_sum, alarm_level
 from shadowstream.judge.drift.window_merger import Merged, WindowMerger
 
 
@@ -287,6 +287,14 @@ def test_the_evidence_is_the_sum_over_starts_of_the_likelihood_ratios() -> None:
         ratios = np.array([(q / p1) ** b * ((1 - q) / (1 - p1)) ** (m - b) for m, b in windows[: t + 1]])
         direct = sum((ratios[j:].prod(axis=0) / 8).sum() for j in range(t + 1))
         assert detector.log_evidence == pytest.approx(math.log(direct), rel=1e-9, abs=1e-9)
+
+
+LOGS = st.floats(-800, 800) | st.just(-math.inf)
+
+
+@given(one=LOGS, other=LOGS)
+def test_the_sum_of_two_is_bit_for_bit_that_of_many(one: float, other: float) -> None:
+    assert _log_of_both(one, other) == _log_sum([one, other]) == _log_of_both(other, one)
 
 
 def test_a_record_at_a_time_each_record_is_a_step() -> None:
