@@ -17,7 +17,7 @@ def assert_columns_equal_rows(table: tuple[list[Any], list[Any]], rules: RuleSet
     assert compare_columns(production, shadow, rules) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(table=tables(), rules=rule_sets)
 def test_columns_equal_rows(table: tuple[list[Any], list[Any]], rules: RuleSet) -> None:
     assert_columns_equal_rows(table, rules)
