@@ -18,7 +18,7 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correctable
-from shadowstream.joiner.accounting.outcome_window import WindowCounts
+from shadowstream.joiner.accounting.outcome_window import SubWindows, WindowCounts
 from shadowstream.joiner.accounting.pair_columns import PairColumns, PairPlace
 from shadowstream.joiner.accounting.part_counts import touched_by
 from shadowstream.joiner.accounting.reason_counts import At
@@ -46,7 +46,7 @@ from shadowstream.records import REVISION_BYTES, SUB_WINDOWS, Partition, Side, W
 COLUMNS_FROM = 6
 """With fewer mismatches in a batch, writing their rows as columns costs more than one by one."""
 PATHS_FROM = 32
-"""With fewer mismatches of a task, counting their paths by columns costs more than one by one."""
+"""With fewer mismatches of a task in a window, counting their paths by columns costs more than one by one."""
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
 """The sides that differ from production, given whether the shadow and the twin differ."""
 
@@ -120,12 +120,9 @@ class OutcomeCounts:
         self._end(Side.SHADOW, outcome, n)
         self.pairs[outcome] += n
 
-    def name_pairs(self, at: At, number: int, name: str, n: int) -> None:
-        """Count pairs by name in a sub-window."""
-        cell = self.cells.get(at)
-        if cell is None:
-            cell = self.cells[at] = WindowCounts()
-        cell.sub_windows[number][name] += n
+    def name_pairs(self, at: At, sub_windows: SubWindows) -> None:
+        """Count pairs by name in the sub-windows of a window."""
+        self._cell_at(at).add(sub_windows)
 
     def show(
         self,
@@ -166,6 +163,10 @@ class OutcomeCounts:
         for (time_ms, revision), some in self._by_cell(times_ms, revisions):
             part = differences if some is None else differences.where(some)
             self._count_fields(part, self._cell(time_ms, revision))
+
+    def windows_of(self, times_ms: Ints) -> int:
+        """Return the number of windows that some times are in."""
+        return len({*(times_ms // self.window_ms).tolist()})
 
     def _by_cell(self, times_ms: Ints, revisions: Coded) -> Iterable[tuple[At, Ints | None]]:
         """Yield the pairs of each window and revision: their places, or None for all."""
@@ -286,8 +287,7 @@ class OutcomeCounts:
                 "noise": dict(cell.noise),
                 "width_ms": self.window_ms,
                 "sub_windows": [
-                    {"number": number, "outcomes": dict(outcomes)}
-                    for number, outcomes in sorted(cell.sub_windows.items())
+                    {"number": number, "outcomes": outcomes} for number, outcomes in sorted(cell.sub_windows.items())
                 ],
                 **self.slices.record((start, revision)),
             }
@@ -319,10 +319,12 @@ class OutcomeCounts:
         return [(self._redactor.path(one), one.kind) for one in result.differences]
 
     def _outcomes(self, time_ms: int, revision: str) -> Counter[str]:
-        return self._cell(time_ms, revision).sub_windows[index_of(time_ms, self.window_ms) % SUB_WINDOWS]
+        return self._cell(time_ms, revision).sub_window(index_of(time_ms, self.window_ms) % SUB_WINDOWS)
 
     def _cell(self, time_ms: int, revision: str) -> WindowCounts:
-        at = (time_ms - time_ms % self.window_ms, revision)
+        return self._cell_at((time_ms - time_ms % self.window_ms, revision))
+
+    def _cell_at(self, at: At) -> WindowCounts:
         cell = self.cells.get(at)
         if cell is None:
             cell = self.cells[at] = WindowCounts()

@@ -14,6 +14,7 @@ from shadowstream.joiner.accounting.outcome_counts import (
     also_counted_as,
     counted_as,
 )
+from shadowstream.joiner.accounting.outcome_window import SubWindows
 from shadowstream.joiner.accounting.pair_cells import CELLS_MAX
 from shadowstream.joiner.accounting.pair_columns import PairColumns
 from shadowstream.joiner.accounting.row_writer import Mismatches, mismatches_of
@@ -22,7 +23,7 @@ from shadowstream.joiner.accounting.task_windows import TaskWindows
 from shadowstream.joiner.matching.matches import PairBatch
 from shadowstream.protocol.outcomes import PLAIN, Outcome
 from shadowstream.protocol.uniform_hash import uniform
-from shadowstream.records import Write
+from shadowstream.records import SUB_WINDOWS, Write
 
 
 def count_together(
@@ -62,23 +63,37 @@ def _count_names(
             texts[i] = counted_as(results[i])
         names = coded(texts)
     cells, width = windows.sub_windows(), len(names.values)
-    for code, n in _by_appearance(cells * width + names.codes, windows.size * width):  # stats records keep this order
-        task, cell, number = windows.sub_window(code // width)
-        counts[task].name_pairs(cell, number, names.values[code % width], n)
+    found, numbers = _by_appearance(cells * width + names.codes, windows.size * width)  # stats records keep this order
+    in_cells, of_names = np.divmod(found, width)
+    in_windows, of_cells = np.divmod(in_cells, SUB_WINDOWS)
+    of_windows: dict[int, SubWindows] = {}
+    columns = in_windows.tolist(), of_cells.tolist(), of_names.tolist(), numbers.tolist()
+    for window, number, name, n in zip(*columns, strict=True):
+        sub_windows = of_windows.get(window)
+        if sub_windows is None:
+            sub_windows = of_windows[window] = {}
+        counted = sub_windows.get(number)
+        if counted is None:
+            counted = sub_windows[number] = {}
+        counted[names.values[name]] = n
+    for window, sub_windows in of_windows.items():
+        task, at = windows.window(window)
+        counts[task].name_pairs(at, sub_windows)
     for i in expected:
-        task, cell, number = windows.sub_window(int(cells[i]))
-        for name in also_counted_as(results[i]):
-            counts[task].name_pairs(cell, number, name, 1)
+        window, number = divmod(int(cells[i]), SUB_WINDOWS)
+        task, at = windows.window(window)
+        for text in also_counted_as(results[i]):
+            counts[task].name_pairs(at, {number: {text: 1}})
 
 
-def _by_appearance(codes: Ints, size: int) -> list[tuple[int, int]]:
+def _by_appearance(codes: Ints, size: int) -> tuple[Ints, Ints]:
     """Return the codes, below `size`, in the order of appearance, and the number of each."""
     if size <= CELLS_MAX:
         numbers, found = counts_of(codes, size)
-        return list(zip(found, numbers[found].tolist(), strict=True))
+        return np.array(found, np.int64), numbers[found]
     known, first, counted = np.unique(codes, return_index=True, return_counts=True)
     order = np.argsort(first)
-    return list(zip(known[order].tolist(), counted[order].tolist(), strict=True))
+    return known[order], counted[order]
 
 
 def _show(
@@ -129,7 +144,7 @@ def _rows_of_mismatches(
     begin = 0
     for task, n in Counter(tasks).items():  # the pairs of a task follow one another
         end = begin + n
-        if n < PATHS_FROM:
+        if n < PATHS_FROM or n < PATHS_FROM * counts[task].windows_of(times_ms[begin:end]):
             few += range(begin, end)
         else:
             part = differences if n == len(places) else differences.where(np.arange(begin, end))

@@ -43,17 +43,15 @@ class TaskWindows(NamedTuple):
         cells = self.tasks * len(self.starts) + self.windows
         return cells * len(self.revisions.values) + self.revisions.codes
 
-    def _cell(self, code: int) -> tuple[int, At]:
+    def window(self, code: int) -> tuple[int, At]:
+        """Return the task and the window of a code of `sub_windows`, divided by `SUB_WINDOWS`."""
         rest, revision = divmod(code, len(self.revisions.values))
         task, window = divmod(rest, len(self.starts))
         return task, (self.starts[window], self.revisions.values[revision])
 
     def sub_windows(self) -> Ints:
-        """Return a code of each pair's task, window, revision and sub-window, for `sub_window`."""
+        """Return a code of each pair's task, window, revision and sub-window; the last one is its remainder."""
         return self._cells() * SUB_WINDOWS + self.numbers
-
-    def sub_window(self, code: int) -> tuple[int, At, int]:
-        return *self._cell(code // SUB_WINDOWS), code % SUB_WINDOWS
 
     def cells(self, counted: Mask) -> tuple[list[tuple[int, At]], Ints]:
         """Return the task and window of each cell with counted pairs, and the cell of each pair; -1 for the others."""
@@ -65,7 +63,7 @@ class TaskWindows(NamedTuple):
             found, inverse = np.unique(joint[counted], return_inverse=True)
         groups = np.full(len(joint), -1, np.int64)
         groups[counted] = inverse
-        return list(map(self._cell, found.tolist())), groups
+        return list(map(self.window, found.tolist())), groups
 
 
 def windows_of(times_ms: Ints, window_ms: int) -> tuple[Ints, Ints]:

@@ -27,6 +27,9 @@ RUN_MAX = 32_768
 SPILLED_MAX = 4_000
 """Rows whose values are spilled together."""
 TIDY_AT = 32  # the number of runs at which small neighbours are joined; next at twice the number that remains
+LOOKED_AT_FIRST = 64
+"""Rows of a run among which its lowest one is looked for at first."""
+_ALL = slice(None)
 _NONE = np.empty(0, np.int64)
 
 Offsets = npt.NDArray[np.int64]
@@ -70,10 +73,21 @@ class _Run:
             self.spans = Spans.of_sorted(self.waiting()[0])
         return self.spans
 
-    def waits(self) -> npt.NDArray[np.bool_]:
-        waits: npt.NDArray[np.bool_] = self.rows.offsets[np.frombuffer(self.slots, np.int64)] == np.frombuffer(
-            self.offsets, np.int64
-        )
+    def lowest(self) -> int | None:
+        """Return the first offset that waits, if any. Most of a run is not looked at."""
+        if self.spans is not None:
+            return self.spans.lowest
+        begin, size = 0, LOOKED_AT_FIRST
+        while begin < len(self.offsets):
+            found = np.flatnonzero(self.waits(slice(begin, begin + size)))
+            if len(found):
+                return self.offsets[begin + int(found[0])]
+            begin, size = begin + size, 2 * size
+        return None
+
+    def waits(self, which: slice = _ALL) -> npt.NDArray[np.bool_]:
+        slots, offsets = (np.frombuffer(column, np.int64)[which] for column in (self.slots, self.offsets))
+        waits: npt.NDArray[np.bool_] = self.rows.offsets[slots] == offsets
         return waits
 
     def waiting(self) -> tuple[Offsets, Slots]:
@@ -206,7 +220,7 @@ class ColumnBuffer:
         return Spans.union(run.kept_spans() for run in self._runs)
 
     def lowest(self) -> int | None:
-        return self._runs[0].kept_spans().lowest if self._runs else None
+        return self._runs[0].lowest() if self._runs else None
 
     def slots_of(self, offsets: Offsets) -> Slots:
         """Return the slot of each offset, in any order; `FREE` for those that do not wait."""
