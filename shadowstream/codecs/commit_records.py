@@ -7,7 +7,7 @@ fields, their types and their defaults are the schema's.
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -206,6 +206,7 @@ def _slices(found: Sequence[Record]) -> bytes:
 _slice_list = _list(_slice)
 _FEW = 100
 """Numbers below which arrays cost more than they save."""
+_ONE_BYTE_MAX = 63
 
 
 def longs(numbers: npt.NDArray[np.int64]) -> bytes:
@@ -214,22 +215,39 @@ def longs(numbers: npt.NDArray[np.int64]) -> bytes:
     >>> longs(np.array([-1, 63, 64, 9_000])) == b"".join(map(long, [-1, 63, 64, 9_000]))
     True
     """
-    if len(numbers) < _FEW or numbers.min() < 0 or numbers.max() >= len(LAST) // 2:
+    if len(numbers) < _FEW or not _are_short(numbers):
         return b"".join(map(long, numbers.tolist()))
-    zigzag = numbers << 1
-    is_long = zigzag > 127
-    pairs = np.stack((zigzag & 127 | is_long.astype(np.int64) << 7, zigzag >> 7), axis=1).astype(np.uint8)
-    chosen: npt.NDArray[np.uint8] = pairs[np.stack((np.ones(len(numbers), np.bool_), is_long), axis=1)]
+    return _short_longs(numbers, numbers > _ONE_BYTE_MAX)
+
+
+def _are_short(numbers: npt.NDArray[np.int64]) -> bool:
+    """Return whether each number takes one byte or two."""
+    return not len(numbers) or (int(numbers.min()) >= 0 and int(numbers.max()) < len(LAST) // 2)
+
+
+def _short_longs(numbers: npt.NDArray[np.int64], is_long: npt.NDArray[np.bool_]) -> bytes:
+    """Encode numbers of one byte or, where `is_long`, two."""
+    out = np.empty((len(numbers), 2), np.uint8)
+    out[:, 0] = (numbers << 1) & 127 | is_long.astype(np.int64) << 7
+    out[:, 1] = numbers >> 6
+    if not is_long.any():
+        return out[:, 0].tobytes()
+    used = np.empty(out.shape, np.bool_)
+    used[:, 0], used[:, 1] = True, is_long
+    chosen: npt.NDArray[np.uint8] = out[used]
     return chosen.tobytes()
 
 
 class BucketRows(Sequence[dict[str, int]]):
-    """The buckets of a window, as columns: a commit of records far apart has thousands, most of one pair."""
+    """The buckets of a window, as columns: a commit of records far apart has thousands, most of one pair.
 
-    __slots__ = ("columns",)
+    `encoded`: their bytes in a record, if `encoded_buckets` made them.
+    """
 
-    def __init__(self, *columns: npt.NDArray[np.int64] | Sequence[int]) -> None:
-        self.columns = columns
+    __slots__ = ("columns", "encoded")
+
+    def __init__(self, *columns: npt.NDArray[np.int64] | Sequence[int], encoded: bytes | None = None) -> None:
+        self.columns, self.encoded = columns, encoded
 
     def __len__(self) -> int:
         return len(self.columns[0])
@@ -250,11 +268,34 @@ def _bucket(one: Record) -> bytes:
 def _buckets(found: Sequence[Record]) -> bytes:
     if not isinstance(found, BucketRows) or not len(found):
         return _bucket_list(found)
+    if found.encoded is not None:
+        return found.encoded
     if len(found) * len(_BUCKET) < _FEW:
         lists = [column.tolist() if isinstance(column, np.ndarray) else column for column in found.columns]
         numbers = chain.from_iterable(zip(*lists, strict=True))
         return long(len(found)) + b"".join(map(long, numbers)) + END
     return long(len(found)) + longs(np.array(found.columns).T.ravel()) + END
+
+
+def encoded_buckets(columns: Sequence[npt.NDArray[np.int64]], cuts: Sequence[int]) -> list[bytes | None]:
+    """Encode the buckets of many windows in one go; `cuts`: the begin of each window's, and the end of the last.
+
+    None for all if a number is large.
+
+    >>> rows = [np.array(column) for column in ([3, 801], [2, 1], [1, 0])]
+    >>> encoded_buckets(rows, [0, 1, 2]) == [_buckets([dict(zip(_BUCKET, one))]) for one in zip(*rows)]
+    True
+    """
+    numbers = np.array(columns).T.ravel()
+    if not _are_short(numbers):
+        return [None] * (len(cuts) - 1)
+    is_long = numbers > _ONE_BYTE_MAX
+    ends = np.concatenate(([0], np.cumsum(is_long) + np.arange(1, len(numbers) + 1)))
+    encoded, places = _short_longs(numbers, is_long), ends[np.array(cuts) * len(_BUCKET)].tolist()
+    return [
+        long(end - begin) + encoded[at:to] + END if begin < end else END
+        for (begin, end), (at, to) in zip(pairwise(cuts), pairwise(places), strict=True)
+    ]
 
 
 _bucket_list = _list(_bucket)

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from shadowstream.codecs.commit_records import encoded_buckets
 from shadowstream.compare.dimension_codes import Coded, Ints
 from shadowstream.joiner.accounting.part_counts import Mask
 from shadowstream.joiner.accounting.window_tally import Tally
 from shadowstream.records import KEY_BUCKETS
 
-FEW = 32
 CELLS_MAX = 65_536
 """The largest number of combinations of values that is counted in a table; more are counted by sorting."""
 
@@ -22,11 +22,10 @@ def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: M
     found, n, s = _counted(joint[held], joint[held & bad], len(tallies) * KEY_BUCKETS)
     cuts = np.searchsorted(found, np.arange(len(tallies) + 1) * KEY_BUCKETS).tolist()
     found %= KEY_BUCKETS
-    # Where each tally has few, lists cost less.
-    columns = [one.tolist() if len(found) < FEW * len(tallies) else one for one in (found, n, s)]
-    for tally, (begin, end) in zip(tallies, pairwise(cuts), strict=True):
+    encoded = encoded_buckets((found, n, s), cuts)
+    for tally, (begin, end), of_window in zip(tallies, pairwise(cuts), encoded, strict=True):
         if begin < end:
-            tally.buckets.add(*(column[begin:end] for column in columns))
+            tally.buckets.add(found[begin:end], n[begin:end], s[begin:end], of_window)
 
 
 def count_slices(

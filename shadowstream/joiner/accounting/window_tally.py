@@ -14,8 +14,6 @@ from shadowstream.joiner.accounting.part_counts import FieldDifferences, PartCou
 from shadowstream.joiner.accounting.value_distributions import BinSums
 from shadowstream.records import KEY_BUCKETS
 
-Numbers = Ints | list[int]
-
 
 class SliceSums:
     """Pairs and bad pairs by the values of some dimensions. One addition is kept as it came: it is in order.
@@ -83,17 +81,18 @@ class BucketSums:
     [{'bucket': 3, 'n': 4, 's': 2}, {'bucket': 801, 'n': 2, 's': 0}]
     """
 
-    __slots__ = ("_first", "_sums")
+    __slots__ = ("_encoded", "_first", "_sums")
 
     def __init__(self) -> None:
-        self._first: tuple[Numbers, Numbers, Numbers] | None = None
+        self._first: tuple[Ints, Ints, Ints] | None = None
+        self._encoded: bytes | None = None
         self._sums: npt.NDArray[np.int64] | None = None
 
-    def add(self, buckets: Numbers, n: Numbers, s: Numbers) -> None:
-        """Add counts of some buckets, which ascend."""
+    def add(self, buckets: Ints, n: Ints, s: Ints, encoded: bytes | None = None) -> None:
+        """Add counts of some buckets, which ascend; `encoded`: their bytes in a stats record."""
         if self._sums is None:
             if self._first is None:
-                self._first = buckets, n, s
+                self._first, self._encoded = (buckets, n, s), encoded
                 return
             self._sums = np.zeros((2, KEY_BUCKETS), np.int64)
             at, *first = self._first
@@ -106,7 +105,7 @@ class BucketSums:
         if self._sums is not None:
             buckets = np.flatnonzero(self._sums[0])
             return BucketRows(buckets, *self._sums[:, buckets])
-        return BucketRows(*(self._first or ([], [], [])))
+        return BucketRows(*(self._first or ([], [], [])), encoded=self._encoded)
 
 
 class MoreCounts:

@@ -104,8 +104,7 @@ class _Waiting:
         runs, self.runs = self.runs, []
         for _, _, begin, run in runs:
             left = run.at(slice(begin, None))
-            offsets = left.offsets.tolist()
-            self.push_run(left.at(np.fromiter(alive(side, offsets, offsets), np.bool_, len(offsets))))
+            self.push_run(left.at(np.asarray(alive(side, left.offsets, left.offsets), np.bool_)))
         self.size = len(self.singles) + sum(len(run.offsets) for _, _, _, run in self.runs)
         self.sweep_at = max(SWEEP_AT, 2 * self.size)
 
