@@ -164,12 +164,15 @@ SliceGroup = tuple[tuple[str, ...], Sequence[tuple[str, ...]], Sequence[int], Se
 
 
 class SliceRows(Sequence[dict[str, Any]]):
-    """The slices of a window by their dimensions: values, pairs and bad pairs of each."""
+    """The slices of a window by their dimensions: values, pairs and bad pairs of each.
 
-    __slots__ = ("groups",)
+    `encoded`: the bytes of each group by `encoded_slices`, if all were made so.
+    """
 
-    def __init__(self, groups: Sequence[SliceGroup]) -> None:
-        self.groups = groups
+    __slots__ = ("encoded", "groups")
+
+    def __init__(self, groups: Sequence[SliceGroup], encoded: Sequence[bytes] | None = None) -> None:
+        self.groups, self.encoded = groups, encoded
 
     def __len__(self) -> int:
         return sum(len(names) for _, names, _, _ in self.groups)
@@ -186,6 +189,20 @@ class SliceRows(Sequence[dict[str, Any]]):
         return isinstance(other, Sequence) and list(self) == list(other)
 
 
+def encoded_slices(
+    dimensions: tuple[str, ...], names: Mapping[int, tuple[str, ...]], codes: Sequence[int], *counts: Sequence[int]
+) -> list[bytes]:
+    """Encode slices of some dimensions, given as codes of their values with pairs and bad pairs of each.
+
+    >>> cells = encoded_slices(("country",), {3: ("DE",)}, [3], [2], [1])
+    >>> cells == [_slice({"dimensions": ["country"], "values": ["DE"], "n": 2, "s": 1})]
+    True
+    """
+    cells = _cells_of(dimensions)
+    begins = {code: cells[values] for code, values in names.items()}
+    return [begins[code] + long(n) + long(s) for code, n, s in zip(codes, *counts, strict=True)]
+
+
 def _slice(one: Record) -> bytes:
     return _texts(one["dimensions"]) + _texts(one["values"]) + long(one["n"]) + long(one["s"])
 
@@ -193,6 +210,8 @@ def _slice(one: Record) -> bytes:
 def _slices(found: Sequence[Record]) -> bytes:
     if not isinstance(found, SliceRows):
         return _slice_list(found)
+    if found.encoded is not None:
+        return long(n) + b"".join(found.encoded) + END if (n := len(found)) else END
     parts = [b""]
     for dimensions, names, n, s in found.groups:
         heads = map(_cells_of(dimensions).__getitem__, names)

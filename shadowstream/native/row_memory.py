@@ -33,10 +33,14 @@ class RowMemory:
     def take(self, slots: Slots, column: Objects) -> Objects:
         """Return the objects at slots, and leave None there. Raises IndexError for a slot beyond the column."""
         taken = np.full(len(slots), None, np.object_)
-        done = self._exchange(column.ctypes.data, len(column), address(slots), len(slots), taken.ctypes.data)
+        self.exchange(slots, column, taken)
+        return taken
+
+    def exchange(self, slots: Slots, column: Objects, other: Objects) -> None:
+        """Exchange the objects at slots, each given once, with `other`. Raises IndexError as `take` does."""
+        done = self._exchange(column.ctypes.data, len(column), address(slots), len(slots), other.ctypes.data)
         if done != len(slots):
             raise IndexError(f"slot {slots[done]} of {len(column)}")
-        return taken
 
 
 @cache

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from shadowstream.codecs.commit_records import encoded_buckets
+from shadowstream.codecs.commit_records import encoded_buckets, encoded_slices
 from shadowstream.compare.dimension_codes import Coded, Ints
 from shadowstream.joiner.accounting.part_counts import Mask
 from shadowstream.joiner.accounting.window_tally import Tally
@@ -13,6 +14,13 @@ from shadowstream.records import KEY_BUCKETS
 
 CELLS_MAX = 65_536
 """The largest number of combinations of values that is counted in a table; more are counted by sorting."""
+
+
+class Dimensions(NamedTuple):
+    """Some of the declared dimensions: their places among them, and their names."""
+
+    places: tuple[int, ...]
+    names: tuple[str, ...]
 
 
 def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: Mask, bad: Mask) -> None:
@@ -29,10 +37,10 @@ def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: M
 
 
 def count_slices(
-    tallies: Sequence[Tally], groups: Ints, columns: Sequence[Coded], places: tuple[int, ...], masks: tuple[Mask, Mask]
+    tallies: Sequence[Tally], groups: Ints, columns: Sequence[Coded], of: Dimensions, masks: tuple[Mask, Mask]
 ) -> None:
     """Add the pairs of the first mask, and the bad ones of the second, by their values of some dimensions."""
-    mask, bad = masks
+    (mask, bad), places = masks, of.places
     chosen = [_in_order(columns[place]) for place in places]
     joint, size = groups, 1
     for column in chosen:
@@ -42,9 +50,11 @@ def count_slices(
     codes = (found % size).tolist()
     known = {code: _names_of(code, chosen) for code in {*codes}}
     names, pairs, differing = list(map(known.__getitem__, codes)), n.tolist(), s.tolist()
+    encoded = encoded_slices(of.names, known, codes, pairs, differing)
     for tally, (begin, end) in zip(tallies, pairwise(cuts), strict=True):
         if begin < end:
-            tally.slices_of(places).add(names[begin:end], pairs[begin:end], differing[begin:end])
+            part = slice(begin, end)
+            tally.slices_of(places).add(names[part], pairs[part], differing[part], b"".join(encoded[part]))
 
 
 def _in_order(column: Coded) -> Coded:

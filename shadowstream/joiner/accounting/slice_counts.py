@@ -16,7 +16,7 @@ from shadowstream.codecs.commit_records import SliceGroup, SliceRows
 from shadowstream.compare.dimension_codes import OTHER, Ints, folded, least
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.eviction_counts import EvictionCounts
-from shadowstream.joiner.accounting.pair_cells import count_buckets, count_slices
+from shadowstream.joiner.accounting.pair_cells import Dimensions, count_buckets, count_slices
 from shadowstream.joiner.accounting.pair_columns import PairColumns, PairPlace
 from shadowstream.joiner.accounting.part_counts import (
     CountedPairs,
@@ -47,8 +47,8 @@ class SliceCounts:
         self._values_max = config.compare.values_max
         self._names = [dimension.name for dimension in config.compare.dimensions]
         places = range(len(self._names))
-        self._groups = [*((place,) for place in places), *combinations(places, 2)]
-        self._named_groups = [tuple(self._names[place] for place in group) for group in self._groups]
+        groups = [*((place,) for place in places), *combinations(places, 2)]
+        self._groups = [Dimensions(group, tuple(self._names[place] for place in group)) for group in groups]
         self._paths, self._scopes = fields_of(config), scopes_of(config)
         self.values: DimensionReader | None = None
         """Reader of unmatched records' dimensions; if None, their slices are not counted."""
@@ -114,15 +114,15 @@ class SliceCounts:
         compared, bad = masks
         count_buckets(tallies, groups, buckets_of(pairs.keys, KEY_BUCKETS), compared, bad)
         if not self._is_folded(pairs):
-            for places in self._groups:
-                count_slices(tallies, groups, pairs.dimensions, places, masks)
+            for of in self._groups:
+                count_slices(tallies, groups, pairs.dimensions, of, masks)
             return
         # The exact values belong to the window, so the batch must not decide them.
         for group in range(len(tallies)):
             mask = compared & (groups == group)
             dimensions = [folded(column, mask, self._values_max) for column in pairs.dimensions]
-            for places in self._groups:
-                count_slices(tallies, groups, dimensions, places, (mask, bad))
+            for of in self._groups:
+                count_slices(tallies, groups, dimensions, of, (mask, bad))
 
     def _count_more(self, tally: Tally, pairs: PairColumns, window: Mask, compared: Mask) -> None:
         """Count the pairs of one window by all but bucket and slice."""
@@ -172,12 +172,15 @@ class SliceCounts:
         is_folded = any(len(one) > self._values_max for one in singles)
         exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
         found: list[SliceGroup] = []
-        for group, dimensions in zip(self._groups, self._named_groups, strict=True):
-            sums = tally.slices_of(group)
+        encoded = list[bytes]()
+        for group in self._groups:
+            sums = tally.slices_of(group.places)
             if is_folded:
-                sums = _folded_cells(sums, [exact[place] for place in group])
-            found.append((dimensions, *sums.columns()))
-        return SliceRows(found)
+                sums = _folded_cells(sums, [exact[place] for place in group.places])
+            if sums.encoded is not None:
+                encoded.append(sums.encoded)
+            found.append((group.names, *sums.columns()))
+        return SliceRows(found, encoded if len(encoded) == len(found) else None)
 
     def _single(self, tally: Tally) -> list[list[str]]:
         return [[value for (value,) in tally.slices_of((place,)).names()] for place in range(len(self._names))]

@@ -25,10 +25,11 @@ class SliceSums:
     ([('CH',), ('DE',), ('US',)], [5, 2, 2], [0, 1, 1])
     """
 
-    __slots__ = ("_first", "_sums")
+    __slots__ = ("_encoded", "_first", "_sums")
 
     def __init__(self) -> None:
         self._first: SliceColumns | None = None
+        self._encoded: bytes | None = b""
         self._sums: dict[tuple[str, ...], list[int]] | None = None
 
     def __len__(self) -> int:
@@ -42,11 +43,13 @@ class SliceSums:
         found.add(names, n, s)
         return found
 
-    def add(self, names: Sequence[tuple[str, ...]], n: Sequence[int], s: Sequence[int]) -> None:
-        """Add counts of some values, which ascend."""
+    def add(
+        self, names: Sequence[tuple[str, ...]], n: Sequence[int], s: Sequence[int], encoded: bytes | None = None
+    ) -> None:
+        """Add counts of some values, which ascend; `encoded`: their bytes in a stats record."""
         if self._sums is None:
             if self._first is None:
-                self._first = names, n, s
+                self._first, self._encoded = (names, n, s), encoded
                 return
             self._sums = {}
             self._add(self._sums, self._first)
@@ -57,6 +60,11 @@ class SliceSums:
             cell = sums.setdefault(name, [0, 0])
             for place, count in enumerate(counts):
                 cell[place] += count
+
+    @property
+    def encoded(self) -> bytes | None:
+        """The bytes of all values in a stats record, if they are known."""
+        return self._encoded if self._sums is None else None
 
     def names(self) -> Collection[tuple[str, ...]]:
         if self._sums is not None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.native.library import Kernel
-from shadowstream.native.row_memory import memory_of
+from shadowstream.native.row_memory import RowMemory, memory_of
 
 Numbers = npt.NDArray[np.int64]
 Slots = Numbers
@@ -74,6 +74,9 @@ class RowSlots:
         where = _as_slice(slots)
         numbers = np.empty((n, _COLUMNS), np.int64)
         numbers[:, 0], numbers[:, 1], numbers[:, 2] = offsets, times_ms, sizes
+        memory = None if isinstance(where, slice) or len(self._numbers) <= FETCHED_ABOVE else self._memory
+        if memory is not None:
+            self._fetch(memory, slots)
         self._numbers[where] = numbers
         for at, new in enumerate(rows.columns[_NUMBERS:]):
             if new is None:  # freed slots hold None
@@ -81,8 +84,17 @@ class RowSlots:
             column = self._objects[at]
             if column is None:
                 column = self._objects[at] = np.full(len(self._numbers), None, np.object_)
-            column[where] = np.fromiter(new, np.object_, n)
+            objects = np.fromiter(new, np.object_, n)
+            if memory is None:
+                column[where] = objects
+            else:
+                memory.exchange(slots, column, objects)
         return slots
+
+    def _fetch(self, memory: RowMemory, slots: Slots) -> None:
+        for column in self._objects:
+            if column is not None:
+                memory.fetch(slots, self._numbers, column)
 
     def _fresh(self, n: int) -> Slots:
         """Return slots that were never used, with half as many to spare."""
@@ -114,9 +126,7 @@ class RowSlots:
         """Return rows, and free their slots."""
         where, memory = _as_slice(slots), self._memory
         if memory is not None and not isinstance(where, slice) and len(self._numbers) > FETCHED_ABOVE:
-            for column in self._objects:
-                if column is not None:
-                    memory.fetch(slots, self._numbers, column)
+            self._fetch(memory, slots)
         numbers = self._numbers[where].copy() if isinstance(where, slice) else self._numbers[where]
         columns: list[Any] = [numbers[:, 0].tolist(), numbers[:, 1].tolist()]
         for column in self._objects:

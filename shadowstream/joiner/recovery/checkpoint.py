@@ -76,15 +76,19 @@ def encode(checkpoint: Checkpoint) -> str:
     """
     head = [checkpoint.sequence, checkpoint.high, checkpoint.progress, checkpoint.correctable_floor]
     if checkpoint.log is not None:
-        return LOGGED + pack(varints_of([*head, 0, *checkpoint.log]))
+        return LOGGED + _packed([*head, 0, *checkpoint.log])
     spans = Spans.of(checkpoint.pending)
     runs = len(spans.begins)
     if runs <= METADATA_CHARS_MAX:  # a run costs at least one character
         encoded = varint_arrays.varints_of(spans.gaps_and_lengths()) if runs else b""
-        text = WHOLE + pack(varints_of([*head, runs]) + encoded)
+        text = WHOLE + _packed([*head, runs], encoded)
         if len(text) <= METADATA_CHARS_MAX:
             return text
-    return OVERFLOW + pack(varints_of([*head, 0]))
+    return OVERFLOW + _packed([*head, 0])
+
+
+def _packed(head: Iterable[int], rest: bytes = b"") -> str:
+    return pack(varints_of(head) + rest, base85=base85_arrays.encoded)
 
 
 def _fields(data: bytes) -> tuple[int, int, int, int, int, list[int]]:

@@ -158,7 +158,13 @@ def _change(buffer: ColumnBuffer, journal: Journal, before: Spans, now: Spans) -
 
     An offset that has changed is in the journal or beside the buffer, so only such offsets are looked at.
     """
-    entered, left, was_beside, is_beside = journal.entered(), journal.left(), _array(before), _array(now)
+    entered, left = journal.entered(), journal.left()
+    if not (len(before.begins) or len(now.begins)):
+        left = np.sort(left)
+        # Offsets enter a buffer in order, so those that have left from the first entered one on have entered too.
+        cut = int(np.searchsorted(left, entered[0])) if len(entered) else len(left)
+        return Change(np.delete(entered, np.searchsorted(entered, left[cut:])), left[:cut])
+    was_beside, is_beside = _array(before), _array(now)
     seen = np.sort(np.concatenate([entered, left, was_beside, is_beside]))
     seen = seen[np.diff(seen, prepend=-1) > 0]  # in half the time of `np.unique`, which hashes
     has_entered, has_left, was_else, is_else = (_among(seen, some) for some in (entered, left, was_beside, is_beside))
