@@ -166,13 +166,13 @@ SliceGroup = tuple[tuple[str, ...], Sequence[tuple[str, ...]], Sequence[int], Se
 class SliceRows(Sequence[dict[str, Any]]):
     """The slices of a window by their dimensions: values, pairs and bad pairs of each.
 
-    `encoded`: the bytes of each group by `encoded_slices`, if all were made so.
+    `encoded`: the bytes of each group by `encoded_slices`; None for one that was not made so.
     """
 
     __slots__ = ("encoded", "groups")
 
-    def __init__(self, groups: Sequence[SliceGroup], encoded: Sequence[bytes] | None = None) -> None:
-        self.groups, self.encoded = groups, encoded
+    def __init__(self, groups: Sequence[SliceGroup], encoded: Sequence[bytes | None] = ()) -> None:
+        self.groups, self.encoded = groups, encoded or [None] * len(groups)
 
     def __len__(self) -> int:
         return sum(len(names) for _, names, _, _ in self.groups)
@@ -210,14 +210,16 @@ def _slice(one: Record) -> bytes:
 def _slices(found: Sequence[Record]) -> bytes:
     if not isinstance(found, SliceRows):
         return _slice_list(found)
-    if found.encoded is not None:
-        return long(n) + b"".join(found.encoded) + END if (n := len(found)) else END
-    parts = [b""]
-    for dimensions, names, n, s in found.groups:
+    parts, count = [b""], 0
+    for (dimensions, names, n, s), encoded in zip(found.groups, found.encoded, strict=True):
+        count += len(names)
+        if encoded is not None:
+            parts.append(encoded)
+            continue
         heads = map(_cells_of(dimensions).__getitem__, names)
         parts += chain.from_iterable(zip(heads, map(long, n), map(long, s), strict=True))
-    if len(parts) > 1:
-        parts[0] = long(len(parts) // 3)
+    if count:
+        parts[0] = long(count)
     parts.append(END)
     return b"".join(parts)
 

@@ -30,7 +30,9 @@ def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: M
     found, n, s = _counted(joint[held], joint[held & bad], len(tallies) * KEY_BUCKETS)
     cuts = np.searchsorted(found, np.arange(len(tallies) + 1) * KEY_BUCKETS).tolist()
     found %= KEY_BUCKETS
-    encoded = encoded_buckets((found, n, s), cuts)
+    encoded: Sequence[bytes | None] = [None] * len(tallies)
+    if any(tally.buckets.is_new for tally in tallies):  # the bytes of a later addition are of no use
+        encoded = encoded_buckets((found, n, s), cuts)
     for tally, (begin, end), of_window in zip(tallies, pairwise(cuts), encoded, strict=True):
         if begin < end:
             tally.buckets.add(found[begin:end], n[begin:end], s[begin:end], of_window)
@@ -50,11 +52,13 @@ def count_slices(
     codes = (found % size).tolist()
     known = {code: _names_of(code, chosen) for code in {*codes}}
     names, pairs, differing = list(map(known.__getitem__, codes)), n.tolist(), s.tolist()
-    encoded = encoded_slices(of.names, known, codes, pairs, differing)
-    for tally, (begin, end) in zip(tallies, pairwise(cuts), strict=True):
+    sums = [tally.slices_of(places) for tally in tallies]
+    is_new = any(one.is_new for one in sums)
+    encoded = encoded_slices(of.names, known, codes, pairs, differing) if is_new else []
+    for one, (begin, end) in zip(sums, pairwise(cuts), strict=True):
         if begin < end:
             part = slice(begin, end)
-            tally.slices_of(places).add(names[part], pairs[part], differing[part], b"".join(encoded[part]))
+            one.add(names[part], pairs[part], differing[part], b"".join(encoded[part]) if is_new else None)
 
 
 def _in_order(column: Coded) -> Coded:

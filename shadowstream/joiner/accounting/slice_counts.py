@@ -168,19 +168,20 @@ class SliceCounts:
     def _slices(self, tally: Tally) -> SliceRows:
         if not self._groups:
             return SliceRows(())
-        singles = [tally.slices_of((place,)) for place in range(len(self._names))]
-        is_folded = any(len(one) > self._values_max for one in singles)
-        exact = [least(one, self._values_max) for one in self._single(tally)] if is_folded else []
-        found: list[SliceGroup] = []
-        encoded = list[bytes]()
-        for group in self._groups:
-            sums = tally.slices_of(group.places)
-            if is_folded:
-                sums = _folded_cells(sums, [exact[place] for place in group.places])
-            if sums.encoded is not None:
-                encoded.append(sums.encoded)
-            found.append((group.names, *sums.columns()))
-        return SliceRows(found, encoded if len(encoded) == len(found) else None)
+        of_groups = [tally.slices_of(group.places) for group in self._groups]
+        if any(
+            len(one) > self._values_max for one in of_groups[: len(self._names)]
+        ):  # the single dimensions come first
+            exact = [least(one, self._values_max) for one in self._single(tally)]
+            of_groups = [
+                _folded_cells(sums, [exact[place] for place in group.places])
+                for group, sums in zip(self._groups, of_groups, strict=True)
+            ]
+        encoded = [sums.encoded for sums in of_groups]
+        found: list[SliceGroup] = [
+            (group.names, *sums.columns()) for group, sums in zip(self._groups, of_groups, strict=True)
+        ]
+        return SliceRows(found, encoded)
 
     def _single(self, tally: Tally) -> list[list[str]]:
         return [[value for (value,) in tally.slices_of((place,)).names()] for place in range(len(self._names))]

@@ -62,6 +62,11 @@ class SliceSums:
                 cell[place] += count
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing was added yet."""
+        return self._first is None and self._sums is None
+
+    @property
     def encoded(self) -> bytes | None:
         """The bytes of all values in a stats record, if they are known."""
         return self._encoded if self._sums is None else None
@@ -95,6 +100,11 @@ class BucketSums:
         self._first: tuple[Ints, Ints, Ints] | None = None
         self._encoded: bytes | None = None
         self._sums: npt.NDArray[np.int64] | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was added yet."""
+        return self._first is None
 
     def add(self, buckets: Ints, n: Ints, s: Ints, encoded: bytes | None = None) -> None:
         """Add counts of some buckets, which ascend; `encoded`: their bytes in a stats record."""

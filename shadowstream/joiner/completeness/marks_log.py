@@ -373,4 +373,6 @@ class PassedMarks:
                 done = waiting.popleft()
                 passed.append(done)
                 self.offsets[place] = max(self.offsets.get(place, 0), done.offset)
+        if passed:  # each commit walks what waits, so an input without a mark is left out
+            self._waiting = {place: waiting for place, waiting in self._waiting.items() if waiting}
         return passed

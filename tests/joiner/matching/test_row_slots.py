@@ -2,6 +2,7 @@
 
 import sys
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from shadowstream.joiner.matching import row_slots
 from shadowstream.joiner.matching.row_slots import RowSlots, Slots
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.native import library
 
 
 def rows_of(first: int, n: int, *, named: bool) -> list[PendingRecord]:
@@ -25,9 +27,17 @@ def put(slots: RowSlots, rows: PendingColumns) -> Slots:
 @given(
     steps=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 60), st.randoms(use_true_random=False), st.booleans())),
     packs=st.booleans(),
+    by_kernel=st.booleans(),
 )
-def test_rows_come_back_from_their_slots_however_often_these_are_reused(steps: list[Any], packs: bool) -> None:
-    slots, stored, offset = RowSlots(), dict[int, tuple[int, PendingRecord]](), 0
+def test_rows_come_back_from_their_slots_however_often_these_are_reused(
+    steps: list[Any], packs: bool, by_kernel: bool
+) -> None:
+    with patch.object(row_slots, "FETCHED_ABOVE", 0):
+        reuse(RowSlots(library.state().kernel if by_kernel else None), steps, packs=packs)
+
+
+def reuse(slots: RowSlots, steps: list[Any], *, packs: bool) -> None:
+    stored, offset = dict[int, tuple[int, PendingRecord]](), 0
     for n_put, take, draw, named in steps:
         rows = rows_of(offset, offset + n_put, named=named)
         offset += n_put
