@@ -1,6 +1,8 @@
 """Rows in a buffer: whatever is taken in whatever order, what is left is what has not been taken."""
 
 import random
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -104,3 +106,18 @@ def test_a_large_buffer_that_drains_at_once_goes_on(left: int, *, shuffled: bool
     buffer.put(PendingColumns.of(more))
     rest = [*sorted(offsets[:left]), *range(n, n + 10)]
     assert taken_of(buffer, rest).rows() == made(rest)
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 20), st.randoms(use_true_random=False)), max_size=12))
+def test_the_lowest_offset_is_found_without_all_others(steps: list[Any]) -> None:
+    buffer, slot_of, end = ColumnBuffer(), dict[int, int](), 0
+    for n, taken, draw in steps:
+        fresh = list(range(end, end + n))
+        end += n
+        slots = buffer.put(PendingColumns(fresh, [0] * n, [b"v"] * n, [None] * n)).slots
+        slot_of |= dict(zip(fresh, slots.tolist(), strict=True))
+        chosen = sorted(slot_of)[:taken] if draw.random() < 0.5 else draw.sample(sorted(slot_of), min(taken, n))
+        if chosen:
+            buffer.take(np.array([slot_of.pop(offset) for offset in chosen]))
+        with patch.object(pending_buffer_module, "LOOKED_AT_FIRST", 2):
+            assert buffer.lowest() == min(slot_of, default=None)

@@ -82,13 +82,12 @@ def test_after_any_history_the_restored_set_is_the_one_that_waited() -> None:
     raise AssertionError(f"bases and deltas of {ROUNDS_MAX} rounds of histories: {SEEN}")
 
 
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["put", "take", "beside", "move", "back", "commit", "commit", "lost", "restart"]),
-        st.integers(0, 12),
-        st.randoms(use_true_random=False),
-    ),
-    max_size=60,
+IN_BUFFER = ["put", "take", "put", "take", "commit", "commit"]
+EVERYWHERE = ["put", "take", "beside", "move", "back", "commit", "commit", "lost", "restart"]
+steps = st.sampled_from([IN_BUFFER, EVERYWHERE]).flatmap(
+    lambda names: st.lists(
+        st.tuples(st.sampled_from(names), st.integers(0, 12), st.randoms(use_true_random=False)), max_size=60
+    )
 )
 
 
