@@ -121,9 +121,6 @@ def _map(encode: _Encode) -> _Encode:
     return encoded
 
 
-_counts = _map(long)
-
-
 def _source(one: Record) -> bytes:
     return repeated(one["topic"]) + long(one["partition"]) + long(one["from_offset"]) + long(one["to_offset"])
 
@@ -132,8 +129,18 @@ def _ledger(one: Record) -> bytes:
     return long(one["ledger"]) + repeated(one["place"]) + long(one["expected"]) + long(one["counted"])
 
 
-def _sub_window(one: Record) -> bytes:
-    return long(one["number"]) + _counts(one["outcomes"])
+def _sub_windows(found: Sequence[Record]) -> bytes:
+    parts = [long(len(found))] if found else []
+    for one in found:  # a commit of records far apart has hundreds
+        outcomes = one["outcomes"]
+        parts.append(long(one["number"]))
+        if n := len(outcomes):
+            parts.append(long(n))
+            for name, count in outcomes.items():
+                parts += (repeated(name), long(count))
+        parts.append(END)
+    parts.append(END)
+    return b"".join(parts)
 
 
 _texts = _list(repeated)
@@ -326,7 +333,7 @@ _BUCKET = ("bucket", "n", "s")
 _LISTS: Mapping[str, _Encode] = {
     "shadowstream.Source": _list(_source),
     "shadowstream.Ledger": _list(_ledger),
-    "shadowstream.SubWindow": _list(_sub_window),
+    "shadowstream.SubWindow": _sub_windows,
     "shadowstream.Slice": _slices,
     "shadowstream.Bucket": _buckets,
 }
