@@ -67,8 +67,8 @@ def _count_names(
     in_cells, of_names = np.divmod(found, width)
     in_windows, of_cells = np.divmod(in_cells, SUB_WINDOWS)
     of_windows: dict[int, SubWindows] = {}
-    columns = in_windows.tolist(), of_cells.tolist(), of_names.tolist(), numbers.tolist()
-    for window, number, name, n in zip(*columns, strict=True):
+    parts = in_windows.tolist(), of_cells.tolist(), of_names.tolist(), numbers.tolist()
+    for window, number, name, n in zip(*parts, strict=True):
         sub_windows = of_windows.get(window)
         if sub_windows is None:
             sub_windows = of_windows[window] = {}

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import compress, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +104,9 @@ class _Waiting:
         runs, self.runs = self.runs, []
         for _, _, begin, run in runs:
             left = run.at(slice(begin, None))
-            self.push_run(left.at(np.asarray(alive(side, left.offsets, left.offsets), np.bool_)))
+            offsets: Any = left.offsets  # an array, which is read as a sequence is
+            still = alive(side, offsets, offsets)
+            self.push_run(left.at(still if isinstance(still, np.ndarray) else np.fromiter(still, np.bool_)))
         self.size = len(self.singles) + sum(len(run.offsets) for _, _, _, run in self.runs)
         self.sweep_at = max(SWEEP_AT, 2 * self.size)
 
