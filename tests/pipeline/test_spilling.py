@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
 from tests.conftest import Say
 from tests.pipeline.conftest import MakeTrial
@@ -39,13 +38,11 @@ def spilling_events(trial: Trial, times: int) -> bool:
 
 
 def test_joiners_killed_with_spilled_values_lose_nothing_and_repeat_nothing(
-    kafka: Broker, make_trial: MakeTrial, tmp_path: Path, say: Say
+    make_trial: MakeTrial, tmp_path: Path, say: Say
 ) -> None:
     limits: dict[str, Any] = {"commit_ms": 50, "commit_records": 500, "pending_bytes_max": BOUND, "overflow": "spill"}
     limits["spill_dir"] = str(tmp_path)
-    # Small portions of either side would be matched before a kill comes.
-    large = {"bootstrap": kafka.bootstrap, "client": {"max.partition.fetch.bytes": 1_048_576}}
-    trial = make_trial("spill-killed", SAME, "same", limits=limits, kafka=large)
+    trial = make_trial("spill-killed", SAME, "same", limits=limits)
     produce_all(trial.bootstrap, trial.input, [asked(n) for n in range(ORDERS)])
     produce_all(trial.bootstrap, trial.output, [asked(n) for n in reversed(range(ORDERS))])
     commit(trial, trial.group, below(ORDERS))

@@ -43,14 +43,6 @@ BASE_CONSUMER: dict[str, Any] = {
 """Settings of every consumer: committed records only, no automatic commit, no jump, and an event at each end."""
 
 
-JOINER_FETCH = {
-    # Memory beside limits.pending_bytes_max: the client's structures of small records are larger than their data.
-    "queued.max.messages.kbytes": 16_384,
-    # The client reads partition after partition. Where all are behind, a large portion of one side waits for the other.
-    "fetch.message.max.bytes": 131_072,
-}
-
-
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
     """Return the settings of a client: the operator's override the defaults, and `extra` overrides both."""
     login = {**kafka.client, **msk_token.settings(kafka)}
@@ -110,7 +102,8 @@ def group_settings(config: Config, role: str, instance: str | None = None, **set
         # Under the other protocol the broker refuses a killed instance its own name until its session has ended.
         extra |= {"group.instance.id": f"{group}.{instance}"} if instance else {}
     if role == "joiner":
-        extra |= JOINER_FETCH
+        # Memory beside limits.pending_bytes_max: the client's structures of small records are larger than their data.
+        extra["queued.max.messages.kbytes"] = 16_384
     return client_config(config.kafka, **_unless_set(config.kafka, extra) | prefetch(config))
 
 
