@@ -1,8 +1,9 @@
 """The joiner's step alone, without Kafka: what grows with waiting records, with tasks and with the share that differs.
 
 `python -m bench.growth` prints one line of JSON each: CPU microseconds a pair of reading and of committing, and CPU
-milliseconds a commit (median). `--of waiting`, `tasks` or `mismatches` measures one of them. `--write` also measures
-`bench.latency`, keeps all in bench/growth.json and draws docs/growth.svg.
+milliseconds a commit (median). All are measured in turn, `ROUNDS` times, and the run of the median cost is kept.
+`--of waiting`, `tasks` or `mismatches` measures one of them. `--write` also measures `bench.latency`, keeps all in
+bench/growth.json and draws docs/growth.svg.
 """
 
 import argparse
@@ -14,8 +15,9 @@ import subprocess
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,8 @@ WORDS = {"waiting": "records that wait", "tasks": "tasks of one process", "misma
 ORDER_WORDS = {"in": "matched in order", "random": "matched in random order"}
 BEGIN, END = "<!-- growth: made by `python -m bench.growth --write` -->", "<!-- growth: end -->"
 PAIRS = 40_000
+ROUNDS = 3
+"""Odd. The machine may change its speed within a minute, and the ratio of two figures is of two moments."""
 """Pairs of one measurement, beside those that wait."""
 BATCH = 1_000
 COMMITS = 8
@@ -211,14 +215,24 @@ def mismatching(percent: int) -> dict[str, Any]:
     return {"varied": "mismatches", "at": percent, **measured.spent.row(PAIRS)}
 
 
+def in_rounds(measures: Sequence[Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Measure all, one after the other, `ROUNDS` times; return the median of each by its cost a pair."""
+    rounds = [[measure() for measure in measures] for _ in range(ROUNDS)]
+    return [sorted(same, key=_cost)[ROUNDS // 2] for same in zip(*rounds, strict=True)]
+
+
+def _cost(row: dict[str, Any]) -> float:
+    return float(row["read_us_per_pair"] + row["commit_us_per_pair"])
+
+
 def rows(of: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield all measurements, or those of one kind."""
     if of in (None, "waiting"):
-        yield from (waiting(count, order) for count in WAITING for order in ORDERS)
+        yield from in_rounds([partial(waiting, count, order) for count in WAITING for order in ORDERS])
     if of in (None, "tasks"):
-        yield from map(many_tasks, TASKS)
+        yield from in_rounds([partial(many_tasks, tasks) for tasks in TASKS])
     if of in (None, "mismatches"):
-        yield from map(mismatching, MISMATCHES)
+        yield from in_rounds([partial(mismatching, percent) for percent in MISMATCHES])
 
 
 def latency_line(row: dict[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """The growth benchmark runs, and its costs do not grow as they did."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from bench import growth, latency, pure, table
@@ -39,3 +42,13 @@ def test_tasks_and_mismatches_are_measured(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(growth, "PAIRS", 4_000)
     assert growth.many_tasks(4)["at"] == 4
     assert growth.mismatching(50)["at"] == 50
+
+
+def test_what_is_kept_is_the_median_of_rounds() -> None:
+    costs = iter([5.0, 1.0, 2.0, 9.0, 3.0, 4.0])
+
+    def measured(name: str) -> dict[str, Any]:
+        return {"at": name, "read_us_per_pair": next(costs), "commit_us_per_pair": 0.0}
+
+    kept = growth.in_rounds([partial(measured, name) for name in ("few", "many")])
+    assert [(one["at"], one["read_us_per_pair"]) for one in kept] == [("few", 3.0), ("many", 4.0)]
