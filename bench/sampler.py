@@ -41,6 +41,8 @@ class Sampler:
     def shares(self) -> dict[str, float]:
         """End; return the percent of the process's CPU time of each part."""
         signal.setitimer(signal.ITIMER_PROF, 0)
+        # Discards a signal that waits for another thread: without a handler, it would end the interpreter at its exit.
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
         process, thread = time.process_time() - self._began[0], time.clock_gettime(self._clock) - self._began[1]
         main, samples = 100 * thread / process, self.parts.total()
         names = [name for name, *_ in PARTS] + [OTHER]
