@@ -43,9 +43,9 @@ WORDS = {"waiting": "records that wait", "tasks": "tasks of one process", "misma
 ORDER_WORDS = {"in": "matched in order", "random": "matched in random order"}
 BEGIN, END = "<!-- growth: made by `python -m bench.growth --write` -->", "<!-- growth: end -->"
 PAIRS = 40_000
+"""Pairs of one measurement, beside those that wait."""
 ROUNDS = 3
 """Odd. The machine may change its speed within a minute, and the ratio of two figures is of two moments."""
-"""Pairs of one measurement, beside those that wait."""
 BATCH = 1_000
 COMMITS = 8
 SEED = 1

@@ -53,9 +53,9 @@ class EmbeddedKafka:
     """Apache Kafka 4.1.1, KRaft, one node, on 127.0.0.1; used as a context manager, or by `start` and `stop`.
 
     `port`: None for a free one. `data_dir`: None for a temporary directory that `stop` removes; a given one is kept,
-    so that a later broker starts on its data. Temporary ones lie in `SHADOWSTREAM_KAFKA_TMP`, else where the system
-    keeps its own: in memory, as in /dev/shm, a topic costs a quarter of the CPU. `properties`: lines of
-    server.properties that win over ours (with `advertised.listeners` at a proxy, the proxy must listen before `start`,
+    so that a later broker starts on its data. Temporary ones are made in `SHADOWSTREAM_KAFKA_TMP`, by default in the
+    system's: in memory, as in /dev/shm, a topic costs a quarter of the CPU. `properties`: lines of server.properties
+    that override those written here (with `advertised.listeners` at a proxy, the proxy must listen before `start`,
     which asks through it).
 
     Any number of them run beside each other. The Java process ends with the Python process, however that ends (on

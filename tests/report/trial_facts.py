@@ -97,6 +97,12 @@ def facts(examples: int = 3, name: str = "fraud", **judge: Any) -> Facts:
     )
 
 
+@cache
+def trial() -> Facts:
+    """The same trial, judged once and only where a test looks at it: each process that tests imports its module."""
+    return facts()
+
+
 def nothing() -> Facts:
     """A trial of which there is no verdict."""
     from shadowstream.cli.answer import Answer

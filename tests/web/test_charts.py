@@ -2,20 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
-from shadowstream.report.facts import POINTS_MAX, Facts
+from shadowstream.report.facts import POINTS_MAX
 from shadowstream.status.rate_course import WindowRate
 from shadowstream.web import charts
 from tests.judge.stats_records import HOUR_MS
-from tests.report.trial_facts import FIRST_MS, HOSTILE, facts
-
-
-@cache
-def trial() -> Facts:
-    """Judged where it is looked at: each process that tests imports this module."""
-    return facts()
+from tests.report.trial_facts import FIRST_MS, HOSTILE, trial
 
 
 def names() -> list[str]:

@@ -1,22 +1,14 @@
 """Rows of the page's tables: the figures of the verdict in words."""
 
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from shadowstream.report.facts import Facts
 from shadowstream.status.differing_rows import TypicalDelta
 from shadowstream.status.words import time_text
 from shadowstream.web import rows
 from shadowstream.web.trial_watch import Gate, RevisionFigures, TrialFigures
 from tests.judge.stats_records import REVISION
-from tests.report.trial_facts import HOSTILE, facts, nothing, row
-
-
-@cache
-def trial() -> Facts:
-    """Judged where it is looked at: each process that tests imports this module."""
-    return facts()
+from tests.report.trial_facts import HOSTILE, nothing, row, trial
 
 
 def gate() -> Gate:

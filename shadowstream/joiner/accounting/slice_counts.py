@@ -169,9 +169,8 @@ class SliceCounts:
         if not self._groups:
             return SliceRows(())
         of_groups = [tally.slices_of(group.places) for group in self._groups]
-        if any(
-            len(one) > self._values_max for one in of_groups[: len(self._names)]
-        ):  # the single dimensions come first
+        singles = of_groups[: len(self._names)]
+        if any(len(one) > self._values_max for one in singles):
             exact = [least(one, self._values_max) for one in self._single(tally)]
             of_groups = [
                 _folded_cells(sums, [exact[place] for place in group.places])

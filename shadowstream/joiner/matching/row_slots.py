@@ -74,9 +74,7 @@ class RowSlots:
         where = _as_slice(slots)
         numbers = np.empty((n, _COLUMNS), np.int64)
         numbers[:, 0], numbers[:, 1], numbers[:, 2] = offsets, times_ms, sizes
-        memory = None if isinstance(where, slice) or len(self._numbers) <= FETCHED_ABOVE else self._memory
-        if memory is not None:
-            self._fetch(memory, slots)
+        memory = self._fetched(slots, where)
         self._numbers[where] = numbers
         for at, new in enumerate(rows.columns[_NUMBERS:]):
             if new is None:  # freed slots hold None
@@ -91,10 +89,14 @@ class RowSlots:
                 memory.exchange(slots, column, objects)
         return slots
 
-    def _fetch(self, memory: RowMemory, slots: Slots) -> None:
+    def _fetched(self, slots: Slots, where: slice | Slots) -> RowMemory | None:
+        """Ask the memory for scattered rows together, and return the kernel's calls; None where that gains nothing."""
+        if self._memory is None or isinstance(where, slice) or len(self._numbers) <= FETCHED_ABOVE:
+            return None
         for column in self._objects:
             if column is not None:
-                memory.fetch(slots, self._numbers, column)
+                self._memory.fetch(slots, self._numbers, column)
+        return self._memory
 
     def _fresh(self, n: int) -> Slots:
         """Return slots that were never used, with half as many to spare."""
@@ -124,9 +126,8 @@ class RowSlots:
 
     def take(self, slots: Slots) -> Taken:
         """Return rows, and free their slots."""
-        where, memory = _as_slice(slots), self._memory
-        if memory is not None and not isinstance(where, slice) and len(self._numbers) > FETCHED_ABOVE:
-            self._fetch(memory, slots)
+        where = _as_slice(slots)
+        self._fetched(slots, where)
         numbers = self._numbers[where].copy() if isinstance(where, slice) else self._numbers[where]
         columns: list[Any] = [numbers[:, 0].tolist(), numbers[:, 1].tolist()]
         for column in self._objects:

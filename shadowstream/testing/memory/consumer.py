@@ -222,7 +222,7 @@ class MemoryConsumer:
         return self.broker.logs.get(place)
 
     def _end(self, place: Partition, log: Log, position: int) -> int:
-        """To which offset this consumer may read. Most often it is there, and then nobody else is asked."""
+        """Return the offset up to which this consumer may read. The gate is asked only if it has not read that far."""
         end = log.stable if self._committed_only else log.end
         return min(end, self.broker.gate(self._group_id, place, end)) if position < end else end
 
