@@ -77,7 +77,7 @@ class AlertsTrial:
 
     def write(self, kind: str, records: list[dict[str, Any]]) -> None:
         """Write records to a topic of the trial."""
-        writer = Producer({"bootstrap.servers": self.bootstrap})
+        writer = Producer({"bootstrap.servers": self.bootstrap, "enable.idempotence": True})
         for record in records:
             writer.produce(self.trial.topic(kind), own.encode(kind, record), record.get("pair_id", ""), 0)
         assert writer.flush(30) == 0

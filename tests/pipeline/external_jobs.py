@@ -52,7 +52,7 @@ def faulty(value: bytes) -> bytes | None:
 
 def add(trial: Trial, topic: str, numbers: Iterable[int]) -> int:
     """Write one more record of a key of its own beside each order whose turn it is; gives how many."""
-    producer = Producer({"bootstrap.servers": trial.bootstrap})
+    producer = Producer({"bootstrap.servers": trial.bootstrap, "enable.idempotence": True})
     extra = [n for n in numbers if n % OUT_OF == ADDS]
     for n in extra:
         producer.produce(topic, b"{}", b"added-%d" % n, n % PARTITIONS, timestamp=time_ms(n))

@@ -82,7 +82,10 @@ def test_missing_topics_and_wrong_settings_are_found_and_mended(trial: Trial) ->
 def test_samples_of_production_are_held_against_config_and_clock(trial: Trial) -> None:
     alter(trial.bootstrap, trial.input, message_timestamp_after_max_ms=str(2**63 - 1))
     late = round(time.time() * 1000) + 86_400_000
-    produce_all(trial.bootstrap, trial.input, [Write(b'{"n": 1}', b"order-1", 0, late)])
+
+    dated_ahead = [Write(b'{"n": 1}', b"order-1", 0, late)]
+    # The broker answers a change of a topic's settings before it applies it.
+    await_that("the record is written", lambda: produce_all(trial.bootstrap, trial.input, dated_ahead) == 1, 30)
     again = [Write(b'{"id": "order-1", "score": %d}' % n, b"order-1", 1, 0) for n in range(ORDERS)]
     produce_all(trial.bootstrap, trial.output, again)
     found = findings(trial)

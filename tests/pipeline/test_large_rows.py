@@ -25,13 +25,17 @@ RECORDS = [
 
 
 def write(trial: Trial) -> None:
-    producer = Producer(
-        {"bootstrap.servers": trial.bootstrap, "compression.type": "zstd", "message.max.bytes": 8_000_000}
-    )
+    # Each of these records is a request of its own. Without idempotence, one that the client retries ends up last.
+    more = {"enable.idempotence": True, "compression.type": "zstd", "message.max.bytes": 8_000_000}
+    producer = Producer({"bootstrap.servers": trial.bootstrap, **more})
     for topic, side in ((trial.output, 1), (f"{trial.name}-next", 2)):
         for n, record in enumerate(RECORDS):
             producer.produce(topic, record[side], record[0], 0, timestamp=time_ms(n))
     assert producer.flush(60) == 0
+    for topic in (trial.output, f"{trial.name}-next"):
+        assert [one.timestamp_ms for one in read_all(trial.bootstrap, topic)] == [
+            time_ms(n) for n in range(len(RECORDS))
+        ]
 
 
 def test_a_row_too_large_for_its_topic_is_cut_and_committed(kafka: Broker, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_kills_of_a_joiner_with_a_log_lose_and_double_nothing(tmp_path: Path, sa
         commit(trial, f"{trial.name}-next", {0: 0})
 
         def answer(over: threading.Event) -> None:
-            producer = Producer({"bootstrap.servers": trial.bootstrap, "linger.ms": 5})
+            producer = Producer({"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 5})
             for done, n in enumerate(order):
                 producer.produce(f"{trial.name}-next", value(n, n in bad), b"%d" % n, 0, timestamp=FIRST_MS + n)
                 if done % PER_S == 0:

@@ -59,7 +59,7 @@ def resumed(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]
     """Both sides write one record each 20 ms."""
 
     def write(over: threading.Event) -> None:
-        producer = Producer({"bootstrap.servers": trial.bootstrap, "linger.ms": 1})
+        producer = Producer({"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 1})
         n = first
         while not over.wait(0.02):
             for topic in (trial.output, f"{trial.name}-next"):
