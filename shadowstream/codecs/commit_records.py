@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.codecs import own
-from shadowstream.codecs.avro_parts import END, FALSE, LAST, NULL, PRESENT, TRUE, long, repeated, sized
+from shadowstream.codecs.avro_parts import END, FALSE, NULL, PRESENT, TRUE, long, repeated, sized
+from shadowstream.codecs.varint_arrays import varints
 
 Record = Mapping[str, Any]
 _Encode = Callable[[Any], bytes]
@@ -234,7 +235,6 @@ def _slices(found: Sequence[Record]) -> bytes:
 _slice_list = _list(_slice)
 _FEW = 100
 """Numbers below which arrays cost more than they save."""
-_ONE_BYTE_MAX = 63
 
 
 def longs(numbers: npt.NDArray[np.int64]) -> bytes:
@@ -243,27 +243,11 @@ def longs(numbers: npt.NDArray[np.int64]) -> bytes:
     >>> longs(np.array([-1, 63, 64, 9_000])) == b"".join(map(long, [-1, 63, 64, 9_000]))
     True
     """
-    if len(numbers) < _FEW or not _are_short(numbers):
-        return b"".join(map(long, numbers.tolist()))
-    return _short_longs(numbers, numbers > _ONE_BYTE_MAX)
+    return b"".join(map(long, numbers.tolist())) if len(numbers) < _FEW else varints(_zigzag(numbers))[0]
 
 
-def _are_short(numbers: npt.NDArray[np.int64]) -> bool:
-    """Return whether each number takes one byte or two."""
-    return not len(numbers) or (int(numbers.min()) >= 0 and int(numbers.max()) < len(LAST) // 2)
-
-
-def _short_longs(numbers: npt.NDArray[np.int64], is_long: npt.NDArray[np.bool_]) -> bytes:
-    """Encode numbers of one byte or, where `is_long`, two."""
-    out = np.empty((len(numbers), 2), np.uint8)
-    out[:, 0] = (numbers << 1) & 127 | is_long.astype(np.int64) << 7
-    out[:, 1] = numbers >> 6
-    if not is_long.any():
-        return out[:, 0].tobytes()
-    used = np.empty(out.shape, np.bool_)
-    used[:, 0], used[:, 1] = True, is_long
-    chosen: npt.NDArray[np.uint8] = out[used]
-    return chosen.tobytes()
+def _zigzag(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    return (numbers << 1 ^ numbers >> 63).view(np.uint64)
 
 
 class BucketRows(Sequence[dict[str, int]]):
@@ -305,21 +289,16 @@ def _buckets(found: Sequence[Record]) -> bytes:
     return long(len(found)) + longs(np.array(found.columns).T.ravel()) + END
 
 
-def encoded_buckets(columns: Sequence[npt.NDArray[np.int64]], cuts: Sequence[int]) -> list[bytes | None]:
+def encoded_buckets(columns: Sequence[npt.NDArray[np.int64]], cuts: Sequence[int]) -> list[bytes]:
     """Encode the buckets of many windows in one go; `cuts`: the begin of each window's, and the end of the last.
-
-    None for all if a number is large.
 
     >>> rows = [np.array(column) for column in ([3, 801], [2, 1], [1, 0])]
     >>> encoded_buckets(rows, [0, 1, 2]) == [_buckets([dict(zip(_BUCKET, one))]) for one in zip(*rows)]
     True
     """
-    numbers = np.array(columns).T.ravel()
-    if not _are_short(numbers):
-        return [None] * (len(cuts) - 1)
-    is_long = numbers > _ONE_BYTE_MAX
-    ends = np.concatenate(([0], np.cumsum(is_long) + np.arange(1, len(numbers) + 1)))
-    encoded, places = _short_longs(numbers, is_long), ends[np.array(cuts) * len(_BUCKET)].tolist()
+    encoded, used = varints(_zigzag(np.array(columns).T.ravel()))
+    sizes = used.reshape(len(columns[0]), len(_BUCKET) * used.shape[1]).sum(axis=1)
+    places = np.concatenate(([0], np.cumsum(sizes)))[np.array(cuts)].tolist()
     return [
         long(end - begin) + encoded[at:to] + END if begin < end else END
         for (begin, end), (at, to) in zip(pairwise(cuts), pairwise(places), strict=True)

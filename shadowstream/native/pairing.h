@@ -139,6 +139,9 @@ EXPORT int64_t shadowstream_pair_enter(pair_table *in, const pair_ids *ids, int6
     for (int64_t begin = 0; begin < count; begin += AT_ONCE) {
         int64_t end = least(begin + AT_ONCE, count);
         fetch_ahead(in, ids, begin, end);
+        for (int64_t n = begin; n < end; n++)
+            if (slots[n] >= 0 && slots[n] < in->slots)
+                __builtin_prefetch(&in->places[slots[n]], 1);
         for (int64_t n = begin; n < end; n++) {
             span id = pair_id(ids, n);
             pair_head head = {(int32_t)slots[n], (uint32_t)id.length, (uint32_t)ids->hashes[n]};
@@ -200,10 +203,17 @@ EXPORT void shadowstream_pair_rehash(pair_table *in, pair_entry *entries, int64_
    new number, or none if they stay; `places`: by new number. Return 0 if a record does not fit. */
 EXPORT int32_t shadowstream_pair_pack(pair_table *in, uint8_t *arena, int64_t room, const int64_t *moved,
                                       int64_t *places, int64_t slots) {
-    int64_t used = 0, at = 0;
+    int64_t used = 0, at = 0, ahead = 0;
     pair_head head;
     span id;
     for (; read_record(in, at, &head, &id); at += record_size(id.length)) {
+        if (at == ahead) {
+            for (int64_t n = 0; n < AT_ONCE && read_record(in, ahead, &head, &id); n++) {
+                __builtin_prefetch(&in->entries[head.hash & in->mask], 1);
+                ahead += record_size(id.length);
+            }
+            read_record(in, at, &head, &id);
+        }
         if (head.slot < 0)
             continue;
         int64_t slot = moved && head.slot < in->slots ? moved[head.slot] : head.slot, size = record_size(id.length);

@@ -30,9 +30,8 @@ def count_buckets(tallies: Sequence[Tally], groups: Ints, buckets: Ints, mask: M
     found, n, s = _counted(joint[held], joint[held & bad], len(tallies) * KEY_BUCKETS)
     cuts = np.searchsorted(found, np.arange(len(tallies) + 1) * KEY_BUCKETS).tolist()
     found %= KEY_BUCKETS
-    encoded: Sequence[bytes | None] = [None] * len(tallies)
-    if any(tally.buckets.is_new for tally in tallies):  # the bytes of a later addition are of no use
-        encoded = encoded_buckets((found, n, s), cuts)
+    is_new = any(tally.buckets.is_new for tally in tallies)  # the bytes of a later addition are of no use
+    encoded = encoded_buckets((found, n, s), cuts) if is_new else [None] * len(tallies)
     for tally, (begin, end), of_window in zip(tallies, pairwise(cuts), encoded, strict=True):
         if begin < end:
             tally.buckets.add(found[begin:end], n[begin:end], s[begin:end], of_window)

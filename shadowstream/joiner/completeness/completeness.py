@@ -45,7 +45,7 @@ from shadowstream.joiner.completeness.copied_time import CopiedTime
 from shadowstream.joiner.completeness.marks_log import MarksLog, PassedMarks
 from shadowstream.joiner.completeness.observed_offsets import CommitProgress, ObservedEnd, end_queue, highest, lowest
 from shadowstream.joiner.completeness.production_replays import ProductionReplays
-from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitCondition, Waits
+from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitCondition, Waits, least
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import InputCoordinate, Partition, Side
 
@@ -234,7 +234,7 @@ class Completeness:
                 lanes.append((WaitCondition("done", awaited, place), [at.offset for at in known]))
         if not lanes or (self._has_marks[awaited] and side is Side.PRODUCTION):
             lanes.append((WaitCondition("born", awaited, None, side), rows.offsets))
-        return () if any(min(thresholds) < self.bound(lane) for lane, thresholds in lanes) else lanes
+        return () if any(least(thresholds) < self.bound(lane) for lane, thresholds in lanes) else lanes
 
     def _surely_after_warm_up(self, side: Side, rows: PendingColumns) -> bool:
         start = self._progress.start

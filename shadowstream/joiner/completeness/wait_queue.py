@@ -34,6 +34,8 @@ class WaitCondition(NamedTuple):
     of: Side = Side.PRODUCTION
 
 
+Numbers = npt.NDArray[np.int64]
+
 Waits = Sequence[tuple[WaitCondition, int]]  # the lanes of a row, each with the row's threshold
 
 LanesOfAll = Sequence[tuple[WaitCondition, Sequence[int]]]
@@ -41,10 +43,15 @@ LanesOfAll = Sequence[tuple[WaitCondition, Sequence[int]]]
 
 SWEEP_AT = 10_000
 
+
+def least(thresholds: Sequence[int] | Numbers) -> int:
+    """Return the least of some thresholds: `min` would make a number of Python of each in an array."""
+    return int(thresholds.min()) if isinstance(thresholds, np.ndarray) else min(thresholds)
+
+
 _Entry = tuple[int, int, Hashable]
 """Threshold, offset, id. Offsets are unique within a side, so ids are never compared: they need not have an order."""
 
-Numbers = npt.NDArray[np.int64]
 Alive = Callable[[Side, Sequence[Hashable], Sequence[int]], Iterable[object]]
 """Of entries of one side, given as ids and offsets: whether each one's row still waits."""
 

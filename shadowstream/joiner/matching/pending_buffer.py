@@ -86,9 +86,9 @@ class _Run:
         return None
 
     def waits(self, which: slice = _ALL) -> npt.NDArray[np.bool_]:
-        slots, offsets = (np.frombuffer(column, np.int64)[which] for column in (self.slots, self.offsets))
-        waits: npt.NDArray[np.bool_] = self.rows.offsets[slots] == offsets
-        return waits
+        offsets = np.frombuffer(self.offsets, np.int64)[which]
+        waits = self.rows.wait(offsets)
+        return self.rows.offsets[np.frombuffer(self.slots, np.int64)[which]] == offsets if waits is None else waits
 
     def waiting(self) -> tuple[Offsets, Slots]:
         waits = self.waits()
@@ -253,8 +253,8 @@ class ColumnBuffer:
 
     def holds(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Return whether each of some offsets is that of a row."""
-        found: npt.NDArray[np.bool_] = self.slots_of(offsets) != FREE
-        return found
+        found = self._slots.wait(offsets)
+        return self.slots_of(offsets) != FREE if found is None else found
 
     def row(self, slot: int) -> PendingRecord:
         row = self._slots.row(slot)

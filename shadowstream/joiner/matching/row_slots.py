@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.joiner.matching.waiting_flags import Flags, WaitingFlags
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.native.library import Kernel
 from shadowstream.native.row_memory import RowMemory, memory_of
@@ -57,6 +58,7 @@ class RowSlots:
         self._size = 0
         self._free: Slots = np.empty(0, np.int64)
         self._free_count = 0
+        self._waiting = WaitingFlags()
 
     @property
     def offsets(self) -> Numbers:
@@ -67,6 +69,10 @@ class RowSlots:
     def is_sparse(self) -> bool:
         return self._size > PACKED_AT and SPARE_MAX * (self._size - self._free_count) < self._size
 
+    def wait(self, offsets: Numbers) -> Flags | None:
+        """Return whether there is a row of each of some offsets; None if only its slot tells that."""
+        return self._waiting.of(offsets)
+
     def put(self, rows: PendingColumns, offsets: Numbers, times_ms: Numbers, sizes: Numbers) -> Slots:
         """Store rows, whose offsets and times are given as arrays too; return their slots."""
         n = len(offsets)
@@ -76,6 +82,9 @@ class RowSlots:
         numbers[:, 0], numbers[:, 1], numbers[:, 2] = offsets, times_ms, sizes
         memory = self._fetched(slots, where)
         self._numbers[where] = numbers
+        self._waiting.enter(offsets)
+        if self._waiting.are_due:
+            self._waiting.restart(np.sort(self.offsets[self.offsets != FREE]))
         for at, new in enumerate(rows.columns[_NUMBERS:]):
             if new is None:  # freed slots hold None
                 continue
@@ -133,6 +142,7 @@ class RowSlots:
         for column in self._objects:
             columns.append(None if column is None else self._take_objects(column, slots, where))
         self._numbers[where, 0] = FREE
+        self._waiting.leave(numbers[:, 0])
         self._make_free(slots)
         return Taken(PendingColumns(*columns), *numbers.T[:3])
 
@@ -150,6 +160,7 @@ class RowSlots:
             if column is not None:
                 column[slot] = None
         self._numbers[slot, 0] = FREE
+        self._waiting.leave(row.offset)
         self._make_free(np.array([slot]))
         return row
 

@@ -44,13 +44,13 @@ class Checkpoint(NamedTuple):
     log: LogPlace | None = None
 
 
-def pending_text(pending: Iterable[int]) -> str:
-    """Convert a pending set to text of any length, for the state record.
+def pending_text(pending: Iterable[int], level: int = _FAST) -> str:
+    """Convert a pending set to text of any length, for the state record; `level`: zlib's.
 
     >>> sorted(pending_of(pending_text([7, 3, 4])))
     [3, 4, 7]
     """
-    return pack(varint_arrays.varints_of(Spans.of(pending).gaps_and_lengths()), _FAST, base85_arrays.encoded)
+    return pack(varint_arrays.varints_of(Spans.of(pending).gaps_and_lengths()), level, base85_arrays.encoded)
 
 
 def pending_of(text: str) -> frozenset[int]:

@@ -3,12 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.codecs.varint_arrays import varints as encoded
 from shadowstream.protocol import varints
 
 FEW = 100
 """Numbers or bytes below which arrays cost more than they save."""
 _BYTES_MAX = 9
-_LEAST = [1 << 7 * n for n in range(1, _BYTES_MAX)]
 Numbers = npt.NDArray[np.int64]
 
 
@@ -16,19 +16,8 @@ def varints_of(numbers: Numbers) -> bytes:
     """Encode as `varints.varints_of` does."""
     if len(numbers) < FEW:
         return varints.varints_of(numbers.tolist())
-    longer = np.flatnonzero(numbers > 127)  # few: most gaps and lengths are short
-    sizes = np.ones(len(numbers), np.int64)
-    for least in _LEAST:
-        sizes[longer] += numbers[longer] >= least
-    ends = np.cumsum(sizes)
-    out = np.empty(ends[-1], np.uint8)
-    out[ends - 1] = numbers & 127
-    at, left = ends[longer] - sizes[longer], numbers[longer]
-    while len(at):
-        more = left > 127
-        out[at] = (left & 127) | (more.astype(np.int64) << 7)
-        at, left = at[more] + 1, left[more] >> 7
-    return out.tobytes()
+    # The first gap of a pending set is an offset, and would make all others as long.
+    return varints.varints_of(numbers[:1].tolist()) + encoded(numbers[1:])[0]
 
 
 def numbers_of(data: bytes) -> list[int]:
