@@ -177,39 +177,48 @@ class Loop:
     def _pass_to_role(
         self, groups: Mapping[Partition, Sequence[Message]], ends: dict[Partition, int], time_ms: int
     ) -> list[Message]:
-        """Pass records to the role; return those left over because the turn would take too long."""
+        """Pass records to the role; return those left over because the turn would take too long, or the transaction
+        would hold too many."""
         left: list[Message] = []
         self._step_time.begin()
         stopped: set[Partition] = set()
+        room = max(1, self._room())
         for place, group in parts_of(groups):
-            if place not in self._assignment.owned or place in stopped:
-                continue
-            if left or self._step_time.up():
-                left += group
-                continue
-            try:
-                n = self._role.consume(columns(place, group, self._role.wants_headers(place.topic)), time_ms)
-            except (RegistryError, CandidateDown) as error:
-                if isinstance(error, CandidateDown) and error.state_lost:
-                    raise
-                stopped.add(place)
-                ends.pop(place, None)
-                self._read_ahead.drop(place)
-                self._paused.pause(place, offset_of(group[0]), error)
-                continue
-            left += group[n:]
-            self._lag.read(place, offset_of(group[n - 1]) + 1, group[n - 1].timestamp()[1])
-            self.records += n
-            self._since_commit += self._assignment.new_records(place, group[:n])
+            while group and place in self._assignment.owned and place not in stopped:
+                if (new := self._assignment.new_records(place, group)) > room:
+                    room = self._room()  # records that only wait have taken none of it
+                part = group[: len(group) - max(0, new - max(0, room))]
+                if left or not part or self._step_time.up():
+                    left += group
+                    break
+                try:
+                    n = self._role.consume(columns(place, part, self._role.wants_headers(place.topic)), time_ms)
+                except (RegistryError, CandidateDown) as error:
+                    if isinstance(error, CandidateDown) and error.state_lost:
+                        raise
+                    stopped.add(place)
+                    ends.pop(place, None)
+                    self._read_ahead.drop(place)
+                    self._paused.pause(place, offset_of(part[0]), error)
+                    break
+                self._lag.read(place, offset_of(part[n - 1]) + 1, part[n - 1].timestamp()[1])
+                self.records += n
+                taken = self._assignment.new_records(place, part[:n])
+                self._since_commit, room, group = self._since_commit + taken, room - taken, group[n:]
+                if n < len(part):
+                    left += group
+                    break
         return left
 
+    def _room(self) -> int:
+        """Return how many more records the transaction may hold."""
+        return self._commit_size.limit - self._role.records_in_transaction(self._since_commit)
+
     def _next_turn(self) -> LoopTurn:
-        """Fetch; return the messages of this turn, with no more new records than the transaction has room for."""
-        room = max(1, self._commit_size.limit - self._role.records_in_transaction(self._since_commit))
-        restoring = self._assignment.owned and not self._assignment.restored
-        limit = max(1, self._role.limit() if restoring else min(self._role.limit(), room))
+        """Fetch; return the messages of this turn."""
+        limit = max(1, self._role.limit())
         fetched = self._fetch(max(1, limit - len(self._read_ahead)))
-        return self._read_ahead.next(fetched, limit, room, self._assignment.new_records)
+        return self._read_ahead.next(fetched, limit)
 
     def _fetch(self, limit: int) -> list[Message]:
         self._hold()

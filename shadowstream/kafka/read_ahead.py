@@ -1,6 +1,6 @@
 """Messages that the client has delivered and the role has not consumed yet."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from confluent_kafka import Message
 
@@ -39,25 +39,11 @@ class ReadAhead:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def next(
-        self, fetched: list[Message], limit: int, room: int, new_records: Callable[[Partition, Sequence[Message]], int]
-    ) -> LoopTurn:
-        """Append the fetched messages and take the first `limit`, with at most `room` new records among them.
-
-        `new_records` counts the records that are read for the first time. The others add nothing to the transaction.
-        """
+    def next(self, fetched: list[Message], limit: int) -> LoopTurn:
+        """Append the fetched messages and take the first `limit`."""
         all_messages = self._messages + fetched
         messages, self._messages = all_messages[:limit], all_messages[limit:]
-        groups, events = split(messages)
-        if sum(new_records(place, group) for place, group in groups.items()) <= room:
-            return groups, events
-        for n, message in enumerate(messages):
-            if message.error() is None:
-                room -= new_records(place_of(message), [message])
-            if room < 0:
-                self.put_back(messages[n:])
-                return split(messages[:n])
-        return groups, events
+        return split(messages)
 
     def put_back(self, messages: Sequence[Message]) -> None:
         self._messages = [*messages, *self._messages]

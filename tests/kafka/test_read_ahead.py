@@ -1,11 +1,10 @@
 """Which of the delivered messages one turn takes."""
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 from confluent_kafka import Message
 
-from shadowstream.kafka.client.messages import offset_of, records_from
+from shadowstream.kafka.client.messages import offset_of
 from shadowstream.kafka.read_ahead import PART_BYTES_MAX, ReadAhead, parts_of
 from shadowstream.records import Partition
 
@@ -20,10 +19,6 @@ def records(place: Partition, *offsets: int) -> list[Message]:
     return [record(place, offset) for offset in offsets]
 
 
-def all_new(_: Partition, messages: Sequence[Message]) -> int:
-    return len(messages)
-
-
 def offsets(turn: Any) -> dict[Partition, list[int]]:
     groups, events = turn
     assert not events
@@ -32,31 +27,21 @@ def offsets(turn: Any) -> dict[Partition, list[int]]:
 
 def test_the_limit_splits_a_batch_and_the_rest_comes_first_next() -> None:
     ahead = ReadAhead()
-    assert offsets(ahead.next(records(A, 0, 1, 2), 2, 100, all_new)) == {A: [0, 1]}
+    assert offsets(ahead.next(records(A, 0, 1, 2), 2)) == {A: [0, 1]}
     assert len(ahead) == 1
-    assert offsets(ahead.next(records(A, 3), 2, 100, all_new)) == {A: [2, 3]}
-
-
-def test_the_room_bounds_new_records_and_not_those_that_are_read_again() -> None:
-    ahead = ReadAhead()
-
-    def new_from_3(_: Partition, messages: Sequence[Message]) -> int:
-        return records_from(messages, 3)
-
-    assert offsets(ahead.next(records(A, 0, 1, 2, 3, 4), 10, 1, new_from_3)) == {A: [0, 1, 2, 3]}
-    assert offsets(ahead.next([], 10, 1, new_from_3)) == {A: [4]}
+    assert offsets(ahead.next(records(A, 3), 2)) == {A: [2, 3]}
 
 
 def test_returned_messages_come_before_waiting_ones_and_partitions_can_drop() -> None:
     ahead = ReadAhead()
-    ahead.next([*records(A, 0), *records(B, 7, 8)], 2, 100, all_new)
+    ahead.next([*records(A, 0), *records(B, 7, 8)], 2)
     ahead.put_back(records(A, 0))
     assert len(ahead) == 2
     ahead.drop(B)
-    assert offsets(ahead.next([], 10, 100, all_new)) == {A: [0]}
+    assert offsets(ahead.next([], 10)) == {A: [0]}
     ahead.put_back(records(A, 0))
     ahead.clear()
-    assert cast(Any, ahead.next([], 10, 100, all_new)) == ({}, [])
+    assert cast(Any, ahead.next([], 10)) == ({}, [])
 
 
 def test_a_role_gets_large_values_in_parts_in_their_order() -> None:

@@ -26,7 +26,7 @@ from shadowstream.testing.simulation.run import Way
 
 SEEDS = 12
 SEEDS_LONG = 2_000
-DYING = range(3, 9)
+DYING = range(6, 12)
 """Seeds of every identity in which processes die at each of the calls that matter, wake up as zombies, and have commits
 that fail."""
 REPEATING = range(25, 32)
