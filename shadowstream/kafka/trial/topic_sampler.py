@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, fail_if_fatal, read_spans, within
 from shadowstream.protocol.join_id import Identity
@@ -44,7 +44,7 @@ class Sampler:
         self._on_error = fail_if_fatal("sampling")
         # Retention may delete the beginning of a partition between the request for its offset and the read.
         settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 16_384}
-        self._consumer = reading_consumer(config.kafka, config.plan, "runner.sampling", **settings)
+        self._consumer = bounded_consumer(config.kafka, config.plan, "runner.sampling", **settings)
 
     def close(self) -> None:
         self._consumer.close()
