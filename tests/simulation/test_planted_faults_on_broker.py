@@ -159,7 +159,7 @@ BEGIN = {
     "produce before commit": 94,
     "memory ahead of what is committed": 6,
     "no rewind after an abort": 6,
-    "commit after send_offsets failed": 114,
+    "commit after send_offsets failed": 117,
     "the joiner forgets nothing": 27,
     "write again what was committed": 94,
     "empty offset list": 22,
