@@ -18,6 +18,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from tests.bytecode import make_bytecode
 from tests.shared_broker import BrokerOffice, give_address
 
 # Tests start some hundred processes. Without bytecode each of them compiles the package anew, a second of CPU a role.
@@ -145,6 +146,12 @@ def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collecto
     if found and file_path.suffix == ".py" and b">>>" not in file_path.read_bytes():
         return [one for one in found if not isinstance(one, DoctestModule)]
     return found
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The one process that gives out the tests makes the bytecode, before the others begin."""
+    if session.config.getoption("numprocesses", None):
+        make_bytecode(session.config, session.config.rootpath)
 
 
 _OFFICE = pytest.StashKey[BrokerOffice]()

@@ -16,7 +16,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RecordError
 from shadowstream.judge.utc_text import utc_text
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.consumers import admin, bounded_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
 from shadowstream.records import Partition
 from shadowstream.status.durations import STILL_MS, ago
@@ -103,7 +103,7 @@ def _newest(config: Config, ends: dict[Partition, int]) -> list[Message]:
     spans: dict[Partition, Span] = {place: (max(0, end - BACK), end) for place, end in ends.items() if end > 0}
     newest: list[Message] = []
     with (
-        contextlib.closing(reading_consumer(config.kafka, config.plan, "explain")) as consumer,
+        contextlib.closing(bounded_consumer(config.kafka, config.plan, "explain")) as consumer,
         contextlib.suppress(NotReadToEnd),
     ):
         for polled in read_spans(consumer, spans, within(READ_S), ignore, short=True):

@@ -159,7 +159,7 @@ BEGIN = {
     "produce before commit": 94,
     "memory ahead of what is committed": 11,
     "no rewind after an abort": 11,
-    "commit after send_offsets failed": 114,
+    "commit after send_offsets failed": 117,
     "the joiner forgets nothing": 27,
     "write again what was committed": 12,
     "empty offset list": 22,

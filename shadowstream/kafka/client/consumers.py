@@ -41,6 +41,8 @@ BASE_CONSUMER: dict[str, Any] = {
     "fetch.queue.backoff.ms": 10,
 }
 """Settings of every consumer: committed records only, no automatic commit, no jump, and an event at each end."""
+END_WAIT_MS = 20
+"""The longest wait for the event at an end, in reads that finish there: then a fetch without records is answered."""
 
 
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
@@ -111,6 +113,11 @@ def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra:
     """Create a consumer outside any group protocol: it assigns partitions itself and never commits."""
     group = plan.group(purpose)
     return _translating(Consumer, client_config(kafka, **{**BASE_CONSUMER, "group.id": group, **extra}), group)
+
+
+def bounded_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra: Any) -> Consumer:
+    """Create a `reading_consumer` for reads that finish at an end: to follow a topic it would ask 50 times a second."""
+    return reading_consumer(kafka, plan, purpose, **{"fetch.wait.max.ms": END_WAIT_MS, **extra})
 
 
 class GuardedWriter:

@@ -11,7 +11,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config, Principal
 from shadowstream.errors import RecordError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.doctor.finding import Finding, Severity
 from shadowstream.kafka.doctor.least_rights import Operation, Resource, needed, rights_of
@@ -92,7 +92,7 @@ def _first(client: AdminClient, config: Config, principal: Principal, counts: di
     messages: dict[Partition, Message] = {}
     if not spans:
         return []
-    consumer = reading_consumer(config.kafka, config.plan, f"{principal}.foreign")
+    consumer = bounded_consumer(config.kafka, config.plan, f"{principal}.foreign")
     with contextlib.closing(consumer), contextlib.suppress(NotReadToEnd):
         for polled in read_spans(consumer, spans, within(LIMIT_S), ignore, short=True):
             for message in polled.records:

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Spans, fail_if_fatal, read_spans, within
 from shadowstream.records import Batch, Partition
@@ -95,7 +95,7 @@ def _read(kafka: Kafka, spans: Spans, bounds: Bounds) -> Sample:
     found = Sample()
     settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": QUEUE_KB}
     try:
-        with contextlib.closing(reading_consumer(kafka, PLAN, "reader", **settings)) as consumer:
+        with contextlib.closing(bounded_consumer(kafka, PLAN, "reader", **settings)) as consumer:
             read = read_spans(consumer, spans, within(bounds.seconds), _on_error, short=True)
             size = 0
             for polled in read:

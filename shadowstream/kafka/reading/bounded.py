@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
 from shadowstream.kafka.client.errors import event_error
 from shadowstream.kafka.client.messages import is_end, is_fatal, offset_of, place_of, poll
 from shadowstream.logs import get_logger
@@ -136,7 +136,7 @@ def read_range(config: Config, purpose: str, spans: Spans, quiet_s: float = QUIE
 
     Raises `BrokerError`, retriable, when nothing comes for `quiet_s` or the broker reports an error.
     """
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, purpose)) as consumer:
         for polled in read_spans(consumer, spans, quiet(quiet_s)):
             yield from polled.records
 

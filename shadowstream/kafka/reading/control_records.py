@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
 from shadowstream.kafka.client.messages import place_of
 from shadowstream.kafka.reading.bounded import NotReadToEnd, ignore, read_spans, within
 from shadowstream.logs import get_logger
@@ -54,7 +54,7 @@ class ControlRecordGaps:
         kafka, plan = self._config.kafka, self._config.plan
         left = {place: (at, end) for place, at, end in gaps}
         with (
-            contextlib.closing(reading_consumer(kafka, plan, self._purpose, **settings)) as consumer,
+            contextlib.closing(bounded_consumer(kafka, plan, self._purpose, **settings)) as consumer,
             contextlib.suppress(NotReadToEnd),
         ):
             for polled in read_spans(consumer, left, within(LIMIT_S), ignore, short=True):

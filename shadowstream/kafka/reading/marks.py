@@ -11,7 +11,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer, reading_consumer
 from shadowstream.kafka.client.messages import offset_of, poll
 from shadowstream.kafka.reading.bounded import BATCH, QUIET_S, Polled, fail_if_fatal, quiet, read_on, sort_out
 from shadowstream.kafka.reading.newest import BackwardReader
@@ -35,13 +35,23 @@ class Mark(NamedTuple):
 
 
 class MarksReader:
-    """Reader of the marks of `progress` or `starts`. Decoding only `keys` makes a long topic several times faster."""
+    """Reader of the marks of `progress` or `starts`. Decoding only `keys` makes a long topic several times faster.
+
+    `once`: it is closed when it has read to the end.
+    """
 
     def __init__(
-        self, config: Config, purpose: str, kind: str = "progress", keys: Collection[bytes] | None = None
+        self,
+        config: Config,
+        purpose: str,
+        kind: str = "progress",
+        keys: Collection[bytes] | None = None,
+        *,
+        once: bool = False,
     ) -> None:
         self._topic, self._keys = config.plan.of(kind), keys
-        self._consumer = reading_consumer(config.kafka, config.plan, f"{purpose}.marks")
+        make = bounded_consumer if once else reading_consumer
+        self._consumer = make(config.kafka, config.plan, f"{purpose}.marks")
         self._ends: dict[Partition, int | None] = {Partition(self._topic, 0): None}
         self._on_error = fail_if_fatal(self._topic)
         self._refusals = Refusals()
@@ -111,7 +121,7 @@ def last_done(config: Config, client: AdminClient, wanted: Collection[Partition]
 
     # To the high watermark: a mark may follow an open transaction.
     end = offsets.ends(client, [topic])[topic]
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, "runner.done")) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, "runner.done")) as consumer:
         reader = BackwardReader(consumer, topic, FIRST_STEP, end=end, limit=quiet(QUIET_S))
         while not reader.whole and len(found) < len(keys):
             found |= reader.block(pick)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
 from shadowstream.kafka.reading.bounded import ReadLimit, read_spans, within
 from shadowstream.kafka.reading.topic_reader import offset_range
 from shadowstream.records import Partition
@@ -64,7 +64,7 @@ def newest_records(
     found: dict[K, V] = {}
     if not partitions:
         return found
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, purpose)) as consumer:
         for partition in sorted(set(partitions.values())):
             wanted = {key for key, at in partitions.items() if at == partition}
             reader = BackwardReader(consumer, Partition(topic, partition), step)
@@ -91,7 +91,7 @@ def named_records(
     if not names:
         return found
     deadline = time.monotonic() + WAIT_S
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, purpose)) as consumer:
         readers = {n: BackwardReader(consumer, Partition(topic, n), step) for n in {partitions[key] for key in names}}
         while True:
             left = sorted({partitions[key] for key in names if key not in found})

@@ -11,7 +11,7 @@ from shadowstream.codecs.side_formats import side_formats
 from shadowstream.compare.record_parts import KeyAndHeaders, Parts, RecordParts
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamError
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
 from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.client.messages import offset_of
 from shadowstream.kafka.reading.bounded import fail, read_spans, within
@@ -94,7 +94,7 @@ class PairReader:
     def _message(self, place: Partition, offset: int) -> Message | None:
         with (
             translated_errors("pair"),
-            contextlib.closing(reading_consumer(self._config.kafka, self._config.plan, "pair")) as consumer,
+            contextlib.closing(bounded_consumer(self._config.kafka, self._config.plan, "pair")) as consumer,
         ):
             for polled in read_spans(consumer, {place: (offset, offset + 1)}, LIMIT, fail):
                 for message in polled.records:

@@ -7,7 +7,7 @@ from confluent_kafka import Message
 
 from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.consumers import admin, bounded_consumer
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.reading.bounded import quiet, read_spans
 from shadowstream.kafka.reading.refetch import first_run
@@ -28,7 +28,7 @@ def records_at(config: Config, purpose: str, wanted: Mapping[Partition, Collecti
     lows, highs = offsets.beginnings(client, wanted), offsets.stable_ends(client, wanted)
     left = {place: {at for at in found if lows[place] <= at < highs[place]} for place, found in wanted.items()}
     settings = {"queued.max.messages.kbytes": QUEUE_KB}
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose, **settings)) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, purpose, **settings)) as consumer:
         while any(left.values()):
             runs = {place: first_run(found) for place, found in left.items() if found}
             spans = {place: (run[0], run[-1] + 1) for place, run in runs.items()}

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, make_client
+from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, END_WAIT_MS, client_config, make_client
 from shadowstream.kafka.client.errors import code_of, translated_errors
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.client.offsets import LEADERLESS
@@ -72,7 +72,8 @@ def _stream(
     kafka: Kafka, topic: str, timeout_s: float, form: Callable[[Message], Form], *, follow: bool = False
 ) -> Generator[Form, None, None]:
     client_errors = deque[str]()
-    consumer = topic_consumer(kafka, _group(topic), client_errors)
+    wait = {} if follow else {"fetch.wait.max.ms": END_WAIT_MS}
+    consumer = topic_consumer(kafka, _group(topic), client_errors, **wait)
     with translated_errors(f"close ({topic})"), contextlib.closing(consumer):
         try:
             found = ranges(consumer, topic, min(timeout_s, CONNECT_S))

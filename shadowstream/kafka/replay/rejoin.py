@@ -15,7 +15,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.intake.header_fields import asks_headers
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.consumers import admin, bounded_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.joining.broker_observer import BrokerObserver
 from shadowstream.kafka.joining.hook_process import HookProcess
@@ -57,11 +57,11 @@ def rejoined(config: Config, revision: str) -> Iterator[OwnRecord]:
     # As the joiner: not from the start of this revision, because it may pair outputs of an earlier one.
     places = [place for side in Side for place in families.places(side)]
     read_from = _assigned(step, families, known.ends(), offsets.beginnings(client, places))
-    with contextlib.closing(MarksReader(config, "replay")) as reader:
+    with contextlib.closing(MarksReader(config, "replay", once=True)) as reader:
         for mark in reader.to_end():
             step.mark(mark.record, mark.at)
     if config.candidate.rechecks:
-        with contextlib.closing(MarksReader(config, "replay.answers", "second-answers")) as reader:
+        with contextlib.closing(MarksReader(config, "replay.answers", "second-answers", once=True)) as reader:
             for mark in reader.to_end():
                 if mark.record is not None:
                     step.answer(mark.record)
@@ -70,7 +70,7 @@ def rejoined(config: Config, revision: str) -> Iterator[OwnRecord]:
         step.progress.begin(start)
     # Before any record is read: an observation holds once the records up to it have been read.
     BrokerObserver(config, step, client, families).turn(now_ms())
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, "replay")) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, "replay")) as consumer:
         since, identity = 0, Identity(config)
         for polled in read_spans(consumer, {p: (at, None) for p, at in read_from.items()}, quiet(QUIET_S)):
             since += len(polled.records)

@@ -9,7 +9,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.task_topics import topics_of
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.consumers import admin, bounded_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import quiet, read_spans
 from shadowstream.kafka.refused_records import OwnRecord
@@ -76,7 +76,7 @@ def _read(config: Config, topic: str, side: Side, within: Range) -> tuple[Batch,
     spans = spans_within(client, offsets.places(offsets.partition_counts(client, [topic])), within)
     found, cut = list[Batch](), False
     headers = side is Side.SHADOW or needs_headers(config, side) or _named_by_header(config)
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, "reader")) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, "reader")) as consumer:
         for polled in read_spans(consumer, spans, quiet(QUIET_S)):
             read = [columns(place, group, headers) for place, group in split(polled.records)[0].items()]
             is_placed = side is Side.PRODUCTION and config.production.answer is not None

@@ -18,7 +18,14 @@ from shadowstream.judge.verdict.alpha_spending import attempt_of
 from shadowstream.judge.windows.expected_tasks import expected_tasks
 from shadowstream.kafka import role_report
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
+from shadowstream.kafka.client.consumers import (
+    GuardedWriter,
+    Stoppable,
+    admin,
+    bounded_consumer,
+    reading_consumer,
+    role_writer,
+)
 from shadowstream.kafka.client.errors import event_error, translated_errors
 from shadowstream.kafka.client.messages import is_end, is_fatal, is_offset_gone, offset_of, place_of
 from shadowstream.kafka.doctor import start_check
@@ -57,7 +64,7 @@ def resumed_step(config: Config, revision: str, tasks: Collection[str], attempt:
         is_own = record is not None and record["revision"] == revision and record["version"] == VERSION
         return (offset_of(message), record) if record is not None and is_own else None
 
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, "judge.state")) as consumer:
         reader = BackwardReader(consumer, Partition(topic, 0), FIRST_STEP)
         while not reader.whole:
             for record in reversed(reader.block(pick).values()):

@@ -12,7 +12,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Format, Kafka
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import admin, reading_consumer
+from shadowstream.kafka.client.consumers import admin, bounded_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import Spans, quiet, read_spans
 from shadowstream.kafka.trial.topic_admin import settings_of
@@ -93,7 +93,7 @@ def _cluster_of(topic: Topic) -> str | Topic:
 def batches(topic: Topic, spans: Spans, *, with_headers: bool) -> Iterator[Batch]:
     """Yield the committed records of the spans. Raises `BrokerError` if nothing comes for a minute."""
     settings = {"queued.max.messages.kbytes": QUEUE_KB}
-    with contextlib.closing(reading_consumer(topic.kafka, PLAN, "reader", **settings)) as consumer:
+    with contextlib.closing(bounded_consumer(topic.kafka, PLAN, "reader", **settings)) as consumer:
         for polled in read_spans(consumer, spans, quiet(QUIET_S)):
             for place, group in split(polled.records)[0].items():
                 yield columns(place, group, with_headers)

@@ -25,7 +25,7 @@ def read_attempts(config: Config, places: Collection[Partition]) -> dict[Partiti
     if not places:
         return {}
     keys = {key_of(place) for place in places}
-    with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
+    with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys, once=True)) as reader:
         records = [record for _, record in reader.to_end() if record is not None]  # the reader has logged others
     return {Partition(record["input_topic"], record["input_partition"]): record for record in records}
 

@@ -85,7 +85,7 @@ class Starts:
 
 def read(config: Config, purpose: str) -> Starts:
     found = Starts()
-    with contextlib.closing(MarksReader(config, purpose, "starts")) as reader:
+    with contextlib.closing(MarksReader(config, purpose, "starts", once=True)) as reader:
         for _, record in reader.to_end():
             found.add(record)
     return found
@@ -105,7 +105,7 @@ def in_progress(config: Config, purpose: str, keeps_running: Callable[[], bool] 
         nonlocal running
         running = running and keeps_running()
 
-    with contextlib.closing(MarksReader(config, purpose, keys=MOVED)) as reader:
+    with contextlib.closing(MarksReader(config, purpose, keys=MOVED, once=True)) as reader:
         for _, record in reader.to_end(turned):
             found.add(record)
             if not running:

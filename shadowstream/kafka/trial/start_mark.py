@@ -24,7 +24,7 @@ from shadowstream.future_dates import Ahead
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.completeness.marks_log import TrialStart
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, reading_consumer
+from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, bounded_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, quiet, read_spans
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.topic_reader import offset_range
@@ -181,7 +181,7 @@ def warm_up_inherited(record: dict[str, Any], earlier: Iterable[dict[str, Any]])
 
 def close_warm_up_as(config: Config, writer: GuardedWriter, revision: str, earlier: str) -> bool:
     """Close a revision's warm-up with the ends of an earlier revision's; return whether its warm mark was found."""
-    with contextlib.closing(MarksReader(config, "runner", keys=frozenset((b"warm",)))) as reader:
+    with contextlib.closing(MarksReader(config, "runner", keys=frozenset((b"warm",)), once=True)) as reader:
         read = [record for _, record in reader.to_end() if record is not None]
     found = [record for record in read if record["kind"] == "warm" and record["revision"] == earlier]
     if not found:
@@ -310,7 +310,7 @@ def _beginnings(
 def _floor_ms(config: Config, ends: dict[Partition, int]) -> int | None:
     """Return the greatest time below `ends` not dated ahead: up to it plus grace, unpaired records are warm-up."""
     limit_ms = Ahead(config.future_ms_max).limit_ms(time.time_ns() // 1_000_000)
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, "runner.start")) as consumer:
+    with contextlib.closing(bounded_consumer(config.kafka, config.plan, "runner.start")) as consumer:
         times = [_last_time(consumer, place, end, limit_ms) for place, end in ends.items() if end > 0]
     return max((time_ms for time_ms in times if time_ms is not None), default=None)
 

@@ -1,5 +1,6 @@
 """Topics of the trial on the cluster: their state, and creation of missing ones; none is altered or deleted."""
 
+import contextlib
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -154,6 +155,9 @@ def await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
         waiting = [place for place, future in asked.items() if _leaderless(future)]
         if waiting:
             time.sleep(0.1)
+            # The client remembers for half a minute that a topic was unknown, until it is told of all topics.
+            with contextlib.suppress(BrokerError):
+                offsets.existing(client)
 
 
 def _leaderless(asked: Future[Any]) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
+from shadowstream.errors import BrokerError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.consumers import bounded_consumer
+from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, fail_if_fatal, read_spans, within
 from shadowstream.protocol.join_id import Identity
@@ -23,6 +25,7 @@ IN_ALL = 50_000
 INPUT_SPAN = 3
 """Inputs around production's commits are read this many times further: outputs of a batch come before its commit."""
 LIMIT_S = 10.0
+LEADERS_S = 2.0
 
 
 class Sampler:
@@ -44,7 +47,7 @@ class Sampler:
         self._on_error = fail_if_fatal("sampling")
         # Retention may delete the beginning of a partition between the request for its offset and the read.
         settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 16_384}
-        self._consumer = reading_consumer(config.kafka, config.plan, "runner.sampling", **settings)
+        self._consumer = bounded_consumer(config.kafka, config.plan, "runner.sampling", **settings)
 
     def close(self) -> None:
         self._consumer.close()
@@ -99,6 +102,10 @@ class Sampler:
         for place, end in ends.items():
             middle = committed.get(place, end)
             wanted[place] = (max(lows[place], middle - span), min(end, middle + span))
+        for topic in self._config.inputs:
+            # A client that has read asks for the leaders of a topic it does not know only after a second.
+            with contextlib.suppress(BrokerError), translated_errors("sampling"):
+                self._consumer.list_topics(topic, timeout=LEADERS_S)
         homes: dict[bytes, set[int]] = {}
         for batch in self._read(wanted, False):
             for key in keys.intersection(key for key in batch.keys if key is not None):
