@@ -161,11 +161,11 @@ BEGIN = {
     "no rewind after an abort": 11,
     "commit after send_offsets failed": 117,
     "the joiner forgets nothing": 27,
-    "write again what was committed": 12,
+    "write again what was committed": 8,
     "empty offset list": 22,
     "nothing committed nor cleared on revoke": 22,
     "no state record": 22,
-    "the runner forgets nothing": 20,
+    "the runner forgets nothing": 12,
     "commits are not waited for": 47,
     "held by bytes alone": 6,
 }
