@@ -36,11 +36,17 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "growth.json"
 PLOT = HERE.parent / "docs" / "growth.svg"
 WAITING = 1_000, 10_000, 100_000, 1_000_000
-ORDERS = "in", "random"
+ORDERS = "in", "random", "spread"
+HOUR_MS = 3_600_000
+"""The window of a trial whose config names none. A million records of the workload take a quarter of it."""
 TASKS = 1, 64, 512
 MISMATCHES = 0, 2, 50, 100
 WORDS = {"waiting": "records that wait", "tasks": "tasks of one process", "mismatches": "pairs that differ, %"}
-ORDER_WORDS = {"in": "matched in order", "random": "matched in random order"}
+ORDER_WORDS = {
+    "in": "matched in order",
+    "random": "matched in random order",
+    "spread": "matched in random order, windows of a minute",
+}
 BEGIN, END = "<!-- growth: made by `python -m bench.growth --write` -->", "<!-- growth: end -->"
 PAIRS = 40_000
 """Pairs of one measurement, beside those that wait."""
@@ -69,11 +75,13 @@ class Spent:
 
 
 class Measured:
-    """A step with `tasks` tasks, fed by hand; `spent` counts once `clock` is set."""
+    """A step with `tasks` tasks, fed by hand. `windows`: those that the pairs of the last commit belong to."""
 
-    def __init__(self, workload: Workload, tasks: int, folder: Path) -> None:
+    def __init__(self, workload: Workload, tasks: int, folder: Path, window_ms: int | None = None) -> None:
         workload.write_schema(folder)
         config = config_of(headers=False)
+        if window_ms is not None:
+            config = config.model_copy(update={"judge": config.judge.model_copy(update={"window_ms": window_ms})})
         compare = comparer.comparer(FolderSchemas(folder), config.compare)
         self.step = JoinerStep(config, REVISION, compare, {"out": tasks}, [INPUT])
         for partition in range(tasks):
@@ -84,6 +92,7 @@ class Measured:
         self.step.mark(marks.mark("start", REVISION, begins=begins))
         self.spent = Spent()
         self.outcomes: dict[str, int] = {}
+        self.windows = 0
         self._ends: dict[Partition, int] = {}
 
     def read(self, topic: str, partition: int, times: list[int], keys: list[bytes], values: list[bytes]) -> None:
@@ -102,7 +111,9 @@ class Measured:
         began = time.process_time()
         self.step.prepare(NOW_MS)
         took = time.process_time() - began
-        for counts in self.step.prepared_counts():
+        prepared = self.step.prepared_counts()
+        self.windows = len({start for counts in prepared for start, _ in counts.cells})
+        for counts in prepared:
             for name, n in counts.pairs.items():
                 self.outcomes[name] = self.outcomes.get(name, 0) + n
         began = time.process_time()
@@ -125,11 +136,14 @@ def _made(workload: Workload, count: int, mismatch_percent: int | None = None) -
 
 
 def waiting(count: int, order: str) -> dict[str, Any]:
-    """Production is `count` records ahead; the candidate comes in order, or in any order among those that wait."""
+    """Production is `count` records ahead; the candidate comes in order, or in any order among those that wait.
+
+    With `spread` the windows are short, so that the pairs of a commit belong to many of them.
+    """
     dice = random.Random(SEED)
     made = _made(Workload("flat-100"), 2 * count + PAIRS, 2)
     with tempfile.TemporaryDirectory() as folder:
-        measured = Measured(Workload("flat-100"), 1, Path(folder))
+        measured = Measured(Workload("flat-100"), 1, Path(folder), None if order == "spread" else HOUR_MS)
         spare_collections()
         waits = array("q")  # as numbers of Python, they would scatter the memory that the joiner gets
         batch, each = min(BATCH, count), PAIRS // COMMITS
@@ -141,7 +155,7 @@ def waiting(count: int, order: str) -> dict[str, Any]:
             _production(measured, made, fresh)
             if begin >= count:
                 chosen: Sequence[int]
-                if order == "random":
+                if order != "in":
                     chosen = [_taken(waits, dice) for _ in range(batch)]
                 else:
                     chosen, waits = waits[:batch], waits[batch:]
@@ -149,7 +163,8 @@ def waiting(count: int, order: str) -> dict[str, Any]:
                 if (begin + batch) % each == 0:
                     measured.commit()
             waits.extend(fresh)
-        return {"varied": "waiting", "at": count, "order": order, **measured.spent.row(PAIRS)}
+        where = {"varied": "waiting", "at": count, "order": order, "windows": measured.windows}
+        return where | measured.spent.row(PAIRS)
 
 
 def _taken(waits: "array[int]", dice: random.Random) -> int:
@@ -261,6 +276,8 @@ def page_with(results: table.Results) -> str:
             paced.append(latency_line(row))
         else:
             name = WORDS[row["varied"]] + (f", {ORDER_WORDS[row['order']]}" if "order" in row else "")
+            if (windows := row.get("windows", 1)) > 1:
+                name += f", {windows} of them in a commit"
             figures = f"{row['read_us_per_pair']:g} | {row['commit_us_per_pair']:g} | {row['ms_per_commit']:,.0f}"
             made.append(f"| {name} | {row['at']:,} | {figures} |")
     whole = [*made, "", *paced, "", sentence(results["conditions"])]

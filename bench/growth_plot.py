@@ -17,7 +17,7 @@ def main() -> None:
     rows = json.loads(Path(sys.argv[1]).read_text("utf-8"))["rows"]
     mpl.rcParams["svg.hashsalt"] = "shadowstream"
     figure, (waits, commits, tasks, mismatches, latency) = plt.subplots(1, 5, figsize=(17, 3.2), layout="constrained")
-    for order, word in (("in", "in order"), ("random", "in random order")):
+    for order, word in (("in", "in order"), ("random", "in random order"), ("spread", "random, many windows")):
         of_order = [row for row in rows if row["varied"] == "waiting" and row["order"] == order]
         at = [row["at"] for row in of_order]
         waits.plot(at, [row["read_us_per_pair"] + row["commit_us_per_pair"] for row in of_order], "o-", label=word)
