@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import yaml
 
+from shadowstream.yamlfile import as_key
+
 _PLAIN = re.compile(r"[A-Za-z_](?:[\w.*/-]*[\w*/.])?", re.ASCII)
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 _DIGITS_MAX = 20
@@ -38,7 +40,7 @@ def flow(value: object) -> str:
     '{path: "a b", atol: 0.000001, values: {"1": null, "$x": "$$y"}, lists: ["on", a]}'
     """
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_name(str(name))}: {flow(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_name(as_key(str(name)))}: {flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(flow, value)) + "]"
     if value is None or isinstance(value, bool):

@@ -4,9 +4,10 @@ It supports a closed subset of YAML 1.2, since a config needs no more and an err
 
 - scalars by the 1.2 core schema: ``yes`` and ``1:30`` are texts, ``1e-6`` is a number; only finite numbers;
 - no anchors, aliases, merge keys or tags, one document, no key twice;
-- ``${VAR}``, ``${VAR:-default}`` and ``${VAR:?message}`` in values, never in keys; ``$$`` is a dollar sign. As in a
-  shell, the forms with a colon treat an empty variable as unset. A plain (unquoted) scalar that consists of a single
-  variable is parsed again as a scalar, so ``grace_ms: ${GRACE}`` is a number; it never becomes a list or mapping.
+- ``${VAR}``, ``${VAR:-default}`` and ``${VAR:?message}`` in values, never in keys; ``$$`` is a dollar sign, and in a
+  key only ``$${`` is ``${``. As in a shell, the forms with a colon treat an empty variable as unset. A plain
+  (unquoted) scalar that consists of a single variable is parsed again as a scalar, so ``grace_ms: ${GRACE}`` is a
+  number; it never becomes a list or mapping.
 """
 
 import re
@@ -27,6 +28,7 @@ KeyPath = tuple[str | int, ...]
 """Keys and list indexes from the root to a value."""
 
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:-|:\?)(?P<rest>[^{}]*))?\}|\$\{")
+_KEY_VARIABLE = re.compile(r"(?<!\$)\$\{")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -230,9 +232,10 @@ class _Builder:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise _Unreadable(_line(event), where, "a key must be a plain word")
-            key, here = event.value, (*where, event.value)
-            if "${" in key:
-                self._problem(event, here, "variables are not allowed in keys; write the key out")
+            key = event.value.replace("$${", "${")
+            here = (*where, key)
+            if _KEY_VARIABLE.search(event.value):
+                self._problem(event, here, "variables are not allowed in keys; write the key out, and $${ for ${ in it")
             if key in mapping:
                 first = self._document.lines[here]
                 self._problem(event, here, f"occurs twice, first in line {first}; remove one of them")
@@ -334,6 +337,15 @@ _Writer.add_representer(str, _text)
 _Writer.add_representer(_Quoted, _text)
 
 
+def as_key(name: str) -> str:
+    """Return a name as a file has it as a key.
+
+    >>> list(parse(as_key("a$${b}") + ": 1", {}).data)
+    ['a$${b}']
+    """
+    return name.replace("${", "$${")
+
+
 def as_written(document: Document) -> Any:
     r"""Return the data of a document without problems, with each ``${VAR}`` and ``$$`` as the file has it.
 
@@ -348,7 +360,7 @@ def as_written(document: Document) -> Any:
 
 def _as_written(document: Document, data: Any, where: KeyPath) -> Any:
     if isinstance(data, dict):
-        return {name: _as_written(document, item, (*where, name)) for name, item in data.items()}
+        return {as_key(name): _as_written(document, item, (*where, name)) for name, item in data.items()}
     if isinstance(data, list):
         return [_as_written(document, item, (*where, at)) for at, item in enumerate(data)]
     raw = document.raw.get(where, "")

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, EVENTS_MAX, _Loader, parse, read
+from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, EVENTS_MAX, _Loader, as_key, as_written, parse, read, written
 
 
 def problems(text: str, **environ: str) -> list[tuple[int, str, str]]:
@@ -129,7 +129,18 @@ def test_a_broken_variable_is_a_problem(text: str) -> None:
 
 
 def test_a_variable_in_a_key_is_a_problem() -> None:
-    assert the_problem("'${A}': 1", A="x") == (1, "${A}", "variables are not allowed in keys; write the key out")
+    message = "variables are not allowed in keys; write the key out, and $${ for ${ in it"
+    assert the_problem("'${A}': 1", A="x") == (1, "${A}", message)
+    assert the_problem("'$${A}${B': 1", A="x") == (1, "${A}${B", message)
+
+
+@given(st.text("${}A", min_size=1, max_size=8))
+def test_a_key_with_dollar_signs_is_written_as_it_is_read_back(key: str) -> None:
+    written_down = written({as_key(key): {as_key(key): 1}})
+    document = parse(written_down, {"A": "x"})
+    assert not document.problems
+    assert document.data == {key: {key: 1}}
+    assert written(as_written(document)) == written_down
 
 
 def test_a_variable_in_a_comment_is_nobodys_business() -> None:

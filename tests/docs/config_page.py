@@ -16,8 +16,8 @@ HEAD = """\
 
 Made from the config's models by `python -m tests.docs.config_page`; a test compares. `shadowstream schema config`
 prints the same as a JSON Schema for editors, and `shadowstream config show trial.yaml` every value that a trial has.
-`${VAR}`, `${VAR:-default}` and `${VAR:?message}` take the place of any scalar. `shadowstream validate trial.yaml`
-checks the rules between keys too.
+`${VAR}`, `${VAR:-default}` and `${VAR:?message}` take the place of any scalar, `$$` is a dollar sign.
+`shadowstream validate trial.yaml` checks the rules between keys too.
 """
 Schema = dict[str, Any]
 

@@ -91,6 +91,7 @@ scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), st.f
 
 
 @settings(max_examples=50, deadline=None)
+@example({"${": None, "$${A}": 1, "$$": "$${A}"})
 @example({"a": 1.0000000000000003e-09, "b": 5e-324, "c": -1.7976931348623157e308, "d": 3.3333333333333333e17})
 @given(st.dictionaries(st.text(characters, min_size=1, max_size=12), scalars, max_size=4))
 def test_any_value_is_read_back_as_it_was(value: dict[str, Any]) -> None:
