@@ -8,8 +8,6 @@ from decimal import Decimal
 
 import yaml
 
-from shadowstream.yamlfile import as_key
-
 _PLAIN = re.compile(r"[A-Za-z_](?:[\w.*/-]*[\w*/.])?", re.ASCII)
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 _DIGITS_MAX = 20
@@ -31,6 +29,15 @@ def quoted(name: str) -> str:
     ('"x-request"', '"a\\nb"')
     """
     return yaml.safe_dump(str(name), default_style='"', width=10**9, allow_unicode=True).strip()
+
+
+def as_key(name: str) -> str:
+    """Return a name as a config has it as a key: a dollar sign before a brace is doubled.
+
+    >>> as_key("a$b"), as_key("${b}")
+    ('a$b', '$${b}')
+    """
+    return name.replace("${", "$${")
 
 
 def flow(value: object) -> str:

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from shadowstream.yaml_flow import as_key
+
 BYTES_MAX = 200_000
 EVENTS_MAX = 5_000  # each takes 20 µs; a config has some hundred
 _PROBLEMS_MAX = 50
@@ -335,15 +337,6 @@ def _text(writer: yaml.SafeDumper, text: str) -> yaml.Node:
 
 _Writer.add_representer(str, _text)
 _Writer.add_representer(_Quoted, _text)
-
-
-def as_key(name: str) -> str:
-    """Return a name as a file has it as a key.
-
-    >>> list(parse(as_key("a$${b}") + ": 1", {}).data)
-    ['a$${b}']
-    """
-    return name.replace("${", "$${")
 
 
 def as_written(document: Document) -> Any:

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, EVENTS_MAX, _Loader, as_key, as_written, parse, read, written
+from shadowstream.yaml_flow import as_key
+from shadowstream.yamlfile import BYTES_MAX, DEPTH_MAX, EVENTS_MAX, _Loader, as_written, parse, read, written
 
 
 def problems(text: str, **environ: str) -> list[tuple[int, str, str]]:
