@@ -78,12 +78,17 @@ def write(bootstrap: str, topic: str, values: Iterator[bytes]) -> int:
 
 
 def peak_mb(process: subprocess.Popen[str]) -> int | None:
-    """The greatest resident set of a process so far (VmHWM); None once it has ended."""
+    """The greatest resident set of a process so far; None once it has ended."""
+    return resident_mb(process, "VmHWM:")
+
+
+def resident_mb(process: subprocess.Popen[str], line_of: str = "VmRSS:") -> int | None:
+    """The resident set of a process now, or by another line of its status; None once it has ended."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
     except OSError:
         return None
-    found = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    found = [line for line in status.splitlines() if line.startswith(line_of)]
     return int(found[0].split()[1]) // 1024 if found else None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from confluent_kafka import Consumer
 
 from shadowstream.config import Config
-from shadowstream.kafka.client.consumers import bounded_consumer
+from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import place_of
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
 from shadowstream.records import Partition
@@ -41,7 +41,7 @@ class NewestEventTimes:
             # Retention may delete the first offset, hence the reset.
             settings = {"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 1_024}
             config = self._config
-            self._consumer = bounded_consumer(config.kafka, config.plan, "joiner.times", **settings)
+            self._consumer = reading_consumer(config.kafka, config.plan, "joiner.times", **settings)
         consumer = self._consumer
         found: dict[Partition, int | None] = dict.fromkeys(ends)
         whole: set[Partition] = set()
