@@ -23,6 +23,8 @@ class Follower:
             }
         )
         self._assigned = False
+        self.read = 0
+        """The number of records read so far."""
 
     def new(self) -> list[dict[str, Any]]:
         if not self._assigned:
@@ -37,6 +39,7 @@ class Follower:
             assert error is None or error.code() == KafkaError._PARTITION_EOF, error
             if error is None:
                 taken.append(own.decode(message.value() or b"")[1])
+        self.read += len(taken)
         return taken
 
     def __enter__(self) -> Self:

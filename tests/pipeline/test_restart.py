@@ -73,7 +73,9 @@ def resumed(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]
 
 def restarted(trial: Trial, stats: Follower) -> tuple[subprocess.Popen[str], float]:
     """A joiner, and the seconds until its first commit with an outcome can be read."""
-    stats.new()
+    before = len(trial.records("stats"))
+    while stats.read < before:
+        stats.new()
     began = time.monotonic()
     process = trial.start("join", "--json")
     while not any(window["outcomes"].get("match") for record in stats.new() for window in record["windows"]):
