@@ -182,12 +182,12 @@ class Loop:
         left: list[Message] = []
         self._step_time.begin()
         stopped: set[Partition] = set()
-        room = max(1, self._room())
+        least, room = 1, 0  # a turn passes on one record at least
         for place, group in parts_of(groups):
             while group and place in self._assignment.owned and place not in stopped:
                 if (new := self._assignment.new_records(place, group)) > room:
-                    room = self._room()  # records that only wait have taken none of it
-                part = group[: len(group) - max(0, new - max(0, room))]
+                    room = max(least, self._room())  # records that only wait have taken none of it
+                part = group[: len(group) - max(0, new - room)]
                 if left or not part or self._step_time.up():
                     left += group
                     break
@@ -205,6 +205,7 @@ class Loop:
                 self.records += n
                 taken = self._assignment.new_records(place, part[:n])
                 self._since_commit, room, group = self._since_commit + taken, room - taken, group[n:]
+                least = 0
                 if n < len(part):
                     left += group
                     break

@@ -106,3 +106,12 @@ def test_records_read_again_take_no_room_either(world: World) -> None:
     world.turn(process, calls=800)
     assert process.error is None
     assert counting.parts[0] == 150 + FIRST_RECORDS
+
+
+def test_a_turn_passes_on_a_record_even_without_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Loop, "_room", lambda _: 0)
+    world.arrive(*(b"%d" % n for n in range(5)))
+    counting = Counting()
+    world.turn(world.copier("0", role_of=lambda: counting), calls=800)
+    assert len(world.copied()) == 5
+    assert counting.parts == [1] * 5
