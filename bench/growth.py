@@ -26,6 +26,7 @@ from bench.conditions import conditions, sentence
 from bench.pure import INPUT, REVISION, config_of
 from bench.workloads import FIRST_MS, SHADOW_LATER_MS, Workload
 from shadowstream.compare import comparer
+from shadowstream.config import Judge
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.loop import spare_collections
 from shadowstream.kafka.schemas.registry import FolderSchemas
@@ -37,8 +38,6 @@ RESULTS = HERE / "growth.json"
 PLOT = HERE.parent / "docs" / "growth.svg"
 WAITING = 1_000, 10_000, 100_000, 1_000_000
 ORDERS = "in", "random", "spread"
-HOUR_MS = 3_600_000
-"""The window of a trial whose config names none. A million records of the workload take a quarter of it."""
 TASKS = 1, 64, 512
 MISMATCHES = 0, 2, 50, 100
 WORDS = {"waiting": "records that wait", "tasks": "tasks of one process", "mismatches": "pairs that differ, %"}
@@ -56,6 +55,8 @@ BATCH = 1_000
 COMMITS = 8
 SEED = 1
 NOW_MS = FIRST_MS + 10_000_000_000
+DEFAULT_MS: int = Judge().window_ms
+"""The window of a trial whose config names none: an hour. A million records of the workload take a quarter of it."""
 
 
 @dataclass
@@ -143,7 +144,7 @@ def waiting(count: int, order: str) -> dict[str, Any]:
     dice = random.Random(SEED)
     made = _made(Workload("flat-100"), 2 * count + PAIRS, 2)
     with tempfile.TemporaryDirectory() as folder:
-        measured = Measured(Workload("flat-100"), 1, Path(folder), None if order == "spread" else HOUR_MS)
+        measured = Measured(Workload("flat-100"), 1, Path(folder), None if order == "spread" else DEFAULT_MS)
         spare_collections()
         waits = array("q")  # as numbers of Python, they would scatter the memory that the joiner gets
         batch, each = min(BATCH, count), PAIRS // COMMITS
