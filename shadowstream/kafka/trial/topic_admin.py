@@ -155,7 +155,7 @@ def await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
         waiting = [place for place, future in asked.items() if _leaderless(future)]
         if waiting:
             time.sleep(0.1)
-            # The client may keep the answer that a topic is unknown, until it is told of all topics.
+            # The client may keep the answer that a topic is unknown, until it asks for all topics.
             with contextlib.suppress(BrokerError):
                 offsets.existing(client)
 
